@@ -1,0 +1,26 @@
+// Small text functions that the standard library lacks.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace agent {
+
+std::vector<std::string_view> split(std::string_view text, char separator);
+std::string_view trim(std::string_view text);  // ASCII white space at both ends
+bool is_valid_utf8(std::string_view text);
+// Invalid bytes become U+FFFD.
+std::string to_valid_utf8(std::string_view text);
+// `"text"` with JSON escapes.
+void append_json_string(std::string& out, std::string_view text);
+std::string json_string(std::string_view text);
+// Number of single-character edits from a to b (insert, delete, replace, swap neighbours).
+std::size_t edit_distance(std::string_view a, std::string_view b);
+// The candidate nearest to `name` when it is near enough to be a slip of the pen, else "".
+std::string_view nearest(std::string_view name, std::span<const std::string_view> candidates);
+std::string to_hex(std::string_view bytes);
+
+}  // namespace agent

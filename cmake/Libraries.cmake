@@ -1,0 +1,47 @@
+# Third-party libraries (docs/architecture.md says which and why). Those that a host cannot be expected to have are
+# linked statically; libcurl4, libsystemd0 and libssl3 stay dynamic and travel with the agent (packaging/bundle.cmake).
+find_package(Threads REQUIRED)
+find_package(PkgConfig REQUIRED)
+find_package(OpenSSL REQUIRED)
+find_package(ZLIB REQUIRED)
+find_package(Protobuf REQUIRED)
+find_package(yaml-cpp REQUIRED)
+
+function(house_import name)  # house_import(name LIBS ... [STATIC archive]) -> target third_party::name
+  cmake_parse_arguments(A "" "" "LIBS" ${ARGN})
+  add_library(third_party_${name} INTERFACE)
+  target_link_libraries(third_party_${name} INTERFACE ${A_LIBS})
+  add_library(third_party::${name} ALIAS third_party_${name})
+endfunction()
+function(house_archive var file)
+  find_library(${var} NAMES ${file} REQUIRED)
+endfunction()
+
+house_archive(RE2_A libre2.a)
+house_archive(SNAPPY_A libsnappy.a)
+house_archive(PROTOBUF_LITE_A libprotobuf-lite.a)
+house_archive(YAML_CPP_A libyaml-cpp.a)
+find_library(DATE_TZ_A NAMES date-tz REQUIRED)
+pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl)
+pkg_check_modules(SYSTEMD REQUIRED IMPORTED_TARGET libsystemd)
+pkg_check_modules(MICROHTTPD REQUIRED IMPORTED_TARGET libmicrohttpd)
+pkg_check_modules(LIBSSH REQUIRED IMPORTED_TARGET libssh)
+pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
+
+house_import(re2 LIBS ${RE2_A} Threads::Threads)
+house_import(snappy LIBS ${SNAPPY_A})
+house_import(protobuf LIBS ${PROTOBUF_LITE_A} Threads::Threads)
+house_import(yaml LIBS ${YAML_CPP_A})
+house_import(curl LIBS PkgConfig::CURL)
+house_import(systemd LIBS PkgConfig::SYSTEMD)
+house_import(microhttpd LIBS PkgConfig::MICROHTTPD)
+house_import(ssh LIBS PkgConfig::LIBSSH)
+house_import(pcre2 LIBS PkgConfig::PCRE2)
+house_import(crypto LIBS OpenSSL::Crypto)
+house_import(ssl LIBS OpenSSL::SSL OpenSSL::Crypto)
+house_import(zlib LIBS ZLIB::ZLIB)
+house_import(fmt LIBS)
+target_compile_definitions(third_party_fmt INTERFACE FMT_HEADER_ONLY=1)
+house_import(json LIBS)       # nlohmann/json: header only, in .cc files only
+house_import(cli11 LIBS)      # CLI11: header only, in main.cc only
+house_import(date_tz LIBS ${DATE_TZ_A})

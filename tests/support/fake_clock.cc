@@ -1,0 +1,51 @@
+#include "tests/support/fake_clock.h"
+
+#include <vector>
+
+namespace agent {
+
+std::int64_t FakeClock::wall_ns() const {
+  MutexLock lock(mutex_);
+  return wall_ns_;
+}
+
+Mono FakeClock::mono() const {
+  MutexLock lock(mutex_);
+  return Mono(elapsed_);
+}
+
+bool FakeClock::wait(MutexLock& lock, Condition& condition, Mono deadline,
+                     const std::stop_token& stop, const std::function<bool()>& ready) {
+  if (deadline == kNever) return condition.wait(lock, stop, ready);
+  std::multimap<Mono, Condition*>::iterator entry;
+  {
+    MutexLock own(mutex_);
+    entry = waiting_.emplace(deadline, &condition);
+  }
+  // The advancing thread cannot take the waiter's own mutex, so that a notification may fall between a waiter's look
+  // at the time and its sleep; the short real-time slice bounds what that costs.
+  for (;;) {
+    if (ready() || mono() >= deadline || stop.stop_requested()) break;
+    condition.wait_for(lock, stop, std::chrono::milliseconds(2),
+                       [&] { return ready() || mono() >= deadline; });
+  }
+  {
+    MutexLock own(mutex_);
+    waiting_.erase(entry);
+  }
+  return ready();
+}
+
+void FakeClock::advance(Duration duration) {
+  MutexLock lock(mutex_);
+  elapsed_ += duration;
+  wall_ns_ += duration.count();
+  for (auto& [deadline, condition] : waiting_) condition->notify_all();
+}
+
+std::size_t FakeClock::sleepers() const {
+  MutexLock lock(mutex_);
+  return waiting_.size();
+}
+
+}  // namespace agent

@@ -1,0 +1,32 @@
+// A clock that stands still until a test advances it. Thread-safe.
+#pragma once
+
+#include <map>
+
+#include "agent/base/clock.h"
+
+namespace agent {
+
+class FakeClock final : public Clock {
+ public:
+  // Starts at this wall time, nanoseconds since 1970.
+  explicit FakeClock(std::int64_t wall_ns = 1'700'000'000'000'000'000) : wall_ns_(wall_ns) {}
+
+  std::int64_t wall_ns() const override;
+  Mono mono() const override;
+  bool wait(MutexLock& lock, Condition& condition, Mono deadline, const std::stop_token& stop,
+            const std::function<bool()>& ready) override;
+
+  // Moves both times and wakes every waiter whose deadline is reached.
+  void advance(Duration duration);
+  // Number of threads that wait with a deadline, for tests that must know that a thread is asleep.
+  std::size_t sleepers() const;
+
+ private:
+  mutable Mutex mutex_;
+  std::int64_t wall_ns_ GUARDED_BY(mutex_);
+  Duration elapsed_ GUARDED_BY(mutex_){0};
+  std::multimap<Mono, Condition*> waiting_ GUARDED_BY(mutex_);
+};
+
+}  // namespace agent

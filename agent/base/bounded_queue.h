@@ -1,4 +1,5 @@
-// A queue between threads with a limit on its total weight (bytes, usually): push waits while it is full.
+// A queue between threads with a limit on its total weight (bytes, usually): push waits while it is
+// full.
 #pragma once
 
 #include <cstddef>
@@ -18,7 +19,8 @@ class BoundedQueue {
  public:
   BoundedQueue(Clock& clock, std::size_t limit) : clock_(clock), limit_(limit) {}
 
-  // Waits for room; an item heavier than the limit goes in alone. False (and `item` untouched) when stopped or closed.
+  // Waits for room; an item heavier than the limit goes in alone. False (and `item` untouched) when
+  // stopped or closed.
   bool push(T& item, std::size_t weight, const std::stop_token& stop) EXCLUDES(mutex_) {
     MutexLock lock(mutex_);
     const bool room = clock_.wait(lock, changed_, kNever, stop, [&]() NO_THREAD_SAFETY_ANALYSIS {
@@ -31,7 +33,8 @@ class BoundedQueue {
     return true;
   }
 
-  // The oldest item; none when `deadline` passed, a stop was asked for, or the queue is closed and empty.
+  // The oldest item; none when `deadline` passed, a stop was asked for, or the queue is closed and
+  // empty.
   std::optional<T> pop(Mono deadline, const std::stop_token& stop) EXCLUDES(mutex_) {
     MutexLock lock(mutex_);
     clock_.wait(lock, changed_, deadline, stop,

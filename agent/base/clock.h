@@ -25,10 +25,11 @@ class Clock {
   // Nanoseconds since 1970-01-01 UTC.
   virtual std::int64_t wall_ns() const = 0;
   virtual Mono mono() const = 0;
-  // Waits until `ready()` (called with `lock` held), `deadline` or a stop; returns ready()'s last answer.
-  // The caller holds `lock` on entry and on return. Whoever makes ready() true notifies `condition`.
-  virtual bool wait(MutexLock& lock, Condition& condition, Mono deadline, const std::stop_token& stop,
-                    const std::function<bool()>& ready) = 0;
+  // Waits until `ready()` (called with `lock` held), `deadline` or a stop; returns ready()'s last
+  // answer. The caller holds `lock` on entry and on return. Whoever makes ready() true notifies
+  // `condition`.
+  virtual bool wait(MutexLock& lock, Condition& condition, Mono deadline,
+                    const std::stop_token& stop, const std::function<bool()>& ready) = 0;
   // Sleeps until `deadline`. False when stopped before it.
   bool sleep_until(Mono deadline, const std::stop_token& stop);
   bool sleep_for(Duration duration, const std::stop_token& stop) {

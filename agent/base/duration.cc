@@ -68,8 +68,8 @@ Result<Duration> parse_duration(std::string_view text) {
     std::size_t end = 0;
     while (end < rest.size() && rest[end] != '.' && !is_digit(rest[end])) ++end;
     const std::string_view name = rest.substr(0, end);
-    const auto unit = std::find_if(kUnits.begin(), kUnits.end(),
-                                   [&](const Unit& u) { return u.name == name; });
+    const auto unit =
+        std::find_if(kUnits.begin(), kUnits.end(), [&](const Unit& u) { return u.name == name; });
     if (name.empty()) return bad(text, "a unit is missing (ns, us, ms, s, m or h)");
     if (unit == kUnits.end()) return bad(text, "unknown unit \"" + std::string(name) + "\"");
     rest.remove_prefix(end);
@@ -87,7 +87,8 @@ std::string format_duration(Duration duration) {
   if (ns == 0) return "0s";
   std::string out;
   const bool negative = ns < 0;
-  std::uint64_t rest = negative ? 0 - static_cast<std::uint64_t>(ns) : static_cast<std::uint64_t>(ns);
+  std::uint64_t rest =
+      negative ? 0 - static_cast<std::uint64_t>(ns) : static_cast<std::uint64_t>(ns);
   const auto with_fraction = [](std::uint64_t value, std::uint64_t unit) {
     std::string text = std::to_string(value / unit);
     std::uint64_t fraction = value % unit;
@@ -146,7 +147,8 @@ Result<std::int64_t> parse_byte_size(std::string_view text) {
   if (!unit.empty()) {
     const std::size_t power = std::string_view("kmgtpe").find(unit[0]);
     const bool binary = unit.size() == 2 && unit[1] == 'i';
-    if (power == std::string_view::npos || (unit.size() != 1 && !binary)) return wrong("unknown unit");
+    if (power == std::string_view::npos || (unit.size() != 1 && !binary))
+      return wrong("unknown unit");
     factor = std::pow(binary ? 1024.0 : 1000.0, static_cast<double>(power + 1));
   }
   const double bytes = value * factor;
@@ -155,7 +157,8 @@ Result<std::int64_t> parse_byte_size(std::string_view text) {
 }
 
 std::string format_byte_size(std::int64_t bytes) {
-  constexpr std::array<std::string_view, 7> kNames = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+  constexpr std::array<std::string_view, 7> kNames = {"B",   "KiB", "MiB", "GiB",
+                                                      "TiB", "PiB", "EiB"};
   std::size_t power = 0;
   while (power + 1 < kNames.size() && bytes != 0 && bytes % 1024 == 0) {
     bytes /= 1024;

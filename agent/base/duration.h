@@ -1,5 +1,5 @@
-// Durations and byte sizes as configurations write them. Format: Go's time.ParseDuration ("1h30m", "250ms", "-1.5s",
-// "0"), and sizes like "1MiB", "512KB", "10".
+// Durations and byte sizes as configurations write them. Format: Go's time.ParseDuration ("1h30m",
+// "250ms", "-1.5s", "0"), and sizes like "1MiB", "512KB", "10".
 #pragma once
 
 #include <cstdint>

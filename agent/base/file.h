@@ -31,8 +31,9 @@ class FileDescriptor {
 
 // The file's bytes; kExhausted when it has more than `limit`.
 Result<std::string> read_file(const std::filesystem::path& path, std::size_t limit = 64U << 20);
-// Writes a temporary file beside `path`, fsyncs it, renames it over `path` and fsyncs the folder: after a power cut
-// the file holds the old bytes or the new ones. `uid` and `gid` -1 leave the owner as it is.
+// Writes a temporary file beside `path`, fsyncs it, renames it over `path` and fsyncs the folder:
+// after a power cut the file holds the old bytes or the new ones. `uid` and `gid` -1 leave the
+// owner as it is.
 Result<> write_file_atomic(const std::filesystem::path& path, std::string_view bytes,
                            mode_t mode = 0600, uid_t uid = static_cast<uid_t>(-1),
                            gid_t gid = static_cast<gid_t>(-1));

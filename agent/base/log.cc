@@ -142,7 +142,8 @@ bool Log::enabled(Level level) const {
   return !shared_->silent && level >= shared_->level.load(std::memory_order_relaxed);
 }
 
-void Log::write(Level level, std::string_view msg, const LogField* fields, std::size_t count) const {
+void Log::write(Level level, std::string_view msg, const LogField* fields,
+                std::size_t count) const {
   if (!enabled(level)) return;
   std::string line;
   line.reserve(256);
@@ -154,7 +155,8 @@ void Log::write(Level level, std::string_view msg, const LogField* fields, std::
     append_json_member(line, "level", name);
     line += context_json_;
     append_json_member(line, "msg", msg);
-    for (std::size_t i = 0; i < count; ++i) append_json_member(line, fields[i].key, fields[i].value);
+    for (std::size_t i = 0; i < count; ++i)
+      append_json_member(line, fields[i].key, fields[i].value);
     line += "}\n";
   } else {
     line += "ts=";
@@ -194,7 +196,8 @@ void Log::limited(Level level, std::string_view msg, std::initializer_list<LogFi
     const Mono now = shared_->clock->mono();
     MutexLock lock(limits_->mutex);
     auto it = limits_->lines.find(msg);
-    if (it == limits_->lines.end()) it = limits_->lines.emplace(std::string(msg), Limits::Line{now, 0}).first;
+    if (it == limits_->lines.end())
+      it = limits_->lines.emplace(std::string(msg), Limits::Line{now, 0}).first;
     if (now < it->second.next) {
       ++it->second.suppressed;
       return;

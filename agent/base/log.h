@@ -1,7 +1,8 @@
 // The agent's own log: one logfmt line per event on standard error.
-//   ts=2026-11-21T09:00:00.000Z level=info component_id=loki.write.default msg="endpoint answers again" url=...
-// msg is constant text, whatever varies is a field. Secrets have no formatter, so that logging one does not compile.
-// Thread-safe; a line is one write(2).
+//   ts=2026-11-21T09:00:00.000Z level=info component_id=loki.write.default msg="endpoint answers
+//   again" url=...
+// msg is constant text, whatever varies is a field. Secrets have no formatter, so that logging one
+// does not compile. Thread-safe; a line is one write(2).
 #pragma once
 
 #include <concepts>
@@ -25,8 +26,8 @@ struct LogField {
   template <std::convertible_to<std::string_view> T>
   LogField(std::string_view k, const T& v) : key(k), value(std::string_view(v)) {}
   template <class T>
-    requires std::integral<T> || std::floating_point<T>
-  LogField(std::string_view k, T v) : key(k), value(std::to_string(v)) {}
+  requires std::integral<T> || std::floating_point<T> LogField(std::string_view k, T v)
+      : key(k), value(std::to_string(v)) {}
   LogField(std::string_view k, bool v) : key(k), value(v ? "true" : "false") {}
 };
 
@@ -42,16 +43,18 @@ class Log {
   // This log with one more field on each line.
   Log with(std::string_view key, std::string_view value) const;
 
-  void set_level(Level level);   // for all handles of this log; default info
-  void set_json(bool json);      // format json instead of logfmt
+  void set_level(Level level);  // for all handles of this log; default info
+  void set_json(bool json);     // format json instead of logfmt
   bool enabled(Level level) const;
 
   void debug(std::string_view msg, std::initializer_list<LogField> fields = {}) const;
   void info(std::string_view msg, std::initializer_list<LogField> fields = {}) const;
   void warn(std::string_view msg, std::initializer_list<LogField> fields = {}) const;
   void error(std::string_view msg, std::initializer_list<LogField> fields = {}) const;
-  // At most one line per msg and handle every 10 s; the next one carries suppressed=N. For trouble with single lines.
-  void limited(Level level, std::string_view msg, std::initializer_list<LogField> fields = {}) const;
+  // At most one line per msg and handle every 10 s; the next one carries suppressed=N. For trouble
+  // with single lines.
+  void limited(Level level, std::string_view msg,
+               std::initializer_list<LogField> fields = {}) const;
 
  private:
   struct Shared;

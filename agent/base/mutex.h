@@ -1,4 +1,5 @@
-// std::mutex that clang's -Wthread-safety understands. Shared members are written `T x_ GUARDED_BY(mutex_)`.
+// std::mutex that clang's -Wthread-safety understands. Shared members are written `T x_
+// GUARDED_BY(mutex_)`.
 #pragma once
 
 #include <mutex>
@@ -28,8 +29,8 @@ class CAPABILITY("mutex") Mutex {
   std::mutex mutex_;
 };
 
-// Holds `mutex` for its scope. It is also a BasicLockable, which Clock::wait and std::condition_variable_any release
-// while they sleep.
+// Holds `mutex` for its scope. It is also a BasicLockable, which Clock::wait and
+// std::condition_variable_any release while they sleep.
 class SCOPED_CAPABILITY MutexLock {
  public:
   explicit MutexLock(Mutex& mutex) ACQUIRE(mutex) : mutex_(mutex) { mutex_.lock(); }

@@ -1,4 +1,5 @@
-// Errors are values: nothing of ours throws. An Error says what was being done, innermost cause last:
+// Errors are values: nothing of ours throws. An Error says what was being done, innermost cause
+// last:
 //   loki.write.default: POST http://x/push: connection refused
 #pragma once
 

@@ -1,4 +1,5 @@
-// Text that must never be shown: no operator<<, no formatter, no implicit conversion. Show kSecretText instead.
+// Text that must never be shown: no operator<<, no formatter, no implicit conversion. Show
+// kSecretText instead.
 #pragma once
 
 #include <string>

@@ -22,8 +22,9 @@ bool FakeClock::wait(MutexLock& lock, Condition& condition, Mono deadline,
     MutexLock own(mutex_);
     entry = waiting_.emplace(deadline, &condition);
   }
-  // The advancing thread cannot take the waiter's own mutex, so that a notification may fall between a waiter's look
-  // at the time and its sleep; the short real-time slice bounds what that costs.
+  // The advancing thread cannot take the waiter's own mutex, so that a notification may fall
+  // between a waiter's look at the time and its sleep; the short real-time slice bounds what that
+  // costs.
   for (;;) {
     if (ready() || mono() >= deadline || stop.stop_requested()) break;
     condition.wait_for(lock, stop, std::chrono::milliseconds(2),

@@ -1,0 +1,24 @@
+#include "agent/lang/diagnostic.h"
+
+#include <algorithm>
+#include <tuple>
+
+namespace agent::lang {
+
+std::string Position::text() const {
+  std::string out(file_name());
+  if (line > 0) {
+    if (!out.empty()) out += ':';
+    out += std::to_string(line) + ":" + std::to_string(column);
+  }
+  return out;
+}
+
+void Diagnostics::sort() {
+  std::stable_sort(all_.begin(), all_.end(), [](const Diagnostic& a, const Diagnostic& b) {
+    return std::tuple(a.span.begin.file_name(), a.span.begin.line, a.span.begin.column) <
+           std::tuple(b.span.begin.file_name(), b.span.begin.line, b.span.begin.column);
+  });
+}
+
+}  // namespace agent::lang

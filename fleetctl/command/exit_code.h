@@ -1,0 +1,20 @@
+// What fleetctl's exit status means. Scripts depend on these numbers.
+#pragma once
+
+namespace fleetctl::command {
+
+enum class ExitCode : int {
+  kDone = 0,             // done, or nothing to do
+  kRefused = 1,          // stopped before any host was touched: inventory, vault, template, check
+  kDiffers = 2,          // only when asked for (--exit-code): there are changes
+  kHostFailed = 3,       // some host failed
+  kUnreachable = 4,      // some hosts could not be reached, the others are fine
+  kTooManyFailures = 5,  // stopped by --max-failures
+  kRolledBack = 6,       // a host was put back
+  kUsage = 64,           // the command line is wrong
+  kBug = 70,             //
+  kLocked = 75,          // somebody else is at work on a host
+  kInterrupted = 130,    //
+};
+
+}  // namespace fleetctl::command

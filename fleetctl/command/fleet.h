@@ -1,0 +1,74 @@
+// The fleet as the operator's tree describes it: inventory + variables + templates, read, selected
+// and rendered. Every command starts from here, so that all of them see the same hosts and the
+// same text.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/base/result.h"
+#include "agent/lang/diagnostic.h"
+#include "fleetctl/inventory/connection.h"
+
+namespace fleetctl::value {
+class Value;
+}
+
+namespace fleetctl::command {
+
+// The options that every command shares, spelt as Ansible spells them.
+struct FleetOptions {
+  std::vector<std::string> inventories;      // -i; none: <root>/inventory, else ANSIBLE_INVENTORY
+  std::filesystem::path templates;           // --templates; "": <root>/templates
+  std::vector<std::string> limit;            // --limit, several are a union; none: all hosts
+  std::vector<std::string> extra_vars;       // -e: "k=v k=v", JSON/YAML in braces, @file
+  std::vector<std::string> vault_passwords;  // --vault-password-file
+  std::filesystem::path root = ".";          // the tree
+};
+
+// The agent's own parser and schemas; main wires them in. `file` names the text in diagnostics.
+using ConfigurationCheck =
+    std::function<agent::lang::Diagnostics(std::string_view text, std::string file)>;
+
+// One managed host: `alloy` is in its services and the limit selects it.
+class Host {
+ public:
+  virtual ~Host() = default;
+  virtual const std::string& name() const = 0;        // inventory_hostname
+  virtual const std::string& short_name() const = 0;  // up to the first dot
+  virtual const inventory::Connection& connection() const = 0;
+  virtual const std::vector<std::string>& services() const = 0;
+  bool has_service(std::string_view service) const;
+  virtual const std::string& configuration() const = 0;            // rendered and checked
+  virtual const std::filesystem::path& template_path() const = 0;  // where it came from
+  // A variable as a template would see it; nullopt when the host has none of that name. The error
+  // names host, variable and file.
+  virtual agent::Result<std::optional<value::Value>> variable(std::string_view name) const = 0;
+  // The same as text, `otherwise` when it is not defined.
+  virtual agent::Result<std::string> text(std::string_view name, std::string otherwise) const = 0;
+};
+
+// What is wrong with one host (or, with an empty host, with the tree): a block of one or more
+// lines, ready to be shown, without a trailing newline.
+struct Problem {
+  std::string host;
+  std::string text;
+};
+
+struct Fleet {
+  std::vector<std::shared_ptr<const Host>> hosts;  // in inventory order; only those without problem
+  std::vector<Problem> problems;                   // nothing may be touched when there is one
+  std::vector<std::string> warnings;               // each one line
+  std::vector<std::string> unmanaged;              // named by --limit itself, without the service
+};
+
+// Reads, selects, renders and checks. An Error is what stops everything: no inventory, a limit
+// that matches nothing.
+agent::Result<Fleet> load_fleet(const FleetOptions& options, const ConfigurationCheck& check);
+
+}  // namespace fleetctl::command

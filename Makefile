@@ -1,0 +1,41 @@
+# The commands of the house. Each one installs the Debian packages that it needs (packaging/packages.txt).
+# All of them work in a fresh clone; `make` alone builds the two programs to build/release/bin.
+JOBS ?= $(shell nproc)
+PRESET ?= release
+BUILD := build/$(PRESET)
+# A clone shares the user's compiler cache with every other checkout.
+export CCACHE_MAXSIZE ?= 5G
+# Debian's own interpreter has the packages of packages.txt; another one may come first in PATH.
+PYTHON := /usr/bin/python3
+
+.PHONY: build test demo demo-down bench fmt clean packages-%
+
+build: packages-build
+	cmake --preset $(PRESET)
+	cmake --build --preset $(PRESET) -j $(JOBS) --target fleet-agent fleetctl
+
+# Tests that own the machine (fleet, process) are RUN_SERIAL; the others run beside each other.
+test: packages-build packages-test
+	cmake --preset $(PRESET)
+	cmake --build --preset $(PRESET) -j $(JOBS)
+	ctest --test-dir $(BUILD) -j $(JOBS) --output-on-failure --no-tests=error --output-junit junit.xml $(CTEST_ARGS)
+
+demo: packages-demo build
+	packaging/demo.sh up $(BUILD)/bin
+
+demo-down:
+	packaging/demo.sh down
+
+bench: packages-build
+	cmake --preset $(PRESET)
+	cmake --build --preset $(PRESET) -j $(JOBS) --target benchmarks
+	for program in $(BUILD)/bench/*; do "$$program" || exit 1; done
+
+fmt:
+	git ls-files '*.cc' '*.h' | xargs clang-format -i
+
+clean:
+	rm -rf build
+
+packages-%:
+	@packaging/install-packages.sh $*

@@ -1,0 +1,1 @@
+house_test(fleetctl/value/value_test.cc LIBS fleetctl_value)

@@ -1,0 +1,2 @@
+house_test(agent/model/labels_test.cc LIBS agent_model)
+house_test(agent/model/receipt_test.cc LIBS agent_model)

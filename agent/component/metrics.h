@@ -1,0 +1,66 @@
+// The agent's own metrics. A component asks its Metrics for counters and gauges once and keeps the
+// handles; the series carry component_id and component_path and go when the last handle of them
+// goes. Thread-safe; adding is one atomic.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/model/metric_family.h"
+
+namespace agent::component {
+
+// A number that only grows, or one that goes up and down.
+class Metric {
+ public:
+  void add(double amount) {
+    double now = value_.load(std::memory_order_relaxed);
+    while (!value_.compare_exchange_weak(now, now + amount, std::memory_order_relaxed)) {
+    }
+  }
+  void increment() { add(1); }
+  void set(double value) { value_.store(value, std::memory_order_relaxed); }
+  double value() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<double> value_{0};
+};
+using Counter = std::shared_ptr<Metric>;
+using Gauge = std::shared_ptr<Metric>;
+
+// A cheap, copyable handle on the process's metrics plus the labels that each series of this part
+// carries.
+class Metrics {
+ public:
+  Metrics();
+
+  // These labels on every series asked for through the returned handle.
+  Metrics with(model::Labels labels) const;
+
+  // Equal name and labels give the same series. `name` as Alloy has it, counters end in _total;
+  // `help` one sentence.
+  Counter counter(std::string_view name, std::string_view help, model::Labels labels = {}) const;
+  Gauge gauge(std::string_view name, std::string_view help, model::Labels labels = {}) const;
+
+  // Asked at every collect(), for figures that exist anyway (queue lengths). Lives as long as the
+  // returned handle.
+  using Collect = std::function<void(std::vector<model::MetricFamily>&)>;
+  std::shared_ptr<void> on_collect(Collect collect) const;
+
+  // All families sorted by name, points in order of creation.
+  std::vector<model::MetricFamily> collect() const;
+
+ private:
+  struct Store;
+  std::shared_ptr<Metric> series(model::MetricFamily::Type type, std::string_view name,
+                                 std::string_view help, model::Labels labels) const;
+  std::shared_ptr<Store> store_;
+  model::Labels common_;
+};
+
+}  // namespace agent::component

@@ -1,0 +1,1 @@
+house_test(agent/component/schema_test.cc LIBS agent_component)

@@ -1,0 +1,96 @@
+#include "agent/io/http_server.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <catch2/catch.hpp>
+
+#include "agent/base/file.h"
+
+namespace agent::io {
+namespace {
+
+// The raw answer to `request`, read until the server closes.
+std::string exchange(std::uint16_t port, const std::string& request) {
+  FileDescriptor fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  REQUIRE(::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+  REQUIRE(write_all(fd.get(), request));
+  std::string answer;
+  char buffer[4096];
+  for (;;) {
+    const ssize_t n = ::read(fd.get(), buffer, sizeof buffer);
+    if (n <= 0) return answer;
+    answer.append(buffer, static_cast<std::size_t>(n));
+  }
+}
+
+}  // namespace
+
+TEST_CASE("http server: method, path, query, headers and body reach the handler") {
+  HttpRequest seen;
+  auto server = HttpServer::start({}, [&](const HttpRequest& request) {
+    seen = request;
+    return HttpReply{200, "text/plain", "fine", {}};
+  });
+  REQUIRE(server);
+  const std::string answer =
+      exchange((*server)->port(),
+               "POST /a%20b?x=1&y HTTP/1.1\r\nHost: h\r\nX-Thing: 7\r\nContent-Length: 5\r\n"
+               "Connection: close\r\n\r\nhello");
+  CHECK(answer.find("HTTP/1.1 200") == 0);
+  CHECK(answer.find("\r\n\r\nfine") != std::string::npos);
+  CHECK(seen.method == "POST");
+  CHECK(seen.path == "/a b");
+  CHECK(seen.query == std::vector<std::pair<std::string, std::string>>{{"x", "1"}, {"y", ""}});
+  CHECK(seen.header("x-thing") == "7");
+  CHECK(seen.body == "hello");
+  CHECK(seen.peer.find("127.0.0.1:") == 0);
+}
+
+TEST_CASE("http server: a body beyond the limit is refused with 413, declared or not") {
+  HttpServer::Options options;
+  options.max_body = 4;
+  bool called = false;
+  auto server = HttpServer::start(options, [&](const HttpRequest&) {
+    called = true;
+    return HttpReply{};
+  });
+  REQUIRE(server);
+  CHECK(
+      exchange((*server)->port(),
+               "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello")
+          .find("HTTP/1.1 413") == 0);
+  CHECK(exchange(
+            (*server)->port(),
+            "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+            "5\r\nhello\r\n0\r\n\r\n")
+            .find("HTTP/1.1 413") == 0);
+  CHECK_FALSE(called);
+}
+
+TEST_CASE("http server: a taken port is kUnavailable and says which") {
+  auto first = HttpServer::start({}, [](const HttpRequest&) { return HttpReply{}; });
+  REQUIRE(first);
+  HttpServer::Options options;
+  options.address = (*first)->address();
+  auto second = HttpServer::start(options, [](const HttpRequest&) { return HttpReply{}; });
+  REQUIRE_FALSE(second);
+  CHECK(second.error().code == ErrorCode::kUnavailable);
+  CHECK(second.error().message == "listen on " + options.address + ": Address already in use");
+}
+
+TEST_CASE("http server: addresses are host:port") {
+  CHECK(split_host_port("[::1]:80")->first == "::1");
+  CHECK(split_host_port(":80")->first.empty());
+  for (const char* bad : {"localhost", "::1:80", "h:99999", "h:", "h:8x"}) {
+    INFO(bad);
+    CHECK_FALSE(split_host_port(bad).has_value());
+  }
+}
+
+}  // namespace agent::io

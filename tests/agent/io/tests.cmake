@@ -1,0 +1,1 @@
+house_test(agent/io/http_server_test.cc LIBS agent_io)

@@ -1,0 +1,1 @@
+house_test(agent/wire/exposition_test.cc LIBS agent_wire)

@@ -33,3 +33,4 @@ function(house_fuzz name)
 endfunction()
 
 # One line per target, in the alphabet's order.
+house_fuzz(positions LIBS agent_io)

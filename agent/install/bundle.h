@@ -1,0 +1,44 @@
+// What `fleet-agent apply` is given: what this host shall have. Format in bundle.cc.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/base/clock.h"
+#include "agent/base/result.h"
+
+namespace agent::install {
+
+struct BundleFile {
+  std::string path;  // absolute; one of those that allowed_path() takes
+  mode_t mode = 0;
+  std::string bytes;
+  std::string sha256;
+};
+
+struct Bundle {
+  std::string run;                  // names this deploy, in results and messages
+  std::string who;                  // operator@machine
+  std::string release;              // folder below /opt/fleet-agent, already in place
+  std::vector<std::string> groups;  // the service user joins those that exist here
+  std::vector<BundleFile> files;
+  std::string http = "127.0.0.1:12345";       // where the agent will answer
+  Duration ready = std::chrono::seconds(30);  // how long it may take to become ready and healthy
+  Duration settle = std::chrono::seconds(1);  // how long it must stay so after a start
+};
+
+// Reads a whole bundle from `fd` until its last byte. Every size is checked before anything is
+// allocated for it, every file against its checksum.
+Result<Bundle> read_bundle(int fd);
+Result<Bundle> parse_bundle(std::string_view bytes);
+
+// Files may only go below /etc/fleet-agent and to the unit and its drop-ins.
+bool allowed_path(std::string_view path);
+// 16 lower-case hex digits.
+bool valid_release(std::string_view name);
+
+}  // namespace agent::install

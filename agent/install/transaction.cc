@@ -1,0 +1,547 @@
+#include "agent/install/transaction.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <system_error>
+
+#include "agent/base/duration.h"
+#include "agent/base/file.h"
+#include "agent/base/strings.h"
+#include "agent/install/layout.h"
+
+namespace agent::install {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+
+constexpr Duration kCommandLimit = 60s;
+constexpr Duration kHttpLimit = 5s;
+constexpr Duration kReloadLimit = 30s;
+constexpr Duration kPollEvery = 100ms;
+constexpr int kPollsPerLook = 10;  // systemd is asked once a second while the agent does not answer
+constexpr unsigned kKeep = 3;
+constexpr std::size_t kLogLines = 12;
+constexpr std::size_t kLogLineLimit = 1000;
+
+const SavedFile* find_file(const std::vector<SavedFile>& files, std::string_view path) {
+  const auto found =
+      std::find_if(files.begin(), files.end(), [&](const SavedFile& f) { return f.path == path; });
+  return found == files.end() ? nullptr : &*found;
+}
+
+bool in_config_folder(std::string_view path) {
+  return path.substr(0, kConfigFolder.size()) == kConfigFolder;
+}
+
+std::string base_name(std::string_view path) {
+  return std::string(path.substr(path.rfind('/') + 1));
+}
+
+Result<> make_folder(const fs::path& path, mode_t mode, uid_t uid, gid_t gid) {
+  std::error_code ignored;
+  fs::create_directories(path.parent_path(), ignored);
+  if (::mkdir(path.c_str(), mode) != 0 && errno != EEXIST) return fail_errno(path.string(), errno);
+  const FileDescriptor fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!fd) return fail_errno(path.string(), errno);
+  if (::fchown(fd.get(), uid, gid) != 0 || ::fchmod(fd.get(), mode) != 0) {
+    return fail_errno(path.string(), errno);
+  }
+  return {};
+}
+
+constexpr uid_t kSameUser = static_cast<uid_t>(-1);
+constexpr gid_t kSameGroup = static_cast<gid_t>(-1);
+
+}  // namespace
+
+std::string_view outcome_name(Outcome outcome) {
+  switch (outcome) {
+    case Outcome::kUnchanged:
+      return "unchanged";
+    case Outcome::kChanged:
+      return "changed";
+    case Outcome::kRefused:
+      return "refused";
+    case Outcome::kRolledBack:
+      return "rolled-back";
+    case Outcome::kBroken:
+      return "broken";
+  }
+  return "";
+}
+
+// {"run", "who", "outcome", "effect": none|reload|restart, "changes": [], "notes": [], "error",
+// "log": [],
+//  "generation", "release", "finished": seconds since 1970}
+std::string Report::json(const Bundle& bundle, std::int64_t wall_ns) const {
+  const char* effects[] = {"none", "reload", "restart"};
+  const nlohmann::json document{{"run", bundle.run},
+                                {"who", bundle.who},
+                                {"outcome", outcome_name(outcome)},
+                                {"effect", effects[static_cast<int>(effect)]},
+                                {"changes", changes},
+                                {"notes", notes},
+                                {"error", error},
+                                {"log", log},
+                                {"generation", generation},
+                                {"release", bundle.release},
+                                {"finished", wall_ns / 1'000'000'000}};
+  return document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+Transaction::Transaction(System& system, Clock& clock, const Bundle& bundle, Progress progress)
+    : system_(system),
+      clock_(clock),
+      bundle_(bundle),
+      progress_(std::move(progress)),
+      books_(system) {}
+
+Report Transaction::run() {
+  began_ = clock_.wall_ns();
+  if (auto done = look(); !done) return refuse(done.error());
+  compare();
+  if (report_.changes.empty()) return report_;
+  if (auto done = prepare(); !done) return refuse(done.error());
+  if (auto done = validate(); !done) return refuse(done.error());
+  if (auto done = save(); !done) return refuse(done.error());
+
+  auto done = install();
+  if (done) done = activate();
+  if (done) done = wait_until_good(report_.effect);
+  if (done) done = commit();
+  if (done) {
+    report_.outcome = Outcome::kChanged;
+  } else {
+    roll_back(done.error());
+  }
+  const auto written = books_.write_result(report_.json(bundle_, clock_.wall_ns()));
+  if (!written) report_.notes.push_back(written.error().message);
+  return report_;
+}
+
+Report Transaction::refuse(Error error) {
+  report_.outcome = Outcome::kRefused;
+  report_.error = std::move(error.message);
+  return report_;
+}
+
+// --- what is there
+// -----------------------------------------------------------------------------------------------
+
+Result<> Transaction::look() {
+  progress_("look");
+  if (!fs::exists(system_.at("/run/systemd/system"))) {
+    return fail(ErrorCode::kUnavailable, "this host does not run systemd");
+  }
+  const fs::path binary =
+      system_.at(std::string(kReleases) + "/" + bundle_.release + "/bin/fleet-agent");
+  if (::access(binary.c_str(), X_OK) != 0) return fail_errno(binary.string(), errno);
+  if (auto opened = books_.open(); !opened) return opened;
+  present_.applied = books_.applied();
+  present_.underway = books_.underway();
+  auto accounts = read_accounts(system_, bundle_.groups);
+  if (!accounts) return fail(accounts.error());
+  present_.accounts = std::move(*accounts);
+
+  std::vector<std::string> paths;
+  for (const BundleFile& file : bundle_.files) paths.push_back(file.path);
+  if (present_.applied) {
+    for (const auto& [path, sha256] : present_.applied->files) {
+      if (std::find(paths.begin(), paths.end(), path) == paths.end()) paths.push_back(path);
+    }
+  }
+  for (const std::string& path : paths) {
+    auto saved = books_.save_file(path);
+    if (!saved) return fail(saved.error());
+    present_.files.push_back(std::move(*saved));
+  }
+
+  std::error_code ignored;
+  const fs::path link = fs::read_symlink(system_.at(std::string(kReleases) + "/current"), ignored);
+  if (valid_release(link.filename().string())) present_.release = link.filename();
+  present_.enabled = is("is-enabled");
+  present_.active = is("is-active");
+  present_.ready = present_.active && asks("/-/ready").has_value();
+  if (present_.ready) {
+    const auto healthy = asks("/-/healthy");
+    present_.healthy = healthy.has_value();
+    if (!healthy) report_.notes.push_back("before this run: " + healthy.error().message);
+  }
+  return {};
+}
+
+void Transaction::note_change(std::string what, Effect effect) {
+  report_.changes.push_back(std::move(what));
+  report_.effect = std::max(report_.effect, effect);
+}
+
+void Transaction::compare() {
+  const Accounts& accounts = present_.accounts;
+  if (!accounts.user_exists) note_change("user " + std::string(kUser), Effect::kRestart);
+  for (const Group& group : accounts.groups) {
+    if (!group.member) note_change("group " + group.name, Effect::kRestart);
+  }
+  for (const BundleFile& file : bundle_.files) {
+    const SavedFile& now = *find_file(present_.files, file.path);
+    const bool config = in_config_folder(file.path);
+    const gid_t group = config ? accounts.user.gid : now.gid;
+    const std::string name = base_name(file.path);
+    if (!now.present || now.bytes != file.bytes) {
+      note_change(name, config ? Effect::kReload : Effect::kRestart);
+      unit_changes_ = unit_changes_ || !config;
+    } else if (now.mode != file.mode || (accounts.user_exists && now.gid != group)) {
+      note_change("mode of " + name, Effect::kNone);
+    } else if (present_.applied && present_.applied->files.contains(file.path) &&
+               present_.applied->files.at(file.path) != file.sha256) {
+      // It lies there without having been made effective: somebody put it there by hand.
+      note_change(name + " (was in place, but not in effect)",
+                  config ? Effect::kReload : Effect::kRestart);
+      unit_changes_ = unit_changes_ || !config;
+    }
+  }
+  for (std::size_t i = bundle_.files.size(); i < present_.files.size(); ++i) {
+    const SavedFile& old = present_.files[i];
+    if (!old.present) continue;
+    const bool config = in_config_folder(old.path);
+    note_change("removed " + base_name(old.path), config ? Effect::kReload : Effect::kRestart);
+    unit_changes_ = unit_changes_ || !config;
+  }
+  if (present_.release.empty()) {
+    note_change("release " + bundle_.release, Effect::kRestart);
+  } else if (present_.release != bundle_.release) {
+    note_change("release " + present_.release + " -> " + bundle_.release, Effect::kRestart);
+  }
+  if (!present_.enabled) note_change("enabled at boot", Effect::kNone);
+  if (!present_.active) {
+    note_change("started", Effect::kRestart);
+  } else if (!present_.ready) {
+    note_change("restarted (it was not ready)", Effect::kRestart);
+  }
+  if (present_.underway) {
+    report_.notes.push_back("the deploy " + present_.underway->run + " of " +
+                            present_.underway->who + " was interrupted");
+    note_change("restarted after an interrupted deploy", Effect::kRestart);
+  }
+}
+
+// --- before anything changes
+// -------------------------------------------------------------------------------------
+
+Result<> Transaction::prepare() {
+  progress_("user");
+  auto accounts = complete_accounts(system_, present_.accounts, bundle_.groups);
+  if (!accounts) return fail(accounts.error());
+  present_.accounts = std::move(*accounts);
+  const Identity& user = present_.accounts.user;
+  if (auto made = make_folder(system_.at(kConfigFolder), 0750, kSameUser, user.gid); !made)
+    return made;
+  return make_folder(system_.at(kStateFolder), 0750, user.uid, user.gid);
+}
+
+Result<> Transaction::validate() {
+  const auto config = std::find_if(bundle_.files.begin(), bundle_.files.end(),
+                                   [](const BundleFile& file) { return file.path == kConfigFile; });
+  if (config == bundle_.files.end())
+    return fail(ErrorCode::kInvalid, "the bundle has no config.alloy");
+  progress_("validate");
+  const std::string staged_name = std::string(kConfigFolder) + "/.config.alloy.staged";
+  const fs::path staged = system_.at(staged_name);
+  auto written =
+      write_file_atomic(staged, config->bytes, 0640, kSameUser, present_.accounts.user.gid);
+  if (!written) return written;
+  const std::string binary =
+      system_.at(std::string(kReleases) + "/" + bundle_.release + "/bin/fleet-agent").string();
+  const auto done =
+      system_.run({binary, "validate", staged.string()}, kCommandLimit, present_.accounts.user);
+  ::unlink(staged.c_str());
+  if (!done) return fail(Error(done.error()).within("validate"));
+  if (done->status == 0) return {};
+  std::string text(trim(done->output));
+  for (auto at = text.find(staged.string()); at != std::string::npos;
+       at = text.find(staged.string())) {
+    text.replace(at, staged.string().size(), kConfigFile);
+  }
+  if (done->timed_out) text = "took too long";
+  if (text.empty()) text = "exit status " + std::to_string(done->status);
+  return fail(ErrorCode::kInvalid, "validate: " + text);
+}
+
+Result<> Transaction::save() {
+  progress_("save");
+  const auto numbers = books_.generations();
+  if (present_.underway) {
+    // What lies there now is half of something; what came before it is what to go back to.
+    auto before = books_.read_generation(present_.underway->generation);
+    if (before) {
+      before_ = std::move(*before);
+      for (SavedFile& file : present_.files) {
+        if (find_file(before_.files, file.path) == nullptr) before_.files.push_back(file);
+      }
+    }
+  }
+  if (before_.number == 0) {
+    before_.release = present_.release;
+    before_.active = present_.active;
+    before_.enabled = present_.enabled;
+    before_.ready = present_.ready;
+    before_.files = present_.files;
+    const unsigned last = present_.applied ? present_.applied->generation : 0;
+    before_.number = std::max(last, numbers.empty() ? 0U : numbers.front()) + 1;
+  }
+  report_.generation = before_.number;
+  if (auto written = books_.write_generation(before_); !written) return written;
+  return books_.begin(Underway{bundle_.run, bundle_.who, before_.number});
+}
+
+// --- the change
+// --------------------------------------------------------------------------------------------------
+
+Result<> Transaction::write_files() {
+  const gid_t group = present_.accounts.user.gid;
+  for (const BundleFile& file : bundle_.files) {
+    const SavedFile& now = *find_file(present_.files, file.path);
+    const bool config = in_config_folder(file.path);
+    if (now.present && now.bytes == file.bytes && now.mode == file.mode &&
+        (!config || now.gid == group)) {
+      continue;
+    }
+    const fs::path path = system_.at(file.path);
+    if (!config) {
+      std::error_code ignored;
+      fs::create_directories(path.parent_path(), ignored);
+    }
+    auto written =
+        write_file_atomic(path, file.bytes, file.mode, kSameUser, config ? group : kSameGroup);
+    if (!written) return written;
+  }
+  for (std::size_t i = bundle_.files.size(); i < present_.files.size(); ++i) {
+    const fs::path path = system_.at(present_.files[i].path);
+    if (::unlink(path.c_str()) != 0 && errno != ENOENT) return fail_errno(path.string(), errno);
+  }
+  return {};
+}
+
+Result<> Transaction::point_to(const std::string& release) {
+  const fs::path folder = system_.at(kReleases);
+  const fs::path link = folder / "current";
+  if (release.empty()) {
+    if (::unlink(link.c_str()) != 0 && errno != ENOENT) return fail_errno(link.string(), errno);
+    return {};
+  }
+  const fs::path fresh = folder / ".current.new";
+  ::unlink(fresh.c_str());
+  if (::symlink(release.c_str(), fresh.c_str()) != 0) return fail_errno(fresh.string(), errno);
+  if (::rename(fresh.c_str(), link.c_str()) != 0) return fail_errno(link.string(), errno);
+  const FileDescriptor fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd || ::fsync(fd.get()) != 0) return fail_errno(folder.string(), errno);
+  return {};
+}
+
+Result<> Transaction::systemctl(const std::vector<std::string>& words, Duration limit) {
+  std::vector<std::string> argv{"systemctl"};
+  argv.insert(argv.end(), words.begin(), words.end());
+  const auto done = system_.run(argv, limit);
+  const std::string what = "systemctl " + words.front();
+  if (!done) return fail(Error(done.error()).within(what));
+  if (done->status == 0) return {};
+  if (done->timed_out) return fail(ErrorCode::kUnavailable, what + ": took too long");
+  // What matters is on the first line; the others tell which commands to type.
+  const auto text = trim(done->output);
+  return fail(ErrorCode::kUnavailable, what + ": " + std::string(text.substr(0, text.find('\n'))));
+}
+
+Result<> Transaction::install() {
+  progress_("install");
+  if (auto written = write_files(); !written) return written;
+  if (present_.release != bundle_.release || before_.release != bundle_.release) {
+    if (auto pointed = point_to(bundle_.release); !pointed) return pointed;
+  }
+  if (unit_changes_ || present_.underway) {
+    if (auto done = systemctl({"daemon-reload"}, kCommandLimit); !done) return done;
+  }
+  if (!present_.enabled) {
+    return systemctl({"enable", "--quiet", std::string(kUnitName)}, kCommandLimit);
+  }
+  return {};
+}
+
+Result<> Transaction::activate() {
+  agent_touched_ = report_.effect != Effect::kNone;
+  if (report_.effect == Effect::kReload) {
+    progress_("reload");
+    const auto answer = system_.http("POST", bundle_.http, "/-/reload", kReloadLimit);
+    if (answer && answer->status == 200) return {};
+    if (answer && (answer->status == 400 || answer->status >= 500)) {
+      refused_by_agent_ = true;
+      return fail(ErrorCode::kInvalid, "the running agent refused the configuration: " +
+                                           std::string(trim(answer->body)));
+    }
+    report_.notes.push_back("reload had no answer, restarting instead");
+    report_.effect = Effect::kRestart;
+  }
+  if (report_.effect == Effect::kRestart) {
+    progress_("restart");
+    return systemctl({"restart", std::string(kUnitName)}, bundle_.ready + 5s);
+  }
+  return {};
+}
+
+// A 200 from the agent, or what it answers instead.
+Result<> Transaction::asks(const char* path) {
+  const auto answer = system_.http("GET", bundle_.http, path, kHttpLimit);
+  if (!answer) return fail(answer.error());
+  if (answer->status == 200) return {};
+  return fail(ErrorCode::kUnavailable, std::string(path) + " answers " +
+                                           std::to_string(answer->status) + ": " +
+                                           std::string(trim(answer->body)));
+}
+
+// An agent that was ill before the change (Docker away, say) need not be well after it: that is no
+// reason to go back.
+Result<> Transaction::good() {
+  if (auto ready = asks("/-/ready"); !ready) return ready;
+  if (present_.ready && !present_.healthy) return {};
+  return asks("/-/healthy");
+}
+
+Result<> Transaction::wait_until_good(Effect effect) {
+  progress_("wait");
+  const Mono deadline = clock_.mono() + bundle_.ready;
+  for (int polls = 1;; ++polls) {
+    auto state_now = good();
+    if (state_now) break;
+    if (clock_.mono() >= deadline) {
+      return fail(Error(state_now.error())
+                      .within("not ready and healthy after " + format_duration(bundle_.ready)));
+    }
+    if (polls % kPollsPerLook == 0) {
+      const std::string state = show("SubState");
+      if (state == "failed" || state == "auto-restart" || state == "dead") {
+        return fail(ErrorCode::kUnavailable, "the agent does not stay up (" + state + ")");
+      }
+    }
+    clock_.sleep_for(kPollEvery, {});
+  }
+  if (effect != Effect::kRestart) return {};
+  const std::string pid = show("MainPID");
+  clock_.sleep_for(bundle_.settle, {});
+  if (show("MainPID") != pid || pid == "0") {
+    return fail(ErrorCode::kUnavailable, "the agent was ready but did not stay up");
+  }
+  if (auto still = good(); !still) {
+    return fail(Error(still.error()).within("the agent was ready but did not stay so"));
+  }
+  return {};
+}
+
+Result<> Transaction::commit() {
+  progress_("commit");
+  Applied applied{before_.number, bundle_.release, {}};
+  for (const BundleFile& file : bundle_.files) applied.files[file.path] = file.sha256;
+  if (auto written = books_.write_applied(applied); !written) return written;
+  if (auto ended = books_.end(); !ended) return ended;
+  books_.prune(kKeep, bundle_.release);
+  return {};
+}
+
+// --- the way back
+// ------------------------------------------------------------------------------------------------
+
+// Files that are as they were are not written again: a full disk may be why we go back.
+Result<> Transaction::restore() {
+  const auto same = [](const SavedFile& a, const SavedFile& b) {
+    return a.present == b.present && a.bytes == b.bytes && a.mode == b.mode && a.uid == b.uid &&
+           a.gid == b.gid;
+  };
+  if (agent_touched_ && !before_.active)
+    (void)systemctl({"stop", std::string(kUnitName)}, kCommandLimit);
+  // Before the unit goes; it fails when the unit is not there yet, which is as good.
+  if (!before_.enabled)
+    (void)systemctl({"disable", "--quiet", std::string(kUnitName)}, kCommandLimit);
+  for (const SavedFile& file : before_.files) {
+    const fs::path path = system_.at(file.path);
+    const auto now = books_.save_file(file.path);
+    if (now && same(*now, file)) continue;
+    if (file.present) {
+      auto written = write_file_atomic(path, file.bytes, file.mode, file.uid, file.gid);
+      if (!written) return written;
+    } else if (::unlink(path.c_str()) != 0 && errno != ENOENT) {
+      return fail_errno(path.string(), errno);
+    }
+  }
+  if (before_.release != bundle_.release) {
+    if (auto pointed = point_to(before_.release); !pointed) return pointed;
+  }
+  if (unit_changes_ || present_.underway) {
+    if (auto done = systemctl({"daemon-reload"}, kCommandLimit); !done) return done;
+  }
+  if (!agent_touched_ || refused_by_agent_ || !before_.active) return {};
+  return systemctl({"restart", std::string(kUnitName)}, bundle_.ready + 5s);
+}
+
+void Transaction::roll_back(Error why) {
+  report_.error = std::move(why.message);
+  report_.log = journal();
+  progress_("roll back");
+  auto back = restore();
+  if (back && before_.ready && agent_touched_) {
+    back = wait_until_good(refused_by_agent_ ? Effect::kReload : Effect::kRestart);
+  }
+  if (back) back = books_.end();
+  if (back) {
+    report_.outcome = Outcome::kRolledBack;
+    return;
+  }
+  report_.outcome = Outcome::kBroken;
+  report_.notes.push_back("going back to what was there failed as well: " + back.error().message);
+}
+
+// --- small questions
+// ---------------------------------------------------------------------------------------------
+
+bool Transaction::is(const char* question) {
+  const auto done =
+      system_.run({"systemctl", question, "--quiet", std::string(kUnitName)}, kCommandLimit);
+  return done && done->status == 0;
+}
+
+std::string Transaction::show(const char* property) {
+  const auto done =
+      system_.run({"systemctl", "show", "--property", property, "--value", std::string(kUnitName)},
+                  kCommandLimit);
+  return done ? std::string(trim(done->output)) : std::string();
+}
+
+// What the agent and systemd said since the change began: the errors and warnings if there are any,
+// else the end.
+std::vector<std::string> Transaction::journal() {
+  const auto done = system_.run({"journalctl", "--unit", std::string(kUnitName), "--since",
+                                 "@" + std::to_string(began_ / 1'000'000'000), "--output", "cat",
+                                 "--lines", "200", "--no-pager", "--quiet"},
+                                kCommandLimit);
+  if (!done) return {};
+  std::vector<std::string> all, telling;
+  for (const std::string_view raw : split(done->output, '\n')) {
+    const auto line = trim(raw).substr(0, kLogLineLimit);
+    if (line.empty()) continue;
+    const bool error = line.find("level=error") != std::string_view::npos ||
+                       line.find("level=warn") != std::string_view::npos ||
+                       line.find("rror:") != std::string_view::npos;
+    const bool known = std::find(telling.begin(), telling.end(), line) != telling.end();
+    if (error && !known) telling.emplace_back(line);
+    all.emplace_back(line);
+  }
+  std::vector<std::string>& lines = telling.empty() ? all : telling;
+  if (lines.size() > kLogLines) lines.erase(lines.begin(), lines.end() - kLogLines);
+  return std::move(lines);
+}
+
+}  // namespace agent::install

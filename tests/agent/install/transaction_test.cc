@@ -1,0 +1,295 @@
+#include "agent/install/transaction.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+
+#include "tests/support/fake_host.h"
+#include "tests/support/stepping_clock.h"
+
+namespace agent::install {
+namespace {
+
+constexpr const char* kOld = "1111111111111111";
+constexpr const char* kNew = "2222222222222222";
+constexpr const char* kConfigPath = "/etc/fleet-agent/config.alloy";
+constexpr const char* kUnitPath = "/etc/systemd/system/fleet-agent.service";
+
+BundleFile file(const std::string& path, mode_t mode, const std::string& bytes) {
+  return BundleFile{path, mode, bytes, sha256_hex(bytes)};
+}
+
+Bundle bundle(const std::string& config, const std::string& release = kOld) {
+  Bundle bundle;
+  bundle.run = "r1";
+  bundle.who = "me@box";
+  bundle.release = release;
+  bundle.groups = {"systemd-journal", "adm"};
+  bundle.files = {file(kConfigPath, 0640, config), file(kUnitPath, 0644, "[Service]\n")};
+  return bundle;
+}
+
+struct Run {
+  FakeHost host;
+  SteppingClock clock;
+  Report apply(const Bundle& what) {
+    host.put_release(what.release);  // as the bootstrap does
+    host.commands.clear();
+    host.requests.clear();
+    return Transaction(host, clock, what, [](std::string_view) {}).run();
+  }
+  bool has(const std::vector<std::string>& list, const std::string& text) {
+    return std::find(list.begin(), list.end(), text) != list.end();
+  }
+};
+
+}  // namespace
+
+TEST_CASE("apply: a bare host gets user, groups, files, unit and a running agent") {
+  Run run;
+  const Report report = run.apply(bundle("a"));
+  INFO(report.error);
+  CHECK(report.outcome == Outcome::kChanged);
+  CHECK(run.host.user);
+  CHECK(run.host.member_of == std::set<std::string>{"adm", "systemd-journal"});
+  CHECK(run.host.config() == "a");
+  CHECK(run.host.current() == kOld);
+  CHECK(run.host.enabled);
+  CHECK(run.host.active);
+  CHECK(run.host.ran("systemctl daemon-reload"));
+  CHECK(
+      run.host.ran("/opt/fleet-agent/1111111111111111/bin/fleet-agent validate "
+                   "/etc/fleet-agent/.config.alloy.staged  (as the service user)"));
+  struct stat status {};
+  REQUIRE(::stat(run.host.at(kConfigPath).c_str(), &status) == 0);
+  CHECK((status.st_mode & 07777) == 0640);
+  REQUIRE(::stat(run.host.at("/etc/fleet-agent").c_str(), &status) == 0);
+  CHECK((status.st_mode & 07777) == 0750);
+  CHECK_FALSE(std::filesystem::exists(run.host.at("/etc/fleet-agent/.config.alloy.staged")));
+  CHECK_FALSE(std::filesystem::exists(run.host.at("/var/lib/fleetctl/underway.json")));
+}
+
+TEST_CASE("apply: the same again changes nothing, writes nothing and starts nothing") {
+  Run run;
+  run.apply(bundle("a"));
+  const auto before =
+      std::filesystem::last_write_time(run.host.at("/var/lib/fleetctl/result.json"));
+  const Report report = run.apply(bundle("a"));
+  CHECK(report.outcome == Outcome::kUnchanged);
+  CHECK(report.changes.empty());
+  CHECK_FALSE(run.host.ran("systemctl restart"));
+  CHECK_FALSE(run.host.ran("systemctl daemon-reload"));
+  CHECK(std::filesystem::last_write_time(run.host.at("/var/lib/fleetctl/result.json")) == before);
+}
+
+TEST_CASE("apply: a new configuration alone is reloaded, not restarted") {
+  Run run;
+  run.apply(bundle("a"));
+  const Report report = run.apply(bundle("b"));
+  CHECK(report.outcome == Outcome::kChanged);
+  CHECK(report.effect == Effect::kReload);
+  CHECK(report.changes == std::vector<std::string>{"config.alloy"});
+  CHECK(run.has(run.host.requests, "POST /-/reload"));
+  CHECK_FALSE(run.host.ran("systemctl restart"));
+}
+
+TEST_CASE("apply: a new release, unit or group needs a restart") {
+  Run run;
+  run.apply(bundle("a"));
+  CHECK(run.apply(bundle("a", kNew)).effect == Effect::kRestart);
+  CHECK(run.host.current() == kNew);
+  Bundle unit = bundle("a", kNew);
+  unit.files[1] = file(kUnitPath, 0644, "[Service]\nType=notify\n");
+  CHECK(run.apply(unit).effect == Effect::kRestart);
+  CHECK(run.host.ran("systemctl daemon-reload"));
+  unit.groups.push_back("docker");
+  const Report report = run.apply(unit);
+  CHECK(report.effect == Effect::kRestart);
+  CHECK(report.changes == std::vector<std::string>{"group docker"});
+}
+
+TEST_CASE("apply: a group that the host lacks is left out") {
+  Run run;
+  Bundle wanted = bundle("a");
+  wanted.groups.push_back("docker");
+  run.host.groups.erase("docker");
+  CHECK(run.apply(wanted).outcome == Outcome::kChanged);
+  CHECK_FALSE(run.host.member_of.contains("docker"));
+  CHECK(run.apply(wanted).outcome == Outcome::kUnchanged);
+}
+
+TEST_CASE("apply: a configuration that the staged binary refuses touches neither files nor agent") {
+  Run run;
+  run.apply(bundle("a"));
+  run.host.validate_says = "1:1: unknown component";
+  const Report report = run.apply(bundle("b"));
+  CHECK(report.outcome == Outcome::kRefused);
+  CHECK(report.error == "validate: /etc/fleet-agent/config.alloy:1:1: unknown component");
+  CHECK(run.host.config() == "a");
+  CHECK_FALSE(run.has(run.host.requests, "POST /-/reload"));
+}
+
+TEST_CASE(
+    "apply: a reload that the running agent refuses puts the file back and leaves the agent "
+    "alone") {
+  Run run;
+  run.apply(bundle("a"));
+  const int pid = run.host.pid;
+  run.host.reloads = [](FakeHost& host) { return host.config() == "b" ? 400 : 200; };
+  const Report report = run.apply(bundle("b"));
+  CHECK(report.outcome == Outcome::kRolledBack);
+  CHECK(report.error == "the running agent refused the configuration: config.alloy:1:1: no");
+  CHECK(run.host.config() == "a");
+  CHECK(run.host.pid == pid);
+  CHECK(run.apply(bundle("a")).outcome == Outcome::kUnchanged);
+}
+
+TEST_CASE("apply: what does not start is taken back, with the agent's own words") {
+  Run run;
+  run.apply(bundle("a"));
+  run.host.starts = [](FakeHost& host) { return host.current() != kNew; };
+  const Report report = run.apply(bundle("b", kNew));
+  CHECK(report.outcome == Outcome::kRolledBack);
+  CHECK(report.error == "systemctl restart: Job for fleet-agent.service failed.");
+  CHECK(report.log == std::vector<std::string>{"ts=1 level=error msg=\"cannot listen\""});
+  CHECK(run.host.config() == "a");
+  CHECK(run.host.current() == kOld);
+  CHECK(run.host.active);
+  CHECK(run.apply(bundle("a")).outcome == Outcome::kUnchanged);
+}
+
+TEST_CASE("apply: what does not become healthy in time is taken back") {
+  Run run;
+  run.apply(bundle("a"));
+  run.host.reloads = [](FakeHost& host) {
+    host.healthy = host.config() == "b" ? 500 : 200;
+    return 200;
+  };
+  run.host.starts = [](FakeHost& host) {
+    host.healthy = 200;
+    return true;
+  };
+  const Report report = run.apply(bundle("b"));
+  CHECK(report.outcome == Outcome::kRolledBack);
+  CHECK(report.error == "not ready and healthy after 30s: /-/healthy answers 500: loki.x: ill");
+  CHECK(run.host.config() == "a");
+}
+
+TEST_CASE("apply: an agent that was ill before the change need not be well after it") {
+  Run run;
+  run.apply(bundle("a"));
+  run.host.healthy = 500;
+  CHECK(run.apply(bundle("a")).outcome == Outcome::kUnchanged);
+  CHECK(run.apply(bundle("b")).outcome == Outcome::kChanged);
+}
+
+TEST_CASE("apply: a first install that fails leaves a host without agent, unit and configuration") {
+  Run run;
+  run.host.starts = [](FakeHost&) { return false; };
+  const Report report = run.apply(bundle("a"));
+  CHECK(report.outcome == Outcome::kRolledBack);
+  CHECK_FALSE(std::filesystem::exists(run.host.at(kConfigPath)));
+  CHECK_FALSE(std::filesystem::exists(run.host.at(kUnitPath)));
+  CHECK(run.host.current().empty());
+  CHECK_FALSE(run.host.enabled);
+  CHECK_FALSE(run.host.active);
+}
+
+TEST_CASE("apply: when the way back fails too, it says so") {
+  Run run;
+  run.apply(bundle("a"));
+  run.host.starts = [](FakeHost&) { return false; };
+  const Report report = run.apply(bundle("a", kNew));
+  CHECK(report.outcome == Outcome::kBroken);
+  REQUIRE_FALSE(report.notes.empty());
+  CHECK(report.notes.back().find("going back to what was there failed as well") == 0);
+}
+
+TEST_CASE("apply: an interrupted change is finished by the next run, which restarts") {
+  Run run;
+  run.apply(bundle("a"));
+  // As a power cut between writing the file and telling the agent leaves it.
+  Books books(run.host);
+  Generation before = *books.read_generation(1);
+  before.number = 2;
+  before.release = kOld;
+  before.active = before.enabled = before.ready = true;
+  before.files = {*books.save_file(kConfigPath), *books.save_file(kUnitPath)};
+  REQUIRE(books.write_generation(before));
+  REQUIRE(books.begin(Underway{"r0", "you@there", 2}));
+  run.host.put(kConfigPath, "b");
+
+  SECTION("and comes up") {
+    const Report report = run.apply(bundle("b"));
+    CHECK(report.outcome == Outcome::kChanged);
+    CHECK(report.effect == Effect::kRestart);
+    CHECK(report.notes == std::vector<std::string>{"the deploy r0 of you@there was interrupted"});
+    CHECK(run.apply(bundle("b")).outcome == Outcome::kUnchanged);
+  }
+  SECTION("or goes back to what was there before the interrupted one") {
+    run.host.starts = [](FakeHost& host) { return host.config() == "a"; };
+    CHECK(run.apply(bundle("b")).outcome == Outcome::kRolledBack);
+    CHECK(run.host.config() == "a");
+    CHECK(run.host.active);
+  }
+}
+
+TEST_CASE("apply: a file that an earlier bundle brought and this one does not is removed") {
+  Run run;
+  Bundle more = bundle("a");
+  more.files.push_back(file("/etc/fleet-agent/extra.txt", 0640, "x"));
+  run.apply(more);
+  REQUIRE(std::filesystem::exists(run.host.at("/etc/fleet-agent/extra.txt")));
+  run.host.put("/etc/fleet-agent/by-hand.txt", "mine");
+  CHECK(run.apply(bundle("a")).changes == std::vector<std::string>{"removed extra.txt"});
+  CHECK_FALSE(std::filesystem::exists(run.host.at("/etc/fleet-agent/extra.txt")));
+  CHECK(run.host.text("/etc/fleet-agent/by-hand.txt") == "mine");
+}
+
+TEST_CASE("apply: a stopped agent is started although nothing differs") {
+  Run run;
+  run.apply(bundle("a"));
+  run.host.active = false;
+  const Report report = run.apply(bundle("a"));
+  CHECK(report.outcome == Outcome::kChanged);
+  CHECK(report.changes == std::vector<std::string>{"started"});
+  CHECK(run.host.active);
+}
+
+TEST_CASE("apply: three generations and the releases that they name are kept") {
+  Run run;
+  for (char c = 'a'; c < 'h'; ++c) {
+    const std::string release(16, c < 'g' ? c : '0');
+    run.host.put_release(release);
+    run.apply(bundle(std::string(1, c), release));
+  }
+  CHECK(Books(run.host).generations() == std::vector<unsigned>{7, 6, 5});
+  std::vector<std::string> releases;
+  for (const auto& entry : std::filesystem::directory_iterator(run.host.at("/opt/fleet-agent"))) {
+    releases.push_back(entry.path().filename());
+  }
+  std::sort(releases.begin(), releases.end());
+  CHECK(releases == std::vector<std::string>{std::string(16, '0'), "current", std::string(16, 'e'),
+                                             std::string(16, 'f')});
+}
+
+TEST_CASE("apply: a host without systemd is refused") {
+  Run run;
+  std::filesystem::remove_all(run.host.at("/run/systemd"));
+  const Report report = run.apply(bundle("a"));
+  CHECK(report.outcome == Outcome::kRefused);
+  CHECK(report.error == "this host does not run systemd");
+}
+
+TEST_CASE("apply: a symbolic link in place of the configuration is refused") {
+  Run run;
+  run.apply(bundle("a"));
+  std::filesystem::remove(run.host.at(kConfigPath));
+  std::filesystem::create_symlink("/etc/shadow", run.host.at(kConfigPath));
+  const Report report = run.apply(bundle("a"));
+  CHECK(report.outcome == Outcome::kRefused);
+  CHECK(report.error.find("is not a regular file") != std::string::npos);
+}
+
+}  // namespace agent::install

@@ -1,0 +1,149 @@
+// A host for the installation: real files below a temporary folder, and a small model of the
+// account tools, systemd and the agent's HTTP. What is run is recorded.
+#pragma once
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "agent/base/file.h"
+#include "agent/install/system.h"
+
+namespace agent::install {
+
+class FakeHost final : public System {
+ public:
+  FakeHost() {
+    std::string folder = (std::filesystem::temp_directory_path() / "host.XXXXXX").string();
+    root_ = ::mkdtemp(folder.data());
+    std::filesystem::create_directories(root_ / "run/systemd/system");
+    std::filesystem::create_directories(root_ / "etc/systemd/system");
+  }
+  ~FakeHost() override {
+    std::error_code ignored;
+    std::filesystem::remove_all(root_, ignored);
+  }
+
+  // --- the model; tests set it up and look at it
+  bool user = false;
+  std::map<std::string, unsigned> groups{{"adm", 4}, {"systemd-journal", 101}, {"docker", 102}};
+  std::set<std::string> member_of;
+  bool enabled = false;
+  bool active = false;
+  int pid = 100;
+  int healthy = 200;          // what /-/healthy answers
+  std::string validate_says;  // not empty: validate fails with it
+  // Whether an agent started now, on what lies in the folder, comes up.
+  std::function<bool(FakeHost&)> starts = [](FakeHost&) { return true; };
+  // What POST /-/reload answers.
+  std::function<int(FakeHost&)> reloads = [](FakeHost&) { return 200; };
+  std::vector<std::string> commands;  // as typed
+  std::vector<std::string> requests;
+
+  std::string config() { return text("/etc/fleet-agent/config.alloy"); }
+  std::string text(std::string_view path) { return read_file(at(path)).value_or(""); }
+  std::string current() {
+    std::error_code none;
+    return std::filesystem::read_symlink(at("/opt/fleet-agent/current"), none).string();
+  }
+  void put(std::string_view path, std::string_view bytes) {
+    std::filesystem::create_directories(at(path).parent_path());
+    std::ofstream(at(path), std::ios::binary) << bytes;
+  }
+  void put_release(const std::string& name) {
+    const std::string binary = "/opt/fleet-agent/" + name + "/bin/fleet-agent";
+    put(binary, "binary");
+    ::chmod(at(binary).c_str(), 0755);
+  }
+  bool ran(std::string_view beginning) const {
+    for (const std::string& command : commands) {
+      if (command.substr(0, beginning.size()) == beginning) return true;
+    }
+    return false;
+  }
+
+  std::filesystem::path at(std::string_view path) const override {
+    return root_ / std::string(path.substr(1));
+  }
+
+  Result<ProcessResult> run(const std::vector<std::string>& argv, Duration,
+                            const std::optional<Identity>& identity) override {
+    std::string line;
+    for (const std::string& word : argv) line += (line.empty() ? "" : " ") + word;
+    for (auto where = line.find(root_.string()); where != std::string::npos;
+         where = line.find(root_.string())) {
+      line.erase(where, root_.string().size());
+    }
+    commands.push_back(identity ? line + "  (as the service user)" : line);
+    const std::string& last = argv.back();
+    if (argv[0] == "getent" && argv[1] == "passwd") {
+      if (!user) return said(2, "");
+      return said(0, "fleet-agent:x:" + std::to_string(::getuid()) + ":" +
+                         std::to_string(::getgid()) + "::/var/lib/fleet-agent:/usr/sbin/nologin\n");
+    }
+    if (argv[0] == "getent") {
+      std::string found;
+      for (std::size_t i = 2; i < argv.size(); ++i) {
+        const auto group = groups.find(argv[i]);
+        if (group == groups.end()) continue;
+        found += group->first + ":x:" + std::to_string(group->second) + ":" +
+                 (member_of.contains(argv[i]) ? "fleet-agent" : "") + "\n";
+      }
+      return said(0, found);
+    }
+    if (argv[0] == "useradd") user = true;
+    if (argv[0] == "usermod") {
+      std::string names = argv[3] + ",";
+      for (auto comma = names.find(','); comma != std::string::npos; comma = names.find(',')) {
+        member_of.insert(names.substr(0, comma));
+        names.erase(0, comma + 1);
+      }
+    }
+    if (argv.size() > 1 && argv[1] == "validate") {
+      return validate_says.empty() ? said(0, "") : said(1, last + ":" + validate_says + "\n");
+    }
+    if (argv[0] == "journalctl")
+      return said(0, "starting\nts=1 level=error msg=\"cannot listen\"\n");
+    if (argv[0] != "systemctl") return said(0, "");
+    if (argv[1] == "is-active") return said(active ? 0 : 3, "");
+    if (argv[1] == "is-enabled") return said(enabled ? 0 : 1, "");
+    if (argv[1] == "enable") enabled = true;
+    if (argv[1] == "disable") enabled = false;
+    if (argv[1] == "stop") active = false;
+    if (argv[1] == "show") return said(0, argv[3] == "MainPID" ? std::to_string(pid) : "running");
+    if (argv[1] == "restart") {
+      ++pid;
+      active = starts(*this);
+      if (!active) return said(1, "Job for fleet-agent.service failed.\nSee journalctl\n");
+    }
+    return said(0, "");
+  }
+
+  Result<HttpAnswer> http(std::string_view method, const std::string&, std::string_view path,
+                          Duration) override {
+    requests.push_back(std::string(method) + " " + std::string(path));
+    if (!active) return fail(ErrorCode::kUnavailable, "connect: Connection refused");
+    if (method == "POST") {
+      const int status = reloads(*this);
+      return HttpAnswer{status, status == 200 ? "ok" : "config.alloy:1:1: no"};
+    }
+    if (path == "/-/healthy") return HttpAnswer{healthy, healthy == 200 ? "ok" : "loki.x: ill"};
+    return HttpAnswer{200, "ready"};
+  }
+
+ private:
+  static Result<ProcessResult> said(int status, std::string text) {
+    return ProcessResult{status, false, std::move(text)};
+  }
+  std::filesystem::path root_;
+};
+
+}  // namespace agent::install

@@ -34,3 +34,4 @@ endfunction()
 
 # One line per target, in the alphabet's order.
 house_fuzz(positions LIBS agent_io)
+house_fuzz(relabel LIBS agent_model)

@@ -1,0 +1,108 @@
+// Relabelling: rules that rewrite a set of labels or drop what carries it.
+//
+// Rules run in order on one mutable set; each sees what the ones before it made, a later one
+// overwrites, and the first keep/drop that decides against the set ends the run. An absent label
+// and an empty value are the same thing. Regular expressions are RE2's, matched against the whole
+// text, and `.` matches a newline. In target_label and replacement, $1, ${1}, $name and ${name}
+// stand for groups and $$ for a dollar sign; an unknown group is empty.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "agent/base/mutex.h"
+#include "agent/base/result.h"
+#include "agent/model/labels.h"
+
+namespace agent::model {
+
+struct RelabelRule {
+  enum class Action {
+    kReplace,    // target_label = replacement when regex matches the joined sources; empty result:
+                 // remove
+    kKeep,       // drop unless regex matches the joined sources
+    kDrop,       // drop when it does
+    kKeepEqual,  // drop unless the joined sources equal target_label's value
+    kDropEqual,  // drop when they do
+    kHashMod,    // target_label = last 8 bytes of the MD5 of the joined sources, modulo modulus
+    kLabelMap,   // each label whose name matches is copied to the name that replacement gives
+    kLabelDrop,  // labels whose name matches go
+    kLabelKeep,  // all others go
+    kLowercase,  // target_label = joined sources in lower case (ASCII, Latin-1, Greek, Cyrillic
+                 // letters)
+    kUppercase,
+  };
+  Action action = Action::kReplace;
+  std::vector<std::string> source_labels;
+  std::string separator = ";";
+  std::string regex = "(.*)";
+  std::uint64_t modulus = 0;
+  std::string target_label;
+  std::string replacement = "$1";
+  bool operator==(const RelabelRule&) const = default;
+};
+
+std::string_view action_name(RelabelRule::Action action);
+std::optional<RelabelRule::Action> parse_action(
+    std::string_view name);  // "replace", "labelmap" ...
+
+// A rule that cannot be right: a field that its action needs or must not have, a regex that does
+// not compile.
+Result<> check_rule(const RelabelRule& rule);
+
+// Rules, compiled. Immutable; any thread may apply them.
+class RelabelRules {
+ public:
+  RelabelRules();  // no rules
+  // Fails as check_rule does.
+  static Result<RelabelRules> compile(std::vector<RelabelRule> rules);
+
+  // False: drop what carries these labels (which are then in an unspecified state).
+  bool apply(LabelBuilder& labels) const;
+  bool empty() const;
+  const std::vector<RelabelRule>& rules() const;
+  bool operator==(const RelabelRules& other) const { return rules() == other.rules(); }
+
+ private:
+  struct Compiled;
+  explicit RelabelRules(std::shared_ptr<const Compiled> compiled)
+      : compiled_(std::move(compiled)) {}
+  std::shared_ptr<const Compiled> compiled_;
+};
+
+// Rules over interned sets, with the `max_entries` results used last at hand. Thread-safe.
+class Relabeler {
+ public:
+  // `interner` outlives it.
+  Relabeler(Interner& interner, RelabelRules rules, std::size_t max_entries);
+  // The new set; none when the rules drop it.
+  std::optional<LabelSet> apply(const LabelSet& labels);
+
+  struct Stats {
+    std::uint64_t hits = 0;
+    std::uint64_t misses = 0;
+    std::size_t size = 0;
+  };
+  Stats stats() const;
+
+ private:
+  using Known = std::pair<LabelSet, std::optional<LabelSet>>;
+  Interner& interner_;
+  const RelabelRules rules_;
+  const std::size_t max_entries_;
+  mutable Mutex mutex_;
+  std::list<Known> recent_ GUARDED_BY(mutex_);  // newest first
+  std::unordered_map<LabelSet, std::list<Known>::iterator, LabelSetHash> index_ GUARDED_BY(mutex_);
+  std::uint64_t hits_ GUARDED_BY(mutex_) = 0;
+  std::uint64_t misses_ GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace agent::model

@@ -1,0 +1,174 @@
+#include "agent/process/stage.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <iterator>
+
+namespace agent::process {
+
+// Generated from stages/CMakeLists.txt.
+std::vector<StageDeclaration> all_stages();
+
+Item::Item(const model::Entry& entry)
+    : labels(entry.labels),
+      time_ns(entry.time_ns),
+      line(entry.line),
+      metadata(entry.metadata.begin(), entry.metadata.end()),
+      initial_labels_(entry.labels) {}
+
+void Item::set(std::string_view name, Extracted value) {
+  for (Pair& pair : extracted_) {
+    if (pair.name != name) continue;
+    pair.value = value;
+    pair.removed = false;
+    return;
+  }
+  extracted_.push_back({name, value, false});
+}
+
+void Item::remove(std::string_view name) {
+  for (Pair& pair : extracted_) {
+    if (pair.name != name) continue;
+    pair.removed = true;
+    return;
+  }
+  if (!initial_labels_.get(name).empty()) extracted_.push_back({name, {}, true});
+}
+
+std::optional<Extracted> Item::find(std::string_view name) const {
+  for (const Pair& pair : extracted_) {
+    if (pair.name != name) continue;
+    if (pair.removed) return std::nullopt;
+    return pair.value;
+  }
+  const std::string_view value = initial_labels_.get(name);
+  if (value.empty()) return std::nullopt;
+  return Extracted(value);
+}
+
+std::vector<std::pair<std::string_view, Extracted>> Item::all_extracted() const {
+  std::vector<std::pair<std::string_view, Extracted>> out;
+  for (const model::Label& label : initial_labels_.labels()) {
+    const bool shadowed = std::any_of(extracted_.begin(), extracted_.end(),
+                                      [&](const Pair& pair) { return pair.name == label.name; });
+    if (!shadowed) out.emplace_back(label.name, std::string_view(label.value));
+  }
+  for (const Pair& pair : extracted_)
+    if (!pair.removed) out.emplace_back(pair.name, pair.value);
+  return out;
+}
+
+std::vector<model::Receipt> Batch::share_receipts() const {
+  std::vector<model::Receipt> out;
+  out.reserve(receipts.size());
+  for (const model::Receipt& receipt : receipts) out.push_back(receipt.share());
+  return out;
+}
+
+void Batch::for_matching(const std::function<bool(const Item&)>& matches,
+                         const std::function<void(Batch&)>& use) {
+  std::vector<Item> result;
+  result.reserve(items.size());
+  for (std::size_t i = 0; i < items.size();) {
+    if (!matches(items[i])) {
+      result.push_back(std::move(items[i++]));
+      continue;
+    }
+    Batch run;
+    while (i < items.size() && matches(items[i])) run.items.push_back(std::move(items[i++]));
+    run.arena = std::move(arena);
+    run.receipts = std::move(receipts);
+    use(run);
+    arena = std::move(run.arena);
+    receipts = std::move(run.receipts);
+    std::move(run.items.begin(), run.items.end(), std::back_inserter(result));
+  }
+  items = std::move(result);
+}
+
+void Batch::remove_dropped() {
+  items.erase(
+      std::remove_if(items.begin(), items.end(), [](const Item& item) { return item.dropped; }),
+      items.end());
+}
+
+std::optional<std::string_view> to_text(const Extracted& value, model::Arena& arena) {
+  char buffer[64];
+  const auto store = [&](const char* end) {
+    return arena.store(std::string_view(buffer, static_cast<std::size_t>(end - buffer)));
+  };
+  if (const auto* text = std::get_if<std::string_view>(&value)) return *text;
+  if (const auto* flag = std::get_if<bool>(&value)) return *flag ? "true" : "false";
+  if (const auto* integer = std::get_if<std::int64_t>(&value))
+    return store(std::to_chars(buffer, buffer + sizeof buffer, *integer).ptr);
+  if (const auto* number = std::get_if<double>(&value)) {
+    if (std::isnan(*number)) return "NaN";
+    if (std::isinf(*number)) return *number > 0 ? "+Inf" : "-Inf";
+    return store(std::to_chars(buffer, buffer + sizeof buffer, *number).ptr);
+  }
+  return std::nullopt;
+}
+
+std::optional<double> to_number(const Extracted& value) {
+  if (const auto* integer = std::get_if<std::int64_t>(&value)) return static_cast<double>(*integer);
+  if (const auto* number = std::get_if<double>(&value)) return *number;
+  if (const auto* flag = std::get_if<bool>(&value)) return *flag ? 1 : 0;
+  if (const auto* text = std::get_if<std::string_view>(&value)) {
+    double number = 0;
+    std::string_view digits = *text;
+    if (!digits.empty() && digits.front() == '+') digits.remove_prefix(1);
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+    if (!digits.empty() && error == std::errc() && end == digits.data() + digits.size())
+      return number;
+  }
+  return std::nullopt;
+}
+
+component::Counter StageHost::dropped(std::string_view reason) const {
+  return metrics.counter("loki_process_dropped_lines_total", "Lines that a stage dropped.",
+                         {{"reason", std::string(reason)}});
+}
+
+std::vector<StageDeclaration> stage_declarations(bool nested) {
+  std::vector<StageDeclaration> stages = all_stages();
+  if (nested) {
+    // Stages nest without end; their tables do not.
+    for (StageDeclaration& stage : stages)
+      stage.fields = [] { return std::vector<component::FieldInfo>(); };
+  }
+  return stages;
+}
+
+Pipeline::Pipeline(const std::vector<StageSpec>& specs, const StageHost& host) {
+  stages_.reserve(specs.size());
+  for (const StageSpec& spec : specs) stages_.push_back(spec.make(host));
+}
+
+void Pipeline::process_from(std::size_t first, Batch& batch) {
+  for (std::size_t i = first; i < stages_.size() && !batch.items.empty(); ++i) {
+    stages_[i]->process(batch);
+    batch.remove_dropped();
+  }
+}
+
+Mono Pipeline::deadline() const {
+  Mono next = kNever;
+  for (const auto& stage : stages_) next = std::min(next, stage->deadline());
+  return next;
+}
+
+void Pipeline::flush(Batch& out, Mono now, bool all) {
+  // In order, so that with `all` a stage first gets what the stages before it put out.
+  for (std::size_t i = 0; i < stages_.size(); ++i) {
+    Batch part;
+    stages_[i]->flush(part, now, all);
+    if (part.items.empty() && part.receipts.empty()) continue;
+    process_from(i + 1, part);
+    std::move(part.items.begin(), part.items.end(), std::back_inserter(out.items));
+    std::move(part.receipts.begin(), part.receipts.end(), std::back_inserter(out.receipts));
+    out.arena.merge(part.arena);
+  }
+}
+
+}  // namespace agent::process

@@ -1,0 +1,146 @@
+// A stage of loki.process: what it sees of an entry, and the contract it follows.
+//
+// Adding one: stages/<name>.cc with `StageDeclaration stage_<name>()` in agent::process, a line
+// `agent_stage(<name> <name>.cc)` in stages/CMakeLists.txt, and tests/pipeline/process/<name>.test.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "agent/base/clock.h"
+#include "agent/base/log.h"
+#include "agent/component/metrics.h"
+#include "agent/component/schema.h"
+#include "agent/model/entry.h"
+
+namespace agent::process {
+
+// A value that a stage took out of a line. Text lives in the batch's arena.
+using Extracted = std::variant<std::monostate, bool, std::int64_t, double, std::string_view>;
+
+// One entry on its way through the stages. What is extracted starts as a copy of the labels and is
+// apart from them: stages like json fill it, stages like labels, timestamp and output read it.
+class Item {
+ public:
+  model::LabelSet labels;
+  std::int64_t time_ns = 0;
+  std::string_view line;
+  std::vector<model::MetadataPair> metadata;
+  bool dropped = false;  // the frame removes it after the stage
+
+  Item() = default;  // for entries that a stage makes up
+  explicit Item(const model::Entry& entry);
+
+  void set(std::string_view name,
+           Extracted value);  // `name` outlives the batch or lies in its arena
+  void remove(std::string_view name);
+  // nullopt when there is no such key; std::monostate is a key with a null value.
+  std::optional<Extracted> find(std::string_view name) const;
+  // Every key and value, the initial labels included.
+  std::vector<std::pair<std::string_view, Extracted>> all_extracted() const;
+
+ private:
+  struct Pair {
+    std::string_view name;
+    Extracted value;
+    bool removed = false;  // hides an initial label
+  };
+  model::LabelSet initial_labels_;
+  std::vector<Pair> extracted_;
+};
+
+// The items of one EntryBatch, the bytes they point to and the receipts that wait for them.
+struct Batch {
+  std::vector<Item> items;
+  model::Arena arena;
+  std::vector<model::Receipt> receipts;
+
+  // For a stage that keeps an item back: receipts that settle together with this batch's.
+  std::vector<model::Receipt> share_receipts() const;
+  // Calls `use` with each run of neighbouring items for which `matches` is true, as a batch of
+  // their own, and puts what it leaves in their place.
+  void for_matching(const std::function<bool(const Item&)>& matches,
+                    const std::function<void(Batch&)>& use);
+  void remove_dropped();
+};
+
+// As the language's stages convert: numbers and bools to text and back. nullopt for what has no
+// such form.
+std::optional<std::string_view> to_text(const Extracted& value, model::Arena& arena);
+std::optional<double> to_number(const Extracted& value);
+
+// What a stage may touch. References outlive it.
+struct StageHost {
+  std::string component_id;
+  Clock& clock;
+  Log log;
+  component::Metrics metrics;
+  model::Interner& labels;
+
+  // loki_process_dropped_lines_total{reason="..."}
+  component::Counter dropped(std::string_view reason) const;
+};
+
+// Called by one thread at a time.
+class Stage {
+ public:
+  virtual ~Stage() = default;
+  virtual void process(Batch& batch) = 0;
+  // A stage that keeps items back says until when at most; the frame then calls flush().
+  virtual Mono deadline() const { return kNever; }
+  // Puts out what is due at `now`; with `all` everything, because the stage is about to go.
+  virtual void flush(Batch&, Mono /*now*/, bool /*all*/) {}
+};
+
+// A decoded stage block: makes the stage once its host exists.
+struct StageSpec {
+  std::function<std::unique_ptr<Stage>(const StageHost&)> make;
+};
+using StageDeclaration = component::Variant<StageSpec>;
+
+// S has `using Arguments = ...` with a schema, and a constructor S(Arguments, const StageHost&)
+// that cannot fail: Arguments::validate() has found what is wrong.
+template <class S>
+StageDeclaration declare_stage(std::string_view name, std::string doc) {
+  using Args = typename S::Arguments;
+  StageDeclaration stage;
+  stage.name = "stage." + std::string(name);
+  stage.doc = std::move(doc);
+  stage.fields = [] { return Args::schema().info(); };
+  stage.decode = [](const lang::Block& block, std::vector<StageSpec>& out,
+                    lang::Diagnostics& diagnostics) {
+    auto args = std::make_shared<Args>();
+    component::decode(block.body, *args, diagnostics);
+    out.push_back({[args](const StageHost& host) -> std::unique_ptr<Stage> {
+      return std::make_unique<S>(*args, host);
+    }});
+  };
+  return stage;
+}
+
+// All stages, in the order of stages/CMakeLists.txt. `nested`: for a stage that holds stages; its
+// tables stop there.
+std::vector<StageDeclaration> stage_declarations(bool nested);
+
+// The stages of one pipeline, in order.
+class Pipeline {
+ public:
+  Pipeline(const std::vector<StageSpec>& specs, const StageHost& host);
+  void process(Batch& batch) { process_from(0, batch); }
+  Mono deadline() const;
+  // What stages put out on their own account, having passed the stages after them.
+  void flush(Batch& out, Mono now, bool all);
+
+ private:
+  void process_from(std::size_t first, Batch& batch);
+  std::vector<std::unique_ptr<Stage>> stages_;
+};
+
+}  // namespace agent::process

@@ -1,0 +1,73 @@
+// Reading a journal of 20 fields per entry, a cursor per 1000 entries.
+#include <benchmark/benchmark.h>
+
+#include <cstring>
+
+#include "agent/io/journal.h"
+#include "tests/support/journal_maker.h"
+#include "tests/support/temp_dir.h"
+
+namespace agent {
+namespace {
+
+std::vector<JournalEntry> entries(int count) {
+  std::vector<JournalEntry> out;
+  for (int i = 0; i < count; ++i) {
+    const std::string unit = "unit" + std::to_string(i % 40) + ".service";
+    out.push_back({1'700'000'000'000'000U + static_cast<std::uint64_t>(i) * 1000,
+                   {{"MESSAGE", "GET /api/v1/items/" + std::to_string(i) +
+                                    " HTTP/1.1 200 1532 \"-\" \"curl/8.0\" took 13 ms"},
+                    {"PRIORITY", std::to_string(i % 8)},
+                    {"SYSLOG_FACILITY", "3"},
+                    {"SYSLOG_IDENTIFIER", "app" + std::to_string(i % 40)},
+                    {"_SYSTEMD_UNIT", unit},
+                    {"_SYSTEMD_CGROUP", "/system.slice/" + unit},
+                    {"_SYSTEMD_SLICE", "system.slice"},
+                    {"_SYSTEMD_INVOCATION_ID", "d4f1b0a1c0a94f6fa5a3a3c5e61b8a7" + unit},
+                    {"_PID", std::to_string(1000 + i % 40)},
+                    {"_UID", "1000"},
+                    {"_GID", "1000"},
+                    {"_COMM", "app"},
+                    {"_EXE", "/usr/bin/app"},
+                    {"_CMDLINE", "/usr/bin/app --serve"},
+                    {"_CAP_EFFECTIVE", "0"},
+                    {"_TRANSPORT", "stdout"},
+                    {"_STREAM_ID", "a7" + unit},
+                    {"_HOSTNAME", "bench"},
+                    {"_MACHINE_ID", "4d2be1bd2cd84c4f84e6a4b4b3e0d6c2"},
+                    {"_SELINUX_CONTEXT", "unconfined"}}});
+  }
+  return out;
+}
+
+void read_journal(benchmark::State& state) {
+  const TempDir dir;
+  append_journal(dir / "a.journal", entries(100'000));
+  io::Journal::Options options;
+  options.directory = dir.path();
+  std::int64_t count = 0;
+  for (auto _ : state) {
+    auto journal = io::Journal::open(options).value();
+    if (!journal->seek_head()) std::abort();
+    std::size_t bytes = 0;
+    const io::Journal::Visitor visit = [&](std::string_view name, std::string_view value) {
+      bytes += name.size() + value.size();
+    };
+    std::size_t in_batch = 0;
+    while (journal->next(visit).value()) {
+      ++count;
+      if (++in_batch == 1000) {
+        in_batch = 0;
+        benchmark::DoNotOptimize(journal->cursor().value());
+      }
+    }
+    benchmark::DoNotOptimize(bytes);
+  }
+  state.SetItemsProcessed(count);
+}
+BENCHMARK(read_journal)->Unit(benchmark::kMillisecond);
+
+}  // namespace
+}  // namespace agent
+
+BENCHMARK_MAIN();

@@ -139,6 +139,7 @@ Result<> Journal::wait(Duration at_most, const std::stop_token& stop) {
   const bool reliable = fd >= 0 && sd_journal_reliable_fd(journal_.get()) > 0;
   auto limit = std::chrono::ceil<milliseconds>(at_most);
   if (!reliable) limit = std::min(limit, kUnreliable);
+  limit = std::min(limit, milliseconds(60'000));
 
   std::array<pollfd, 2> polled{};
   polled[0].fd = wake_.get();

@@ -83,7 +83,8 @@ struct HttpClient::State {
   CURLM* multi;
   HttpTransfer transfer;
   std::optional<Secret> bearer;  // of OAuth
-  std::chrono::steady_clock::time_point bearer_until;
+  Mono bearer_until;
+  SystemClock clock;  // a token's life is real time, as all of libcurl's limits
 };
 
 HttpClient::HttpClient(HttpOptions options) : state_(std::make_unique<State>(std::move(options))) {}
@@ -137,7 +138,7 @@ Result<HttpResponse> HttpClient::State::exchange(const HttpOptions& with,
 }
 
 Result<Secret> HttpClient::State::token(const std::stop_token& stop) {
-  if (bearer && std::chrono::steady_clock::now() < bearer_until) return *bearer;
+  if (bearer && clock.mono() < bearer_until) return *bearer;
   const OAuth2Options& oauth = options.oauth2;
   std::string secret = oauth.client_secret.reveal();
   if (!oauth.client_secret_file.empty()) {
@@ -193,7 +194,7 @@ Result<Secret> HttpClient::State::token(const std::stop_token& stop) {
     if (json.contains("expires_in") && json["expires_in"].is_number())
       seconds = std::clamp<std::int64_t>(json["expires_in"].get<std::int64_t>(), 0, 86400);
     // Renewed a little early, so that it does not expire on its way.
-    bearer_until = std::chrono::steady_clock::now() + std::chrono::seconds(seconds - seconds / 10);
+    bearer_until = clock.mono() + std::chrono::seconds(seconds - seconds / 10);
     return *bearer;
   }
   return fail(ErrorCode::kUnavailable, "OAuth: no token");

@@ -19,7 +19,6 @@
 namespace agent::io {
 namespace {
 
-using SteadyClock = std::chrono::steady_clock;
 constexpr int kSlice = 1000;  // ms; a belt for the stop's wakeup
 
 }  // namespace
@@ -84,7 +83,7 @@ struct HttpStreams::State {
     if (milliseconds < 0) {
       state.timer.reset();
     } else {
-      state.timer = SteadyClock::now() + std::chrono::milliseconds(milliseconds);
+      state.timer = state.clock.mono() + std::chrono::milliseconds(milliseconds);
     }
     return 0;
   }
@@ -92,14 +91,15 @@ struct HttpStreams::State {
   void start_added();
   void end_finished();
   void forget_cancelled();
-  int wait_time(std::optional<SteadyClock::time_point> deadline) const;
+  int wait_time(std::optional<Mono> deadline) const;
 
+  SystemClock clock;  // libcurl's limits are real time
   HttpOptions options;
   CurlLibrary library;
   CURLM* multi;
   FileDescriptor epoll;
   FileDescriptor event;
-  std::optional<SteadyClock::time_point> timer;
+  std::optional<Mono> timer;
   std::map<Id, std::unique_ptr<Stream>> streams;
   std::vector<Id> to_start;
   std::vector<Id> to_forget;
@@ -198,9 +198,9 @@ void HttpStreams::State::forget_cancelled() {
   }
 }
 
-int HttpStreams::State::wait_time(std::optional<SteadyClock::time_point> deadline) const {
-  const auto now = SteadyClock::now();
-  auto until = now + std::chrono::milliseconds(kSlice);
+int HttpStreams::State::wait_time(std::optional<Mono> deadline) const {
+  const Mono now = clock.mono();
+  Mono until = now + std::chrono::milliseconds(kSlice);
   if (deadline) until = std::min(until, *deadline);
   if (timer) until = std::min(until, *timer);
   const auto ms = std::chrono::ceil<std::chrono::milliseconds>(until - now).count();
@@ -210,10 +210,9 @@ int HttpStreams::State::wait_time(std::optional<SteadyClock::time_point> deadlin
 void HttpStreams::poll(Duration timeout, const std::stop_token& stop) {
   State& state = *state_;
   const std::stop_callback wake(stop, [this] { wakeup(); });
-  std::optional<SteadyClock::time_point> deadline;
+  std::optional<Mono> deadline;
   if (timeout >= Duration::zero())
-    deadline = SteadyClock::now() + std::chrono::duration_cast<SteadyClock::duration>(
-                                        std::min<Duration>(timeout, std::chrono::hours(24)));
+    deadline = state.clock.mono() + std::min<Duration>(timeout, std::chrono::hours(24));
   while (!stop.stop_requested()) {
     state.forget_cancelled();
     bool worked = !state.to_start.empty();
@@ -238,7 +237,7 @@ void HttpStreams::poll(Duration timeout, const std::stop_token& stop) {
       curl_multi_socket_action(state.multi, ready.data.fd, what, &running);
       worked = true;
     }
-    if (state.timer && SteadyClock::now() >= *state.timer) {
+    if (state.timer && state.clock.mono() >= *state.timer) {
       state.timer.reset();
       curl_multi_socket_action(state.multi, CURL_SOCKET_TIMEOUT, 0, &running);
       worked = true;
@@ -248,7 +247,7 @@ void HttpStreams::poll(Duration timeout, const std::stop_token& stop) {
     state.forget_cancelled();
     worked = worked || state.streams.size() != before;
     if (woken || worked) return;
-    if (deadline && SteadyClock::now() >= *deadline) return;
+    if (deadline && state.clock.mono() >= *deadline) return;
   }
 }
 

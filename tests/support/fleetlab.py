@@ -91,8 +91,8 @@ def scratch_dir(prefix):
 class Judge:
     """A running loki_judge.py; see its head for the modes."""
 
-    def __init__(self, address="127.0.0.1", store=None):
-        command = ["/usr/bin/python3", str(SUPPORT / "loki_judge.py"), "--listen", f"{address}:0"]
+    def __init__(self, address="127.0.0.1", store=None, port=0):
+        command = ["/usr/bin/python3", str(SUPPORT / "loki_judge.py"), "--listen", f"{address}:{port}"]
         if store:
             command += ["--store", str(store)]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -287,6 +287,20 @@ class Lab:
 
     def address(self, host):
         return self.run("address", host).stdout.strip()
+
+    @property
+    def gateway(self):
+        """This machine, as the hosts see it."""
+        return self.run("gateway").stdout.strip()
+
+    def get(self, host, path, port=12345):
+        """GET of the host's own 127.0.0.1. -> (status, body)"""
+        done = self.run("net", host, "curl", "-sS", "--max-time", "5", "-w", "\n%{http_code}",
+                        f"http://127.0.0.1:{port}{path}", check_status=False)
+        if done.returncode != 0:
+            raise ConnectionError(done.stderr.strip())
+        body, _, status = done.stdout.rpartition("\n")
+        return int(status), body
 
     @property
     def docker_socket(self):

@@ -1,0 +1,137 @@
+#!/bin/bash
+# demo.sh up BIN_DIR | down: the example fleet, deployed to real systemd hosts on this machine (`make demo`).
+#
+# Three hosts are booted: puck with Docker, oberon, and caliban, which has no template of its own. A second fleet-agent
+# takes Loki's place (loki.source.api -> loki.echo). With LOKI_URL=http://host:3100 it passes everything on to that Loki.
+# The fleet's own tree is deployed as it is: on the demo's hosts the name of its back end, prospero.incus, is this machine.
+# Everything lies in one folder and in one network of its own; `down` removes both, and the hosts' cached file system when
+# the demo made it. Installed Debian packages stay.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+if [[ $(id -u) -ne 0 ]]; then exec sudo LOKI_URL="${LOKI_URL:-}" "$0" "$@"; fi
+
+export LAB_NAME=demo LAB_DIR=/tmp/fleet-demo LAB_CACHE=/var/cache/fleet-lab
+lab=tests/support/lab
+hosts=(puck.incus oberon.incus caliban.incus)
+arrived=$LAB_DIR/receiver/arrived.log
+
+say() { printf '\n== %s\n' "$*"; }
+
+stop_receiver() {
+  local pid
+  pid=$(cat "$LAB_DIR/receiver/pid" 2>/dev/null) || return 0
+  if { tr '\0' ' ' <"/proc/$pid/cmdline"; } 2>/dev/null | grep -qF "$LAB_DIR/receiver"; then kill "$pid"; fi
+}
+
+down() {
+  local made_base=
+  [[ -f $LAB_DIR/made-base ]] && made_base=1
+  stop_receiver
+  "$lab" down
+  if [[ -n $made_base ]]; then rm -rf --one-file-system "$LAB_CACHE"; fi
+}
+
+start_receiver() { # start_receiver BIN_DIR GATEWAY
+  local push=${LOKI_URL:-} receivers=loki.echo.screen.receiver
+  mkdir -p "$LAB_DIR/receiver"
+  {
+    if [[ -n $push ]]; then
+      [[ $push == */push ]] || push=${push%/}/loki/api/v1/push
+      receivers+=', loki.write.real.receiver'
+      printf 'loki.write "real" {\n  endpoint {\n    url = "%s"\n  }\n}\n\n' "$push"
+    fi
+    cat <<END
+loki.source.api "loki" {
+  http {
+    listen_address = "$2"
+    listen_port    = 3100
+  }
+  forward_to = [$receivers]
+}
+
+loki.echo "screen" { }
+END
+  } >"$LAB_DIR/receiver/config.alloy"
+  setsid "$1/fleet-agent" run "$LAB_DIR/receiver/config.alloy" --server.http.listen-addr="$2:12345" \
+    --storage.path="$LAB_DIR/receiver/data" </dev/null >"$arrived" 2>&1 &
+  echo $! >"$LAB_DIR/receiver/pid"
+  wait_for 10 "the receiver" curl -sf -o /dev/null "http://$2:12345/-/ready"
+}
+
+wait_for() { # wait_for SECONDS WHAT COMMAND...
+  local end=$((SECONDS + $1))
+  until "${@:3}"; do
+    if [[ $SECONDS -ge $end ]]; then
+      echo "demo: $2 did not come within $1 s" >&2
+      tail -n 5 "$arrived" >&2
+      exit 1
+    fi
+    sleep 0.2
+  done
+}
+
+write_tree() { # the repository's fleet, and beside its inventory how the demo's hosts are reached
+  local tree=$LAB_DIR/tree name
+  mkdir -p "$tree/inventory"
+  for name in group_vars host_vars templates; do ln -s "$PWD/$name" "$tree/$name"; done
+  for name in inventory/*; do [[ $name == */README.md ]] || ln -s "$PWD/$name" "$tree/$name"; done
+  "$lab" inventory >"$tree/inventory/zz_demo"
+}
+
+up() {
+  local bin=$1 gateway host started=$SECONDS
+  bin=$(realpath "$bin")
+  down
+  say "booting ${hosts[*]} (systemd, sshd, journald), and a Docker Engine for puck"
+  "$lab" net-up
+  compgen -G "$LAB_CACHE/base-*" >/dev/null || touch "$LAB_DIR/made-base"
+  gateway=$("$lab" gateway)
+  "$lab" docker-up
+  "$lab" up --hosts-entry "$gateway prospero.incus" "${hosts[@]:1}"
+  "$lab" up --hosts-entry "$gateway prospero.incus" --docker "${hosts[0]}"
+  for host in "${hosts[@]}"; do
+    # Something to read in every journal, and the agent's pages on the host's own address: it listens on 127.0.0.1.
+    # shellcheck disable=SC2016  # for the host's shell
+    "$lab" exec "$host" systemd-run -q --unit=heartbeat /bin/sh -c \
+      'n=0; while :; do n=$((n + 1)); echo "heartbeat $n"; sleep 2; done'
+    "$lab" exec "$host" systemd-run -q --unit=pages --socket-property=ListenStream="$("$lab" address "$host"):12345" \
+      /lib/systemd/systemd-socket-proxyd 127.0.0.1:12345
+  done
+  for host in app mcp; do
+    /usr/bin/docker -H "unix://$LAB_DIR/docker/docker.sock" run -d --name "athena-$host-1" --network none \
+      --label com.docker.compose.project=athena --label "com.docker.compose.service=$host" lab:1 \
+      /bin/sh -c "while :; do echo \"$host: request served in \$((RANDOM % 90)) ms\"; sleep 2; done" >/dev/null
+  done
+
+  say "starting the receiver: fleet-agent with loki.source.api -> loki.echo${LOKI_URL:+ and -> $LOKI_URL}"
+  start_receiver "$bin" "$gateway"
+
+  write_tree
+  say "fleetctl deploy --limit $(IFS=,; echo "${hosts[*]}")"
+  (cd "$LAB_DIR/tree" && "$bin/fleetctl" deploy --limit "$(IFS=,; echo "${hosts[*]}")")
+
+  say "arriving at the receiver"
+  for host in "${hosts[@]}"; do
+    wait_for 30 "a journal line of $host" grep -q "heartbeat.*$host\|$host.*heartbeat" "$arrived"
+    grep "heartbeat.*$host\|$host.*heartbeat" "$arrived" | tail -n 2
+  done
+  wait_for 30 "a container line" grep -q 'athena' "$arrived"
+  grep 'athena' "$arrived" | tail -n 3
+
+  say "done in $((SECONDS - started)) s. What runs where:"
+  for host in "${hosts[@]}"; do
+    printf '  %-14s fleet-agent, pages at http://%s:12345/    a shell: LAB_NAME=demo LAB_DIR=%s %s ssh %s\n' "$host" \
+      "$("$lab" address "$host")" "$LAB_DIR" "$lab" "$host"
+  done
+  cat <<END
+  receiver       pages at http://$gateway:12345/, what arrives: tail -f $arrived
+  the fleet      $LAB_DIR/tree: change a template there, then: cd $LAB_DIR/tree && $bin/fleetctl deploy --limit puck.incus
+  stop           make demo-down
+END
+}
+
+case ${1:-} in
+  up) up "${2:?the folder of the programs}" ;;
+  down) down ;;
+  *) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 64 ;;
+esac

@@ -1,0 +1,309 @@
+#!/usr/bin/python3
+"""deploy_test.py CASE | --list: fleetctl deploys the example fleet to booted systemd hosts; each case is a function below.
+
+Real: fleetctl and fleet-agent, three hosts with systemd, sshd and journald, a Docker Engine on one of them, and a judge in
+Loki's place that decodes what arrives without our code. The tree under test is the repository's own inventory/,
+group_vars/, host_vars/ and templates/; only the addresses of the booted hosts are added to it.
+"""
+
+import contextlib
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+import fleetlab
+from fleetlab import BIN, ROOT, Judge, Lab, Mint, check, eventually
+
+PUCK, OBERON, CALIBAN = "puck.incus", "oberon.incus", "caliban.incus"  # Docker; syslog listeners; the fallback template
+HOSTS = [PUCK, OBERON, CALIBAN]
+CONFIG = "/etc/fleet-agent/config.alloy"
+UNIT = "fleet-agent.service"
+
+
+class Bed:
+    """Booted hosts, a judge behind the name that the fleet's templates push to, and a copy of the fleet's tree."""
+
+    def __init__(self, lab, judge, folder):
+        self.lab, self.judge, self.folder = lab, judge, folder
+        self.tree = folder / "tree"
+        for name in ("inventory", "group_vars", "host_vars", "templates"):
+            shutil.copytree(ROOT / name, self.tree / name)
+        self.reach(dict.fromkeys(HOSTS, ""))
+
+    def reach(self, hosts):
+        """Writes how the hosts are reached: {host: further Ansible variables}."""
+        options = f"-o UserKnownHostsFile={self.lab.folder}/known_hosts -o IdentitiesOnly=yes"
+        lines = [f"{host} ansible_host={self.lab.address(host)} ansible_user=root "
+                 f"ansible_ssh_private_key_file={self.lab.folder}/key ansible_ssh_common_args='{options}' {more}\n"
+                 for host, more in hosts.items()]
+        (self.tree / "inventory" / "zz_lab").write_text("".join(lines))
+
+    def command(self, *words):
+        return [str(BIN / "fleetctl"), *map(str, words)]
+
+    def environment(self):
+        (self.folder / "home").mkdir(exist_ok=True)
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("SSH_", "ANSIBLE_"))}
+        return {**kept, "HOME": str(self.folder / "home")}
+
+    def fleetctl(self, *words, limit=HOSTS, timeout=120):
+        """-> (status, everything it said)"""
+        done = subprocess.run(self.command(*words, "--limit", ",".join(limit)), cwd=self.tree, env=self.environment(),
+                              text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout)
+        return done.returncode, done.stdout
+
+    def deploy(self, *words, **options):
+        status, said = self.fleetctl("deploy", *words, **options)
+        check(status == 0, f"fleetctl deploy: status {status}:\n{said}")
+        return said
+
+    def on(self, host, script):
+        """Runs a shell script on the host, without SSH. -> its output, stripped"""
+        return self.lab.run("exec", host, "/bin/sh", "-c", script).stdout.strip()
+
+    def snapshot(self, host):
+        """What a deploy might change on the host, in one text."""
+        return self.on(host, f"""
+            systemctl show {UNIT} -p MainPID -p ActiveState -p ActiveEnterTimestampMonotonic -p NRestarts
+            sha256sum {CONFIG} /etc/systemd/system/{UNIT} 2>&1; stat -c '%n %a %U %G %y' {CONFIG} 2>&1
+            ls -lR --time-style=full-iso /opt/fleet-agent 2>&1
+            id fleet-agent 2>&1; getent group docker systemd-journal
+            journalctl -q -u ssh.service -o cat -g 'Accepted|Connection' | wc -l""")
+
+    def ready(self, host):
+        status, body = self.lab.get(host, "/-/ready")
+        check(status in (200, 503), f"{host}: /-/ready answers {status} {body}")
+        return status == 200
+
+    def log(self, host, mint, unit="mint", identifier=None):
+        """One line into the host's journal, printed by a service of its own. -> the line"""
+        line = mint.line()
+        identified = ["-p", f"SyslogIdentifier={identifier}"] if identifier else []
+        self.lab.run("exec", host, "systemd-run", "-q", "--wait", f"--unit={unit}", *identified, "/bin/echo", line)
+        return line
+
+    def arrived(self, line, seconds=30):
+        """The line's labels, once the judge has it."""
+        def find():
+            return [entry for entry in self.judge.entries() if entry["line"] == line]
+        return eventually(find, seconds, f"the line {line!r} at the judge")[0]["labels"]
+
+    def ships(self, host, mint):
+        """The host's agent is alive and delivers: a fresh journal line arrives."""
+        return self.arrived(self.log(host, mint))
+
+
+@contextlib.contextmanager
+def bed(docker=False):
+    fleetlab.as_root()
+    with fleetlab.scratch_dir("fleet-deploy-test") as folder, Lab("/tmp/fleet-deploy", "deploy") as lab:
+        lab.run("net-up")
+        flags = ["--hosts-entry", f"{lab.gateway} prospero.incus prospero"]
+        if docker:
+            lab.run("docker-up")
+        lab.run("up", *flags, *[host for host in HOSTS if not (docker and host == PUCK)])
+        if docker:
+            lab.run("up", *flags, "--docker", PUCK)
+        with Judge(lab.gateway, port=3100) as judge:
+            yield Bed(lab, judge, folder)
+            check(judge.count()["malformed"] == [], f"malformed pushes: {judge.count()['malformed'][:3]}")
+
+
+def stream(host, **labels):
+    return {"hostname": host, "environment": "ouranos", **labels}
+
+
+def ships():
+    """Three hosts at once: journal and container lines arrive with exactly the documented labels; again changes nothing."""
+    with bed(docker=True) as b:
+        mint = Mint("fleet", random.randrange(1 << 32))
+        b.reach({PUCK: "", OBERON: "ansible_user=ops ansible_become=true", CALIBAN: ""})
+        early = b.log(CALIBAN, mint)  # before there is an agent: the journal is read from where it begins
+        start = time.monotonic()
+        said = b.deploy()
+        print(f"first deploy of {len(HOSTS)} hosts: {time.monotonic() - start:.1f} s\n{said}")
+        for host in HOSTS:
+            check(b.ready(host), f"{host} is not ready after the deploy")
+            labels = b.ships(host, mint)
+            check(labels == stream(host, job="systemd"), f"{host}: journal labels {labels}")
+            mode = b.on(host, f"stat -c '%a %U %G' {CONFIG}; systemctl is-enabled {UNIT}; systemctl is-system-running")
+            check(mode == "640 root fleet-agent\nenabled\nrunning", f"{host}: {mode}")
+        check(b.arrived(early) == stream(CALIBAN, job="systemd"), "labels of a line from before the deploy")
+        labels = b.arrived(b.log(PUCK, mint, unit="kottos", identifier="kottos"))
+        check(labels == stream(PUCK, job="systemd", service="pallas"), f"kottos: journal labels {labels}")
+
+        compose = ["--label", "com.docker.compose.project=athena", "--label", "com.docker.compose.service=mcp"]
+        for name, flags, wanted in (
+                ("athena-mcp-1", compose, {"service": "athena", "component": "mcp", "container": "athena-mcp-1"}),
+                ("lonely", [], {"service": "lonely", "container": "lonely"})):
+            lines = [mint.line() for _ in range(3)]
+            b.lab.docker("run", "-d", "--name", name, "--network", "none", *flags, "lab:1", "/bin/sh", "-c",
+                         "; ".join(f"echo '{line}'" for line in lines) + "; exec sleep 3600")
+            for line in lines:
+                labels = b.arrived(line)
+                check(labels == stream(PUCK, **wanted), f"{name}: container labels {labels}")
+
+        before = {host: b.snapshot(host).splitlines()[:-1] for host in HOSTS}  # the last line counts SSH logins
+        start = time.monotonic()
+        said = b.deploy()
+        print(f"again: {time.monotonic() - start:.1f} s\n{said}")
+        for host in HOSTS:
+            check(b.snapshot(host).splitlines()[:-1] == before[host], f"{host} changed in a deploy without a change")
+        check("unchanged" in said or "no change" in said, f"it does not say that nothing changed:\n{said}")
+        status, said = b.fleetctl("deploy", "--check")
+        check(status == 0, f"--check: status {status}:\n{said}")
+
+        # A change of the configuration alone: reloaded, not restarted, and the new label is on the next line.
+        pid = b.on(OBERON, f"systemctl show {UNIT} -p MainPID")
+        template = b.tree / "templates/oberon/config.alloy.j2"
+        text = template.read_text()
+        check("environment" in text, "oberon's template has no environment label")
+        template.write_text(re.sub(r'(environment\s*=\s*"[^"]*",?)', r'\1\n    rack = "7",', text))
+        b.deploy()
+        check(b.ships(OBERON, mint).get("rack") == "7", "the changed label did not arrive")
+        check(b.on(OBERON, f"systemctl show {UNIT} -p MainPID") == pid, "a changed configuration restarted the agent")
+
+
+def refuses_a_broken_template():
+    """A template that does not render, or renders to what the agent would not take: refused before any host is touched."""
+    with bed() as b:
+        b.deploy()
+        before = {host: b.snapshot(host) for host in HOSTS}
+        template = b.tree / "templates/oberon/config.alloy.j2"
+        good = template.read_text()
+        for broken, wanted in ((good + "\n{{ no_such_variable }}\n", "no_such_variable"),
+                               (good + "\n{% if %}\n", "config.alloy.j2"),
+                               (good + '\nloki.write "x" { endpoint { ulr = "http://x/" } }\n', "ulr"),
+                               (good + "\nloki.wriet \"x\" { }\n", "loki.write")):
+            template.write_text(broken)
+            status, said = b.fleetctl("deploy")
+            check(status not in (0, 3, 4, 6) and OBERON in said and wanted in said, f"status {status}:\n{said}")
+            line = len(broken.splitlines())
+            check(f"config.alloy.j2:{line}" in said, f"does not point into the template's line {line}:\n{said}")
+        for host in HOSTS:
+            check(b.snapshot(host) == before[host], f"{host} was touched:\n{before[host]}\n---\n{b.snapshot(host)}")
+
+
+def rolls_back():
+    """A configuration that validates but cannot start: put back, the old agent ships on, the other hosts go on."""
+    with bed() as b:
+        mint = Mint("rollback", random.randrange(1 << 32))
+        b.deploy()
+        config = b.on(OBERON, f"cat {CONFIG}")
+        b.on(OBERON, "systemd-run -q --unit=squatter perl -MIO::Socket::INET -e "
+                     "'$s = IO::Socket::INET->new(Listen => 5, LocalAddr => \"127.0.0.1:51499\") or die; sleep 3600'")
+        taken = ('\nloki.source.syslog "late" {\n  listener {\n    address = "127.0.0.1:51499"\n  }\n'
+                 "  forward_to = [loki.write.default.receiver]\n}\n")
+        for host in ("oberon/", ""):
+            template = b.tree / f"templates/{host}config.alloy.j2"
+            template.write_text(template.read_text() + taken)
+        eventually(lambda: b.on(OBERON, "grep -c :C92B /proc/net/tcp || true") != "0", 10, "the port is taken")
+        status, said = b.fleetctl("deploy")
+        print(said)
+        check(status not in (0, 1), f"status {status}:\n{said}")
+        check(re.search(r"rolled? ?back", said, re.I) and "51499" in said, f"does not say what happened:\n{said}")
+        check(b.on(OBERON, f"cat {CONFIG}") == config, "the old configuration is not back")
+        check(b.ready(OBERON), "oberon's old agent is not ready")
+        check(b.ships(OBERON, mint) == stream(OBERON, job="systemd"), "oberon's old agent does not ship")
+        check("51499" in b.on(CALIBAN, f"cat {CONFIG}"), "the other host did not go on")
+        check(b.ships(CALIBAN, mint) == stream(CALIBAN, job="systemd"), "caliban does not ship")
+        b.on(OBERON, "systemctl stop squatter")
+        b.deploy()
+        check("51499" in b.on(OBERON, f"cat {CONFIG}"), "a later deploy did not bring the configuration")
+
+
+def survives_a_cut_connection():
+    """The SSH connection dies at any moment of a deploy: the host is whole, its agent ships, the next deploy completes."""
+    seed = random.randrange(1 << 32)
+    rng = random.Random(seed)
+    print(f"seed {seed}")
+    with bed() as b:
+        mint = Mint("cut", seed)
+        start = time.monotonic()
+        b.deploy(limit=[OBERON])  # installs everything
+        whole = time.monotonic() - start
+        template = b.tree / "templates/oberon/config.alloy.j2"
+        good = template.read_text()
+        seen = set()
+        for turn in range(12):
+            if turn % 3 == 0:  # as if the agent were new: the whole release travels again
+                b.on(OBERON, f"systemctl stop {UNIT}; rm -rf /opt/fleet-agent /var/lib/fleetctl")
+            template.write_text(good + f"\n// turn {turn}\n")
+            deploy = subprocess.Popen(b.command("deploy", "--limit", OBERON), cwd=b.tree, env=b.environment(), text=True,
+                                      stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                deploy.wait(rng.uniform(0.05, whole))
+            if turn % 2:
+                deploy.kill()  # the operator's side vanishes
+            else:  # the host's side is cut: sshd's process of this connection
+                b.on(OBERON, "for p in /proc/[0-9]*; do grep -qs '^sshd: root' $p/cmdline && kill -9 ${p#/proc/}; done; true")
+            said, _ = deploy.communicate(timeout=120)
+            check(deploy.returncode == 0 or turn % 2 or OBERON in said, f"turn {turn}: no line about the host:\n{said}")
+            # What apply began it finishes or undoes by itself; then the host is as before or as wished.
+            if turn % 3 == 0:
+                b.deploy(limit=[OBERON])
+            eventually(lambda: b.ready(OBERON), 60, lambda: f"turn {turn}: ready; {b.snapshot(OBERON)}")
+            config = b.on(OBERON, f"cat {CONFIG}")
+            marks = re.findall(r"// turn (\d+)", config)
+            check(config.startswith(good.splitlines()[0][:20]) or marks or turn == 0, f"turn {turn}: a torn configuration")
+            seen.add(marks == [str(turn)])
+            check(b.ships(OBERON, mint)["hostname"] == OBERON, f"turn {turn}: does not ship")
+            b.deploy(limit=[OBERON])
+            check(f"// turn {turn}" in b.on(OBERON, f"cat {CONFIG}"), f"turn {turn}: the next deploy did not complete")
+        check(b.on(OBERON, "systemctl is-system-running") == "running", "the host is degraded")
+        print(f"left with the new configuration and with the old: {sorted(seen)}")
+
+
+def speaks_clearly():
+    """Unreachable, wrong key, no sudo, full disk: one clear line each, the others go on, exit status not 0."""
+    with bed() as b:
+        mint = Mint("clear", random.randrange(1 << 32))
+        b.reach({PUCK: "ansible_user=guest ansible_become=true", OBERON: "", CALIBAN: ""})
+        known = Path(b.lab.folder / "known_hosts")
+        kept = known.read_text()
+        other = subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", b.folder / "other"], check=True)
+        check(other.returncode == 0, "ssh-keygen")
+        key = " ".join((b.folder / "other.pub").read_text().split()[:2])
+        known.write_text(re.sub(rf"(?m)^({re.escape(b.lab.address(OBERON))}) .*$", rf"\1 {key}", kept))
+        status, said = b.fleetctl("deploy")
+        print(said)
+        check(status != 0, f"status {status}")
+        lines = {host: [line for line in said.splitlines() if host in line] for host in HOSTS}
+        check(any("sudo" in line for line in lines[PUCK]), f"no sudo is not said:\n{said}")
+        check(any("key" in line for line in lines[OBERON]), f"the wrong host key is not said:\n{said}")
+        check(b.ships(CALIBAN, mint)["hostname"] == CALIBAN, "the third host did not go on")
+        check(b.on(OBERON, "ls -d /opt/fleet-agent /etc/fleet-agent 2>/dev/null || true") == "", "oberon was touched")
+
+        known.write_text(kept)
+        b.reach({PUCK: "ansible_host=" + b.lab.gateway.rsplit(".", 1)[0] + ".250 ansible_ssh_timeout=3", OBERON: "", CALIBAN: ""})
+        b.on(OBERON, "mkdir -p /opt && mount -t tmpfs -o size=200k tmpfs /opt")
+        status, said = b.fleetctl("deploy")
+        print(said)
+        check(status != 0, f"status {status}")
+        lines = {host: [line for line in said.splitlines() if host in line] for host in HOSTS}
+        check(any(re.search(r"unreachable|no route|timed out|connect", line, re.I) for line in lines[PUCK]),
+              f"unreachable is not said:\n{said}")
+        check(any(re.search(r"space|disk", line, re.I) for line in lines[OBERON]), f"the full disk is not said:\n{said}")
+        b.on(OBERON, "umount /opt")
+        b.reach(dict.fromkeys(HOSTS, ""))
+        b.deploy()
+        for host in HOSTS:
+            check(b.ships(host, mint)["hostname"] == host, f"{host} does not ship in the end")
+
+
+CASES = {case.__name__: case for case in (ships, refuses_a_broken_template, rolls_back, survives_a_cut_connection,
+                                          speaks_clearly)}
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["--list"]:
+        print(";".join(CASES))
+    elif len(sys.argv) == 2 and sys.argv[1] in CASES:
+        sys.exit(fleetlab.run_cases([CASES[sys.argv[1]]]))
+    else:
+        sys.exit(f"usage: {sys.argv[0]} --list | {' | '.join(CASES)}")

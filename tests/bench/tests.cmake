@@ -1,5 +1,7 @@
 # house_bench(journal LIBS agent_io): tests/bench/journal_bench.cc as build/<preset>/bench/journal (Google Benchmark).
 # Numbers are for people; no test depends on a time.
+# The target `benchmarks` builds them all; `make bench` runs them.
+add_custom_target(benchmarks)
 find_library(BENCHMARK_A NAMES libbenchmark.a benchmark)
 
 function(house_bench name)
@@ -10,6 +12,7 @@ function(house_bench name)
   add_executable(bench_${name} ${CMAKE_SOURCE_DIR}/tests/bench/${name}_bench.cc)
   target_link_libraries(bench_${name} PRIVATE house_flags test_support ${A_LIBS} ${BENCHMARK_A} Threads::Threads)
   set_target_properties(bench_${name} PROPERTIES OUTPUT_NAME ${name} RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
+  add_dependencies(benchmarks bench_${name})
 endfunction()
 
 house_bench(journal LIBS agent_io)

@@ -1,0 +1,47 @@
+// A host's variables before any template in them is resolved, merged in Ansible's order, low to
+// high:
+//   inventory: all, other groups; group_vars/all beside the inventory, beside the templates;
+//   group_vars of the other groups beside the inventory, beside the templates; inventory: host;
+//   host_vars beside the inventory, beside the templates; extra variables
+// A map replaces a map of a lower layer whole (hash_behaviour = replace).
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "agent/base/result.h"
+#include "fleetctl/inventory/inventory.h"
+#include "fleetctl/inventory/loader.h"
+#include "fleetctl/value/value.h"
+
+namespace fleetctl::inventory {
+
+class Layers {
+ public:
+  // Inventory and loader outlive this object.
+  Layers(const Inventory& inventory, Loader& loader) : inventory_(inventory), loader_(loader) {}
+
+  std::vector<std::filesystem::path> inventory_folders;  // each may hold group_vars/ and host_vars/
+  std::vector<std::filesystem::path> play_folders;
+  value::Dict extra_vars;
+
+  // With inventory_hostname, inventory_hostname_short and group_names. The containers are shared
+  // with other hosts: copy before changing. The error names the file.
+  agent::Result<value::Dict> merged(const Host& host);
+
+ private:
+  enum class Kind { kGroup, kHost };
+  agent::Result<> add_files(const std::vector<std::filesystem::path>& folders, Kind kind,
+                            const std::vector<std::string>& names, value::Dict& into);
+
+  const Inventory& inventory_;
+  Loader& loader_;
+  std::map<std::string, std::vector<std::filesystem::path>> found_;
+};
+
+// The name up to its first dot; an IP address whole.
+std::string short_name(const std::string& name);
+
+}  // namespace fleetctl::inventory

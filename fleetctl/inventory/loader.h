@@ -1,0 +1,44 @@
+// Files of an inventory: read once, decrypted when the whole file is a vault, parsed as YAML.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "agent/base/result.h"
+#include "fleetctl/value/value.h"
+#include "fleetctl/vault/vault.h"
+
+namespace fleetctl::inventory {
+
+class Loader {
+ public:
+  // Both outlive the loader.
+  Loader(vault::Vault& vault, std::vector<std::string>& warnings)
+      : vault_(vault), warnings_(warnings) {}
+
+  // The text, decrypted. Files of more than 64 MiB are refused.
+  struct Text {
+    std::string bytes;
+    bool decrypted = false;
+  };
+  agent::Result<Text> text(const std::filesystem::path& path);
+  // The document; everything in it is tainted when it came out of a vault. Parsed once per path.
+  agent::Result<value::Value> yaml(const std::filesystem::path& path);
+
+ private:
+  vault::Vault& vault_;
+  std::vector<std::string>& warnings_;
+  std::map<std::string, agent::Result<value::Value>> documents_;
+};
+
+// The path as the person would write it: relative to the working folder when it lies below it.
+std::string shown_path(const std::filesystem::path& path);
+
+// The variable files of `name` in `folder` (a group_vars or host_vars), in the order in which they
+// override each other: `name` itself (file or folder), else name.yml, name.yaml, name.json.
+std::vector<std::filesystem::path> find_variable_files(const std::filesystem::path& folder,
+                                                       const std::string& name);
+
+}  // namespace fleetctl::inventory

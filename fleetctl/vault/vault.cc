@@ -1,0 +1,238 @@
+#include "fleetctl/vault/vault.h"
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/rand.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdlib>
+#include <map>
+#include <optional>
+#include <utility>
+
+#include "agent/base/file.h"
+#include "agent/base/strings.h"
+
+namespace fleetctl::vault {
+namespace {
+
+using agent::ErrorCode;
+using agent::fail;
+using agent::Result;
+using agent::Secret;
+
+constexpr std::string_view kMagic = "$ANSIBLE_VAULT";
+constexpr std::size_t kSaltSize = 32;
+constexpr std::size_t kKeySize = 32;
+constexpr std::size_t kBlock = 16;
+constexpr int kRounds = 10000;
+using Keys = std::array<unsigned char, kKeySize * 2 + kBlock>;
+
+const unsigned char* bytes(std::string_view text) {
+  return reinterpret_cast<const unsigned char*>(text.data());
+}
+
+std::optional<std::string> unhex(std::string_view text) {
+  const auto digit = [](char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    return -1;
+  };
+  std::string out;
+  out.reserve(text.size() / 2);
+  int high = -1;
+  for (char c : text) {
+    if (c == ' ' || (c >= '\t' && c <= '\r')) continue;
+    const int value = digit(c);
+    if (value < 0) return std::nullopt;
+    if (high < 0) {
+      high = value;
+    } else {
+      out.push_back(static_cast<char>(high * 16 + value));
+      high = -1;
+    }
+  }
+  if (high >= 0) return std::nullopt;
+  return out;
+}
+
+struct Envelope {
+  std::string id;
+  std::string salt;
+  std::string hmac;
+  std::string ciphertext;
+};
+
+Result<Envelope> parse(std::string_view text) {
+  const auto damaged = [](std::string_view what) {
+    return fail(ErrorCode::kInvalid, "vault text: " + std::string(what));
+  };
+  text = agent::trim(text);
+  const std::size_t end = text.find('\n');
+  if (end == std::string_view::npos) return damaged("there is nothing after its first line");
+  const auto header = agent::split(agent::trim(text.substr(0, end)), ';');
+  if (header.size() < 3 || agent::trim(header[0]) != kMagic) return damaged("it has no header");
+  const std::string_view version = agent::trim(header[1]);
+  if (version != "1.1" && version != "1.2")
+    return damaged("version " + std::string(version) + " is not known (1.1 and 1.2 are)");
+  if (agent::trim(header[2]) != "AES256")
+    return damaged("cipher " + std::string(header[2]) + " is not known (AES256 is)");
+  Envelope envelope;
+  if (version == "1.2" && header.size() >= 4) envelope.id = std::string(agent::trim(header[3]));
+  const auto body = unhex(text.substr(end + 1));
+  if (!body) return damaged("its body is not hexadecimal");
+  const auto parts = agent::split(*body, '\n');
+  if (parts.size() != 3) return damaged("its body does not hold salt, HMAC and data");
+  const auto salt = unhex(parts[0]);
+  const auto hmac = unhex(parts[1]);
+  auto ciphertext = unhex(parts[2]);
+  if (!salt || !hmac || !ciphertext || hmac->size() != 32 || ciphertext->empty())
+    return damaged("its body is damaged");
+  envelope.salt = *salt;
+  envelope.hmac = *hmac;
+  envelope.ciphertext = std::move(*ciphertext);
+  return envelope;
+}
+
+Result<Keys> derive(const Secret& password, std::string_view salt) {
+  Keys keys;
+  if (PKCS5_PBKDF2_HMAC(password.reveal().data(), static_cast<int>(password.reveal().size()),
+                        bytes(salt), static_cast<int>(salt.size()), kRounds, EVP_sha256(),
+                        static_cast<int>(keys.size()), keys.data()) != 1)
+    return fail(ErrorCode::kIo, "vault: the key could not be derived");
+  return keys;
+}
+
+std::string hmac_of(const Keys& keys, std::string_view data) {
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest;
+  unsigned int size = 0;
+  HMAC(EVP_sha256(), keys.data() + kKeySize, static_cast<int>(kKeySize), bytes(data), data.size(),
+       digest.data(), &size);
+  return {reinterpret_cast<const char*>(digest.data()), size};
+}
+
+// Counter mode is its own inverse.
+Result<std::string> apply_cipher(const Keys& keys, std::string_view data) {
+  const std::unique_ptr<EVP_CIPHER_CTX, decltype(&EVP_CIPHER_CTX_free)> context(
+      EVP_CIPHER_CTX_new(), &EVP_CIPHER_CTX_free);
+  std::string out(data.size() + kBlock, '\0');
+  int size = 0;
+  if (!context ||
+      EVP_EncryptInit_ex(context.get(), EVP_aes_256_ctr(), nullptr, keys.data(),
+                         keys.data() + 2 * kKeySize) != 1 ||
+      EVP_EncryptUpdate(context.get(), reinterpret_cast<unsigned char*>(out.data()), &size,
+                        bytes(data), static_cast<int>(data.size())) != 1)
+    return fail(ErrorCode::kIo, "vault: AES failed");
+  out.resize(static_cast<std::size_t>(size));
+  return out;
+}
+
+Result<std::string> remove_padding(std::string plaintext) {
+  const auto n = static_cast<std::size_t>(static_cast<unsigned char>(plaintext.back()));
+  if (n == 0 || n > kBlock || n > plaintext.size())
+    return fail(ErrorCode::kInvalid, "vault text: its padding is damaged");
+  plaintext.resize(plaintext.size() - n);
+  return plaintext;
+}
+
+}  // namespace
+
+bool is_envelope(std::string_view text) { return text.substr(0, kMagic.size()) == kMagic; }
+
+struct Vault::State {
+  std::vector<std::pair<std::string, Secret>> passwords;
+  std::map<std::pair<std::size_t, std::string>, Keys> keys;  // by password number and salt
+  ~State() {
+    for (auto& [name, key] : keys) OPENSSL_cleanse(key.data(), key.size());
+  }
+};
+
+Vault::Vault() : state_(std::make_unique<State>()) {}
+Vault::~Vault() = default;
+Vault::Vault(Vault&&) noexcept = default;
+Vault& Vault::operator=(Vault&&) noexcept = default;
+
+void Vault::add_password(std::string id, Secret password) {
+  state_->passwords.emplace_back(std::move(id),
+                                 Secret(std::string(agent::trim(password.reveal()))));
+}
+
+Result<> Vault::add_password_file(std::string_view argument) {
+  std::string id = "default";
+  if (const std::size_t at = argument.find('@'); at != std::string_view::npos) {
+    id = std::string(argument.substr(0, at));
+    argument.remove_prefix(at + 1);
+  }
+  std::string path(argument);
+  if (const char* home = std::getenv("HOME"); home != nullptr && path.substr(0, 2) == "~/")
+    path.replace(0, 1, home);
+  if (::access(path.c_str(), F_OK) == 0 && ::access(path.c_str(), X_OK) == 0)
+    return fail(ErrorCode::kPermission,
+                "vault password file " + path + " is executable; write its output to a file first");
+  auto text = agent::read_file(path, 1U << 20);
+  if (!text) return fail(std::move(text.error()).within("vault password file"));
+  if (agent::trim(*text).empty())
+    return fail(ErrorCode::kInvalid, "vault password file " + path + " is empty");
+  add_password(std::move(id), Secret(std::move(*text)));
+  return {};
+}
+
+bool Vault::has_passwords() const { return !state_->passwords.empty(); }
+
+Result<std::string> Vault::decrypt(std::string_view text) {
+  auto envelope = parse(text);
+  if (!envelope) return fail(envelope.error());
+  if (!has_passwords())
+    return fail(ErrorCode::kNotFound, "it is vault-encrypted and no vault password was given");
+  std::vector<std::size_t> order;
+  for (const bool same_id : {true, false}) {
+    for (std::size_t i = 0; i < state_->passwords.size(); ++i)
+      if ((state_->passwords[i].first == envelope->id) == same_id) order.push_back(i);
+  }
+  for (const std::size_t i : order) {
+    const auto name = std::make_pair(i, envelope->salt);
+    auto found = state_->keys.find(name);
+    if (found == state_->keys.end()) {
+      auto derived = derive(state_->passwords[i].second, envelope->salt);
+      if (!derived) return fail(derived.error());
+      found = state_->keys.emplace(name, *derived).first;
+    }
+    const std::string hmac = hmac_of(found->second, envelope->ciphertext);
+    if (hmac.size() != envelope->hmac.size() ||
+        CRYPTO_memcmp(hmac.data(), envelope->hmac.data(), hmac.size()) != 0)
+      continue;
+    auto plaintext = apply_cipher(found->second, envelope->ciphertext);
+    if (!plaintext) return plaintext;
+    return remove_padding(std::move(*plaintext));
+  }
+  return fail(
+      ErrorCode::kPermission,
+      "none of the vault passwords fits" +
+          (envelope->id.empty() ? std::string() : " (its vault id is " + envelope->id + ")"));
+}
+
+Result<std::string> encrypt(std::string_view plaintext, const Secret& password,
+                            std::string_view id) {
+  std::string salt(kSaltSize, '\0');
+  if (RAND_bytes(reinterpret_cast<unsigned char*>(salt.data()), static_cast<int>(salt.size())) != 1)
+    return fail(ErrorCode::kIo, "vault: no random numbers");
+  auto keys = derive(password, salt);
+  if (!keys) return fail(keys.error());
+  const std::size_t pad = kBlock - plaintext.size() % kBlock;
+  auto ciphertext =
+      apply_cipher(*keys, std::string(plaintext) + std::string(pad, static_cast<char>(pad)));
+  if (!ciphertext) return ciphertext;
+  const std::string body =
+      agent::to_hex(agent::to_hex(salt) + "\n" + agent::to_hex(hmac_of(*keys, *ciphertext)) + "\n" +
+                    agent::to_hex(*ciphertext));
+  OPENSSL_cleanse(keys->data(), keys->size());
+  std::string out(kMagic);
+  out += id.empty() ? std::string(";1.1;AES256\n") : ";1.2;AES256;" + std::string(id) + "\n";
+  for (std::size_t i = 0; i < body.size(); i += 80) out += body.substr(i, 80) + "\n";
+  return out;
+}
+
+}  // namespace fleetctl::vault

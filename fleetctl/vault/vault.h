@@ -1,0 +1,62 @@
+// ansible-vault: text encrypted in a repository, as whole files or as single `!vault` values.
+//
+// envelope  := "$ANSIBLE_VAULT;1.1;AES256" LF hex | "$ANSIBLE_VAULT;1.2;AES256;" id LF hex
+// unhex(hex) = hex(salt) LF hex(hmac) LF hex(ciphertext)          (white space in hex is ignored)
+// PBKDF2-HMAC-SHA256(password, salt, 10000 rounds, 80 bytes) = AES key 32, HMAC key 32, counter 16
+// plaintext  = AES-256-CTR(ciphertext) without its PKCS#7 padding; hmac = HMAC-SHA256(ciphertext)
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/base/result.h"
+#include "agent/base/secret.h"
+#include "fleetctl/value/value.h"
+
+namespace fleetctl::vault {
+
+// Whether `text` starts like an envelope.
+bool is_envelope(std::string_view text);
+
+// An encrypted value as it lies in a variable file; decrypted only when a template reads it.
+class Encrypted final : public value::Object {
+ public:
+  explicit Encrypted(std::string envelope) : envelope_(std::move(envelope)) {}
+  std::string_view type_name() const override { return "AnsibleVaultEncryptedUnicode"; }
+  std::string text() const override { return envelope_; }
+  const std::string& envelope() const { return envelope_; }
+
+ private:
+  std::string envelope_;
+};
+
+// The passwords of one run. Deriving a key takes about 10 ms, so each (password, salt) is derived
+// once. One thread at a time.
+class Vault {
+ public:
+  Vault();
+  ~Vault();
+  Vault(Vault&&) noexcept;
+  Vault& operator=(Vault&&) noexcept;
+
+  // `id` is "default" unless given as ID@file. White space around the password does not count.
+  void add_password(std::string id, agent::Secret password);
+  // Reads "FILE" or "ID@FILE". An executable file is refused: its output would be the password.
+  agent::Result<> add_password_file(std::string_view argument);
+  bool has_passwords() const;
+  // Tries the password of the envelope's id first, then the others. kNotFound without passwords,
+  // kPermission when none fits, kInvalid for a damaged envelope.
+  agent::Result<std::string> decrypt(std::string_view envelope);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// The envelope of `plaintext` under `password`, with a random salt; lines of 80 characters.
+agent::Result<std::string> encrypt(std::string_view plaintext, const agent::Secret& password,
+                                   std::string_view id = {});
+
+}  // namespace fleetctl::vault

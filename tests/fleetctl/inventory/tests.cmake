@@ -1,0 +1,7 @@
+house_test(fleetctl/inventory/address_test.cc LIBS fleetctl_inventory)
+house_test(fleetctl/inventory/ini_test.cc LIBS fleetctl_inventory)
+house_test(fleetctl/inventory/yaml_reader_test.cc LIBS fleetctl_inventory)
+house_test(fleetctl/inventory/pattern_test.cc LIBS fleetctl_inventory)
+house_test(fleetctl/inventory/layers_test.cc LIBS fleetctl_inventory)
+house_test(fleetctl/inventory/extra_vars_test.cc LIBS fleetctl_inventory)
+house_test(fleetctl/inventory/ansible_test.cc LIBS fleetctl_inventory)

@@ -1,0 +1,1 @@
+house_test(fleetctl/vault/vault_test.cc LIBS fleetctl_vault)

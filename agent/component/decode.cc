@@ -269,4 +269,16 @@ bool Decoder<std::vector<model::Target>>::decode(const Value& value, const Span&
   return good;
 }
 
+lang::Value targets_value(const std::vector<model::Target>& targets) {
+  Value::List list;
+  list.reserve(targets.size());
+  for (const model::Target& target : targets) {
+    Value::Object object;
+    object.reserve(target.size());
+    for (const model::Label& label : target) object.emplace_back(label.name, label.value);
+    list.emplace_back(std::move(object));
+  }
+  return list;
+}
+
 }  // namespace agent::component

@@ -51,6 +51,9 @@ AGENT_DECODER(lang::Value);
 AGENT_DECODER(std::vector<model::Target>);
 #undef AGENT_DECODER
 
+// Targets as an export carries them: a list of objects of strings.
+lang::Value targets_value(const std::vector<model::Target>& targets);
+
 // True when `value` is a placeholder that may become a `type`; reports one that cannot.
 bool accept_placeholder(const lang::Value& value, std::string_view type, const lang::Span& span,
                         lang::Diagnostics& diagnostics);

@@ -1,0 +1,62 @@
+// discovery.relabel: rewrites or drops targets by rules. Works when its arguments change, has no
+// thread.
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "agent/component/component.h"
+#include "agent/component/relabel_args.h"
+#include "agent/model/relabel.h"
+
+namespace agent::discovery {
+namespace {
+
+struct DiscoveryRelabelArgs {
+  std::vector<model::Target> targets;
+  std::vector<component::RuleArgs> rules;
+
+  static component::Schema<DiscoveryRelabelArgs> schema() {
+    return component::Schema<DiscoveryRelabelArgs>()
+        .required("targets", &DiscoveryRelabelArgs::targets, "Targets to relabel.")
+        .block("rule", &DiscoveryRelabelArgs::rules,
+               "Rules, applied to each target in order; a later one overwrites an earlier one.");
+  }
+};
+
+class DiscoveryRelabel final : public component::Configured<DiscoveryRelabelArgs> {
+ public:
+  explicit DiscoveryRelabel(component::Host host) : host_(std::move(host)) {}
+
+  using Configured::prepare;
+  Result<component::Commit> prepare(DiscoveryRelabelArgs args) override {
+    auto rules = component::share_rules(args.rules, rules_);
+    if (!rules) return fail(std::move(rules.error()));
+    std::vector<model::Target> output;
+    output.reserve(args.targets.size());
+    for (model::Target& target : args.targets) {
+      model::LabelBuilder labels(std::move(target));
+      if ((*rules)->apply(labels) && !labels.labels().empty())
+        output.push_back(std::move(labels).take());
+    }
+    return component::Commit(
+        [this, rules = std::move(*rules), output = component::targets_value(output)] {
+          rules_ = rules;
+          host_.exports({{"output", output}, {"rules", component::capsule(rules_)}});
+        });
+  }
+
+ private:
+  component::Host host_;
+  std::shared_ptr<model::RelabelRules> rules_;  // written by commit
+};
+
+}  // namespace
+
+component::Declaration discovery_relabel() {
+  return component::declare<DiscoveryRelabel>(
+      "discovery.relabel", "Rewrites the labels of targets by rules, or drops targets by them.",
+      {{"output", "list(map(string))", "The targets that are left, in the order of the input."},
+       {"rules", "RelabelRules", "The rules, for components that apply them themselves."}});
+}
+
+}  // namespace agent::discovery

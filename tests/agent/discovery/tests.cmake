@@ -1,0 +1,1 @@
+house_test(agent/discovery/discovery_relabel_test.cc LIBS agent_discovery)

@@ -1,0 +1,1 @@
+house_test(agent/relabel/loki_relabel_test.cc LIBS agent_relabel)

@@ -1,0 +1,28 @@
+// What the language needs of Unicode: identifiers are letters and digits of any script, and the
+// case functions map every letter (simple mappings: one code point to one code point).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace agent::lang {
+
+struct CodePoint {
+  char32_t value = 0xFFFD;
+  std::size_t length = 1;  // bytes; 1 for an invalid byte
+  bool valid = false;
+};
+
+// The first code point of `text`, which is not empty.
+CodePoint decode_utf8(std::string_view text);
+void append_utf8(std::string& out, char32_t c);
+std::size_t count_code_points(std::string_view text);
+
+bool is_letter(char32_t c);  // category L
+bool is_digit(char32_t c);   // category Nd
+bool is_space(char32_t c);   // White_Space
+char32_t to_lower(char32_t c);
+char32_t to_upper(char32_t c);
+
+}  // namespace agent::lang

@@ -482,6 +482,11 @@ void ErrorPerLine::report(Range range, std::string message, std::string hint) {
   if (full()) diagnostics_.error(source_.span(range), "too many errors; the rest is not shown");
 }
 
+void ErrorPerLine::warn(Range range, std::string message, std::string hint) {
+  if (warnings_++ < kMaxErrors)
+    diagnostics_.warning(source_.span(range), std::move(message), std::move(hint));
+}
+
 Tokens tokenize(const Source& source, ErrorPerLine& errors) { return Lexer(source, errors).run(); }
 
 bool is_identifier(std::string_view text) {

@@ -71,13 +71,14 @@ class ErrorPerLine {
   ErrorPerLine(const Source& source, Diagnostics& diagnostics)
       : source_(source), diagnostics_(diagnostics) {}
   void report(Range range, std::string message, std::string hint = {});
+  void warn(Range range, std::string message, std::string hint = {});
   bool full() const { return lines_.size() >= kMaxErrors; }
-  std::size_t count() const { return lines_.size(); }
 
  private:
   const Source& source_;
   Diagnostics& diagnostics_;
-  std::vector<int> lines_;  // sorted
+  std::vector<int> lines_;  // with an error; sorted
+  std::size_t warnings_ = 0;
 };
 
 struct Tokens {

@@ -109,16 +109,9 @@ class Parser {
     error_at(token().range, std::move(message), std::move(hint));
   }
   void error_at(Range range, std::string message, std::string hint = {}) {
-    errors_.report(range, std::move(message), std::move(hint));
+    if (!gave_up_) errors_.report(range, std::move(message), std::move(hint));
   }
-  Range expect(TokenKind kind, std::string hint = {}) {
-    const Range range = token().range;
-    if (!is(kind))
-      error("expected " + std::string(token_name(kind)) + ", got " + got(), std::move(hint));
-    next();
-    return range;
-  }
-  // As expect(), but a wrong token stays, for the one who can make sense of it.
+  // A wrong token stays, for the one who can make sense of it.
   Range close(TokenKind kind, Range open) {
     const Range range = token().range;
     if (is(kind)) {
@@ -142,6 +135,7 @@ class Parser {
       if (parser_.depth_ <= kMaxDepth) return true;
       parser_.error("nested more than " + std::to_string(kMaxDepth) + " deep");
       parser_.at_ = parser_.tokens_.size() - 1;
+      parser_.gave_up_ = true;
       return false;
     }
 
@@ -177,7 +171,7 @@ class Parser {
           break;
         case TokenKind::kRightBrace:
           // The end of the block around the statement.
-          if (open == 0 && depth_ > 0) return;
+          if (open <= 0 && depth_ > 0) return;
           [[fallthrough]];
         case TokenKind::kRightBracket:
         case TokenKind::kRightParen:
@@ -493,6 +487,14 @@ class Parser {
       return true;
     }
     const bool line_end = is(TokenKind::kTerminator);
+    if (line_end && until == TokenKind::kRightBrace) {
+      // Alloy refuses this. People write it all the same, and in an object it cannot mean anything
+      // else.
+      errors_.warn(token().range, std::string("missing ',' in ") + what,
+                   "Grafana Alloy wants a comma after each field; fmt adds it");
+      next();
+      return true;
+    }
     // A bracket that closes something else: whoever opened that takes it.
     if (!line_end && at_expression_end()) return false;
     error(std::string("missing ',' in ") + what,
@@ -557,6 +559,7 @@ class Parser {
   std::size_t at_ = 0;
   std::uint32_t end_ = 0;  // of the last token taken
   int depth_ = 0;
+  bool gave_up_ = false;
 };
 
 std::shared_ptr<const Source> make_source(std::string_view text, std::string name,

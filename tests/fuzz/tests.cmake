@@ -35,3 +35,4 @@ endfunction()
 # One line per target, in the alphabet's order.
 house_fuzz(positions LIBS agent_io)
 house_fuzz(relabel LIBS agent_model)
+house_fuzz(parser LIBS agent_lang)

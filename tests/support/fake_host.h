@@ -16,20 +16,15 @@
 
 #include "agent/base/file.h"
 #include "agent/install/system.h"
+#include "tests/support/temp_dir.h"
 
 namespace agent::install {
 
 class FakeHost final : public System {
  public:
   FakeHost() {
-    std::string folder = (std::filesystem::temp_directory_path() / "host.XXXXXX").string();
-    root_ = ::mkdtemp(folder.data());
     std::filesystem::create_directories(root_ / "run/systemd/system");
     std::filesystem::create_directories(root_ / "etc/systemd/system");
-  }
-  ~FakeHost() override {
-    std::error_code ignored;
-    std::filesystem::remove_all(root_, ignored);
   }
 
   // --- the model; tests set it up and look at it
@@ -143,7 +138,8 @@ class FakeHost final : public System {
   static Result<ProcessResult> said(int status, std::string text) {
     return ProcessResult{status, false, std::move(text)};
   }
-  std::filesystem::path root_;
+  TempDir folder_;
+  const std::filesystem::path& root_ = folder_.path();
 };
 
 }  // namespace agent::install

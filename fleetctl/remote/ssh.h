@@ -1,0 +1,71 @@
+// SSH through libssh: strict host keys, keys and agent and password, ~/.ssh/config as far as libssh
+// reads it (HostName, Port, User, IdentityFile, ProxyJump, ProxyCommand, UserKnownHostsFile,
+// Include, ...) plus IdentitiesOnly and StrictHostKeyChecking, read here. No agent forwarding, no
+// terminal, no environment is sent.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/base/mutex.h"
+#include "agent/base/secret.h"
+#include "fleetctl/remote/remote.h"
+#include "fleetctl/remote/ssh_options.h"
+
+namespace fleetctl::remote {
+
+// What connections of one run share. Thread-safe; outlives them.
+class SshContext {
+ public:
+  SshContext();
+  ~SshContext();
+  SshContext(const SshContext&) = delete;
+  SshContext& operator=(const SshContext&) = delete;
+
+  agent::Mutex known_hosts;  // held while the file is written
+};
+
+struct SshTarget {
+  std::string address;
+  std::uint16_t port = 0;  // 0: ~/.ssh/config or 22
+  std::string user;        // "": ~/.ssh/config or the login name
+  agent::Secret password;  // "": none
+  std::string private_key;
+  SshOptions options;
+  bool host_key_checking = true;
+  Duration connect_timeout =
+      std::chrono::seconds(10);  // per step: TCP, handshake, each authentication
+};
+
+class Ssh final : public Remote {
+ public:
+  Ssh(const Clock& clock, SshContext& context, SshTarget target);
+  ~Ssh() override;
+  Result<> connect(Mono deadline) override;
+  Result<int> exec(const std::string& command, Dialogue& dialogue, Mono deadline) override;
+
+  // One line each; filled by connect().
+  const std::vector<std::string>& warnings() const { return warnings_; }
+
+ private:
+  struct Session;  // libssh's objects
+  Result<> configure();
+  Result<> open_socket(Mono deadline);
+  Result<> check_host_key();
+  Result<> authenticate();
+  Result<bool> try_key(const std::string& path);
+  Result<> open_channel(const std::string& command, Mono deadline);
+  Error last_error(const std::string& what) const;
+
+  const Clock& clock_;
+  SshContext& context_;
+  SshTarget target_;
+  bool identities_only_ = false;
+  HostKeys host_keys_ = HostKeys::kStrict;
+  std::vector<std::string> warnings_;
+  std::vector<std::string> tried_;
+  std::unique_ptr<Session> session_;
+};
+
+}  // namespace fleetctl::remote

@@ -1,0 +1,205 @@
+#include "fleetctl/remote/ssh.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+
+#include <catch2/catch.hpp>
+
+#include "tests/support/listening_dialogue.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/test_sshd.h"
+
+namespace fleetctl::remote {
+namespace {
+
+struct Fixture {
+  agent::TempDir folder;
+  TestSshd sshd{folder.path()};
+  agent::SystemClock clock;
+  SshContext context;
+
+  SshTarget target() {
+    SshTarget target;
+    target.address = "127.0.0.1";
+    target.port = sshd.port();
+    target.user = sshd.user();
+    target.private_key = sshd.path("user_key");
+    target.options.config_file = "none";
+    target.options.known_hosts = sshd.path("known_hosts");
+    target.options.identities_only = true;
+    return target;
+  }
+  Mono deadline(Duration from_now = std::chrono::seconds(60)) { return clock.mono() + from_now; }
+  std::string refusal(SshTarget what) {
+    Ssh ssh(clock, context, std::move(what));
+    const auto connected = ssh.connect(deadline());
+    return connected ? "let in" : connected.error().message;
+  }
+};
+
+int open_descriptors() {
+  int count = 0;
+  DIR* folder = ::opendir("/proc/self/fd");
+  while (::readdir(folder) != nullptr) ++count;
+  ::closedir(folder);
+  return count;
+}
+
+}  // namespace
+
+TEST_CASE_METHOD(Fixture, "ssh: a command's input, outputs and exit status come through") {
+  Ssh ssh(clock, context, target());
+  const auto connected = ssh.connect(deadline());
+  INFO((connected ? "" : connected.error().message));
+  REQUIRE(connected);
+  ListeningDialogue dialogue("hello\n");
+  const auto status =
+      ssh.exec("read -r a; echo \"got $a\"; echo oops >&2; exit 3", dialogue, deadline());
+  REQUIRE(status);
+  CHECK(*status == 3);
+  CHECK(dialogue.output == "got hello\n");
+  CHECK(dialogue.errors == "oops\n");
+  CHECK(ssh.warnings().empty());
+}
+
+TEST_CASE_METHOD(Fixture, "ssh: eight megabytes go there and back unchanged") {
+  std::string bytes(8U << 20, 'x');
+  for (std::size_t i = 0; i < bytes.size(); i += 3) bytes[i] = static_cast<char>(i % 251);
+  Ssh ssh(clock, context, target());
+  REQUIRE(ssh.connect(deadline()));
+  ListeningDialogue dialogue(bytes);
+  const auto status = ssh.exec("cat", dialogue, deadline());
+  INFO((status ? "" : status.error().message));
+  REQUIRE(status);
+  CHECK((dialogue.output == bytes));
+}
+
+TEST_CASE_METHOD(
+    Fixture,
+    "ssh: an unknown host key is refused with its fingerprint and the command that adds it") {
+  std::ofstream(sshd.path("known_hosts"), std::ios::trunc) << "";
+  const std::string said = refusal(target());
+  CHECK(said.find("unknown host key: [127.0.0.1]:" + std::to_string(sshd.port()) +
+                  " shows ssh-ed25519 SHA256:") == 0);
+  CHECK(said.find("ssh-keyscan -t ed25519 -p " + std::to_string(sshd.port()) + " 127.0.0.1 >> " +
+                  sshd.path("known_hosts")) != std::string::npos);
+}
+
+TEST_CASE_METHOD(Fixture, "ssh: a changed host key is always refused") {
+  std::ofstream(sshd.path("known_hosts"), std::ios::trunc)
+      << "[127.0.0.1]:" << sshd.port() << " "
+      << agent::read_file(sshd.path("other_key.pub")).value_or("");
+  SshTarget accepting = target();
+  accepting.options.host_keys = HostKeys::kAcceptNew;
+  CHECK(refusal(accepting).find("THE HOST KEY HAS CHANGED: [127.0.0.1]:") == 0);
+}
+
+TEST_CASE_METHOD(Fixture, "ssh: accept-new writes an unknown key down, once") {
+  std::ofstream(sshd.path("known_hosts"), std::ios::trunc) << "";
+  SshTarget accepting = target();
+  accepting.options.host_keys = HostKeys::kAcceptNew;
+  CHECK(refusal(accepting) == "let in");
+  CHECK(refusal(target()) == "let in");
+}
+
+TEST_CASE_METHOD(Fixture, "ssh: a check that was switched off is told") {
+  std::ofstream(sshd.path("known_hosts"), std::ios::trunc) << "";
+  SshTarget careless = target();
+  careless.host_key_checking = false;
+  Ssh ssh(clock, context, careless);
+  REQUIRE(ssh.connect(deadline()));
+  CHECK(ssh.warnings() == std::vector<std::string>{"the host key of 127.0.0.1 was not checked"});
+}
+
+TEST_CASE_METHOD(Fixture, "ssh: a key that the host does not take is named") {
+  SshTarget wrong = target();
+  wrong.private_key = sshd.path("other_key");
+  CHECK(refusal(wrong) == "permission denied: " + sshd.user() +
+                              "@127.0.0.1 does not let us in (tried: " + sshd.path("other_key") +
+                              ")");
+  wrong.private_key = sshd.path("no_such_key");
+  CHECK(refusal(wrong).find("no_such_key (no such file, or not readable)") != std::string::npos);
+}
+
+TEST_CASE_METHOD(Fixture, "ssh: ssh_config gives address, port, user and key") {
+  std::ofstream(sshd.path("config"))
+      << "Host puck\n  HostName 127.0.0.1\n  Port " << sshd.port() << "\n  User " << sshd.user()
+      << "\n  IdentityFile " << sshd.path("user_key")
+      << "\n  IdentitiesOnly yes\n  UserKnownHostsFile " << sshd.path("known_hosts") << "\n";
+  SshTarget configured;
+  configured.address = "puck";
+  configured.options.config_file = sshd.path("config");
+  CHECK(refusal(configured) == "let in");
+}
+
+TEST_CASE_METHOD(Fixture, "ssh: nobody listening is an error within moments") {
+  SshTarget nobody = target();
+  agent::FileDescriptor bound(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  REQUIRE(::bind(bound.get(), reinterpret_cast<sockaddr*>(&address), size) == 0);
+  ::getsockname(bound.get(), reinterpret_cast<sockaddr*>(&address), &size);
+  nobody.port = ntohs(address.sin_port);
+  CHECK(refusal(nobody) ==
+        "127.0.0.1 port " + std::to_string(nobody.port) + ": Connection refused");
+}
+
+TEST_CASE_METHOD(
+    Fixture,
+    "ssh: a server that accepts and then says nothing costs the connect timeout, no more") {
+  agent::FileDescriptor silent(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  REQUIRE(::bind(silent.get(), reinterpret_cast<sockaddr*>(&address), size) == 0);
+  REQUIRE(::listen(silent.get(), 4) == 0);
+  ::getsockname(silent.get(), reinterpret_cast<sockaddr*>(&address), &size);
+  SshTarget mute = target();
+  mute.port = ntohs(address.sin_port);
+  mute.connect_timeout = std::chrono::seconds(1);
+  CHECK(refusal(mute).find("127.0.0.1 port " + std::to_string(mute.port) + ": ") == 0);
+}
+
+TEST_CASE_METHOD(Fixture,
+                 "ssh: a connection cut in the middle of a stream is an error, not an end") {
+  Ssh ssh(clock, context, target());
+  REQUIRE(ssh.connect(deadline()));
+  ListeningDialogue dialogue;
+  bool cut = false;
+  dialogue.heard = [&] {
+    if (!cut) sshd.cut();
+    cut = true;
+  };
+  const auto status = ssh.exec("while :; do echo 0123456789; done", dialogue, deadline());
+  REQUIRE_FALSE(status);
+  CHECK(status.error().code == ErrorCode::kUnavailable);
+  CHECK(status.error().message.find("the connection broke") == 0);
+}
+
+TEST_CASE_METHOD(Fixture, "ssh: a command without end is left at the deadline") {
+  Ssh ssh(clock, context, target());
+  REQUIRE(ssh.connect(deadline()));
+  ListeningDialogue dialogue;
+  const auto status =
+      ssh.exec("exec sleep 600", dialogue, deadline(std::chrono::milliseconds(300)));
+  REQUIRE_FALSE(status);
+  CHECK(status.error().message == "no end in time");
+}
+
+TEST_CASE_METHOD(Fixture, "ssh: connections leave no descriptors behind") {
+  CHECK(refusal(target()) == "let in");
+  const int before = open_descriptors();
+  for (int i = 0; i < 5; ++i) {
+    Ssh ssh(clock, context, target());
+    REQUIRE(ssh.connect(deadline()));
+    ListeningDialogue dialogue;
+    REQUIRE(ssh.exec("true", dialogue, deadline()));
+  }
+  sshd.cut();  // the test's own ends
+  CHECK(open_descriptors() <= before);
+}
+
+}  // namespace fleetctl::remote

@@ -3,10 +3,15 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "agent/base/result.h"
 #include "agent/base/secret.h"
+#include "fleetctl/value/value.h"
 
 namespace fleetctl::inventory {
 
@@ -32,5 +37,13 @@ struct Connection {
   std::string become_user = "root";
   agent::Secret become_password;
 };
+
+// A variable with its templates resolved; nullopt when it is not defined.
+using VariableLookup =
+    std::function<agent::Result<std::optional<value::Value>>(std::string_view name)>;
+
+// Fails for a transport that is neither ssh nor local (docker, winrm, ...), for a become method
+// other than sudo and for values of a wrong kind. The error names the variable.
+agent::Result<Connection> read_connection(const std::string& host, const VariableLookup& lookup);
 
 }  // namespace fleetctl::inventory

@@ -5,6 +5,7 @@
 
 #include "agent/base/file.h"
 #include "fleetctl/inventory/yaml_reader.h"
+#include "fleetctl/value/encrypted.h"
 
 namespace fleetctl::inventory {
 
@@ -25,8 +26,8 @@ std::string shown_path(const fs::path& path) {
 Result<Loader::Text> Loader::text(const fs::path& path) {
   auto bytes = agent::read_file(path);
   if (!bytes) return fail(bytes.error());
-  if (!vault::is_envelope(*bytes)) return Text{std::move(*bytes), false};
-  auto plaintext = vault_.decrypt(*bytes);
+  if (!value::is_vault_text(*bytes)) return Text{std::move(*bytes), false};
+  auto plaintext = decrypt_(*bytes);
   if (!plaintext) return fail(std::move(plaintext.error()).within(shown_path(path)));
   return Text{std::move(*plaintext), true};
 }

@@ -2,21 +2,24 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "agent/base/result.h"
 #include "fleetctl/value/value.h"
-#include "fleetctl/vault/vault.h"
 
 namespace fleetctl::inventory {
 
 class Loader {
  public:
-  // Both outlive the loader.
-  Loader(vault::Vault& vault, std::vector<std::string>& warnings)
-      : vault_(vault), warnings_(warnings) {}
+  using Decrypt = std::function<agent::Result<std::string>(std::string_view vault_text)>;
+  // `warnings` outlives the loader.
+  Loader(Decrypt decrypt, std::vector<std::string>& warnings)
+      : decrypt_(std::move(decrypt)), warnings_(warnings) {}
 
   // The text, decrypted. Files of more than 64 MiB are refused.
   struct Text {
@@ -28,7 +31,7 @@ class Loader {
   agent::Result<value::Value> yaml(const std::filesystem::path& path);
 
  private:
-  vault::Vault& vault_;
+  Decrypt decrypt_;
   std::vector<std::string>& warnings_;
   std::map<std::string, agent::Result<value::Value>> documents_;
 };

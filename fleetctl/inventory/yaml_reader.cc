@@ -13,8 +13,8 @@
 #include <sstream>
 
 #include "agent/base/strings.h"
+#include "fleetctl/value/encrypted.h"
 #include "fleetctl/value/text.h"
-#include "fleetctl/vault/vault.h"
 
 namespace fleetctl::inventory {
 namespace {
@@ -119,7 +119,7 @@ class Builder final : public YAML::EventHandler {
     if (tag == "!") return Value::string(text);
     if (tag == "!unsafe") return Value::string(text, value::kUnsafe);
     if (tag == "!vault" || tag == "!vault-encrypted")
-      return Value::object(std::make_shared<vault::Encrypted>(text));
+      return Value::object(std::make_shared<value::Encrypted>(text));
     if (tag.starts_with(kStandard)) {
       const std::string_view kind = std::string_view(tag).substr(kStandard.size());
       if (kind == "str") return Value::string(text);
@@ -292,7 +292,7 @@ Value unwrap_json(const Value& value, const std::shared_ptr<const value::Mark>& 
     const Value* vaulted = value.get("__ansible_vault");
     const Value* unsafe = value.get("__ansible_unsafe");
     if (vaulted != nullptr && vaulted->is_string()) {
-      out = Value::object(std::make_shared<vault::Encrypted>(vaulted->as_string()));
+      out = Value::object(std::make_shared<value::Encrypted>(vaulted->as_string()));
     } else if (unsafe != nullptr && unsafe->is_string()) {
       out = Value::string(unsafe->as_string(), value::kUnsafe);
     } else {

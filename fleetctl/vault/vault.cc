@@ -11,9 +11,11 @@
 #include <map>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "agent/base/file.h"
 #include "agent/base/strings.h"
+#include "fleetctl/value/encrypted.h"
 
 namespace fleetctl::vault {
 namespace {
@@ -23,7 +25,6 @@ using agent::fail;
 using agent::Result;
 using agent::Secret;
 
-constexpr std::string_view kMagic = "$ANSIBLE_VAULT";
 constexpr std::size_t kSaltSize = 32;
 constexpr std::size_t kKeySize = 32;
 constexpr std::size_t kBlock = 16;
@@ -74,7 +75,8 @@ Result<Envelope> parse(std::string_view text) {
   const std::size_t end = text.find('\n');
   if (end == std::string_view::npos) return damaged("there is nothing after its first line");
   const auto header = agent::split(agent::trim(text.substr(0, end)), ';');
-  if (header.size() < 3 || agent::trim(header[0]) != kMagic) return damaged("it has no header");
+  if (header.size() < 3 || agent::trim(header[0]) != value::kVaultMagic)
+    return damaged("it has no header");
   const std::string_view version = agent::trim(header[1]);
   if (version != "1.1" && version != "1.2")
     return damaged("version " + std::string(version) + " is not known (1.1 and 1.2 are)");
@@ -139,8 +141,6 @@ Result<std::string> remove_padding(std::string plaintext) {
 }
 
 }  // namespace
-
-bool is_envelope(std::string_view text) { return text.substr(0, kMagic.size()) == kMagic; }
 
 struct Vault::State {
   std::vector<std::pair<std::string, Secret>> passwords;
@@ -229,7 +229,7 @@ Result<std::string> encrypt(std::string_view plaintext, const Secret& password,
       agent::to_hex(agent::to_hex(salt) + "\n" + agent::to_hex(hmac_of(*keys, *ciphertext)) + "\n" +
                     agent::to_hex(*ciphertext));
   OPENSSL_cleanse(keys->data(), keys->size());
-  std::string out(kMagic);
+  std::string out(value::kVaultMagic);
   out += id.empty() ? std::string(";1.1;AES256\n") : ";1.2;AES256;" + std::string(id) + "\n";
   for (std::size_t i = 0; i < body.size(); i += 80) out += body.substr(i, 80) + "\n";
   return out;

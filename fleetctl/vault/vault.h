@@ -9,28 +9,11 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "agent/base/result.h"
 #include "agent/base/secret.h"
-#include "fleetctl/value/value.h"
 
 namespace fleetctl::vault {
-
-// Whether `text` starts like an envelope.
-bool is_envelope(std::string_view text);
-
-// An encrypted value as it lies in a variable file; decrypted only when a template reads it.
-class Encrypted final : public value::Object {
- public:
-  explicit Encrypted(std::string envelope) : envelope_(std::move(envelope)) {}
-  std::string_view type_name() const override { return "AnsibleVaultEncryptedUnicode"; }
-  std::string text() const override { return envelope_; }
-  const std::string& envelope() const { return envelope_; }
-
- private:
-  std::string envelope_;
-};
 
 // The passwords of one run. Deriving a key takes about 10 ms, so each (password, salt) is derived
 // once. One thread at a time.

@@ -21,6 +21,10 @@ namespace fs = std::filesystem;
 
 namespace {
 
+agent::Result<std::string> no_password(std::string_view) {
+  return agent::fail(agent::ErrorCode::kNotFound, "no password");
+}
+
 struct Folder {
   Folder() {
     std::string name = (fs::temp_directory_path() / "inventory.XXXXXX").string();
@@ -139,9 +143,8 @@ Value as_json(const Value& value) {
 }
 
 Value ours(const Case& tree) {
-  vault::Vault vault;
   inventory::Inventory inventory;
-  inventory::Loader loader(vault, inventory.warnings());
+  inventory::Loader loader(no_password, inventory.warnings());
   const auto read = inventory::read_sources(tree.sources, loader, inventory);
   INFO(tree.tree.string() << (read ? "" : ": " + read.error().message));
   REQUIRE(read);

@@ -7,6 +7,11 @@
 using namespace fleetctl;
 
 namespace {
+
+agent::Result<std::string> no_password(std::string_view) {
+  return agent::fail(agent::ErrorCode::kNotFound, "no password");
+}
+
 std::string parsed(const std::string& text) {
   auto values = inventory::parse_key_values(text);
   return values ? value::repr(value::Value::dict(std::move(*values)))
@@ -24,9 +29,8 @@ TEST_CASE("extra vars: key=value stays text") {
 }
 
 TEST_CASE("extra vars: later arguments override, braces are YAML or JSON") {
-  vault::Vault vault;
   std::vector<std::string> warnings;
-  inventory::Loader loader(vault, warnings);
+  inventory::Loader loader(no_password, warnings);
   auto all =
       inventory::read_extra_vars({"a=1 b=2", "{b: [x, 5]}", "{\"c\": true}"}, loader, warnings);
   REQUIRE(all);

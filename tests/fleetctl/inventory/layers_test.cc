@@ -8,10 +8,16 @@
 using namespace fleetctl;
 
 namespace {
+
+agent::Result<std::string> no_password(std::string_view) {
+  return agent::fail(agent::ErrorCode::kNotFound, "no password");
+}
+
 const std::string kTrees = SOURCE_DIR "/tests/fixtures/inventories/";
 
 struct Tree {
-  explicit Tree(const std::vector<std::string>& sources) : loader(vault, inventory.warnings()) {
+  explicit Tree(const std::vector<std::string>& sources)
+      : loader(no_password, inventory.warnings()) {
     read = inventory::read_sources(sources, loader, inventory);
     layers.inventory_folders = inventory::variable_folders(sources);
   }
@@ -21,7 +27,6 @@ struct Tree {
     const value::Value* found = merged->find(name);
     return found == nullptr ? "undefined" : value::repr(*found);
   }
-  vault::Vault vault;
   inventory::Inventory inventory;
   inventory::Loader loader;
   inventory::Layers layers{inventory, loader};

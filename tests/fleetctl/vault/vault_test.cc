@@ -2,10 +2,11 @@
 
 #include <catch2/catch.hpp>
 
+#include "fleetctl/value/encrypted.h"
+
 using agent::ErrorCode;
 using agent::Secret;
 using fleetctl::vault::encrypt;
-using fleetctl::vault::is_envelope;
 using fleetctl::vault::Vault;
 
 namespace {
@@ -35,7 +36,7 @@ TEST_CASE("vault: what it encrypts it decrypts") {
   for (const std::string& plaintext : texts) {
     const auto envelope = encrypt(plaintext, Secret("pass"), "prod");
     REQUIRE(envelope);
-    CHECK(is_envelope(*envelope));
+    CHECK(fleetctl::value::is_vault_text(*envelope));
     const auto back = vault.decrypt(*envelope);
     REQUIRE(back);
     CHECK(*back == plaintext);

@@ -16,3 +16,4 @@ function(house_bench name)
 endfunction()
 
 house_bench(journal LIBS agent_io)
+house_bench(loki_push LIBS agent_wire)

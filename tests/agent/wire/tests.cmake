@@ -1,1 +1,2 @@
 house_test(agent/wire/exposition_test.cc LIBS agent_wire)
+house_test(agent/wire/loki_push_test.cc LIBS agent_wire)

@@ -43,10 +43,8 @@ std::string source_line(std::string_view text, int line) {
 constexpr std::string_view kQuoteHint =
     "a value that starts with {{ has to be quoted, or YAML takes it for a map: \"{{ name }}\"";
 
-// Stops yaml-cpp's parser; never leaves read_yaml.
-struct Stop : std::exception {};
-
-// Builds a Value from the parser's events.
+// Builds a Value from the parser's events. After an error the remaining events are ignored; there
+// are never more of them than the text is long, since the parser does not repeat aliased nodes.
 class Builder final : public YAML::EventHandler {
  public:
   Builder(std::string_view text, const std::string& file, std::vector<std::string>& warnings)
@@ -62,7 +60,7 @@ class Builder final : public YAML::EventHandler {
   }
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     const auto found = anchors_.find(anchor);
-    if (found == anchors_.end()) stop(mark, "this alias stands inside its own anchor");
+    if (found == anchors_.end()) return stop(mark, "this alias stands inside its own anchor");
     add(mark, 0, found->second.value, found->second.nodes);
   }
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
@@ -103,10 +101,10 @@ class Builder final : public YAML::EventHandler {
     std::size_t nodes = 0;
   };
 
-  [[noreturn]] void stop(const YAML::Mark& mark, std::string_view what) {
-    error_ = place(file_, mark) + ": " + std::string(what);
-    throw Stop();
+  void stop(const YAML::Mark& mark, std::string_view what) {
+    if (!stopped()) error_ = place(file_, mark) + ": " + std::string(what);
   }
+  bool stopped() const { return !error_.empty(); }
 
   Value marked(const YAML::Mark& mark, Value value) {
     value.set_mark(
@@ -133,8 +131,10 @@ class Builder final : public YAML::EventHandler {
       if (kind == "bool" && resolved.is_bool()) return resolved;
       if (kind == "timestamp" && resolved.is_string()) return resolved;
       stop(mark, "'" + text + "' is not a " + std::string(kind));
+      return {};
     }
     stop(mark, "the tag " + tag + " is not known");
+    return {};
   }
 
   std::string decode_base64(const YAML::Mark& mark, std::string_view text) {
@@ -147,8 +147,10 @@ class Builder final : public YAML::EventHandler {
       static constexpr std::string_view kAlphabet =
           "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
       const std::size_t digit = kAlphabet.find(c);
-      if (digit == std::string_view::npos)
+      if (digit == std::string_view::npos) {
         stop(mark, "!!binary holds something that is not base64");
+        return {};
+      }
       bits = bits << 6 | static_cast<unsigned>(digit);
       count += 6;
       if (count >= 8) {
@@ -160,7 +162,8 @@ class Builder final : public YAML::EventHandler {
   }
 
   void push(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, bool map) {
-    if (frames_.size() >= kMaxDepth) stop(mark, "this is nested too deeply");
+    if (stopped()) return;
+    if (frames_.size() >= kMaxDepth) return stop(mark, "this is nested too deeply");
     Frame frame;
     frame.map = map;
     frame.tag = tag;
@@ -170,6 +173,7 @@ class Builder final : public YAML::EventHandler {
   }
 
   void pop() {
+    if (stopped()) return;
     Frame frame = std::move(frames_.back());
     frames_.pop_back();
     Value value = finish(frame);
@@ -191,8 +195,10 @@ class Builder final : public YAML::EventHandler {
     if (!frame.map) {
       if (standard && (tag == "omap" || tag == "pairs")) {
         for (Value& item : frame.items) {
-          if (!item.is_dict() || item.as_dict().size() != 1)
+          if (!item.is_dict() || item.as_dict().size() != 1) {
             stop(frame.mark, "each entry of !!" + std::string(tag) + " is a map of one key");
+            return {};
+          }
           const auto& [key, value] = *item.as_dict().begin();
           item = Value::tuple({key, value});
         }
@@ -214,6 +220,7 @@ class Builder final : public YAML::EventHandler {
   }
 
   void add(const YAML::Mark& mark, YAML::anchor_t anchor, Value value, std::size_t nodes) {
+    if (stopped()) return;
     total_ += 1;
     value = marked(mark, std::move(value));
     if (anchor != 0) anchors_[anchor] = {value, nodes};
@@ -224,7 +231,7 @@ class Builder final : public YAML::EventHandler {
     Frame& frame = frames_.back();
     frame.nodes += nodes;
     if (frame.nodes > kMaxNodes || total_ > kMaxNodes)
-      stop(mark, "this document is too large once its aliases are expanded");
+      return stop(mark, "this document is too large once its aliases are expanded");
     if (!frame.map) {
       frame.items.push_back(std::move(value));
     } else if (!frame.has_key) {
@@ -239,8 +246,9 @@ class Builder final : public YAML::EventHandler {
       const std::string line = source_line(text_, mark.line);
       const auto column = static_cast<std::size_t>(std::max(mark.column - 1, 0));
       const bool template_ = line.substr(std::min(column, line.size())).substr(0, 2) == "{{";
-      stop(frame.mark,
-           template_ ? kQuoteHint : std::string_view("a map or a list cannot be the key of a map"));
+      return stop(frame.mark, template_
+                                  ? kQuoteHint
+                                  : std::string_view("a map or a list cannot be the key of a map"));
     }
     frame.key_is_merge = merge_key_;
     frame.key = std::move(key);
@@ -261,11 +269,11 @@ class Builder final : public YAML::EventHandler {
       frame.merged.push_back(std::move(value));
       return;
     }
-    if (!value.is_list()) stop(mark, "<< needs a map or a list of maps");
+    if (!value.is_list()) return stop(mark, "<< needs a map or a list of maps");
     // The first of the list overrides those after it.
     const std::vector<Value>& maps = value.items();
     for (std::size_t i = maps.size(); i-- > 0;) {
-      if (!maps[i].is_dict()) stop(mark, "<< needs a map or a list of maps");
+      if (!maps[i].is_dict()) return stop(mark, "<< needs a map or a list of maps");
       frame.merged.push_back(maps[i]);
     }
   }
@@ -322,15 +330,15 @@ Result<Value> read_yaml(std::string_view text, const std::string& file,
     std::istringstream stream{std::string(text)};
     YAML::Parser parser(stream);
     if (!parser.HandleNextDocument(builder)) return Value::none();
+    if (!builder.error().empty()) return fail(ErrorCode::kInvalid, builder.error());
     Value document = builder.take();
     std::vector<std::string> ignored;
     Builder rest(text, file, ignored);
     if (parser.HandleNextDocument(rest))
       return fail(ErrorCode::kInvalid, file + ": it holds more than one YAML document");
     return document;
-  } catch (const Stop&) {
-    return fail(ErrorCode::kInvalid, builder.error());
   } catch (const YAML::Exception& e) {
+    if (!builder.error().empty()) return fail(ErrorCode::kInvalid, builder.error());
     std::string message = place(file, e.mark) + ": " + e.msg;
     const std::string line = source_line(text, e.mark.line);
     if (line.find(": {{") != std::string::npos || line.find("- {{") != std::string::npos)

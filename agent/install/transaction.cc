@@ -209,7 +209,10 @@ void Transaction::compare() {
   }
   for (std::size_t i = bundle_.files.size(); i < present_.files.size(); ++i) {
     const SavedFile& old = present_.files[i];
-    if (!old.present) continue;
+    if (!old.present) {
+      note_change("forgotten " + base_name(old.path), Effect::kNone);
+      continue;
+    }
     const bool config = in_config_folder(old.path);
     note_change("removed " + base_name(old.path), config ? Effect::kReload : Effect::kRestart);
     unit_changes_ = unit_changes_ || !config;

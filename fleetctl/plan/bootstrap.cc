@@ -1,0 +1,88 @@
+#include "fleetctl/plan/bootstrap.h"
+
+#include <nlohmann/json.hpp>
+
+#include "agent/base/file.h"
+
+namespace fleetctl::plan {
+
+extern const char* const kBootstrapScript;  // bootstrap.sh, put into a .cc by the build
+
+namespace {
+
+// For a place between single quotes: what would end them, and control characters, become '_'.
+std::string quotable(std::string_view text) {
+  std::string out(text.substr(0, 200));
+  for (char& c : out) {
+    if (c == '\'' || c == '\\' || static_cast<unsigned char>(c) < ' ') c = '_';
+  }
+  return out;
+}
+
+std::string assignment(std::string_view name, std::string_view value) {
+  return std::string(name) + "='" + quotable(value) + "'\n";
+}
+
+template <class List, class Text>
+std::string joined(const List& list, const Text& text) {
+  std::string out;
+  for (const auto& one : list) out += (out.empty() ? "" : " ") + text(one);
+  return out;
+}
+
+}  // namespace
+
+std::string prompt(const Exec& exec) { return exec.nonce + "-password:"; }
+
+// `read` takes one byte at a time from a pipe, so that what follows the script stays for the
+// script.
+std::string command(const Exec& exec) {
+  const std::string hello =
+      exec.become == Become::kPassword ? "echo \"" + exec.nonce + " hello\";" : "";
+  const std::string load =
+      hello + "s=;n=$(printf \"\\nx\");n=${n%x};while IFS= read -r l;do [ \"$l\" = " + exec.nonce +
+      "-end ]&&break;s=$s$l$n;done;eval \"$s\"";
+  if (exec.become == Become::kNone) return "exec /bin/sh -c '" + load + "'";
+  const std::string ask = exec.become == Become::kPassword ? "-S -p " + prompt(exec) : "-n";
+  const std::string sudo =
+      "sudo " + ask + " -u " + quotable(exec.become_user) + " -- /bin/sh -c \"$1\"";
+  // Logged in as root already: a host without sudo will do.
+  return "exec /bin/sh -c 'if [ \"$(id -un)\" = " + quotable(exec.become_user) +
+         " ];then exec /bin/sh -c \"$1\";else exec " + sudo + ";fi' sh '" + load + "'";
+}
+
+std::string script(const Exec& exec, const Wanted& wanted) {
+  return assignment("N", exec.nonce) + assignment("LOCK", exec.lock ? "yes" : "no") +
+         assignment("WHO", exec.who) + assignment("RELEASE", wanted.release) +
+         assignment("GROUPS_WANTED",
+                    joined(wanted.groups, [](const std::string& name) { return name; })) +
+         assignment("FILES",
+                    joined(wanted.files, [](const WantedFile& file) { return file.path; })) +
+         kBootstrapScript + exec.nonce + "-end\n";
+}
+
+std::string release_order(const Release& release) {
+  return "release " + std::to_string(release.archive->size()) + " " + release.sha256 + "\n";
+}
+
+std::string apply_order(const Wanted& wanted, std::string_view run, std::string_view who) {
+  nlohmann::json files = nlohmann::json::array();
+  std::string bytes;
+  for (const WantedFile& file : wanted.files) {
+    files.push_back({{"path", file.path},
+                     {"mode", file.mode},
+                     {"size", file.bytes.size()},
+                     {"sha256", agent::sha256_hex(file.bytes)}});
+    bytes += file.bytes;
+  }
+  const nlohmann::json document{{"run", run},
+                                {"who", who},
+                                {"release", wanted.release},
+                                {"groups", wanted.groups},
+                                {"files", files}};
+  const std::string manifest =
+      document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return "apply\nfleet-apply 1 " + std::to_string(manifest.size()) + "\n" + manifest + bytes;
+}
+
+}  // namespace fleetctl::plan

@@ -1,0 +1,153 @@
+# shellcheck shell=sh disable=SC2153
+# What runs on a host first, as root, in whatever POSIX shell /bin/sh is. It takes the host's lock, tells what is there,
+# and does as it is told on standard input: sends the configuration, takes a release of the agent, hands over to
+# `fleet-agent apply`. It is sent after these assignments (bootstrap.cc):
+#   N       a random word; every line for fleetctl begins with it, so that what a login shell prints cannot be mistaken
+#   LOCK    yes: nobody else may change this host meanwhile; no: we only look
+#   WHO     operator@machine, run
+#   RELEASE the wanted release, 16 hex digits
+#   GROUPS_WANTED, FILES   names, separated by spaces
+# Answers, one per line, after N: see facts.h. Orders, one per line: `show`, `release SIZE SHA256` + SIZE bytes,
+# `apply` + a bundle, `end`. Errors: `error CODE text`, then exit status 1.
+set -u
+umask 077
+LC_ALL=C
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export LC_ALL PATH
+trap '' HUP
+
+RELEASES=/opt/fleet-agent
+BOOKS=/var/lib/fleetctl
+CONFIG=/etc/fleet-agent/config.alloy
+UNIT=fleet-agent.service
+lock_options=
+
+say() { printf '%s %s\n' "$N" "$*"; }
+die() {
+  say "error $*"
+  exit 1
+}
+has() { command -v "$1" >/dev/null 2>&1; }
+sha256_of_stdin() {
+  if has sha256sum; then sha256sum; else openssl dgst -sha256 -r; fi
+}
+
+take_lock() {
+  has flock || return 0 # apply takes it then
+  exec 9>>/run/fleetctl.lock || die "failed cannot write /run/fleetctl.lock"
+  flock -w 2 9 || die "locked $(head -n 1 /run/fleetctl.lock)"
+  printf '%s since %s\n' "$WHO" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" >/run/fleetctl.lock
+  lock_options='--lock-fd 9'
+}
+
+tell_facts() {
+  say "arch $(uname -m)"
+  # shellcheck disable=SC1091,SC2154  # the host's own file
+  [ ! -r /etc/os-release ] || (. /etc/os-release && say "os ${ID:-unknown} ${VERSION_ID:-}")
+  ! has getconf || say "libc $(getconf GNU_LIBC_VERSION 2>/dev/null)"
+  [ ! -S /var/run/docker.sock ] || say 'docker yes'
+  folder=/opt
+  [ -d $folder ] || folder=/
+  df -Pk $folder 2>/dev/null | {
+    read -r _
+    read -r _ _ _ free _ && say "free $free"
+  }
+  [ -d /run/systemd/system ] && has systemctl || return 0
+  say 'systemd yes'
+  active=$(systemctl is-active $UNIT 2>/dev/null)
+  enabled=$(systemctl is-enabled $UNIT 2>/dev/null)
+  alloy=$(systemctl is-active alloy.service 2>/dev/null)
+  say "unit ${active:-unknown} ${enabled:-none}"
+  [ "$alloy" != active ] || say 'alloy active'
+}
+
+tell_accounts() {
+  member_of=$(id -nG fleet-agent 2>/dev/null) && say 'user yes'
+  for group in $GROUPS_WANTED; do
+    getent group "$group" >/dev/null || continue
+    case " $member_of " in
+      *" $group "*) say "group $group member" ;;
+      *) say "group $group exists" ;;
+    esac
+  done
+}
+
+tell_files() {
+  [ ! -f "$RELEASES/$RELEASE/.complete" ] || say 'release yes'
+  [ ! -L $RELEASES/current ] || say "current $(readlink $RELEASES/current)"
+  for file in $FILES; do
+    [ -f "$file" ] || continue
+    sum=$(sha256_of_stdin <"$file")
+    say "file $file ${sum%% *} $(stat -c '%a %G' "$file")"
+  done
+  [ ! -f $BOOKS/applied.json ] || say "applied $(cat $BOOKS/applied.json)"
+  [ ! -f $BOOKS/underway.json ] || say "underway $(cat $BOOKS/underway.json)"
+}
+
+show() {
+  [ ! -f $CONFIG ] || sed "s/^/$N | /" $CONFIG
+  say shown
+}
+
+# $1 bytes of standard input with checksum $2 become $RELEASES/$RELEASE. Nothing half-done is left behind.
+take_release() {
+  fresh=$RELEASES/.new
+  rm -rf $fresh # of a connection that broke; we hold the lock
+  if ! said=$(mkdir -p $RELEASES 2>&1 && chmod 755 $RELEASES && mkdir $fresh 2>&1); then
+    die "failed $said"
+  fi
+  if ! said=$(head -c "$1" 2>&1 >$fresh/release.tar.gz); then
+    rm -rf $fresh
+    die "failed receiving the agent: $said"
+  fi
+  sum=$(sha256_of_stdin <$fresh/release.tar.gz)
+  if [ "${sum%% *}" != "$2" ]; then
+    rm -rf $fresh
+    die 'failed receiving the agent: wrong checksum'
+  fi
+  if ! said=$(umask 022 && cd $fresh && tar -xzf release.tar.gz 2>&1 && rm release.tar.gz); then
+    rm -rf $fresh
+    die "failed unpacking the agent: $said"
+  fi
+  use_fallbacks
+  chmod 755 $fresh && : >$fresh/.complete
+  sync -f $fresh/.complete 2>/dev/null || sync
+  rm -rf "${RELEASES:?}/$RELEASE"
+  mv $fresh "$RELEASES/$RELEASE" || die 'failed cannot write to /opt'
+  say received
+}
+
+# A library in lib-fallback is used only where the host has none of that name: its own gets security updates.
+use_fallbacks() {
+  for library in "$fresh"/lib-fallback/*; do
+    [ -f "$library" ] || continue
+    name=${library##*/}
+    for place in /lib/*-linux-gnu* /usr/lib/*-linux-gnu* /lib64 /usr/lib64 /lib /usr/lib; do
+      [ ! -e "$place/$name" ] || continue 2
+    done
+    ln -s "../lib-fallback/$name" "$fresh/lib/$name"
+  done
+}
+
+apply() {
+  # shellcheck disable=SC2086  # two words or none
+  exec "$RELEASES/$RELEASE/bin/fleet-agent" apply --frame "$N" $lock_options
+}
+
+[ "$(id -u)" = 0 ] || die 'not-root not root on this host: give --become (-b) or set ansible_become'
+has sha256sum || has openssl || die 'failed this host has neither sha256sum nor openssl'
+[ "$LOCK" = no ] || take_lock
+tell_facts
+tell_accounts
+tell_files
+say ready
+
+while IFS=' ' read -r order size sum; do
+  case $order in
+    show) show ;;
+    release) take_release "$size" "$sum" ;;
+    apply) apply ;;
+    end) exit 0 ;;
+    *) die "failed unknown order: $order" ;;
+  esac
+done

@@ -1,0 +1,202 @@
+#include "fleetctl/plan/diff.h"
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "agent/base/file.h"
+#include "agent/base/strings.h"
+
+namespace fleetctl::plan {
+namespace {
+
+constexpr std::size_t kContext = 3;
+constexpr std::size_t kTableLimit = 16U << 20;  // cells; beyond it the middle is shown as replaced
+
+struct Edit {
+  char sign;  // ' ', '-', '+'
+  std::string_view line;
+};
+
+std::vector<std::string_view> lines_of(std::string_view text) {
+  if (!text.empty() && text.back() == '\n') text.remove_suffix(1);
+  if (text.empty()) return {};
+  return agent::split(text, '\n');
+}
+
+// The edits of the part between the common beginning and end, by the longest common subsequence.
+void middle(const std::vector<std::string_view>& a, const std::vector<std::string_view>& b,
+            std::vector<Edit>& out) {
+  const std::size_t width = b.size() + 1;
+  if ((a.size() + 1) * width > kTableLimit) {
+    for (const auto line : a) out.push_back({'-', line});
+    for (const auto line : b) out.push_back({'+', line});
+    return;
+  }
+  std::vector<std::uint32_t> common((a.size() + 1) * width, 0);
+  for (std::size_t i = a.size(); i-- > 0;) {
+    for (std::size_t j = b.size(); j-- > 0;) {
+      common[i * width + j] =
+          a[i] == b[j] ? common[(i + 1) * width + j + 1] + 1
+                       : std::max(common[(i + 1) * width + j], common[i * width + j + 1]);
+    }
+  }
+  std::size_t i = 0, j = 0;
+  while (i < a.size() || j < b.size()) {
+    if (i < a.size() && j < b.size() && a[i] == b[j]) {
+      out.push_back({' ', a[i++]});
+      ++j;
+    } else if (i < a.size() &&
+               (j == b.size() || common[(i + 1) * width + j] >= common[i * width + j + 1])) {
+      out.push_back({'-', a[i++]});
+    } else {
+      out.push_back({'+', b[j++]});
+    }
+  }
+}
+
+bool names_a_secret(std::string_view line, std::size_t equals) {
+  std::string name;
+  for (const char c : line.substr(0, equals)) {
+    if (c != '"' && c != ' ' && c != '\t')
+      name += static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+  }
+  if (const auto cut = name.find_last_of("{,"); cut != std::string::npos) name.erase(0, cut + 1);
+  if (name.size() > 5 && name.substr(name.size() - 5) == "_file") return false;
+  constexpr std::array<std::string_view, 9> kWords{"password",   "secret",      "token",
+                                                   "api_key",    "apikey",      "access_key",
+                                                   "credential", "private_key", "authorization"};
+  return std::any_of(kWords.begin(), kWords.end(),
+                     [&](std::string_view word) { return name.find(word) != std::string::npos; });
+}
+
+std::string mask(std::string_view value, std::string_view run_key) {
+  return "(secret #" + agent::sha256_hex(std::string(run_key) + std::string(value)).substr(0, 4) +
+         ")";
+}
+
+// The end of the quoted or raw string that begins at `at`: one past its closing quote.
+std::size_t string_end(std::string_view text, std::size_t at) {
+  const char quote = text[at];
+  for (std::size_t i = at + 1; i < text.size(); ++i) {
+    if (quote == '"' && text[i] == '\\') {
+      ++i;
+    } else if (text[i] == quote) {
+      return i + 1;
+    } else if (quote == '"' && text[i] == '\n') {
+      return i;
+    }
+  }
+  return text.size();
+}
+
+// scheme://user:password@host -> the password is masked.
+std::string mask_urls(std::string_view text, std::string_view run_key) {
+  std::string out;
+  for (;;) {
+    const auto scheme = text.find("://");
+    if (scheme == std::string_view::npos) return out.append(text);
+    const auto begin = scheme + 3;
+    const auto end = std::min(text.find_first_of("/\"`' \n", begin), text.size());
+    const std::string_view authority = text.substr(begin, end - begin);
+    const auto at = authority.rfind('@');
+    const auto colon = authority.find(':');
+    out.append(text.substr(0, begin));
+    if (at != std::string_view::npos && colon < at) {
+      out.append(authority.substr(0, colon + 1))
+          .append(mask(authority.substr(colon + 1, at - colon - 1), run_key));
+      out.append(authority.substr(at));
+    } else {
+      out.append(authority);
+    }
+    text.remove_prefix(end);
+  }
+}
+
+}  // namespace
+
+std::string unified_diff(std::string_view before, std::string_view after, std::string_view from,
+                         std::string_view to) {
+  std::vector<std::string_view> a = lines_of(before), b = lines_of(after);
+  std::size_t head = 0, tail = 0;
+  while (head < a.size() && head < b.size() && a[head] == b[head]) ++head;
+  while (tail < a.size() - head && tail < b.size() - head &&
+         a[a.size() - 1 - tail] == b[b.size() - 1 - tail])
+    ++tail;
+  if (head == a.size() && head == b.size()) return "";
+  using Offset = std::vector<std::string_view>::difference_type;
+  std::vector<Edit> edits;
+  for (std::size_t i = 0; i < head; ++i) edits.push_back({' ', a[i]});
+  middle({a.begin() + static_cast<Offset>(head), a.end() - static_cast<Offset>(tail)},
+         {b.begin() + static_cast<Offset>(head), b.end() - static_cast<Offset>(tail)}, edits);
+  for (std::size_t i = a.size() - tail; i < a.size(); ++i) edits.push_back({' ', a[i]});
+
+  std::string out = "--- " + std::string(from) + "\n+++ " + std::string(to) + "\n";
+  std::size_t old_line = 1, new_line = 1;
+  for (std::size_t i = 0; i < edits.size();) {
+    if (edits[i].sign == ' ') {
+      ++i, ++old_line, ++new_line;
+      continue;
+    }
+    // A hunk: from here until more than two contexts without a change follow.
+    const std::size_t lead = std::min(kContext, i);
+    std::size_t last = i;
+    for (std::size_t k = i; k < edits.size() && k <= last + 2 * kContext; ++k) {
+      if (edits[k].sign != ' ') last = k;
+    }
+    const std::size_t end = std::min(last + 1 + kContext, edits.size());
+    std::size_t old_count = 0, new_count = 0;
+    std::string body;
+    for (std::size_t k = i - lead; k < end; ++k) {
+      old_count += edits[k].sign != '+' ? 1 : 0;
+      new_count += edits[k].sign != '-' ? 1 : 0;
+      body.append(1, edits[k].sign).append(edits[k].line).append("\n");
+    }
+    out += "@@ -" + std::to_string(old_count == 0 ? 0 : old_line - lead) + "," +
+           std::to_string(old_count) + " +" + std::to_string(new_count == 0 ? 0 : new_line - lead) +
+           "," + std::to_string(new_count) + " @@\n" + body;
+    for (; i < end; ++i) {
+      old_line += edits[i].sign != '+' ? 1 : 0;
+      new_line += edits[i].sign != '-' ? 1 : 0;
+    }
+  }
+  return out;
+}
+
+std::string mask_secrets(std::string_view text, std::string_view run_key) {
+  std::string out;
+  std::size_t line = 0;  // where the current one begins
+  for (std::size_t at = 0; at < text.size();) {
+    const char c = text[at];
+    if (c == '\n') {
+      out += c;
+      line = ++at;
+    } else if (text.substr(at, 2) == "//") {
+      const std::size_t end = std::min(text.find('\n', at), text.size());
+      out.append(text.substr(at, end - at));
+      at = end;
+    } else if (text.substr(at, 2) == "/*") {
+      const std::size_t end = std::min(text.find("*/", at), text.size() - 2) + 2;
+      out.append(text.substr(at, end - at));
+      at = end;
+    } else if (c == '"' || c == '`') {
+      const std::size_t end = string_end(text, at);
+      const std::string_view before = text.substr(line, at - line);
+      const auto equals = before.rfind('=');
+      const bool value =
+          equals != std::string_view::npos && agent::trim(before.substr(equals + 1)).empty();
+      if (value && names_a_secret(before, equals)) {
+        out += '"' + mask(text.substr(at, end - at), run_key) + '"';
+      } else {
+        out += mask_urls(text.substr(at, end - at), run_key);
+      }
+      at = end;
+    } else {
+      out += c;
+      ++at;
+    }
+  }
+  return out;
+}
+
+}  // namespace fleetctl::plan

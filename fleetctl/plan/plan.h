@@ -1,0 +1,64 @@
+// What would change on a host, and why it cannot, if it cannot. Pure: facts in, plan out.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "fleetctl/plan/facts.h"
+
+namespace fleetctl::plan {
+
+// A build of the agent for hosts (packaging/bundle.sh makes it).
+struct Release {
+  std::string id;  // the first 16 hex digits of sha256
+  std::string sha256;
+  std::string architecture;
+  std::string glibc;                           // the oldest that will do, "2.36"
+  std::shared_ptr<const std::string> archive;  // tar.gz
+  std::size_t unpacked = 0;                    // bytes
+};
+
+struct WantedFile {
+  std::string path;
+  std::string mode;   // "0640"
+  std::string group;  // who may read it; "" leaves it alone
+  std::string bytes;
+};
+
+struct Wanted {
+  std::vector<WantedFile> files;    // the configuration first
+  std::vector<std::string> groups;  // joined where they exist
+  std::string release;              // Release::id
+};
+
+enum class Effect { kNone, kReload, kRestart };
+
+struct Change {
+  char sign = '~';   // + new, ~ different, - goes
+  std::string what;  // "config.alloy", "group docker", "release 0123456789abcdef"
+  Effect effect = Effect::kNone;
+};
+
+struct Plan {
+  std::string refusal;  // why this host cannot be served; "" when it can
+  std::vector<Change> changes;
+  std::vector<std::string> notes;
+  bool send_release = false;
+  bool config_differs = false;
+
+  bool empty() const { return changes.empty(); }
+  Effect effect() const;  // the strongest
+};
+
+Plan make_plan(const Facts& facts, const Wanted& wanted, const Release& release);
+
+// "config.alloy, group docker (restart)"; "" for an empty plan.
+std::string summary(const Plan& plan);
+
+inline constexpr const char* kConfigPath = "/etc/fleet-agent/config.alloy";
+inline constexpr const char* kUnitPath = "/etc/systemd/system/fleet-agent.service";
+// The files that every host gets.
+std::vector<WantedFile> standard_files(std::string config, std::string unit);
+
+}  // namespace fleetctl::plan

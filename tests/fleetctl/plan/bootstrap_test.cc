@@ -1,0 +1,207 @@
+// The bootstrap's words, and the script itself in the shells that hosts have, on this machine with
+// the system's tools replaced by a folder of our own.
+#include "fleetctl/plan/bootstrap.h"
+
+#include <signal.h>
+#include <sys/stat.h>
+
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <fstream>
+
+#include "agent/base/file.h"
+#include "agent/install/bundle.h"
+#include "fleetctl/remote/local.h"
+#include "tests/support/listening_dialogue.h"
+#include "tests/support/temp_dir.h"
+
+namespace fleetctl::plan {
+namespace {
+
+Wanted wanted() {
+  return Wanted{standard_files("loki.echo \"x\" {}\n", "[Unit]\n"), {"adm"}, "2222222222222222"};
+}
+
+// The script with the host's places moved into `root`, and what makes it a root's script taken as
+// given.
+std::string moved(std::string script, const std::string& root) {
+  const auto replace = [&](const std::string& from, const std::string& to) {
+    for (auto at = script.find(from); at != std::string::npos;
+         at = script.find(from, at + to.size())) {
+      script.replace(at, from.size(), to);
+    }
+  };
+  replace("PATH=/usr/local/sbin", "PATH=" + root + "/bin:/usr/local/sbin");
+  for (const char* place : {"/opt/fleet-agent", "/var/lib/fleetctl", "/etc/fleet-agent",
+                            "/etc/systemd/system", "/run/fleetctl.lock", "/run/systemd/system"}) {
+    replace(place, root + place);
+  }
+  return script;
+}
+
+struct Host {
+  agent::TempDir folder;
+  std::string root = folder.path().string();
+  Host() {
+    for (const char* place :
+         {"opt", "run/systemd/system", "bin", "etc/fleet-agent", "var/lib/fleetctl"}) {
+      std::filesystem::create_directories(folder / place);
+    }
+    tool("id", "case $1 in -u) echo 0;; -un) echo root;; -nG) echo fleet-agent adm;; esac");
+    tool("systemctl",
+         "case $2 in fleet-agent*) case $1 in is-active) echo active;; is-enabled) echo enabled;; "
+         "esac;; esac");
+  }
+  void tool(const std::string& name, const std::string& body) {
+    const auto path = (folder / ("bin/" + name)).string();
+    std::ofstream(path) << "#!/bin/sh\n" << body << "\n";
+    ::chmod(path.c_str(), 0755);
+  }
+  // What the script answers to `orders` when `shell` runs it.
+  std::string talk(const std::string& shell, const std::string& orders) {
+    ::signal(SIGPIPE, SIG_IGN);
+    Exec exec{"abc123", "me@box, run r1", Become::kNone, "root", true};
+    std::string line = command(exec);
+    line.replace(line.find("/bin/sh"), 7, shell);
+    remote::ListeningDialogue dialogue(moved(script(exec, wanted()), root) + orders);
+    const agent::SystemClock clock;
+    const auto status =
+        remote::Local(clock).exec(line, dialogue, clock.mono() + std::chrono::seconds(60));
+    return dialogue.output + dialogue.errors + (status ? "" : status.error().message);
+  }
+};
+
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE(
+    "bootstrap: the command line survives any login shell: one line, no exclamation mark, balanced "
+    "quotes") {
+  Exec exec{"abc123", "me@box", Become::kSudo, "root", true};
+  for (const Become become : {Become::kNone, Become::kSudo, Become::kPassword}) {
+    exec.become = become;
+    const std::string line = command(exec);
+    CHECK(line.find('\n') == std::string::npos);
+    CHECK(line.find('!') == std::string::npos);
+    CHECK(std::count(line.begin(), line.end(), '\'') % 2 == 0);
+    CHECK(line.find("me@box") == std::string::npos);
+  }
+}
+
+TEST_CASE("bootstrap: nothing that is quoted into the script can leave its quotes") {
+  Exec exec{"abc123", "x'; rm -rf /; '\n", Become::kNone, "root", true};
+  CHECK(contains(script(exec, wanted()), "\nWHO='x_; rm -rf /; __'\n"));
+}
+
+TEST_CASE("bootstrap: the bundle that is sent is the one that apply reads") {
+  const std::string order = apply_order(wanted(), "r1", "me@box");
+  REQUIRE(order.rfind("apply\n", 0) == 0);
+  const auto bundle = agent::install::parse_bundle(std::string_view(order).substr(6));
+  INFO((bundle ? "" : bundle.error().message));
+  REQUIRE(bundle);
+  CHECK(bundle->run == "r1");
+  CHECK(bundle->who == "me@box");
+  CHECK(bundle->release == "2222222222222222");
+  CHECK(bundle->groups == std::vector<std::string>{"adm"});
+  REQUIRE(bundle->files.size() == 2);
+  CHECK(bundle->files[0].path == kConfigPath);
+  CHECK(bundle->files[0].mode == 0640);
+  CHECK(bundle->files[1].bytes == "[Unit]\n");
+}
+
+TEST_CASE("bootstrap: every shell tells the same facts") {
+  const std::string shell =
+      GENERATE(as<std::string>{}, "/bin/dash", "/bin/bash", "/usr/bin/busybox ash");
+  INFO(shell);
+  Host host;
+  std::ofstream(host.folder / "etc/fleet-agent/config.alloy") << "x = 1";
+  std::ofstream(host.folder / "var/lib/fleetctl/underway.json") << R"({"run":"r0","who":"you"})";
+  const std::string said = host.talk(shell, "end\n");
+  INFO(said);
+  CHECK(contains(said, "abc123 arch "));
+  CHECK(contains(said, "abc123 systemd yes\n"));
+  CHECK(contains(said, "abc123 unit active enabled\n"));
+  if (!contains(shell, "busybox")) {  // whose own `id` comes before the replaced one
+    CHECK(contains(said, "abc123 user yes\n"));
+    CHECK(contains(said, "abc123 group adm member\n"));
+  }
+  CHECK(contains(said, "abc123 file " + host.root + "/etc/fleet-agent/config.alloy " +
+                           agent::sha256_hex("x = 1") + " "));
+  CHECK(contains(said, R"(abc123 underway {"run":"r0","who":"you"})"));
+  CHECK(contains(said, "abc123 ready\n"));
+  CHECK_FALSE(contains(said, "abc123 error"));
+}
+
+TEST_CASE("bootstrap: it shows the configuration line by line") {
+  Host host;
+  std::ofstream(host.folder / "etc/fleet-agent/config.alloy") << "a\n  b\n";
+  CHECK(contains(host.talk("/bin/sh", "show\nend\n"), "abc123 | a\nabc123 |   b\nabc123 shown\n"));
+}
+
+TEST_CASE("bootstrap: a release is taken, checked, unpacked and handed the bundle") {
+  const std::string shell =
+      GENERATE(as<std::string>{}, "/bin/dash", "/bin/bash", "/usr/bin/busybox ash");
+  INFO(shell);
+  Host host;
+  const auto made = host.folder / "made";
+  std::filesystem::create_directories(made / "bin");
+  std::filesystem::create_directories(made / "lib");
+  std::filesystem::create_directories(made / "lib-fallback");
+  std::ofstream(made / "lib-fallback/libnowhere.so.9") << "x";
+  std::ofstream(made / "lib-fallback/libc.so.6") << "x";
+  std::ofstream(made / "bin/fleet-agent") << "#!/bin/sh\necho \"called with $*\"\ncat\n";
+  std::filesystem::permissions(made / "bin/fleet-agent", std::filesystem::perms(0755));
+  const std::string archive = (host.folder / "r.tar.gz").string();
+  REQUIRE(std::system(("tar -C " + made.string() + " -czf " + archive + " .").c_str()) == 0);
+  Release release;
+  release.archive = std::make_shared<const std::string>(agent::read_file(archive).value_or(""));
+  release.sha256 = agent::sha256_hex(*release.archive);
+
+  SECTION("whole") {
+    // head may read ahead: fleetctl sends the next order after `received`; here a pause stands for
+    // that wait.
+    const std::string said = host.talk(shell, release_order(release) + *release.archive);
+    INFO(said);
+    CHECK(contains(said, "abc123 received\n"));
+    const std::string then = host.talk(shell, "apply\nthe bundle");
+    INFO(then);
+    CHECK(contains(then, "abc123 release yes\n"));
+    CHECK(contains(then, "called with apply --frame abc123 --lock-fd 9\nthe bundle"));
+    const std::string lib = host.root + "/opt/fleet-agent/2222222222222222/lib/";
+    CHECK(std::filesystem::is_symlink(lib + "libnowhere.so.9"));
+    CHECK_FALSE(std::filesystem::is_symlink(lib + "libc.so.6"));
+  }
+  SECTION("damaged") {
+    release.sha256 = std::string(64, '0');
+    CHECK(contains(host.talk(shell, release_order(release) + *release.archive),
+                   "abc123 error failed receiving the agent: wrong checksum\n"));
+  }
+  SECTION("cut off") {
+    CHECK(contains(host.talk(shell, release_order(release) + release.archive->substr(0, 40)),
+                   "wrong checksum"));
+  }
+  if (release.sha256 == std::string(64, '0')) {
+    CHECK(std::filesystem::is_empty(host.folder / "opt/fleet-agent"));
+  }
+}
+
+TEST_CASE("bootstrap: who holds the lock is told") {
+  Host host;
+  const std::string lock = host.root + "/run/fleetctl.lock";
+  std::ofstream(lock) << "you@there, run r9 since 2026-01-01T00:00:00Z\n";
+  host.tool("flock", "exit 1");
+  CHECK(contains(host.talk("/bin/sh", "end\n"),
+                 "abc123 error locked you@there, run r9 since 2026-01-01T00:00:00Z\n"));
+}
+
+TEST_CASE("bootstrap: without root it says what to do") {
+  Host host;
+  host.tool("id", "echo 1000");
+  CHECK(contains(host.talk("/bin/sh", "end\n"),
+                 "abc123 error not-root not root on this host: give --become (-b)"));
+}
+
+}  // namespace fleetctl::plan

@@ -1,0 +1,66 @@
+#include "fleetctl/plan/diff.h"
+
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <fstream>
+#include <random>
+
+#include "agent/base/file.h"
+#include "tests/support/temp_dir.h"
+
+namespace fleetctl::plan {
+
+TEST_CASE("diff: changed lines with three lines around them") {
+  CHECK(unified_diff("1\n2\n3\n4\n5\n6\n7\n8\n", "1\n2\n3\n4\nfive\n6\n7\n8\n9\n", "old", "new") ==
+        "--- old\n+++ new\n@@ -2,7 +2,8 @@\n 2\n 3\n 4\n-5\n+five\n 6\n 7\n 8\n+9\n");
+}
+
+TEST_CASE("diff: equal texts give nothing, a new file is all plus") {
+  CHECK(unified_diff("a\n", "a\n", "x", "y").empty());
+  CHECK(unified_diff("", "a\nb\n", "x", "y") == "--- x\n+++ y\n@@ -0,0 +1,2 @@\n+a\n+b\n");
+}
+
+TEST_CASE("diff: patch(1) turns the old text into the new one") {
+  const agent::TempDir folder;
+  std::mt19937 random(7);
+  for (int round = 0; round < 30; ++round) {
+    std::string before, after;
+    for (int i = 0; i < 40; ++i) {
+      const std::string line = std::string(1, static_cast<char>('a' + random() % 5)) + "\n";
+      if (random() % 6 != 0) before += line;
+      if (random() % 6 != 0) after += line;
+    }
+    std::ofstream(folder / "file") << before;
+    std::ofstream(folder / "patch") << unified_diff(before, after, "file", "file");
+    if (before == after) continue;
+    const std::string command =
+        "patch -s -f " + (folder / "file").string() + " " + (folder / "patch").string();
+    REQUIRE(std::system(command.c_str()) == 0);
+    CHECK(agent::read_file(folder / "file").value_or("") == after);
+  }
+}
+
+TEST_CASE("mask: secrets are replaced by a number that only tells whether they changed") {
+  const std::string text =
+      "loki.write \"x\" {\n  endpoint {\n    url = \"http://u:p4ss@loki/push\"\n    basic_auth {\n "
+      "     username = \"u\"\n"
+      "      password = \"hunter2\"\n      password_file = \"/run/x\"\n    }\n    bearer_token = "
+      "`multi\nline`\n"
+      "    headers = { \"Authorization\" = \"Bearer abc\", \"X\" = \"y\" }\n  }\n}\n// it's \"fine "
+      "`\nurl = \"http://h/\"\n";
+  const std::string masked = mask_secrets(text, "k");
+  for (const char* secret : {"p4ss", "hunter2", "multi", "line`", "Bearer abc"}) {
+    INFO(secret);
+    CHECK(masked.find(secret) == std::string::npos);
+  }
+  for (const char* plain : {"username = \"u\"", "password_file = \"/run/x\"", "\"X\" = \"y\"",
+                            "http://u:(secret #", "@loki/push", "url = \"http://h/\""}) {
+    INFO(plain);
+    CHECK(masked.find(plain) != std::string::npos);
+  }
+  CHECK(mask_secrets("password = \"a\"", "k") == mask_secrets("password = \"a\"", "k"));
+  CHECK(mask_secrets("password = \"a\"", "k") != mask_secrets("password = \"b\"", "k"));
+  CHECK(mask_secrets("password = \"a\"", "k") != mask_secrets("password = \"a\"", "other"));
+}
+
+}  // namespace fleetctl::plan

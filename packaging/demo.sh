@@ -46,7 +46,8 @@ loki.source.api "loki" {
     listen_address = "$2"
     listen_port    = 3100
   }
-  forward_to = [$receivers]
+  use_incoming_timestamp = true
+  forward_to             = [$receivers]
 }
 
 loki.echo "screen" { }

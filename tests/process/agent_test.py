@@ -1,0 +1,296 @@
+#!/usr/bin/python3
+"""agent_test.py CASE | --list: the real fleet-agent as a process, with a judge in Loki's place; each case is a function below."""
+
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+import fleetlab
+from fleetlab import DOCKER, Agent, Judge, Lab, Mint, Writer, check, eventually, explain, http, verdict
+
+
+def endpoint(url, **more):
+    settings = {"batch_wait": "50ms", "min_backoff_period": "20ms", "max_backoff_period": "200ms", "remote_timeout": "2s",
+                **more}
+    lines = "".join(f'    {name} = "{value}"\n' for name, value in settings.items())
+    return f'  endpoint {{\n    url = "{url}"\n{lines}  }}\n'
+
+
+def write(*endpoints):
+    return 'loki.write "out" {\n' + "".join(endpoints) + "}\n\n"
+
+
+def file_source(path, forward="loki.write.out.receiver", extra=""):
+    return (f'loki.source.file "file" {{\n  targets = [{{ __path__ = "{path}", job = "file" }}]\n'
+            f"  forward_to = [{forward}]\n{extra}}}\n\n")
+
+
+DOCKER_CONFIG = """
+discovery.docker "containers" {{
+  host             = "{host}"
+  refresh_interval = "5s"
+}}
+
+discovery.relabel "containers" {{
+  targets = discovery.docker.containers.targets
+  rule {{
+    source_labels = ["__meta_docker_container_name"]
+    regex         = "/(.*)"
+    target_label  = "container"
+  }}
+}}
+
+loki.source.docker "containers" {{
+  host       = "{host}"
+  targets    = discovery.relabel.containers.output
+  forward_to = [loki.write.out.receiver]
+}}
+"""
+
+
+class Appender:
+    """Appends minted lines to a file at a rate."""
+
+    def __init__(self, path, source="file", per_second=200):
+        self.file = open(path, "ab", buffering=0)
+        self.mint = Mint(source, random.randrange(1 << 32))
+        self.writer = Writer(self.mint, lambda line: self.file.write(line.encode() + b"\n"), per_second)
+
+    def start(self):
+        self.writer.start()
+        return self
+
+    def finish(self):
+        self.writer.finish()
+        self.file.close()
+        return self.mint.lines
+
+
+def all_arrived(judge, lines, seconds=30):
+    """Every line arrived, nothing else did. -> the verdict"""
+    wanted = set(lines)
+    try:
+        eventually(lambda: wanted <= {entry["line"] for entry in judge.entries()}, seconds, "every line", interval=0.2)
+    except fleetlab.Failed:
+        pass  # the verdict says it better
+    result = verdict(lines, judge.entries())
+    wrong = [name for name in ("missing", "corrupted", "spurious", "unequal") if result[name]]
+    check(not wrong, explain(result))
+    check(judge.count()["malformed"] == [], f"malformed pushes: {judge.count()['malformed'][:3]}")
+    return result
+
+
+def metric(agent, name):
+    """The sum of a metric's series."""
+    _, text = http(agent.url + "/metrics")
+    found = [float(line.rpartition(" ")[2]) for line in text.splitlines() if re.match(rf"{name}(\{{|\s)", line)]
+    check(found, f"/metrics has no {name}")
+    return sum(found)
+
+
+def reloads_under_load():
+    """40 reloads while lines arrive, every other one refused: no line lost, none repeated, the refusals say why."""
+    with fleetlab.scratch_dir("fleet-agent-test") as folder, Judge() as judge:
+        appender = Appender(folder / "app.log")
+        good = write(endpoint(judge.push_url)) + file_source(folder / "app.log")
+        with Agent(good, folder / "agent") as agent:
+            agent.start().wait_ready()
+            appender.start()
+            for turn in range(40):
+                if turn % 2:
+                    agent.config_path.write_text(good + 'loki.source.file "broken" {\n  targetz = []\n}\n')
+                    status, said = http(agent.url + "/-/reload", b"")
+                    check(status == 400 and "targetz" in said, f"a broken configuration: {status} {said}")
+                else:
+                    agent.config_path.write_text(good + f'loki.relabel "r{turn}" {{\n  forward_to = []\n}}\n')
+                    if turn % 4:
+                        agent.process.send_signal(signal.SIGHUP)
+                        eventually(lambda turn=turn: f"loki.relabel.r{turn}" in http(agent.url + "/")[1], 10, "SIGHUP")
+                    else:
+                        status, said = http(agent.url + "/-/reload", b"")
+                        check(status == 200, f"a good configuration: {status} {said}")
+                check(agent.ready(), f"not ready after reload {turn}")
+            result = all_arrived(judge, appender.finish())
+            check(result["repeats"] == 0, f"{result['repeats']} lines were sent again")
+            check(agent.stop() == 0, "exit status")
+
+
+def a_dead_endpoint_slows_nobody():
+    """Three endpoints: one well, one that never answers, one that is not there. The well one gets all; a stop is quick."""
+    with fleetlab.scratch_dir("fleet-agent-test") as folder, Judge() as judge, Judge() as mute:
+        mute.mode("silence", hold=60)
+        appender = Appender(folder / "app.log")
+        config = write(endpoint(judge.push_url), endpoint(mute.push_url),
+                       endpoint(f"http://127.0.0.1:{fleetlab.free_port()}/loki/api/v1/push"))
+        with Agent(config + file_source(folder / "app.log"), folder / "agent") as agent:
+            agent.start().wait_ready()
+            appender.start()
+            first = eventually(lambda: len(judge.entries()) > 400 and judge.entries(), 20, "lines at the well endpoint")
+            check(first[0]["line"].startswith("file 00000000 "), "the first line is not the first")
+            lines = appender.finish()
+            all_arrived(judge, lines)
+            start = time.monotonic()
+            check(agent.stop() == 0, "exit status")
+            took = time.monotonic() - start
+            check(took < 5, f"a stop with a dead endpoint took {took:.1f} s")
+        # What the mute one never acknowledged is read again, and it gets every line once it is back.
+        mute.mode("ok")
+        mute.post("/forget", {})
+        mute.seen.clear()
+        judge.post("/forget", {})
+        with Agent(write(endpoint(mute.push_url)) + file_source(folder / "app.log"), folder / "agent") as agent:
+            agent.start().wait_ready()
+            all_arrived(mute, lines)
+            check(agent.stop() == 0, "exit status")
+
+
+def one_line_too_bad_does_not_take_its_neighbours():
+    """Loki refuses a push because of a line in it: all other lines arrive, once each, and the refused ones are counted."""
+    with fleetlab.scratch_dir("fleet-agent-test") as folder, Judge() as judge:
+        judge.reject("poison")
+        mint = Mint("file")
+        with open(folder / "app.log", "w", encoding="utf-8") as file:
+            for number in range(3000):
+                file.write(f"poison {number}\n" if number in (0, 777, 778, 1500, 2999) else mint.line() + "\n")
+        with Agent(write(endpoint(judge.push_url)) + file_source(folder / "app.log"), folder / "agent") as agent:
+            agent.start().wait_ready()
+            result = all_arrived(judge, mint.lines)
+            check(result["repeats"] == 0, f"{result['repeats']} repeats")
+            eventually(lambda: judge.count()["rejected"] and metric(agent, "loki_write_dropped_entries_total") == 5, 10,
+                       "five dropped entries are counted")
+            check(agent.stop() == 0, "exit status")
+
+
+def a_full_disk_stops_nothing():
+    """No room for positions: lines go on arriving, the agent says so, and stores them when there is room again."""
+    fleetlab.as_root()
+    with fleetlab.scratch_dir("fleet-agent-test") as folder, Judge() as judge:
+        data = folder / "agent/data"
+        data.mkdir(parents=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", data], check=True)
+        try:
+            appender = Appender(folder / "app.log")
+            with Agent(write(endpoint(judge.push_url)) + file_source(folder / "app.log"), folder / "agent") as agent:
+                agent.start().wait_ready()
+                appender.start()
+                eventually(lambda: len(judge.entries()) > 50, 20, "lines")
+                with open(data / "filling", "wb", buffering=0) as filling:
+                    try:
+                        while True:
+                            filling.write(bytes(4096))
+                    except OSError:
+                        pass
+                before = len(judge.entries())
+                eventually(lambda: len(judge.entries()) > before + 400, 20, "lines while the disk is full")
+                eventually(lambda: re.search(r"level=(warn|error).*(No space left|ENOSPC)", agent.log_tail(20000)), 20,
+                           "a log line about the full disk")
+                (data / "filling").unlink()
+                lines = appender.finish()
+                all_arrived(judge, lines)
+                check(agent.stop() == 0, "exit status")
+                count = len(judge.entries())
+                with open(folder / "app.log", "a", encoding="utf-8") as file:
+                    file.write((last := appender.mint.line()) + "\n")
+                agent.start().wait_ready()
+                all_arrived(judge, lines + [last] if last not in lines else lines)
+                check(len(judge.entries()) == count + 1, f"{len(judge.entries()) - count - 1} lines were sent again")
+        finally:
+            subprocess.run(["umount", "-l", data], check=True)
+
+
+def containers_come_and_go():
+    """stop and start of a container, of the agent, of dockerd; TTY, several networks and ports: no line lost or repeated."""
+    fleetlab.as_root()
+    with fleetlab.scratch_dir("fleet-agent-test") as folder, Lab("/tmp/fleet-agtest", "agtest") as lab, Judge() as judge:
+        lab.run("docker-up")
+        host = f"unix://{lab.docker_socket}"
+        config = write(endpoint(judge.push_url)) + DOCKER_CONFIG.format(host=host)
+        minted = []
+
+        def runs(name, mint, count, *flags, redirect=""):
+            lines = [mint.line() for _ in range(count)]
+            minted.extend(lines)
+            script = "; ".join(f"echo '{line}' {redirect}" for line in lines)
+            lab.docker("run", "-d", "--name", name, *flags, "lab:1", "/bin/sh", "-c", script)
+
+        def on_exec(name, mint, count):  # lines of a container that runs: into its main process's stdout
+            lines = [mint.line() for _ in range(count)]
+            minted.extend(lines)
+            subprocess.run([DOCKER, "-H", host, "exec", "-i", name, "/bin/sh", "-c", "cat > /proc/1/fd/1"], check=True,
+                           input="".join(line + "\n" for line in lines).encode())
+
+        mints = {name: Mint(name) for name in ("before", "short", "tty", "stderr", "long", "gap")}
+        runs("before-1", mints["before"], 5, "--network", "none")  # it ends before there is an agent
+        with Agent(config, folder / "agent") as agent:
+            agent.start().wait_ready()
+            for turn in range(10):
+                runs(f"short-{turn}", mints["short"], 3, "--network", "none")
+            runs("tty-1", mints["tty"], 20, "-t", "--network", "none")
+            runs("stderr-1", mints["stderr"], 20, "--network", "none", redirect=">&2")
+            for name in ("one", "two"):
+                lab.docker("network", "create", "--internal", name)
+            lab.docker("create", "--name", "long-1", "--network", "one", "--expose", "80", "--expose", "81", "lab:1",
+                       "/bin/sleep", "3600")
+            lab.docker("network", "connect", "two", "long-1")
+            lab.docker("start", "long-1")
+            on_exec("long-1", mints["long"], 50)
+            all_arrived(judge, minted)
+            lab.docker("restart", "-t", "0", "long-1")
+            on_exec("long-1", mints["long"], 50)
+            all_arrived(judge, minted)
+            check(agent.stop() == 0, "exit status")
+            on_exec("long-1", mints["gap"], 50)  # while there is no agent
+            agent.start().wait_ready()
+            all_arrived(judge, minted)
+            dockerd = int((lab.folder / "docker/dockerd.pid").read_text())
+            os.kill(dockerd, signal.SIGKILL)
+            lab.run("docker-up", "--again")
+            lab.docker("start", "long-1")
+            on_exec("long-1", mints["long"], 50)
+            result = all_arrived(judge, minted)
+            check(result["repeats"] == 0, f"{result['repeats']} lines were sent again")
+            for entry in judge.entries():
+                name = entry["line"].split()[0]
+                check(entry["labels"].get("container", "").startswith("long" if name == "gap" else name),
+                      f"labels {entry['labels']} on {entry['line'][:60]}")
+            stamps = [entry["ts"] for entry in judge.entries()]
+            check(len(set(stamps)) == len(stamps), "lines share a timestamp: the cursor has no nanoseconds")
+            check(agent.stop() == 0, "exit status")
+
+
+def memory_stays_small():
+    """A back log of 60 MB against a slow Loki: the peak stays under 64 MiB, because a full queue stops the reading."""
+    with fleetlab.scratch_dir("fleet-agent-test") as folder, Judge() as judge:
+        mint = Mint("file", longest=300)
+        with open(folder / "app.log", "w", encoding="utf-8") as file:
+            for _ in range(300_000):
+                file.write(mint.line() + "\n")
+        judge.mode("slow", delay=0.05)
+        with Agent(write(endpoint(judge.push_url, batch_size="1MiB")) + file_source(folder / "app.log"),
+                   folder / "agent") as agent:
+            agent.start().wait_ready()
+            start = time.monotonic()
+            all_arrived(judge, mint.lines, seconds=120)
+            peak = int(re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{agent.process.pid}/status").read_text())[1]) / 1024
+            print(f"{len(mint.lines)} lines in {time.monotonic() - start:.1f} s, peak RSS {peak:.1f} MiB")
+            check(peak < 64, f"peak RSS {peak:.1f} MiB")
+            check(agent.stop() == 0, "exit status")
+
+
+CASES = {case.__name__: case for case in (
+    reloads_under_load, a_dead_endpoint_slows_nobody, one_line_too_bad_does_not_take_its_neighbours,
+    a_full_disk_stops_nothing, containers_come_and_go, memory_stays_small)}
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["--list"]:
+        print(";".join(CASES))
+    elif len(sys.argv) == 2 and sys.argv[1] in CASES:
+        sys.exit(fleetlab.run_cases([CASES[sys.argv[1]]]))
+    else:
+        sys.exit(f"usage: {sys.argv[0]} --list | {' | '.join(CASES)}")

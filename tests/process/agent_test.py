@@ -1,7 +1,6 @@
 #!/usr/bin/python3
 """agent_test.py CASE | --list: the real fleet-agent as a process, with a judge in Loki's place; each case is a function below."""
 
-import os
 import random
 import re
 import signal
@@ -213,10 +212,10 @@ def containers_come_and_go():
         config = write(endpoint(judge.push_url)) + DOCKER_CONFIG.format(host=host)
         minted = []
 
-        def runs(name, mint, count, *flags, redirect=""):
+        def runs(name, mint, count, *flags, redirect="", before=""):
             lines = [mint.line() for _ in range(count)]
             minted.extend(lines)
-            script = "; ".join(f"echo '{line}' {redirect}" for line in lines)
+            script = before + "; ".join(f"echo '{line}' {redirect}" for line in lines)
             lab.docker("run", "-d", "--name", name, *flags, "lab:1", "/bin/sh", "-c", script)
 
         def on_exec(name, mint, count):  # lines of a container that runs: into its main process's stdout
@@ -231,7 +230,7 @@ def containers_come_and_go():
             agent.start().wait_ready()
             for turn in range(10):
                 runs(f"short-{turn}", mints["short"], 3, "--network", "none")
-            runs("tty-1", mints["tty"], 20, "-t", "--network", "none")
+            runs("tty-1", mints["tty"], 20, "-t", "--network", "none", before="stty -onlcr; ")
             runs("stderr-1", mints["stderr"], 20, "--network", "none", redirect=">&2")
             for name in ("one", "two"):
                 lab.docker("network", "create", "--internal", name)
@@ -248,12 +247,11 @@ def containers_come_and_go():
             on_exec("long-1", mints["gap"], 50)  # while there is no agent
             agent.start().wait_ready()
             all_arrived(judge, minted)
-            dockerd = int((lab.folder / "docker/dockerd.pid").read_text())
-            os.kill(dockerd, signal.SIGKILL)
-            lab.run("docker-up", "--again")
-            lab.docker("start", "long-1")
-            on_exec("long-1", mints["long"], 50)
-            result = all_arrived(judge, minted)
+            for how in ("TERM", "KILL"):
+                lab.run("docker-restart", how)
+                lab.docker("start", "long-1")
+                on_exec("long-1", mints["long"], 50)
+                result = all_arrived(judge, minted)
             check(result["repeats"] == 0, f"{result['repeats']} lines were sent again")
             for entry in judge.entries():
                 name = entry["line"].split()[0]

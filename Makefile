@@ -20,8 +20,9 @@ test: packages-build packages-test
 	cmake --build --preset $(PRESET) -j $(JOBS)
 	ctest --test-dir $(BUILD) -j $(JOBS) --output-on-failure --no-tests=error --output-junit junit.xml $(CTEST_ARGS)
 
-demo: packages-demo build
-	packaging/demo.sh up $(BUILD)/bin
+# The hosts' file system is made while the compiler runs.
+demo: packages-build packages-demo
+	packaging/demo.sh base & $(MAKE) --no-print-directory build && wait && packaging/demo.sh up $(BUILD)/bin
 
 demo-down:
 	packaging/demo.sh down

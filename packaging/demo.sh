@@ -1,5 +1,5 @@
 #!/bin/bash
-# demo.sh up BIN_DIR | down: the example fleet, deployed to real systemd hosts on this machine (`make demo`).
+# demo.sh base | up BIN_DIR | down: the example fleet, deployed to real systemd hosts on this machine (`make demo`).
 #
 # Three hosts are booted: puck with Docker, oberon, and caliban, which has no template of its own. A second fleet-agent
 # takes Loki's place (loki.source.api -> loki.echo). With LOKI_URL=http://host:3100 it passes everything on to that Loki.
@@ -23,12 +23,22 @@ stop_receiver() {
   if { tr '\0' ' ' <"/proc/$pid/cmdline"; } 2>/dev/null | grep -qF "$LAB_DIR/receiver"; then kill "$pid"; fi
 }
 
-down() {
-  local made_base=
-  [[ -f $LAB_DIR/made-base ]] && made_base=1
+base() {
+  if ! compgen -G "$LAB_CACHE/base-*" >/dev/null; then
+    mkdir -p "$LAB_CACHE"
+    touch "$LAB_CACHE/made-by-demo"
+  fi
+  "$lab" base >/dev/null
+}
+
+stop() {
   stop_receiver
   "$lab" down
-  if [[ -n $made_base ]]; then rm -rf --one-file-system "$LAB_CACHE"; fi
+}
+
+down() {
+  stop
+  if [[ -f $LAB_CACHE/made-by-demo ]] && ! grep -qF "lowerdir=$LAB_CACHE/" /proc/mounts; then rm -rf "$LAB_CACHE"; fi
 }
 
 start_receiver() { # start_receiver BIN_DIR GATEWAY
@@ -82,10 +92,10 @@ write_tree() { # the repository's fleet, and beside its inventory how the demo's
 up() {
   local bin=$1 gateway host started=$SECONDS
   bin=$(realpath "$bin")
-  down
+  stop
+  base
   say "booting ${hosts[*]} (systemd, sshd, journald), and a Docker Engine for puck"
   "$lab" net-up
-  compgen -G "$LAB_CACHE/base-*" >/dev/null || touch "$LAB_DIR/made-base"
   gateway=$("$lab" gateway)
   "$lab" docker-up
   "$lab" up --hosts-entry "$gateway prospero.incus" "${hosts[@]:1}"
@@ -132,6 +142,7 @@ END
 }
 
 case ${1:-} in
+  base) base ;;
   up) up "${2:?the folder of the programs}" ;;
   down) down ;;
   *) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 64 ;;

@@ -297,13 +297,5 @@ def speaks_clearly():
             check(b.ships(host, mint)["hostname"] == host, f"{host} does not ship in the end")
 
 
-CASES = {case.__name__: case for case in (ships, refuses_a_broken_template, rolls_back, survives_a_cut_connection,
-                                          speaks_clearly)}
-
 if __name__ == "__main__":
-    if sys.argv[1:] == ["--list"]:
-        print(";".join(CASES))
-    elif len(sys.argv) == 2 and sys.argv[1] in CASES:
-        sys.exit(fleetlab.run_cases([CASES[sys.argv[1]]]))
-    else:
-        sys.exit(f"usage: {sys.argv[0]} --list | {' | '.join(CASES)}")
+    fleetlab.main([ships, refuses_a_broken_template, rolls_back, survives_a_cut_connection, speaks_clearly])

@@ -281,14 +281,6 @@ def memory_stays_small():
             check(agent.stop() == 0, "exit status")
 
 
-CASES = {case.__name__: case for case in (
-    reloads_under_load, a_dead_endpoint_slows_nobody, one_line_too_bad_does_not_take_its_neighbours,
-    a_full_disk_stops_nothing, containers_come_and_go, memory_stays_small)}
-
 if __name__ == "__main__":
-    if sys.argv[1:] == ["--list"]:
-        print(";".join(CASES))
-    elif len(sys.argv) == 2 and sys.argv[1] in CASES:
-        sys.exit(fleetlab.run_cases([CASES[sys.argv[1]]]))
-    else:
-        sys.exit(f"usage: {sys.argv[0]} --list | {' | '.join(CASES)}")
+    fleetlab.main([reloads_under_load, a_dead_endpoint_slows_nobody, one_line_too_bad_does_not_take_its_neighbours,
+                   a_full_disk_stops_nothing, containers_come_and_go, memory_stays_small])

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""kill -9 at random moments while a journal, containers and a file are written to and Loki misbehaves: nothing is lost.
+"""kill_test.py CASE | --list: kill -9 at random moments while a journal, containers and a file are written to and Loki misbehaves: nothing is lost.
 
 Real: the agent, a Docker Engine, journal files (systemd-journal-remote), a judge that we did not teach our encoding.
 KILL_ROUNDS (200) and KILL_SEED (random, printed) come from the environment.
@@ -155,7 +155,8 @@ def fill(agent_folder):
     return sum(path.stat().st_size for path in agent_folder.rglob("*") if path.is_file())
 
 
-def main():
+def kill_9_loses_nothing():
+    """Kills at random moments against a misbehaving Loki: every line arrives, repeats have equal timestamp and labels."""
     fleetlab.as_root()
     print(f"seed {SEED}, {ROUNDS} rounds", flush=True)
     rng = random.Random(SEED)
@@ -229,7 +230,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except fleetlab.Failed as error:
-        sys.exit(f"FAILED: {error}")
+    fleetlab.main([kill_9_loses_nothing])

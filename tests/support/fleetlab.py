@@ -320,15 +320,23 @@ class Lab:
         self.run("down")
 
 
-def run_cases(cases):
-    """Runs the functions one after the other; each is one behaviour, named by its docstring. -> exit status."""
+def main(cases):
+    """The command line of a test file: --list names its cases, a name runs one, nothing runs all. Each case is one
+    behaviour, told by its docstring."""
+    known = {case.__name__: case for case in cases}
+    if sys.argv[1:] == ["--list"]:
+        print(";".join(known))
+        return
+    wanted = sys.argv[1:] or list(known)
+    if not set(wanted) <= set(known):
+        sys.exit(f"usage: {sys.argv[0]} --list | CASE...; cases: {' '.join(known)}")
     failed = 0
-    for case in cases:
+    for name in wanted:
         start = time.monotonic()
         try:
-            case()
+            known[name]()
             outcome = "ok"
         except Failed as error:
             outcome, failed = f"FAILED: {error}", failed + 1
-        print(f"{case.__doc__.strip()} ... {outcome} ({time.monotonic() - start:.1f} s)", flush=True)
-    return 1 if failed else 0
+        print(f"{name}: {known[name].__doc__.strip()} ... {outcome} ({time.monotonic() - start:.1f} s)", flush=True)
+    sys.exit(1 if failed else 0)

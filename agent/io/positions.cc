@@ -225,6 +225,11 @@ std::vector<std::pair<std::string, std::string>> Positions::all() const {
   return out;
 }
 
+bool Positions::unsaved() const {
+  MutexLock lock(mutex_);
+  return change_ != saved_;
+}
+
 Result<> Positions::save() {
   MutexLock one_writer(file_mutex_);
   std::string text;

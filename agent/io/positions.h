@@ -47,6 +47,8 @@ class Positions {
   std::vector<std::pair<std::string, std::string>> all() const EXCLUDES(mutex_);
   // True when there was no usable file: nothing is known of an earlier life.
   bool fresh() const { return fresh_; }
+  // Something changed since the last save.
+  bool unsaved() const EXCLUDES(mutex_);
   std::size_t damaged_lines() const { return damaged_; }
 
   // Replaces the file if anything changed since the last save; after a failure the change stays

@@ -1,0 +1,298 @@
+#include "fleetctl/command/host_run.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "agent/base/strings.h"
+#include "fleetctl/plan/diff.h"
+
+namespace fleetctl::command {
+namespace {
+
+using agent::Error;
+using agent::ErrorCode;
+using agent::fail;
+using agent::Result;
+using nlohmann::json;
+using remote::Input;
+
+constexpr std::size_t kErrorLimit = 8192;
+constexpr std::size_t kLineLimit = 1U << 20;
+constexpr std::size_t kShownLimit = 16U << 20;
+
+std::string text_of(const json& object, const char* name) {
+  const auto found = object.find(name);
+  return found != object.end() && found->is_string() ? printable(found->get<std::string>())
+                                                     : std::string();
+}
+
+std::vector<std::string> texts_of(const json& object, const char* name) {
+  std::vector<std::string> out;
+  const auto found = object.find(name);
+  if (found == object.end() || !found->is_array()) return out;
+  for (const json& one : *found) {
+    if (one.is_string()) out.push_back(printable(one.get<std::string>()));
+  }
+  return out;
+}
+
+// Splits at the first line feed: the rest belongs to the details.
+void set_text(HostResult& result, const std::string& text) {
+  const auto lines = agent::split(agent::trim(text), '\n');
+  result.text = lines.front();
+  for (std::size_t i = 1; i < lines.size(); ++i) result.details.emplace_back(lines[i]);
+}
+
+class Conversation final : public remote::Dialogue {
+ public:
+  explicit Conversation(const HostOrder& order) : order_(order), prefix_(order.exec.nonce + " ") {}
+
+  void on_start(Input& input) override {
+    if (order_.exec.become != plan::Become::kPassword) send_script(input);
+  }
+
+  Result<> on_output(std::string_view bytes, Input& input) override {
+    pending_.append(bytes);
+    for (auto end = pending_.find('\n'); end != std::string::npos; end = pending_.find('\n')) {
+      const std::string line = pending_.substr(0, end);
+      pending_.erase(0, end + 1);
+      // What a login shell prints goes by.
+      if (line.rfind(prefix_, 0) != 0) continue;
+      if (auto heard = hear(std::string_view(line).substr(prefix_.size()), input); !heard)
+        return heard;
+    }
+    if (pending_.size() > kLineLimit)
+      return fail(ErrorCode::kExhausted, "the host sent a line without end");
+    return {};
+  }
+
+  Result<> on_error_output(std::string_view bytes, Input& input) override {
+    errors_.append(bytes.substr(0, kErrorLimit - std::min(kErrorLimit, errors_.size())));
+    if (order_.exec.become != plan::Become::kPassword || script_sent_) return {};
+    // Only what carries our random word is sudo's question, and it is answered once: a second one
+    // means "wrong".
+    const std::string question = plan::prompt(order_.exec);
+    const auto first = errors_.find(question);
+    if (first == std::string::npos) return {};
+    if (!password_sent_) {
+      password_sent_ = true;
+      input.send(order_.become_password.reveal() + "\n");
+    } else if (errors_.find(question, first + 1) != std::string::npos) {
+      return fail(ErrorCode::kPermission, "sudo: wrong password");
+    }
+    return {};
+  }
+
+  HostResult result(const Result<int>& status) && {
+    if (!status && stage_ == Stage::kApply && !ended_) {
+      return failed(
+          HostState::kLost,
+          status.error().message +
+              " while the host was changing; it finishes or goes back by itself, the next "
+              "run tells");
+    }
+    if (!status && !ended_) return failed(HostState::kFailed, status.error().message);
+    if (!ended_) return failed(HostState::kFailed, why(*status));
+    return std::move(result_);
+  }
+
+ private:
+  enum class Stage { kFacts, kShow, kRelease, kApply };
+
+  void send_script(Input& input) {
+    script_sent_ = true;
+    input.send(plan::script(order_.exec, order_.wanted));
+  }
+
+  void end(Input& input) {
+    ended_ = true;
+    input.send("end\n");
+    input.close();
+  }
+
+  Result<> hear(std::string_view line, Input& input) {
+    if (line == "hello") {
+      if (!script_sent_) send_script(input);
+      return {};
+    }
+    if (line.rfind("error ", 0) == 0) {
+      line.remove_prefix(6);
+      const auto cut = std::min(line.find(' '), line.size());
+      const auto text = agent::trim(line.substr(cut));
+      result_ =
+          line.substr(0, cut) == "locked"
+              ? failed(HostState::kLocked, "another deploy is at work there: " + std::string(text))
+              : failed(HostState::kFailed, std::string(text));
+      ended_ = true;
+      return {};
+    }
+    switch (stage_) {
+      case Stage::kFacts:
+        if (line != "ready") return plan::read_fact(line, facts_);
+        return decide(input);
+      case Stage::kShow:
+        if (line == "shown") return make_diff(input);
+        if (line.rfind("| ", 0) == 0) shown_.append(line.substr(2)).append("\n");
+        if (shown_.size() > kShownLimit)
+          return fail(ErrorCode::kExhausted, "the host's configuration has no end");
+        return {};
+      case Stage::kRelease:
+        if (line == "received") send_apply(input);
+        return {};
+      case Stage::kApply:
+        return hear_apply(line);
+    }
+    return {};
+  }
+
+  Result<> decide(Input& input) {
+    plan_ = plan::make_plan(facts_, order_.wanted, order_.release);
+    for (const plan::Change& change : plan_.changes)
+      result_.changes.push_back(printable(change.what));
+    result_.notes = plan_.notes;
+    result_.effect = plan_.effect();
+    if (!plan_.refusal.empty()) {
+      result_.text = printable(plan_.refusal);
+      end(input);
+    } else if (plan_.empty()) {
+      result_.state = HostState::kUnchanged;
+      end(input);
+    } else if (order_.diff && plan_.config_differs) {
+      stage_ = Stage::kShow;
+      input.send("show\n");
+    } else {
+      go_on(input);
+    }
+    return {};
+  }
+
+  Result<> make_diff(Input& input) {
+    const std::string& key = order_.exec.nonce;
+    result_.diff = printable(plan::unified_diff(
+        plan::mask_secrets(shown_, key), plan::mask_secrets(order_.wanted.files.front().bytes, key),
+        "on the host", "rendered"));
+    go_on(input);
+    return {};
+  }
+
+  void go_on(Input& input) {
+    if (order_.check) {
+      result_.state = HostState::kWouldChange;
+      result_.text = printable(plan::summary(plan_));
+      end(input);
+    } else if (plan_.send_release) {
+      stage_ = Stage::kRelease;
+      input.send(plan::release_order(order_.release));
+      input.send(order_.release.archive);
+    } else {
+      send_apply(input);
+    }
+  }
+
+  void send_apply(Input& input) {
+    stage_ = Stage::kApply;
+    input.send(plan::apply_order(order_.wanted, order_.run, order_.who));
+    input.close();
+  }
+
+  // {"step": ...} on the way, {"outcome": ...} at the end (agent/install/transaction.cc).
+  Result<> hear_apply(std::string_view line) {
+    const json document = json::parse(line, nullptr, false);
+    if (!document.is_object()) return fail(ErrorCode::kIo, "the host's report cannot be read");
+    const std::string outcome = text_of(document, "outcome");
+    if (outcome.empty()) return {};
+    ended_ = true;
+    result_.changes = texts_of(document, "changes");
+    const std::string effect = text_of(document, "effect");
+    result_.effect = effect == "restart"  ? plan::Effect::kRestart
+                     : effect == "reload" ? plan::Effect::kReload
+                                          : plan::Effect::kNone;
+    for (std::string& note : texts_of(document, "notes")) {
+      if (std::find(result_.notes.begin(), result_.notes.end(), note) == result_.notes.end()) {
+        result_.notes.push_back(std::move(note));
+      }
+    }
+    if (outcome == "unchanged") {
+      result_.state = HostState::kUnchanged;
+      return {};
+    }
+    if (outcome == "changed") {
+      result_.state = HostState::kChanged;
+      result_.text = summary();
+      return {};
+    }
+    result_.state = outcome == "rolled-back" ? HostState::kRolledBack
+                    : outcome == "broken"    ? HostState::kBroken
+                                             : HostState::kFailed;
+    set_text(result_, text_of(document, "error"));
+    for (std::string& one : texts_of(document, "log")) result_.details.push_back(std::move(one));
+    return {};
+  }
+
+  std::string summary() const {
+    std::string out;
+    for (const std::string& change : result_.changes) out += (out.empty() ? "" : ", ") + change;
+    if (result_.effect == plan::Effect::kReload) out += " (reload)";
+    if (result_.effect == plan::Effect::kRestart) out += " (restart)";
+    return out;
+  }
+
+  HostResult failed(HostState state, const std::string& text) const {
+    HostResult result;
+    result.state = state;
+    set_text(result, printable(text));
+    return result;
+  }
+
+  // The command ended and never said what it should have.
+  std::string why(int status) const {
+    std::string errors = errors_;
+    const std::string question = plan::prompt(order_.exec);
+    for (auto at = errors.find(question); at != std::string::npos; at = errors.find(question)) {
+      errors.erase(at, question.size());
+    }
+    const auto lines = agent::split(agent::trim(errors), '\n');
+    const std::string last(agent::trim(lines.back()));
+    const auto says = [&](const char* text) { return errors.find(text) != std::string::npos; };
+    if (says("password is required") || says("a terminal is required")) {
+      return "sudo asks for a password: give -K or ansible_become_password";
+    }
+    if (status == 127 && says("sudo") && says("not found"))
+      return "no sudo on this host, and not logged in as root";
+    if (says("sudo")) return last;
+    return "the host's shell ended with status " + std::to_string(status) +
+           (last.empty() ? "" : ": " + last);
+  }
+
+  const HostOrder& order_;
+  const std::string prefix_;
+  Stage stage_ = Stage::kFacts;
+  bool script_sent_ = false;
+  bool password_sent_ = false;
+  bool ended_ = false;   // result_ is what there is to say
+  std::string pending_;  // output without its line feed yet
+  std::string errors_;
+  std::string shown_;
+  plan::Facts facts_;
+  plan::Plan plan_;
+  HostResult result_;
+};
+
+}  // namespace
+
+std::string printable(std::string_view text) {
+  std::string out = agent::to_valid_utf8(text);
+  for (char& c : out) {
+    const auto byte = static_cast<unsigned char>(c);
+    if ((byte < ' ' && c != '\n' && c != '\t') || byte == 0x7f) c = '?';
+  }
+  return out;
+}
+
+HostResult run_host(remote::Remote& remote, const HostOrder& order, remote::Mono deadline) {
+  Conversation conversation(order);
+  const auto status = remote.exec(plan::command(order.exec), conversation, deadline);
+  return std::move(conversation).result(status);
+}
+
+}  // namespace fleetctl::command

@@ -1,0 +1,57 @@
+// A deploy's conversation with one host, from the first byte to its result.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/base/secret.h"
+#include "fleetctl/plan/bootstrap.h"
+#include "fleetctl/plan/plan.h"
+#include "fleetctl/remote/remote.h"
+
+namespace fleetctl::command {
+
+enum class HostState {
+  kUnchanged,
+  kChanged,
+  kWouldChange,  // --check
+  kFailed,       // nothing was changed
+  kRolledBack,   // something was, and was put back
+  kBroken,       // something was, and could not be put back
+  kUnreachable,
+  kLocked,  // somebody else is at work there
+  kLost,    // the connection broke while the host was changing: it ends well by itself, but how is
+            // not known
+};
+
+struct HostResult {
+  HostState state = HostState::kFailed;
+  std::string text;                  // what changed, or why not; one line
+  std::vector<std::string> details;  // more lines about a failure: the agent's own words
+  std::vector<std::string> notes;
+  std::vector<std::string> changes;
+  plan::Effect effect = plan::Effect::kNone;
+  std::string diff;  // of the configuration, secrets masked
+  double seconds = 0;
+};
+
+// What is wanted of one host. The references outlive the run.
+struct HostOrder {
+  const plan::Wanted& wanted;
+  const plan::Release& release;
+  plan::Exec exec;
+  agent::Secret become_password;
+  std::string run;
+  std::string who;
+  bool check = false;
+  bool diff = false;
+};
+
+// One use, one thread. `remote` is connected already.
+HostResult run_host(remote::Remote& remote, const HostOrder& order, remote::Mono deadline);
+
+// For a terminal: control characters become '?', a tab and what is printable stays.
+std::string printable(std::string_view text);
+
+}  // namespace fleetctl::command

@@ -1,0 +1,40 @@
+// From Ansible's connection variables and the command line to a connection.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/base/secret.h"
+#include "fleetctl/inventory/connection.h"
+#include "fleetctl/plan/bootstrap.h"
+#include "fleetctl/remote/ssh.h"
+
+namespace fleetctl::command {
+
+// The command line's part; the inventory's word counts more, as with Ansible.
+struct ReachOptions {
+  std::string user;               // -u
+  std::string private_key;        // --private-key
+  bool become = false;            // -b
+  agent::Secret become_password;  // -K, asked once
+  agent::Duration connect_timeout = std::chrono::seconds(10);
+};
+
+struct Reached {
+  std::unique_ptr<remote::Remote> remote;  // not connected yet
+  std::vector<std::string> warnings;
+};
+
+agent::Result<Reached> reach(const inventory::Connection& connection, const ReachOptions& options,
+                             const agent::Clock& clock, remote::SshContext& context);
+
+struct Becoming {
+  plan::Become become = plan::Become::kNone;
+  std::string user;
+  agent::Secret password;
+};
+agent::Result<Becoming> becoming(const inventory::Connection& connection,
+                                 const ReachOptions& options);
+
+}  // namespace fleetctl::command

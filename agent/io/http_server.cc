@@ -1,7 +1,6 @@
 #include "agent/io/http_server.h"
 
 #include <microhttpd.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -11,7 +10,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "agent/base/file.h"
+#include "agent/io/socket.h"
 
 namespace agent::io {
 namespace {
@@ -22,44 +21,6 @@ struct Pending {
   bool too_large = false;
 };
 
-std::string endpoint_text(const sockaddr* address, socklen_t length) {
-  std::array<char, NI_MAXHOST> host{};
-  std::array<char, NI_MAXSERV> port{};
-  if (::getnameinfo(address, length, host.data(), host.size(), port.data(), port.size(),
-                    NI_NUMERICHOST | NI_NUMERICSERV) != 0)
-    return {};
-  const std::string name = host.data();
-  return (name.find(':') == std::string::npos ? name : "[" + name + "]") + ":" + port.data();
-}
-
-Result<FileDescriptor> listen_on(const std::string& address) {
-  auto parts = split_host_port(address);
-  if (!parts) return fail(parts.error());
-  addrinfo hints{};
-  hints.ai_family = AF_UNSPEC;
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
-  addrinfo* found = nullptr;
-  const int code = ::getaddrinfo(parts->first.empty() ? nullptr : parts->first.c_str(),
-                                 parts->second.c_str(), &hints, &found);
-  if (code != 0)
-    return fail(ErrorCode::kInvalid, "listen on " + address + ": " + ::gai_strerror(code));
-  const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> guard(found, &::freeaddrinfo);
-  int error = EADDRNOTAVAIL;
-  for (const addrinfo* a = found; a != nullptr; a = a->ai_next) {
-    FileDescriptor fd(::socket(a->ai_family, a->ai_socktype | SOCK_CLOEXEC, a->ai_protocol));
-    if (!fd) {
-      error = errno;
-      continue;
-    }
-    const int on = 1;
-    ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (::bind(fd.get(), a->ai_addr, a->ai_addrlen) == 0 && ::listen(fd.get(), 128) == 0) return fd;
-    error = errno;
-  }
-  return fail_errno("listen on " + address, error);
-}
-
 std::string lower(std::string_view text) {
   std::string out(text);
   std::transform(out.begin(), out.end(), out.begin(),
@@ -68,27 +29,6 @@ std::string lower(std::string_view text) {
 }
 
 }  // namespace
-
-Result<std::pair<std::string, std::string>> split_host_port(std::string_view address) {
-  const auto wrong = [&] {
-    return fail(ErrorCode::kInvalid, "address \"" + std::string(address) + "\" is not host:port");
-  };
-  const std::size_t colon = address.rfind(':');
-  if (colon == std::string_view::npos) return wrong();
-  std::string_view host = address.substr(0, colon);
-  const std::string_view port = address.substr(colon + 1);
-  if (!host.empty() && host.front() == '[') {
-    if (host.back() != ']') return wrong();
-    host = host.substr(1, host.size() - 2);
-  } else if (host.find(':') != std::string_view::npos) {
-    return wrong();
-  }
-  const bool digits =
-      !port.empty() && port.size() <= 5 &&
-      std::all_of(port.begin(), port.end(), [](char c) { return c >= '0' && c <= '9'; });
-  if (!digits || std::stoi(std::string(port)) > 65535) return wrong();
-  return std::pair(std::string(host), std::string(port));
-}
 
 std::string_view HttpRequest::header(std::string_view name) const {
   for (const auto& [key, value] : headers)
@@ -191,19 +131,13 @@ std::uint16_t HttpServer::port() const { return impl_->port; }
 const std::string& HttpServer::address() const { return impl_->address; }
 
 Result<std::unique_ptr<HttpServer>> HttpServer::start(const Options& options, Handler handler) {
-  auto socket = listen_on(options.address);
+  auto socket = listen_on(options.address, Transport::kTcp);
   if (!socket) return fail(std::move(socket.error()));
   auto impl = std::make_unique<Impl>();
   impl->options = options;
   impl->handler = std::move(handler);
-  sockaddr_storage bound{};
-  socklen_t length = sizeof bound;
-  if (::getsockname(socket->get(), reinterpret_cast<sockaddr*>(&bound), &length) != 0)
-    return fail_errno("getsockname", errno);
-  impl->address = endpoint_text(reinterpret_cast<sockaddr*>(&bound), length);
-  impl->port =
-      ntohs(bound.ss_family == AF_INET6 ? reinterpret_cast<sockaddr_in6*>(&bound)->sin6_port
-                                        : reinterpret_cast<sockaddr_in*>(&bound)->sin_port);
+  impl->address = local_endpoint(socket->get());
+  impl->port = static_cast<std::uint16_t>(std::stoi(split_host_port(impl->address)->second));
   const auto timeout = static_cast<unsigned>(
       std::chrono::duration_cast<std::chrono::seconds>(options.idle_timeout).count());
   std::vector<MHD_OptionItem> more;

@@ -60,7 +60,4 @@ class HttpServer {
   std::unique_ptr<Impl> impl_;
 };
 
-// "host:port" -> its parts; [::1]:80 for IPv6. kInvalid when it is not of that form.
-Result<std::pair<std::string, std::string>> split_host_port(std::string_view address);
-
 }  // namespace agent::io

@@ -7,6 +7,7 @@
 #include <catch2/catch.hpp>
 
 #include "agent/base/file.h"
+#include "agent/io/socket.h"
 
 namespace agent::io {
 namespace {

@@ -1,0 +1,135 @@
+#include "agent/io/socket.h"
+
+#include <netdb.h>
+#include <netinet/in.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <limits>
+
+namespace agent::io {
+namespace {
+
+constexpr std::uint64_t kWakeToken = std::numeric_limits<std::uint64_t>::max();
+
+}  // namespace
+
+Result<std::pair<std::string, std::string>> split_host_port(std::string_view address) {
+  const auto wrong = [&] {
+    return fail(ErrorCode::kInvalid, "address \"" + std::string(address) + "\" is not host:port");
+  };
+  const std::size_t colon = address.rfind(':');
+  if (colon == std::string_view::npos) return wrong();
+  std::string_view host = address.substr(0, colon);
+  const std::string_view port = address.substr(colon + 1);
+  if (!host.empty() && host.front() == '[') {
+    if (host.back() != ']') return wrong();
+    host = host.substr(1, host.size() - 2);
+  } else if (host.find(':') != std::string_view::npos) {
+    return wrong();
+  }
+  const bool digits =
+      !port.empty() && port.size() <= 5 &&
+      std::all_of(port.begin(), port.end(), [](char c) { return c >= '0' && c <= '9'; });
+  if (!digits || std::stoi(std::string(port)) > 65535) return wrong();
+  return std::pair(std::string(host), std::string(port));
+}
+
+std::string endpoint_text(const sockaddr* address, unsigned length) {
+  std::array<char, NI_MAXHOST> host{};
+  std::array<char, NI_MAXSERV> port{};
+  if (::getnameinfo(address, length, host.data(), host.size(), port.data(), port.size(),
+                    NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+    return {};
+  const std::string name = host.data();
+  return (name.find(':') == std::string::npos ? name : "[" + name + "]") + ":" + port.data();
+}
+
+std::string local_endpoint(int fd) {
+  sockaddr_storage bound{};
+  socklen_t length = sizeof bound;
+  if (::getsockname(fd, reinterpret_cast<sockaddr*>(&bound), &length) != 0) return {};
+  return endpoint_text(reinterpret_cast<const sockaddr*>(&bound), length);
+}
+
+Result<FileDescriptor> listen_on(std::string_view address, Transport transport) {
+  auto parts = split_host_port(address);
+  if (!parts) return fail(parts.error());
+  const std::string what = "listen on " + std::string(address);
+  const bool tcp = transport == Transport::kTcp;
+  addrinfo hints{};
+  hints.ai_family = AF_UNSPEC;
+  hints.ai_socktype = tcp ? SOCK_STREAM : SOCK_DGRAM;
+  hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
+  addrinfo* found = nullptr;
+  const int code = ::getaddrinfo(parts->first.empty() ? nullptr : parts->first.c_str(),
+                                 parts->second.c_str(), &hints, &found);
+  if (code != 0) return fail(ErrorCode::kUnavailable, what + ": " + ::gai_strerror(code));
+  const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> guard(found, &::freeaddrinfo);
+  int error = EADDRNOTAVAIL;
+  for (const addrinfo* a = found; a != nullptr; a = a->ai_next) {
+    FileDescriptor fd(
+        ::socket(a->ai_family, a->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, a->ai_protocol));
+    if (!fd) {
+      error = errno;
+      continue;
+    }
+    const int on = 1;
+    if (tcp) ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (::bind(fd.get(), a->ai_addr, a->ai_addrlen) == 0 && (!tcp || ::listen(fd.get(), 512) == 0))
+      return fd;
+    error = errno;
+  }
+  return fail_errno(what, error);
+}
+
+Result<Poller> Poller::create() {
+  FileDescriptor epoll(::epoll_create1(EPOLL_CLOEXEC));
+  FileDescriptor event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!epoll || !event) return fail_errno("epoll", errno);
+  Poller poller(std::move(epoll), std::move(event));
+  if (auto added = poller.add(poller.event_.get(), kWakeToken); !added) return fail(added.error());
+  return poller;
+}
+
+Result<> Poller::add(int fd, std::uint64_t token) {
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.u64 = token;
+  if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) return fail_errno("epoll", errno);
+  return {};
+}
+
+void Poller::remove(int fd) { ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr); }
+
+void Poller::wake() const {
+  const std::uint64_t one = 1;
+  // A full counter means that a wake-up is pending already.
+  [[maybe_unused]] const ssize_t written = ::write(event_.get(), &one, sizeof one);
+}
+
+std::vector<std::uint64_t> Poller::wait(Duration timeout, const std::stop_token& stop) {
+  const std::stop_callback on_stop(stop, [this] { wake(); });
+  if (stop.stop_requested()) return {};
+  std::array<epoll_event, 64> events;
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(timeout).count();
+  const int n = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()),
+                             static_cast<int>(std::clamp<std::int64_t>(ms, 0, 60'000)));
+  std::vector<std::uint64_t> ready;
+  for (int i = 0; i < n; ++i) {
+    if (events[static_cast<std::size_t>(i)].data.u64 == kWakeToken) {
+      std::uint64_t count = 0;
+      [[maybe_unused]] const ssize_t got = ::read(event_.get(), &count, sizeof count);
+    } else {
+      ready.push_back(events[static_cast<std::size_t>(i)].data.u64);
+    }
+  }
+  return ready;
+}
+
+}  // namespace agent::io

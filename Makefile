@@ -12,7 +12,7 @@ PYTHON := /usr/bin/python3
 
 build: packages-build
 	cmake --preset $(PRESET)
-	cmake --build --preset $(PRESET) -j $(JOBS) --target fleet-agent fleetctl
+	cmake --build --preset $(PRESET) -j $(JOBS) --target fleet-agent fleetctl bundle
 
 # Tests that own the machine (fleet, process) are RUN_SERIAL; the others run beside each other.
 test: packages-build packages-test

@@ -37,6 +37,7 @@ struct Expr {
 
   Kind kind = Kind::kLiteral;
   TokenKind op = TokenKind::kEnd;
+  bool is_name = false;  // nothing but a.b.c
   std::uint16_t height = 1;
   Range range;  // the whole expression
   Range mark;   // the operator; the name of kAccess; the bracket that opens an index or a call

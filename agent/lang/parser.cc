@@ -348,6 +348,7 @@ class Parser {
             error("expected identifier, got " + got(),
                   is(TokenKind::kString) ? "a key in quotes is written [\"key\"]" : "");
           }
+          outer->is_name = value->is_name;
           adopt(*outer, std::move(value));
           break;
         case TokenKind::kLeftBracket: {
@@ -401,6 +402,7 @@ class Parser {
         ExprPtr expr = node(Expr::Kind::kIdentifier, range.begin);
         expr->range = range;
         expr->name = text();
+        expr->is_name = true;
         next();
         return expr;
       }

@@ -1,3 +1,6 @@
 house_test(agent/lang/lexer_test.cc LIBS agent_lang)
 house_test(agent/lang/parser_test.cc LIBS agent_lang)
 house_test(agent/lang/printer_test.cc LIBS agent_lang)
+house_test(agent/lang/evaluator_test.cc LIBS agent_lang)
+house_test(agent/lang/stdlib_test.cc LIBS agent_lang)
+house_test(agent/lang/rendering_test.cc LIBS agent_lang)

@@ -1,0 +1,168 @@
+#include "agent/lang/rendering.h"
+
+#include <algorithm>
+
+#include "agent/base/strings.h"
+#include "agent/lang/unicode.h"
+
+namespace agent::lang {
+namespace {
+
+constexpr int kTabWidth = 4;
+constexpr std::size_t kMaxShown = 160;  // columns of a source line
+
+std::string_view severity_name(Severity severity) {
+  return severity == Severity::kError ? "error" : "warning";
+}
+
+// A source line as it is shown, and where in it the marked part begins and ends, counted in columns
+// of a terminal.
+struct Shown {
+  std::string text;
+  std::size_t begin = 0;
+  std::size_t end = 0;
+};
+
+Shown show(std::string_view line, std::size_t begin_byte, std::size_t end_byte) {
+  Shown shown;
+  std::size_t column = 0;
+  std::size_t byte = 0;
+  shown.begin = shown.end = 0;
+  bool begun = false;
+  bool ended = false;
+  const auto note = [&] {
+    if (!begun && byte >= begin_byte) {
+      shown.begin = column;
+      begun = true;
+    }
+    if (!ended && byte >= end_byte) {
+      shown.end = column;
+      ended = true;
+    }
+  };
+  while (byte < line.size()) {
+    note();
+    const CodePoint c = decode_utf8(line.substr(byte));
+    if (c.value == '\t') {
+      const std::size_t blanks = kTabWidth - column % kTabWidth;
+      shown.text.append(blanks, ' ');
+      column += blanks;
+    } else if (!c.valid || c.value < ' ' || c.value == 0x7F) {
+      shown.text += '?';
+      ++column;
+    } else {
+      shown.text += line.substr(byte, c.length);
+      ++column;
+    }
+    byte += c.length;
+  }
+  note();
+  if (!begun) shown.begin = column;
+  if (!ended) shown.end = column;
+  return shown;
+}
+
+// Leaves of a long line the part around the mark.
+void cut(Shown& shown) {
+  const std::size_t columns = count_code_points(shown.text);
+  if (columns <= kMaxShown) return;
+  const std::size_t first = shown.begin > kMaxShown / 2 ? shown.begin - kMaxShown / 2 : 0;
+  std::string_view rest = shown.text;
+  for (std::size_t i = 0; i < first; ++i) rest.remove_prefix(decode_utf8(rest).length);
+  std::string kept = first > 0 ? "..." : "";
+  std::size_t taken = 0;
+  for (; taken < kMaxShown && !rest.empty(); ++taken) {
+    const std::size_t length = decode_utf8(rest).length;
+    kept += rest.substr(0, length);
+    rest.remove_prefix(length);
+  }
+  if (!rest.empty()) kept += "...";
+  const std::size_t moved = first > 0 ? 3 : 0;
+  shown.text = std::move(kept);
+  shown.begin = shown.begin - first + moved;
+  shown.end = std::min(shown.end - first, taken) + moved;
+}
+
+void append_lines(std::string& out, const Diagnostic& d, const Source& source) {
+  const Position& begin = d.span.begin;
+  const Position& end = d.span.end;
+  const std::string_view line = source.line_text(begin.line);
+  const std::size_t begin_byte = static_cast<std::size_t>(std::max(begin.column, 1)) - 1;
+  std::size_t end_byte = begin_byte + 1;
+  if (end.line == begin.line) {
+    end_byte = static_cast<std::size_t>(std::max(end.column, 1)) - 1;
+  } else if (end.line > begin.line) {
+    end_byte = line.size();
+  }
+  Shown shown = show(line, begin_byte, std::max(end_byte, begin_byte + 1));
+  cut(shown);
+  const std::string number = std::to_string(begin.line);
+  const std::string margin(number.size() < 4 ? 4 - number.size() : 0, ' ');
+  out += margin + number + " | " + shown.text + "\n";
+  out +=
+      std::string(margin.size() + number.size(), ' ') + " | " + std::string(shown.begin, ' ') + "^";
+  if (shown.end > shown.begin + 1) out.append(shown.end - shown.begin - 1, '~');
+  out += '\n';
+}
+
+void append_json_field(std::string& out, std::string_view name, std::string_view value) {
+  out += ",\"" + std::string(name) + "\":";
+  append_json_string(out, to_valid_utf8(value));
+}
+void append_json_field(std::string& out, std::string_view name, std::size_t value) {
+  out += ",\"" + std::string(name) + "\":" + std::to_string(value);
+}
+
+}  // namespace
+
+std::string render(const Diagnostic& d, const FindSource& find_source) {
+  std::string out = d.span.begin.text();
+  if (!out.empty()) out += ": ";
+  out += std::string(severity_name(d.severity)) + ": " + d.message + "\n";
+  if (d.span.begin.line > 0) {
+    if (const auto source = find_source ? find_source(d.span.begin.file_name()) : nullptr)
+      append_lines(out, d, *source);
+  }
+  if (!d.hint.empty()) out += "hint: " + d.hint + "\n";
+  return out;
+}
+
+std::string render(const Diagnostics& diagnostics, const FindSource& find_source) {
+  std::string out;
+  std::size_t errors = 0;
+  for (const Diagnostic& d : diagnostics.all()) {
+    out += render(d, find_source);
+    if (d.severity == Severity::kError) ++errors;
+  }
+  if (errors > 1) out += std::to_string(errors) + " errors\n";
+  return out;
+}
+
+std::string render(const Diagnostics& diagnostics, const std::shared_ptr<const Source>& source) {
+  return render(diagnostics, [&](std::string_view name) {
+    return source != nullptr && source->name() == name ? source : nullptr;
+  });
+}
+
+std::string render_json(const Diagnostics& diagnostics) {
+  std::string out = "[";
+  for (const Diagnostic& d : diagnostics.all()) {
+    if (out.size() > 1) out += ",";
+    out += "\n{\"severity\":\"" + std::string(severity_name(d.severity)) + "\"";
+    append_json_field(out, "message", d.message);
+    if (!d.hint.empty()) append_json_field(out, "hint", d.hint);
+    if (!d.span.begin.file_name().empty()) append_json_field(out, "file", d.span.begin.file_name());
+    if (d.span.begin.line > 0) {
+      append_json_field(out, "line", static_cast<std::size_t>(d.span.begin.line));
+      append_json_field(out, "column", static_cast<std::size_t>(d.span.begin.column));
+      append_json_field(out, "offset", d.span.begin.offset);
+      append_json_field(out, "end_line", static_cast<std::size_t>(d.span.end.line));
+      append_json_field(out, "end_column", static_cast<std::size_t>(d.span.end.column));
+      append_json_field(out, "end_offset", d.span.end.offset);
+    }
+    out += "}";
+  }
+  return out + "\n]\n";
+}
+
+}  // namespace agent::lang

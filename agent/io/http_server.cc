@@ -17,7 +17,7 @@ namespace {
 
 // One request while its body arrives.
 struct Pending {
-  HttpRequest request;
+  ServerRequest request;
   bool too_large = false;
 };
 
@@ -30,7 +30,7 @@ std::string lower(std::string_view text) {
 
 }  // namespace
 
-std::string_view HttpRequest::header(std::string_view name) const {
+std::string_view ServerRequest::header(std::string_view name) const {
   for (const auto& [key, value] : headers)
     if (key == name) return value;
   return {};
@@ -47,7 +47,7 @@ struct HttpServer::Impl {
     if (daemon != nullptr) MHD_stop_daemon(daemon);
   }
 
-  static MHD_Result reply(MHD_Connection* connection, const HttpReply& reply) {
+  static MHD_Result reply(MHD_Connection* connection, const ServerReply& reply) {
     MHD_Response* response = MHD_create_response_from_buffer(
         reply.body.size(), const_cast<char*>(reply.body.data()), MHD_RESPMEM_MUST_COPY);
     MHD_add_response_header(response, "Content-Type", reply.content_type.c_str());

@@ -15,7 +15,7 @@
 
 namespace agent::io {
 
-struct HttpRequest {
+struct ServerRequest {
   std::string method;  // "GET"
   std::string path;    // decoded, without the query: "/metrics"
   std::vector<std::pair<std::string, std::string>> query;
@@ -26,7 +26,7 @@ struct HttpRequest {
   std::string_view header(std::string_view lower_case_name) const;  // "" when absent
 };
 
-struct HttpReply {
+struct ServerReply {
   int status = 200;
   std::string content_type = "text/plain; charset=utf-8";
   std::string body;
@@ -44,7 +44,7 @@ class HttpServer {
     Duration idle_timeout = std::chrono::seconds(30);
   };
   // Called on the server's threads, several at once when threads > 1.
-  using Handler = std::function<HttpReply(const HttpRequest&)>;
+  using Handler = std::function<ServerReply(const ServerRequest&)>;
 
   // Binds and serves until destroyed. kUnavailable when the address is in use, kPermission,
   // kInvalid.

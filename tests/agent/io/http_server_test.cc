@@ -33,10 +33,10 @@ std::string exchange(std::uint16_t port, const std::string& request) {
 }  // namespace
 
 TEST_CASE("http server: method, path, query, headers and body reach the handler") {
-  HttpRequest seen;
-  auto server = HttpServer::start({}, [&](const HttpRequest& request) {
+  ServerRequest seen;
+  auto server = HttpServer::start({}, [&](const ServerRequest& request) {
     seen = request;
-    return HttpReply{200, "text/plain", "fine", {}};
+    return ServerReply{200, "text/plain", "fine", {}};
   });
   REQUIRE(server);
   const std::string answer =
@@ -57,9 +57,9 @@ TEST_CASE("http server: a body beyond the limit is refused with 413, declared or
   HttpServer::Options options;
   options.max_body = 4;
   bool called = false;
-  auto server = HttpServer::start(options, [&](const HttpRequest&) {
+  auto server = HttpServer::start(options, [&](const ServerRequest&) {
     called = true;
-    return HttpReply{};
+    return ServerReply{};
   });
   REQUIRE(server);
   CHECK(
@@ -75,11 +75,11 @@ TEST_CASE("http server: a body beyond the limit is refused with 413, declared or
 }
 
 TEST_CASE("http server: a taken port is kUnavailable and says which") {
-  auto first = HttpServer::start({}, [](const HttpRequest&) { return HttpReply{}; });
+  auto first = HttpServer::start({}, [](const ServerRequest&) { return ServerReply{}; });
   REQUIRE(first);
   HttpServer::Options options;
   options.address = (*first)->address();
-  auto second = HttpServer::start(options, [](const HttpRequest&) { return HttpReply{}; });
+  auto second = HttpServer::start(options, [](const ServerRequest&) { return ServerReply{}; });
   REQUIRE_FALSE(second);
   CHECK(second.error().code == ErrorCode::kUnavailable);
   CHECK(second.error().message == "listen on " + options.address + ": Address already in use");

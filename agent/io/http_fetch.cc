@@ -1,0 +1,50 @@
+#include "agent/io/http_fetch.h"
+
+#include <memory>
+#include <utility>
+
+namespace agent::io {
+
+HttpStreams::Id fetch(HttpStreams& streams, HttpRequest request,
+                      std::function<void(Result<HttpResponse>)> done) {
+  auto response = std::make_shared<HttpResponse>();
+  auto too_long = std::make_shared<bool>(false);
+  const std::size_t limit = request.max_body;
+  HttpStreams::Callbacks callbacks;
+  callbacks.on_headers = [response](int status, const HttpHeaders& headers) {
+    response->status = status;
+    response->headers = headers;
+    return true;
+  };
+  callbacks.on_data = [response, too_long, limit](std::string_view data) {
+    *too_long = response->body.size() + data.size() > limit;
+    if (!*too_long) response->body.append(data);
+    return !*too_long;
+  };
+  callbacks.on_end = [response, too_long, limit, done = std::move(done)](Result<> end) {
+    if (*too_long)
+      return done(fail(ErrorCode::kExhausted,
+                       "the answer is longer than " + std::to_string(limit) + " bytes"));
+    if (!end) return done(fail(std::move(end.error())));
+    done(std::move(*response));
+  };
+  return streams.add(std::move(request), std::move(callbacks));
+}
+
+std::string percent_encode(std::string_view text) {
+  constexpr std::string_view kDigits = "0123456789ABCDEF";
+  std::string out;
+  for (const char c : text) {
+    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+        std::string_view("-._~").find(c) != std::string_view::npos) {
+      out += c;
+    } else {
+      out += '%';
+      out += kDigits[static_cast<unsigned char>(c) >> 4U];
+      out += kDigits[static_cast<unsigned char>(c) & 15U];
+    }
+  }
+  return out;
+}
+
+}  // namespace agent::io

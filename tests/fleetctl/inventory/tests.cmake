@@ -1,3 +1,4 @@
+house_test(fleetctl/inventory/sources_test.cc LIBS fleetctl_inventory)
 house_test(fleetctl/inventory/connection_test.cc LIBS fleetctl_inventory)
 house_test(fleetctl/inventory/address_test.cc LIBS fleetctl_inventory)
 house_test(fleetctl/inventory/ini_test.cc LIBS fleetctl_inventory)

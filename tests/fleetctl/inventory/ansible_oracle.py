@@ -2,6 +2,8 @@
 
 stdin: a JSON list of {"sources": [...], "basedir": folder, "extra_vars": [...], "limits": [...]}.
 stdout: for each {"groups": {name: [host, ...]}, "hostvars": {host: {...}}, "limits": {pattern: [host, ...] or null}}.
+`--scalars` and `--key-values` take a list of texts instead and answer with the repr of what PyYAML makes of each as an
+unquoted scalar, and of what -e makes of it; null where that is an error.
 `--generate FOLDER COUNT SEED` writes random trees of the same layout as tests/fixtures/inventories instead.
 """
 import json
@@ -116,8 +118,44 @@ def generate(folder, count, seed):
         write(os.path.join(tree, "limits.txt"), "\n".join(p for p in patterns if rng.random() < 0.6) + "\n")
 
 
+def scalars(texts):
+    import yaml
+    loader = yaml.SafeLoader("")
+    results = []
+    for text in texts:
+        tag = loader.resolve(yaml.ScalarNode, text, (True, False))
+        if tag.rsplit(":", 1)[1] in ("merge", "value"):
+            results.append(repr(text))
+            continue
+        try:
+            value = loader.construct_object(yaml.ScalarNode(tag, text))
+        except (ValueError, OverflowError):
+            results.append(None)
+            continue
+        plain = value is None or isinstance(value, (bool, int, float, str))
+        results.append(repr(value) if plain else repr(str(value)))
+    json.dump(results, sys.stdout)
+
+
+def key_values(texts):
+    from ansible.errors import AnsibleError
+    from ansible.parsing.splitter import parse_kv
+    results = []
+    for text in texts:
+        try:
+            values = parse_kv(text)
+        except (AnsibleError, IndexError):
+            values = {"_raw_params": ""}
+        results.append(None if "_raw_params" in values else repr(values))
+    json.dump(results, sys.stdout)
+
+
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--generate"]:
         generate(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
+    elif sys.argv[1:] == ["--scalars"]:
+        scalars(json.load(sys.stdin))
+    elif sys.argv[1:] == ["--key-values"]:
+        key_values(json.load(sys.stdin))
     else:
         answer(json.load(sys.stdin))

@@ -7,12 +7,15 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <random>
 
 #include "agent/base/file.h"
 #include "agent/base/strings.h"
+#include "fleetctl/inventory/extra_vars.h"
 #include "fleetctl/inventory/layers.h"
 #include "fleetctl/inventory/pattern.h"
 #include "fleetctl/inventory/sources.h"
+#include "fleetctl/inventory/yaml_reader.h"
 #include "fleetctl/value/text.h"
 
 using namespace fleetctl;
@@ -267,6 +270,77 @@ TEST_CASE("inventory: random trees mean what they mean to Ansible") {
   run(kOracle + " --generate " + (scratch.path / "trees").string() + " 60 " +
       (seed != nullptr ? seed : "1"));
   compare(trees_in(scratch.path / "trees"), scratch.path);
+}
+
+namespace {
+
+// The texts, put to the oracle: repr of what it makes of each, None for an error.
+std::vector<Value> ask(const std::string& question, const std::vector<std::string>& texts,
+                       const fs::path& scratch) {
+  const auto json = value::to_json(strings(texts));
+  REQUIRE(json);
+  REQUIRE(agent::write_file_atomic(scratch / "texts.json", *json));
+  const auto answers =
+      value::parse_json(run(kOracle + " " + question + " < " + (scratch / "texts.json").string()));
+  REQUIRE(answers);
+  REQUIRE(answers->items().size() == texts.size());
+  return answers->items();
+}
+
+std::vector<std::string> random_texts(const std::vector<std::string>& pieces, int count) {
+  std::mt19937 random(7);
+  std::vector<std::string> texts;
+  for (int i = 0; i < count; ++i) {
+    std::string text;
+    for (auto n = 1 + random() % 6; n > 0; --n) text += pieces[random() % pieces.size()];
+    texts.push_back(std::move(text));
+  }
+  return texts;
+}
+
+}  // namespace
+
+TEST_CASE("yaml: random unquoted scalars mean what they mean to PyYAML") {
+  if (!ansible_is_there()) return;
+  const Folder scratch;
+  const auto texts = random_texts(
+      {"0",    "1",   "7",   "9",    "12",   "59",  "_",     ".",   "+",   "-",   ":",
+       "e",    "E+",  "0x",  "0b",   "0o",   "a",   "F",     "inf", "nan", "yes", "No",
+       "TRUE", "off", "~",   "null", "2024", "-01", "T",     " ",   "Z",   ":30", "-05:00",
+       ".5",   "1.5", "e-3", "x",    "=",    "<<",  "01-02", "y"},
+      20000);
+  const auto answers = ask("--scalars", texts, scratch.path);
+  int compared = 0;
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    if (answers[i].is_none()) continue;
+    ++compared;
+    if (value::repr(inventory::resolve_scalar(texts[i])) == answers[i].as_string()) continue;
+    CAPTURE(texts[i]);
+    CHECK(value::repr(inventory::resolve_scalar(texts[i])) == answers[i].as_string());
+  }
+  CHECK(compared > 10000);
+}
+
+TEST_CASE("extra vars: random key=value texts mean what they mean to Ansible") {
+  if (!ansible_is_there()) return;
+  const Folder scratch;
+  const auto texts =
+      random_texts({"a", "b", "=", "a=1", " ", "  ", "'", "\"", "{{ ", " }}", "x y", "\\n",
+                    "\\=", "c='d e'", "k=v ", "=\"q r\"", "{% x %}", "\n"},
+                   20000);
+  const auto answers = ask("--key-values", texts, scratch.path);
+  int compared = 0;
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    auto ours = inventory::parse_key_values(texts[i]);
+    if (!ours) continue;
+    if (answers[i].is_none()) continue;  // Ansible stumbles over white space at the start
+    ++compared;
+    const std::string mine = value::repr(Value::dict(std::move(*ours)));
+    if (mine == answers[i].as_string()) continue;
+    CAPTURE(texts[i]);
+    CHECK(mine == answers[i].as_string());
+  }
+  CHECK(compared > 1000);
 }
 
 TEST_CASE("inventory: the ansible-inventory program agrees on the example fleet") {

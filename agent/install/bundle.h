@@ -28,7 +28,7 @@ struct Bundle {
   std::vector<BundleFile> files;
   std::string http = "127.0.0.1:12345";       // where the agent will answer
   Duration ready = std::chrono::seconds(30);  // how long it may take to become ready and healthy
-  Duration settle = std::chrono::seconds(1);  // how long it must stay so after a start
+  Duration settle = std::chrono::seconds(1);  // how long it must stay so; half of it after a reload
 };
 
 // Reads a whole bundle from `fd` until its last byte. Every size is checked before anything is

@@ -433,9 +433,11 @@ Result<> Transaction::wait_until_good(Effect effect) {
     }
     clock_.sleep_for(kPollEvery, {});
   }
-  if (effect != Effect::kRestart) return {};
+  if (effect == Effect::kNone) return {};
+  // A component that fails to start its work shows a moment later; a process that runs already
+  // needs a shorter look.
   const std::string pid = show("MainPID");
-  clock_.sleep_for(bundle_.settle, {});
+  clock_.sleep_for(effect == Effect::kRestart ? bundle_.settle : bundle_.settle / 2, {});
   if (show("MainPID") != pid || pid == "0") {
     return fail(ErrorCode::kUnavailable, "the agent was ready but did not stay up");
   }
@@ -526,9 +528,11 @@ std::string Transaction::show(const char* property) {
 // What the agent and systemd said since the change began: the errors and warnings if there are any,
 // else the end.
 std::vector<std::string> Transaction::journal() {
-  const auto done = system_.run({"journalctl", "--unit", std::string(kUnitName), "--since",
-                                 "@" + std::to_string(began_ / 1'000'000'000), "--output", "cat",
-                                 "--lines", "200", "--no-pager", "--quiet"},
+  std::string fraction = std::to_string(began_ / 1000 % 1'000'000);
+  fraction.insert(0, 6 - fraction.size(), '0');
+  const std::string since = "@" + std::to_string(began_ / 1'000'000'000) + "." + fraction;
+  const auto done = system_.run({"journalctl", "--unit", std::string(kUnitName), "--since", since,
+                                 "--output", "cat", "--lines", "200", "--no-pager", "--quiet"},
                                 kCommandLimit);
   if (!done) return {};
   std::vector<std::string> all, telling;

@@ -92,6 +92,11 @@ class Conversation final : public remote::Dialogue {
               "run tells");
     }
     if (!status && !ended_) return failed(HostState::kFailed, status.error().message);
+    if (stage_ == Stage::kApply && !ended_ && *status > 128) {
+      return failed(HostState::kLost, "fleet-agent apply was killed on the host (status " +
+                                          std::to_string(*status) +
+                                          "); the next run finishes what it began");
+    }
     if (!ended_) return failed(HostState::kFailed, why(*status));
     return std::move(result_);
   }
@@ -255,7 +260,7 @@ class Conversation final : public remote::Dialogue {
     const std::string last(agent::trim(lines.back()));
     const auto says = [&](const char* text) { return errors.find(text) != std::string::npos; };
     if (says("password is required") || says("a terminal is required")) {
-      return "sudo asks for a password: give -K or ansible_become_password";
+      return "sudo wants a password (or does not know us): give -K or ansible_become_password";
     }
     if (status == 127 && says("sudo") && says("not found"))
       return "no sudo on this host, and not logged in as root";

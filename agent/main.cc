@@ -1,0 +1,377 @@
+// fleet-agent: the command line, and the world that `run` builds.
+#include <malloc.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "agent/base/clock.h"
+#include "agent/base/file.h"
+#include "agent/base/log.h"
+#include "agent/base/mutex.h"
+#include "agent/install/apply.h"
+#include "agent/io/http_server.h"
+#include "agent/lang/printer.h"
+#include "agent/lang/rendering.h"
+#include "agent/registration.h"
+#include "agent/runtime/check.h"
+#include "agent/runtime/runtime.h"
+#include "agent/ui/pages.h"
+#include "agent/ui/process_metrics.h"
+
+namespace {
+
+namespace fs = std::filesystem;
+using namespace agent;  // NOLINT: the one place where all parts meet
+
+constexpr int kOk = 0;
+constexpr int kFailed = 1;
+constexpr auto kBeatLimit = std::chrono::seconds(15);
+
+bool is_configuration(const fs::path& path) {
+  return path.extension() == ".alloy" || path.extension() == ".river";
+}
+
+// A file, or all *.alloy files of a folder (not of its folders), sorted by name, as one
+// configuration.
+Result<std::vector<runtime::SourceText>> read_configuration(const std::string& path) {
+  std::vector<fs::path> files;
+  std::error_code error;
+  if (fs::is_directory(path, error)) {
+    for (const auto& entry : fs::directory_iterator(path, error))
+      if (entry.is_regular_file() && is_configuration(entry.path())) files.push_back(entry.path());
+    if (error) return fail(ErrorCode::kIo, "read " + path + ": " + error.message());
+    std::sort(files.begin(), files.end());
+    if (files.empty()) return fail(ErrorCode::kNotFound, path + " holds no *.alloy file");
+  } else {
+    files.emplace_back(path);
+  }
+  std::vector<runtime::SourceText> texts;
+  for (const fs::path& file : files) {
+    auto text = read_file(file, lang::Source::kMaxBytes + 1);
+    if (!text) return fail(std::move(text.error()));
+    texts.push_back({file.string(), std::move(*text)});
+  }
+  return texts;
+}
+
+using Sources = std::vector<std::shared_ptr<const lang::Source>>;
+
+std::string render(const lang::Diagnostics& diagnostics, const Sources& sources) {
+  return lang::render(diagnostics,
+                      [&](std::string_view name) -> std::shared_ptr<const lang::Source> {
+                        for (const auto& source : sources)
+                          if (source->name() == name) return source;
+                        return nullptr;
+                      });
+}
+
+struct RunOptions {
+  std::string path;
+  std::string old_path;  // --config.file=
+  std::string listen;    // "" when not given
+  std::string storage = "data-agent";
+  std::string level;
+};
+
+// What `run` keeps until the process ends.
+class Daemon {
+ public:
+  explicit Daemon(RunOptions options) : options_(std::move(options)), log_(clock_) {}
+
+  int run() {
+    // Signals are taken one at a time by this thread; every thread made later inherits the mask.
+    sigset_t signals;
+    sigemptyset(&signals);
+    for (int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, number);
+    ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+    ::signal(SIGPIPE, SIG_IGN);
+
+    if (const char* level =
+            options_.level.empty() ? std::getenv("ALLOY_LOG_LEVEL") : options_.level.c_str()) {
+      Level parsed = Level::kInfo;
+      if (!parse_level(level, parsed)) {
+        log_.error("unknown log level", {{"level", std::string_view(level)}});
+        return kFailed;
+      }
+      log_.set_level(parsed);
+      level_given_ = true;
+    }
+
+    world_ = lang::system_world();
+    stdlib_ =
+        std::make_unique<lang::Stdlib>(*world_, lang::Stdlib::Options{"v" AGENT_VERSION, false});
+    // The registry is complete before anything looks a component up.
+    register_components(registry_);
+    runtime_ = std::make_unique<runtime::Runtime>(runtime::Runtime::Environment{
+        registry_, *stdlib_, clock_, labels_, log_, metrics_, options_.storage});
+    process_metrics_ = ui::expose_process(metrics_, *runtime_, AGENT_VERSION);
+    load_ok_ = metrics_.gauge("alloy_config_last_load_successful", "Config loaded successfully.");
+    load_time_ = metrics_.gauge("alloy_config_last_load_success_timestamp_seconds",
+                                "Timestamp of the last successful configuration load.");
+
+    // Pages answer before the first load, so that whoever waits for readiness sees why it takes
+    // long.
+    pages_ = std::make_unique<ui::Pages>(*runtime_, registry_, metrics_, AGENT_VERSION,
+                                         [this] { return reload(); });
+    io::HttpServer::Options server_options;
+    server_options.address = listen_address();
+    server_options.threads = 2;
+    auto server = io::HttpServer::start(
+        server_options, [this](const io::ServerRequest& r) { return pages_->handle(r); });
+    if (!server) {
+      log_.error("cannot serve pages", {{"err", server.error().message}});
+      return kFailed;
+    }
+    log_.info("now listening for http traffic", {{"addr", (*server)->address()}});
+
+    if (const std::string problems = load(); !problems.empty()) {
+      std::cerr << problems;
+      log_.error("the configuration cannot run", {{"path", path()}});
+      return kFailed;
+    }
+    ::sd_notify(0, "READY=1");
+    log_.info("fleet-agent runs", {{"version", AGENT_VERSION}, {"path", path()}});
+    serve(signals);
+
+    ::sd_notify(0, "STOPPING=1");
+    log_.info("stopping");
+    server->reset();  // nobody may ask for a reload from here on
+    runtime_->stop();
+    log_.info("stopped");
+    return kOk;
+  }
+
+ private:
+  const std::string& path() const {
+    return options_.path.empty() ? options_.old_path : options_.path;
+  }
+
+  // The flag wins, then the configuration's server block, then the loopback default.
+  std::string listen_address() {
+    if (!options_.listen.empty()) return options_.listen;
+    if (auto texts = read_configuration(path())) {
+      const runtime::CheckReport report = runtime::check(*texts, registry_, *world_);
+      if (report.settings.server.http)
+        return report.settings.server.http->listen_address + ":" +
+               std::to_string(report.settings.server.http->listen_port);
+    }
+    return "127.0.0.1:12345";
+  }
+
+  // "" when the configuration runs, else what is wrong with it.
+  std::string load() {
+    auto texts = read_configuration(path());
+    if (!texts) {
+      load_ok_->set(0);
+      return texts.error().message + "\n";
+    }
+    const runtime::LoadReport report = runtime_->load(std::move(*texts));
+    const std::string text = render(report.diagnostics, report.sources);
+    if (!report.ok()) {
+      load_ok_->set(0);
+      return text;
+    }
+    if (!text.empty()) std::cerr << text;  // warnings
+    load_ok_->set(1);
+    load_time_->set(static_cast<double>(clock_.wall_ns()) / 1e9);
+    Level level = Level::kInfo;
+    if (!level_given_ && parse_level(report.settings.logging.level, level)) log_.set_level(level);
+    log_.set_json(report.settings.logging.format == "json");
+    return {};
+  }
+
+  // From a page's thread or the signal loop; one at a time.
+  std::string reload() {
+    MutexLock lock(reload_mutex_);
+    const auto now = clock_.mono().time_since_epoch().count() / 1000;
+    ::sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld", static_cast<long long>(now));
+    const std::string problems = load();
+    ::sd_notify(0, "READY=1");
+    if (problems.empty()) {
+      log_.info("config reloaded", {{"path", path()}});
+    } else {
+      log_.error("config not reloaded, the old one goes on", {{"err", problems}});
+    }
+    return problems;
+  }
+
+  void serve(const sigset_t& signals) {
+    std::uint64_t watchdog_us = 0;
+    const bool watched = ::sd_watchdog_enabled(0, &watchdog_us) > 0;
+    const timespec slice{1, 0};
+    for (;;) {
+      const int number = ::sigtimedwait(&signals, nullptr, &slice);
+      if (number == SIGTERM || number == SIGINT) return;
+      if (number == SIGHUP) reload();
+      // systemd restarts the agent when its runtime no longer lives.
+      if (watched && clock_.mono() - runtime_->last_beat() < kBeatLimit)
+        ::sd_notify(0, "WATCHDOG=1");
+    }
+  }
+
+  RunOptions options_;
+  SystemClock clock_;
+  Log log_;
+  bool level_given_ = false;
+  component::Metrics metrics_;
+  model::Interner labels_;
+  component::Registry registry_;
+  std::unique_ptr<lang::World> world_;
+  std::unique_ptr<lang::Stdlib> stdlib_;
+  std::unique_ptr<runtime::Runtime> runtime_;
+  std::shared_ptr<void> process_metrics_;
+  component::Gauge load_ok_;
+  component::Gauge load_time_;
+  std::unique_ptr<ui::Pages> pages_;
+  Mutex reload_mutex_;
+};
+
+int validate(const std::string& path, bool json) {
+  auto texts = read_configuration(path);
+  if (!texts) {
+    std::cerr << texts.error().message << "\n";
+    return kFailed;
+  }
+  component::Registry registry;
+  register_components(registry);
+  const runtime::CheckReport report = runtime::check(*texts, registry, *lang::system_world());
+  if (json) {
+    std::cout << lang::render_json(report.diagnostics);
+  } else {
+    std::cerr << render(report.diagnostics, report.sources);
+  }
+  return report.ok() ? kOk : kFailed;
+}
+
+int format(const std::string& path, bool write, bool test) {
+  std::string text;
+  if (path == "-") {
+    text.assign(std::istreambuf_iterator<char>(std::cin), {});
+  } else {
+    auto read = read_file(path, lang::Source::kMaxBytes + 1);
+    if (!read) {
+      std::cerr << read.error().message << "\n";
+      return kFailed;
+    }
+    text = std::move(*read);
+  }
+  lang::Diagnostics diagnostics;
+  auto formatted = lang::format(text, path == "-" ? "<stdin>" : path, diagnostics);
+  if (!formatted) {
+    const auto source = std::make_shared<const lang::Source>(text, path == "-" ? "<stdin>" : path);
+    std::cerr << lang::render(diagnostics, source);
+    return kFailed;
+  }
+  if (test) return *formatted == text ? kOk : kFailed;
+  if (!write) {
+    std::cout << *formatted;
+    return kOk;
+  }
+  if (*formatted == text) return kOk;
+  struct stat before {};
+  if (::stat(path.c_str(), &before) != 0) return kFailed;
+  if (auto written =
+          write_file_atomic(path, *formatted, before.st_mode & 07777, before.st_uid, before.st_gid);
+      !written) {
+    std::cerr << written.error().message << "\n";
+    return kFailed;
+  }
+  return kOk;
+}
+
+int list_components() {
+  component::Registry registry;
+  register_components(registry);
+  for (const component::Declaration& declaration : registry.all())
+    std::cout << declaration.name << "\t" << declaration.doc << "\n";
+  return kOk;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  // Two heaps are enough for threads that hand their batches on, and keep the resident size small.
+  ::mallopt(M_ARENA_MAX, 2);
+
+  CLI::App app("Collects logs and metrics of this host, configured in Grafana Alloy's language.");
+  app.set_version_flag("--version", AGENT_VERSION);
+  app.require_subcommand(1);
+
+  RunOptions options;
+  CLI::App* run = app.add_subcommand("run", "Run a configuration.");
+  run->add_option("path", options.path, "The configuration: a file, or a folder of *.alloy files.");
+  run->add_option("--config.file", options.old_path, "The same, as older versions wrote it.");
+  run->add_option("--server.http.listen-addr", options.listen,
+                  "Address of the pages (default 127.0.0.1:12345).");
+  run->add_option("--storage.path", options.storage, "Folder for positions and queues.")
+      ->capture_default_str();
+  run->add_option("--log.level", options.level,
+                  "debug, info, warn or error; wins over the logging block.");
+  // Flags of Alloy's that change nothing here, so that existing command lines work.
+  std::string unused;
+  bool unused_flag = false;
+  for (const char* name :
+       {"--stability.level", "--server.http.ui-path-prefix", "--server.http.memory-addr",
+        "--config.format", "--feature.component-shutdown-deadline"})
+    run->add_option(name, unused, "Accepted, has no effect.")->group("");
+  for (const char* name :
+       {"--disable-reporting", "--server.http.enable-pprof", "--server.http.disable-support-bundle",
+        "--feature.community-components.enabled", "--config.bypass-conversion-errors"})
+    run->add_flag(name, unused_flag, "Accepted, has no effect.")->group("");
+
+  std::string path;
+  bool json = false;
+  CLI::App* check =
+      app.add_subcommand("validate", "Find every error of a configuration without running it.");
+  check->alias("eval");
+  check->add_option("path", path, "The configuration: a file, or a folder of *.alloy files.")
+      ->required();
+  check->add_flag("--json", json, "Diagnostics as JSON on standard output.");
+
+  bool write = false;
+  bool test = false;
+  CLI::App* fmt = app.add_subcommand("fmt", "Print a configuration in its canonical form.");
+  fmt->alias("format");
+  fmt->add_option("file", path, "The file; - is standard input.")->required();
+  auto* write_flag = fmt->add_flag("-w,--write", write, "Rewrite the file in place.");
+  fmt->add_flag("-t,--test", test, "Fail when the form differs; prints nothing.")
+      ->excludes(write_flag);
+
+  CLI::App* components =
+      app.add_subcommand("components", "List the components that this agent has.");
+  CLI::App* version = app.add_subcommand("version", "Print the version.");
+  CLI::App* apply = app.add_subcommand(
+      "apply", "Make this host what the bundle on standard input says (fleetctl).");
+  apply->prefix_command();
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error);
+  }
+  if (run->parsed()) {
+    if (options.path.empty() && options.old_path.empty()) {
+      std::cerr << "run needs the PATH of a configuration\n";
+      return kFailed;
+    }
+    return Daemon(std::move(options)).run();
+  }
+  if (check->parsed()) return validate(path, json);
+  if (fmt->parsed()) return format(path, write, test);
+  if (components->parsed()) return list_components();
+  if (version->parsed()) {
+    std::cout << "fleet-agent " << AGENT_VERSION << "\n";
+    return kOk;
+  }
+  return install::apply_main(apply->remaining());
+}

@@ -1,0 +1,495 @@
+#include "agent/runtime/runtime.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <atomic>
+#include <map>
+#include <optional>
+#include <set>
+#include <stop_token>
+#include <thread>
+
+#include "agent/runtime/evaluate.h"
+
+namespace agent::runtime {
+namespace {
+
+using component::Component;
+using component::Exports;
+using component::Health;
+
+constexpr auto kBeat = std::chrono::seconds(1);
+constexpr auto kFirstRetry = std::chrono::seconds(1);
+constexpr auto kLastRetry = std::chrono::minutes(1);
+// A component that failed counts as well again when it has run this long.
+constexpr auto kSteady = std::chrono::seconds(5);
+
+// 15 characters are all that a thread's name may have: the most telling end of the id.
+void name_thread(const std::string& id) {
+  const std::string name = id.size() <= 15 ? id : id.substr(id.size() - 15);
+  ::pthread_setname_np(::pthread_self(), name.c_str());
+}
+
+}  // namespace
+
+// One component with all that belongs to it. `component` is used under the graph's mutex, but for
+// run() on its own thread and debug_info().
+struct Instance {
+  Instance(std::string i, const component::Declaration& d, const Clock& clock)
+      : id(std::move(i)), declaration(d), reported(clock), evaluation(clock), running(clock) {}
+
+  const std::string id;
+  const component::Declaration& declaration;
+  Health reported;    // by the component itself
+  Health evaluation;  // of its arguments
+  Health running;     // of run()
+  std::shared_ptr<Component> component;
+
+  // Under the graph's mutex.
+  lang::Body arguments;
+  bool configured = false;  // some arguments are in force
+  std::optional<Mono> retry_at;
+  Duration retry_pause = kFirstRetry;
+  std::stop_source stop;
+  std::thread thread;
+  std::atomic<std::int64_t> running_since{
+      0};  // nanoseconds of the monotonic clock; 0: not in run()
+
+  void start(Clock& clock, const Log& log);
+  void join() {
+    stop.request_stop();
+    if (thread.joinable()) thread.join();
+  }
+};
+
+void Instance::start(Clock& clock, const Log& log) {
+  auto* worker = dynamic_cast<component::Worker*>(component.get());
+  if (worker == nullptr || thread.joinable()) return;
+  stop = std::stop_source();
+  thread = std::thread([this, worker, &clock, own_log = log.with("component_id", id),
+                        token = stop.get_token()] {
+    name_thread(id);
+    Duration pause = kFirstRetry;
+    while (!token.stop_requested()) {
+      const Mono begun = clock.mono();
+      running_since = begun.time_since_epoch().count();
+      const Result<> result = worker->run(token);
+      running_since = 0;
+      if (token.stop_requested()) return;
+      if (result) {
+        running.good();  // it has nothing to do with these arguments
+      } else {
+        running.bad(result.error().message);
+        own_log.error("component failed, it is started again", {{"err", result.error().message}});
+      }
+      if (clock.mono() - begun > kLastRetry) pause = kFirstRetry;
+      if (!clock.sleep_for(pause, token)) return;
+      pause = std::min<Duration>(pause * 2, kLastRetry);
+    }
+  });
+}
+
+class Runtime::Impl {
+ public:
+  explicit Impl(Environment environment) : env_(std::move(environment)) {
+    beat_ = env_.clock.mono();
+    evaluator_ = std::jthread([this](const std::stop_token& stop) { follow_exports(stop); });
+  }
+
+  ~Impl() { stop(); }
+
+  LoadReport load(std::vector<SourceText> texts) {
+    LoadReport report;
+    auto next =
+        std::make_shared<const Graph>(build_graph(texts, env_.registry, report.diagnostics));
+    report.sources = next->sources();
+    if (report.diagnostics.has_errors()) return finish(std::move(report));
+
+    MutexLock lock(mutex_);
+    if (stopped_) {
+      report.diagnostics.error({}, "the agent is stopping");
+      return report;
+    }
+    const bool first = graph_ == nullptr;
+    std::map<std::string, std::shared_ptr<Instance>, std::less<>> instances;
+    std::vector<std::pair<Instance*, component::Commit>> commits;
+    std::vector<std::pair<Instance*, lang::Body>> bodies;
+    std::vector<Instance*> waiting;  // first load: the world does not let them start yet
+    for (const Node& node : next->nodes) {
+      const auto it = instances_.find(node.id);
+      std::shared_ptr<Instance> instance =
+          it != instances_.end() && &it->second->declaration == node.declaration ? it->second
+                                                                                 : make(node);
+      instances.emplace(node.id, instance);
+    }
+    for (const Node& node : next->nodes) {
+      Instance& instance = *instances.at(node.id);
+      const std::size_t errors_before = error_count(report.diagnostics);
+      lang::Body body = evaluate(*next, *node.block, *node.source, report.diagnostics);
+      if (error_count(report.diagnostics) > errors_before) continue;
+      if (instance.configured && instance.arguments == body) {
+        bodies.emplace_back(&instance, std::move(body));  // the same values, maybe at other places
+        continue;
+      }
+      auto commit = prepare(instance, body, report.diagnostics);
+      if (commit) {
+        commits.emplace_back(&instance, std::move(*commit));
+      } else if (first && commit.error().code != ErrorCode::kInvalid) {
+        instance.evaluation.bad(commit.error().message);
+        waiting.push_back(&instance);
+      } else if (error_count(report.diagnostics) == errors_before) {
+        report.diagnostics.error(node.header(), node.id + ": " + commit.error().message);
+      }
+      bodies.emplace_back(&instance, std::move(body));
+    }
+    decode_settings(*next, report);
+    if (report.diagnostics.has_errors()) {
+      commits.clear();
+      instances.clear();
+      discard_staged();
+      return finish(std::move(report));
+    }
+
+    // From here on nothing can fail. What goes stops first, sources before what they feed.
+    std::vector<std::shared_ptr<Instance>> removed;
+    if (graph_ != nullptr) {
+      for (auto it = graph_->nodes.rbegin(); it != graph_->nodes.rend(); ++it) {
+        const auto kept = instances.find(it->id);
+        const auto& old = instances_.at(it->id);
+        if (kept == instances.end() || kept->second != old) removed.push_back(old);
+      }
+    }
+    for (const auto& instance : removed) instance->stop.request_stop();
+    for (const auto& instance : removed) instance->join();
+    // Receivers before those who send to them.
+    for (auto& [instance, body] : bodies) instance->arguments = std::move(body);
+    for (auto& [instance, commit] : commits) commit_to(*instance, commit);
+    publish_staged();
+    for (Instance* instance : waiting) {
+      instance->retry_at = env_.clock.mono() + instance->retry_pause;
+      env_.log.with("component_id", instance->id)
+          .warn("component cannot start yet, it is tried again",
+                {{"err", instance->evaluation.state().message}});
+    }
+    for (const auto& instance : removed) instance->component->flush();
+    instances_ = std::move(instances);
+    graph_ = std::move(next);
+    for (const Node& node : graph_->nodes) {
+      Instance& instance = *instances_.at(node.id);
+      if (instance.configured) instance.start(env_.clock, env_.log);
+    }
+    forget_exports_of(removed);
+    report.diagnostics.sort();
+    return report;
+  }
+
+  void stop() {
+    evaluator_.request_stop();
+    if (evaluator_.joinable()) evaluator_.join();
+    MutexLock lock(mutex_);
+    if (stopped_) return;
+    stopped_ = true;
+    if (graph_ == nullptr) return;
+    // Layer by layer, sources first: what a source has read still gets through what it feeds.
+    const auto& nodes = graph_->nodes;
+    std::vector<std::size_t> layer(nodes.size(),
+                                   0);  // longest way from a node that nobody refers to
+    std::size_t layers = 1;
+    for (std::size_t i = nodes.size(); i-- > 0;) {
+      for (std::size_t d : nodes[i].dependencies) {
+        layer[d] = std::max(layer[d], layer[i] + 1);
+        layers = std::max(layers, layer[d] + 1);
+      }
+    }
+    for (std::size_t l = 0; l < layers; ++l) {
+      for (std::size_t i = 0; i < nodes.size(); ++i)
+        if (layer[i] == l) instances_.at(nodes[i].id)->stop.request_stop();
+      for (std::size_t i = 0; i < nodes.size(); ++i)
+        if (layer[i] == l) instances_.at(nodes[i].id)->join();
+    }
+    for (const Node& node : nodes) instances_.at(node.id)->component->flush();
+  }
+
+  bool loaded() const {
+    MutexLock lock(mutex_);
+    return graph_ != nullptr;
+  }
+
+  std::size_t component_count() const {
+    MutexLock lock(mutex_);
+    return graph_ == nullptr ? 0 : graph_->nodes.size();
+  }
+
+  Mono last_beat() const {
+    MutexLock lock(exports_mutex_);
+    return beat_;
+  }
+
+  std::vector<ComponentStatus> status() const {
+    std::vector<ComponentStatus> out;
+    std::vector<std::shared_ptr<Instance>> keep;
+    {
+      MutexLock lock(mutex_);
+      if (graph_ == nullptr) return out;
+      for (const Node& node : graph_->nodes) {
+        const auto& instance = instances_.at(node.id);
+        ComponentStatus status;
+        status.id = node.id;
+        status.name = node.declaration->name;
+        status.label = node.block->label;
+        status.place = node.header().begin.text();
+        const Health::State health = worst(*instance);
+        status.healthy = health.healthy;
+        status.message = health.message;
+        status.since_ns = health.since_ns;
+        for (std::size_t d : node.dependencies) status.references.push_back(graph_->nodes[d].id);
+        status.arguments = instance->arguments;
+        out.push_back(std::move(status));
+        keep.push_back(instance);
+      }
+      for (std::size_t i = 0; i < graph_->nodes.size(); ++i)
+        for (std::size_t d : graph_->nodes[i].dependencies)
+          out[d].referenced_by.push_back(out[i].id);
+    }
+    // Components answer for themselves outside the lock: a slow one holds up nobody else.
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      out[i].exports = exports_of(keep[i]->id, false);
+      component::DebugWriter writer;
+      keep[i]->component->debug_info(writer);
+      out[i].debug_info = writer.rows();
+    }
+    return out;
+  }
+
+  std::vector<std::pair<std::string, std::string>> unhealthy() const {
+    std::vector<std::pair<std::string, std::string>> out;
+    MutexLock lock(mutex_);
+    if (graph_ == nullptr) return out;
+    for (const Node& node : graph_->nodes) {
+      const Health::State health = worst(*instances_.at(node.id));
+      if (!health.healthy) out.emplace_back(node.id, health.message);
+    }
+    return out;
+  }
+
+ private:
+  using Instances = std::map<std::string, std::shared_ptr<Instance>, std::less<>>;
+
+  static std::size_t error_count(const lang::Diagnostics& diagnostics) {
+    return static_cast<std::size_t>(std::count_if(
+        diagnostics.all().begin(), diagnostics.all().end(),
+        [](const lang::Diagnostic& d) { return d.severity == lang::Severity::kError; }));
+  }
+
+  static LoadReport finish(LoadReport report) {
+    report.diagnostics.sort();
+    return report;
+  }
+
+  static Health::State worst(const Instance& instance) {
+    for (const Health* health : {&instance.running, &instance.evaluation, &instance.reported}) {
+      const Health::State state = health->state();
+      if (!state.healthy) return state;
+    }
+    return instance.reported.state();
+  }
+
+  std::shared_ptr<Instance> make(const Node& node) {
+    auto instance = std::make_shared<Instance>(node.id, *node.declaration, env_.clock);
+    component::Host host{
+        node.id,
+        env_.labels,
+        env_.clock,
+        env_.log.with("component_path", "/").with("component_id", node.id),
+        env_.metrics.with({{"component_id", node.id}, {"component_path", "/"}}),
+        instance->reported,
+        env_.data_dir / node.id,
+        [this, id = node.id](Exports exports) { publish(id, std::move(exports)); }};
+    instance->component = node.declaration->make(std::move(host));
+    return instance;
+  }
+
+  Result<component::Commit> prepare(Instance& instance, const lang::Body& body,
+                                    lang::Diagnostics& diagnostics) {
+    {
+      MutexLock lock(exports_mutex_);
+      staging_ = std::this_thread::get_id();
+    }
+    auto commit = instance.component->prepare(body, diagnostics);
+    MutexLock lock(exports_mutex_);
+    staging_ = std::thread::id();
+    return commit;
+  }
+
+  // Called by components, on any thread, also while the graph's mutex is held. What prepare()
+  // publishes is staged: the rest of the new configuration is evaluated with it, and it holds once
+  // everything is committed.
+  void publish(const std::string& id, Exports exports) {
+    MutexLock lock(exports_mutex_);
+    if (staging_ == std::this_thread::get_id()) {
+      staged_[id] = std::move(exports);
+      return;
+    }
+    publish_locked(id, std::move(exports));
+  }
+
+  void publish_locked(const std::string& id, Exports exports) REQUIRES(exports_mutex_) {
+    Exports& present = exports_[id];
+    if (present == exports) return;
+    present = std::move(exports);
+    changed_.insert(id);
+    wake_.notify_all();
+  }
+
+  void publish_staged() {
+    MutexLock lock(exports_mutex_);
+    for (auto& [id, exports] : std::exchange(staged_, {})) publish_locked(id, std::move(exports));
+  }
+
+  // Also what components published that were made for a configuration which is not to be.
+  void discard_staged() REQUIRES(mutex_) {
+    MutexLock lock(exports_mutex_);
+    staged_.clear();
+    for (auto it = exports_.begin(); it != exports_.end();)
+      it = instances_.contains(it->first) ? std::next(it) : exports_.erase(it);
+  }
+
+  // `staged`: as they will be when what is prepared is committed.
+  Exports exports_of(const std::string& id, bool staged) const {
+    MutexLock lock(exports_mutex_);
+    if (staged) {
+      if (const auto it = staged_.find(id); it != staged_.end()) return it->second;
+    }
+    const auto it = exports_.find(id);
+    return it == exports_.end() ? Exports() : it->second;
+  }
+
+  // A component that came back under the same id has published anew already.
+  void forget_exports_of(const std::vector<std::shared_ptr<Instance>>& removed) REQUIRES(mutex_) {
+    MutexLock lock(exports_mutex_);
+    for (const auto& instance : removed)
+      if (!instances_.contains(instance->id)) exports_.erase(instance->id);
+  }
+
+  lang::Body evaluate(const Graph& graph, const lang::BlockNode& block, const lang::Source& source,
+                      lang::Diagnostics& diagnostics) const {
+    return evaluate_block(
+        graph, block, source, env_.stdlib,
+        [this](const Node& node) { return exports_of(node.id, true); }, diagnostics);
+  }
+
+  void decode_settings(const Graph& graph, LoadReport& report) const {
+    for (const SettingsBlock& settings : graph.settings) {
+      const lang::Body body =
+          evaluate(graph, *settings.block, *settings.source, report.diagnostics);
+      find_settings(settings.block->name)->decode(body, report.settings, report.diagnostics);
+    }
+  }
+
+  static void commit_to(Instance& instance, const component::Commit& commit) {
+    commit();
+    instance.configured = true;
+    instance.retry_at.reset();
+    instance.retry_pause = kFirstRetry;
+    instance.evaluation.good();
+  }
+
+  void settle_health(Instance& instance) const {
+    const std::int64_t since = instance.running_since;
+    if (since != 0 && !instance.running.state().healthy &&
+        env_.clock.mono().time_since_epoch().count() - since > Duration(kSteady).count())
+      instance.running.good();
+  }
+
+  // Evaluates one component of the running graph again.
+  void refresh(const Node& node) REQUIRES(mutex_) {
+    Instance& instance = *instances_.at(node.id);
+    lang::Diagnostics diagnostics;
+    lang::Body body = evaluate(*graph_, *node.block, *node.source, diagnostics);
+    const Log log = env_.log.with("component_id", node.id);
+    std::string problem;
+    if (!diagnostics.has_errors()) {
+      if (instance.configured && instance.arguments == body) return;
+      auto commit = prepare(instance, body, diagnostics);
+      if (commit) {
+        instance.arguments = std::move(body);
+        commit_to(instance, *commit);
+        publish_staged();
+        instance.start(env_.clock, env_.log);
+        return;
+      }
+      discard_staged();
+      problem = commit.error().message;
+      // The world may let it start later; what is wrong in itself waits for other arguments.
+      if (commit.error().code != ErrorCode::kInvalid) {
+        instance.retry_pause = std::min<Duration>(instance.retry_pause * 2, kLastRetry);
+        instance.retry_at = env_.clock.mono() + instance.retry_pause;
+      }
+    }
+    for (const lang::Diagnostic& d : diagnostics.all()) {
+      if (d.severity != lang::Severity::kError) continue;
+      problem = d.span.begin.text() + ": " + d.message;
+      break;
+    }
+    instance.evaluation.bad(problem);
+    log.limited(Level::kError, "new arguments are refused, the old ones stay in force",
+                {{"err", problem}});
+  }
+
+  // The runtime's own thread: what was published is passed on to whoever refers to it.
+  void follow_exports(const std::stop_token& stop) {
+    name_thread("runtime");
+    while (!stop.stop_requested()) {
+      std::set<std::string> changed;
+      {
+        MutexLock lock(exports_mutex_);
+        beat_ = env_.clock.mono();
+        env_.clock.wait(lock, wake_, beat_ + kBeat, stop,
+                        [&]() NO_THREAD_SAFETY_ANALYSIS { return !changed_.empty(); });
+        changed = std::exchange(changed_, {});
+      }
+      if (stop.stop_requested()) return;
+      MutexLock lock(mutex_);
+      if (graph_ == nullptr || stopped_) continue;
+      for (const Node& node : graph_->nodes) {
+        Instance& instance = *instances_.at(node.id);
+        const bool affected =
+            std::any_of(node.dependencies.begin(), node.dependencies.end(),
+                        [&](std::size_t d) { return changed.contains(graph_->nodes[d].id); });
+        settle_health(instance);
+        const bool due = instance.retry_at && env_.clock.mono() >= *instance.retry_at;
+        if (affected || due) refresh(node);
+      }
+    }
+  }
+
+  Environment env_;
+  mutable Mutex mutex_;  // the graph; taken before exports_mutex_
+  std::shared_ptr<const Graph> graph_ GUARDED_BY(mutex_);
+  Instances instances_ GUARDED_BY(mutex_);
+  bool stopped_ GUARDED_BY(mutex_) = false;
+
+  mutable Mutex exports_mutex_;
+  Condition wake_;
+  std::map<std::string, Exports> exports_ GUARDED_BY(exports_mutex_);
+  std::set<std::string> changed_ GUARDED_BY(exports_mutex_);
+  std::map<std::string, Exports> staged_ GUARDED_BY(exports_mutex_);
+  std::thread::id staging_ GUARDED_BY(exports_mutex_);  // the thread that is inside a prepare()
+  Mono beat_ GUARDED_BY(exports_mutex_);
+  std::jthread evaluator_;
+};
+
+Runtime::Runtime(Environment environment) : impl_(std::make_unique<Impl>(std::move(environment))) {}
+Runtime::~Runtime() = default;
+LoadReport Runtime::load(std::vector<SourceText> texts) { return impl_->load(std::move(texts)); }
+void Runtime::stop() { impl_->stop(); }
+bool Runtime::loaded() const { return impl_->loaded(); }
+std::vector<ComponentStatus> Runtime::status() const { return impl_->status(); }
+std::vector<std::pair<std::string, std::string>> Runtime::unhealthy() const {
+  return impl_->unhealthy();
+}
+std::size_t Runtime::component_count() const { return impl_->component_count(); }
+Mono Runtime::last_beat() const { return impl_->last_beat(); }
+
+}  // namespace agent::runtime

@@ -1,0 +1,87 @@
+// A running configuration: makes the components, keeps their arguments up to date when exports
+// change, starts, watches and stops them.
+//
+// Two-phase changes: load() builds and prepares the whole new graph beside the running one (reads
+// its text, decodes every argument, binds its ports); only when all of it can start is it swapped
+// in. Otherwise what runs stays as it is.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "agent/base/clock.h"
+#include "agent/base/log.h"
+#include "agent/component/component.h"
+#include "agent/lang/diagnostic.h"
+#include "agent/lang/stdlib.h"
+#include "agent/runtime/graph.h"
+#include "agent/runtime/settings.h"
+
+namespace agent::runtime {
+
+// What there is to know of one component. A copy.
+struct ComponentStatus {
+  std::string id;
+  std::string name;   // "loki.source.journal"
+  std::string label;  // "systemd"
+  std::string place;  // file:line:column
+  bool healthy = true;
+  std::string message;
+  std::int64_t since_ns = 0;            // wall time of the last change of health; 0: never changed
+  std::vector<std::string> references;  // ids that it depends on
+  std::vector<std::string> referenced_by;  // ids that depend on it
+  lang::Body arguments;
+  component::Exports exports;
+  std::vector<std::pair<std::string, std::string>> debug_info;
+};
+
+// What load() found. Without errors the configuration runs.
+struct LoadReport {
+  lang::Diagnostics diagnostics;
+  std::vector<std::shared_ptr<const lang::Source>> sources;  // to render the diagnostics with
+  Settings settings;
+  bool ok() const { return !diagnostics.has_errors(); }
+};
+
+// Thread-safe. References given to the constructor outlive it.
+class Runtime {
+ public:
+  struct Environment {
+    const component::Registry& registry;
+    const lang::Stdlib& stdlib;
+    Clock& clock;
+    model::Interner& labels;
+    Log log;
+    component::Metrics metrics;
+    std::filesystem::path data_dir;  // a component's own folder is data_dir/<id>
+  };
+  explicit Runtime(Environment environment);
+  ~Runtime();  // stop()
+
+  // The first configuration, or a new one. At the first load a component whose arguments are right
+  // but which the world does not let start (a port in use) is unhealthy and tried again; in a
+  // reload it is an error like any other.
+  LoadReport load(std::vector<SourceText> texts);
+
+  // Stops sources first, then what they fed, so that what was read can still be delivered; lets
+  // components store their positions. Nothing runs afterwards.
+  void stop();
+
+  bool loaded() const;  // a configuration runs
+  std::size_t component_count() const;
+  std::vector<ComponentStatus> status() const;  // in order of the graph
+  // Unhealthy components with their messages.
+  std::vector<std::pair<std::string, std::string>> unhealthy() const;
+  // When the runtime's own thread was last seen alive; it shows itself every second.
+  Mono last_beat() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace agent::runtime

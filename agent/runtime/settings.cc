@@ -1,0 +1,79 @@
+#include "agent/runtime/settings.h"
+
+#include <utility>
+
+namespace agent::runtime {
+namespace {
+
+lang::Span span_of(const lang::Body& body, std::string_view attribute) {
+  const lang::Attribute* found = body.find(attribute);
+  return found != nullptr ? found->value_span : body.span;
+}
+
+template <class Args>
+SettingsDeclaration settings(std::string name, std::string doc, Args Settings::*member) {
+  return {std::move(name), std::move(doc), [] { return Args::schema().info(); },
+          [member](const lang::Body& body, Settings& out, lang::Diagnostics& diagnostics) {
+            component::decode(body, out.*member, diagnostics);
+          }};
+}
+
+}  // namespace
+
+component::Schema<LoggingArgs> LoggingArgs::schema() {
+  return component::Schema<LoggingArgs>()
+      .optional("level", &LoggingArgs::level,
+                "Lowest level that is logged: debug, info, warn or error.")
+      .optional("format", &LoggingArgs::format,
+                "Form of the agent's own log lines: logfmt or json.")
+      .optional("write_to", &LoggingArgs::write_to,
+                "Receivers that get the agent's own log lines as entries.");
+}
+
+void LoggingArgs::validate(const lang::Body& body, lang::Diagnostics& diagnostics) const {
+  Level parsed = Level::kInfo;
+  if (!parse_level(level, parsed))
+    diagnostics.error(span_of(body, "level"), "unrecognized log level \"" + level + "\"",
+                      "levels are debug, info, warn and error");
+  if (format != "logfmt" && format != "json")
+    diagnostics.error(span_of(body, "format"), "unrecognized log format \"" + format + "\"",
+                      "formats are logfmt and json");
+}
+
+component::Schema<ServerHttpArgs> ServerHttpArgs::schema() {
+  return component::Schema<ServerHttpArgs>()
+      .optional("listen_address", &ServerHttpArgs::listen_address, "Address to listen on.")
+      .optional("listen_port", &ServerHttpArgs::listen_port, "Port to listen on.");
+}
+
+void ServerHttpArgs::validate(const lang::Body& body, lang::Diagnostics& diagnostics) const {
+  if (listen_port < 0 || listen_port > 65535)
+    diagnostics.error(span_of(body, "listen_port"), "a port is a number from 0 to 65535");
+}
+
+component::Schema<ServerArgs> ServerArgs::schema() {
+  return component::Schema<ServerArgs>().block("http", &ServerArgs::http,
+                                               "The server for pages and metrics.");
+}
+
+component::Schema<LivedebuggingArgs> LivedebuggingArgs::schema() {
+  return component::Schema<LivedebuggingArgs>().optional("enabled", &LivedebuggingArgs::enabled,
+                                                         "Allows looking at entries as they pass.");
+}
+
+const std::vector<SettingsDeclaration>& settings_declarations() {
+  static const auto* const all = new std::vector<SettingsDeclaration>{
+      settings("logging", "The agent's own log.", &Settings::logging),
+      settings("server", "Where the agent's own pages are served (--server.http.listen-addr wins).",
+               &Settings::server),
+      settings("livedebugging", "Looking at entries as they pass.", &Settings::livedebugging)};
+  return *all;
+}
+
+const SettingsDeclaration* find_settings(std::string_view name) {
+  for (const SettingsDeclaration& declaration : settings_declarations())
+    if (declaration.name == name) return &declaration;
+  return nullptr;
+}
+
+}  // namespace agent::runtime

@@ -1,0 +1,44 @@
+// The agent's pages and API on :12345, over the runtime: /metrics, /-/ready, /-/healthy, POST
+// /-/reload, and pages that list and show the components.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "agent/component/metrics.h"
+#include "agent/io/http_server.h"
+#include "agent/runtime/runtime.h"
+
+namespace agent::ui {
+
+// Thread-safe. References outlive it.
+class Pages {
+ public:
+  // Loads the configuration again: "" when it runs now, else what is wrong with it, as text for a
+  // person.
+  using Reload = std::function<std::string()>;
+  Pages(const runtime::Runtime& runtime, const component::Registry& registry,
+        const component::Metrics& metrics, std::string version, Reload reload);
+
+  io::ServerReply handle(const io::ServerRequest& request) const;
+
+ private:
+  io::ServerReply component_list() const;
+  io::ServerReply component_page(const std::string& id) const;
+  io::ServerReply components_json() const;
+  io::ServerReply component_json(const std::string& id) const;
+  io::ServerReply healthy() const;
+  io::ServerReply reload(const io::ServerRequest& request) const;
+
+  const runtime::Runtime& runtime_;
+  const component::Registry& registry_;
+  component::Metrics metrics_;
+  std::string version_;
+  Reload reload_;
+};
+
+// The arguments as the language writes them, one per line, with every value that the schema calls
+// secret masked.
+std::string arguments_text(const lang::Body& body, const std::vector<component::FieldInfo>& fields);
+
+}  // namespace agent::ui

@@ -1,0 +1,1 @@
+house_test(agent/runtime/runtime_test.cc LIBS agent_runtime)

@@ -1,0 +1,27 @@
+// What a host tells, and the diff and the masking of whatever configuration it shows.
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+
+#include "agent/base/strings.h"
+#include "fleetctl/plan/diff.h"
+#include "fleetctl/plan/plan.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace fleetctl::plan;
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  Facts facts;
+  for (const std::string_view line : agent::split(text, '\n')) (void)read_fact(line, facts);
+  Release release;
+  release.archive = std::make_shared<const std::string>("x");
+  const Wanted wanted{standard_files("a\n", "b\n"), {"adm"}, "0123456789abcdef"};
+  (void)summary(make_plan(facts, wanted, release));
+
+  const std::string masked = mask_secrets(text, "key");
+  const std::string other = mask_secrets(text.substr(size / 2), "key");
+  if (unified_diff(masked, masked, "a", "b") != "") std::abort();
+  (void)unified_diff(masked, other, "a", "b");
+  return 0;
+}

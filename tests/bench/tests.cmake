@@ -17,3 +17,4 @@ endfunction()
 
 house_bench(journal LIBS agent_io)
 house_bench(loki_push LIBS agent_wire)
+house_bench(lang LIBS agent_lang)

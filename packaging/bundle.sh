@@ -39,6 +39,14 @@ done <"$work/needed"
 chmod 0755 "$root" "$root/bin" "$root/bin/fleet-agent" "$root/lib" "$root/lib-fallback" "$root/share"
 find "$root/lib" "$root/lib-fallback" "$root/share" -type f -exec chmod 0644 {} +
 
+# What was put into lib/ is also what the loader takes from there.
+for library in "$root"/lib/*; do
+  ldd "$root/bin/fleet-agent" | grep -qF "=> $root/bin/../lib/${library##*/} " || {
+    echo "bundle.sh: the agent does not find ${library##*/} in its own lib/: is its RPATH \$ORIGIN/../lib?" >&2
+    exit 1
+  }
+done
+
 # The oldest glibc that has every symbol that anything in here asks for.
 glibc=$(find "$root" -type f \( -name '*.so*' -o -name fleet-agent \) -exec "$OBJDUMP" -T {} + 2>/dev/null |
   grep -o 'GLIBC_[0-9][0-9.]*' | sort -uV | tail -n 1)

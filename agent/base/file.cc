@@ -67,7 +67,10 @@ Result<> write_file_atomic(const fs::path& path, std::string_view bytes, mode_t 
     return fail(std::move(error).within("write " + path.string()));
   };
   if (auto written = write_all(fd.get(), bytes); !written) return give_up(written.error());
-  if (::fchown(fd.get(), uid, gid) != 0) return give_up(fail_errno("chown", errno).value());
+  // Not called without need: the agent's unit forbids the system call.
+  const bool owner = uid != static_cast<uid_t>(-1) || gid != static_cast<gid_t>(-1);
+  if (owner && ::fchown(fd.get(), uid, gid) != 0)
+    return give_up(fail_errno("chown", errno).value());
   if (::fchmod(fd.get(), mode) != 0) return give_up(fail_errno("chmod", errno).value());
   if (::fsync(fd.get()) != 0) return give_up(fail_errno("fsync", errno).value());
   fd.reset();

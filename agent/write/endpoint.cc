@@ -1,0 +1,501 @@
+#include "agent/write/endpoint.h"
+
+#include <algorithm>
+#include <functional>
+
+#include "agent/base/strings.h"
+
+namespace agent::write {
+
+using model::Entry;
+using model::EntryBatch;
+
+namespace {
+
+// Batches smaller than this are copied together, so that many small ones do not each keep an arena.
+constexpr std::size_t kSmall = 32U << 10;
+constexpr std::size_t kMerged = 256U << 10;
+// What an entry costs beside its bytes.
+constexpr std::size_t kEntryCost = 64;
+// An endpoint that fails for this long is unhealthy.
+constexpr Duration kPatience = std::chrono::seconds(10);
+
+constexpr std::string_view kDroppedHelp = "Entries that were not sent, and why.";
+
+std::string host_of(const std::string& url) {
+  const std::string shown = io::url_for_people(url);
+  const std::size_t start = shown.find("://");
+  if (start == std::string::npos) return shown;
+  return shown.substr(start + 3, shown.find('/', start + 3) - start - 3);
+}
+
+void append_copy(EntryBatch& to, EntryBatch from) {
+  for (const Entry& entry : from.entries) {
+    Entry copy = entry;
+    copy.line = to.arena.store(entry.line);
+    copy.metadata = to.arena.store(entry.metadata);
+    to.entries.push_back(std::move(copy));
+  }
+  for (model::Receipt& receipt : from.take_receipts()) to.add_receipt(std::move(receipt));
+}
+
+// Retrying cannot be told from a wrong configuration, so it goes on, but people should know at
+// once.
+bool is_configuration_error(int status) {
+  return status >= 300 && status < 500 && status != 429 && status != 408;
+}
+
+}  // namespace
+
+Endpoint::Endpoint(EndpointContext context, EndpointSettings settings)
+    : context_(std::move(context)),
+      settings_(std::make_shared<const EndpointSettings>(std::move(settings))),
+      random_(static_cast<std::minstd_rand::result_type>(
+          static_cast<std::size_t>(context_.clock.wall_ns()) ^ std::hash<const void*>()(this))) {
+  const model::Labels host = {{"host", host_of(current()->url)}};
+  queued_entries_ = context_.metrics.gauge("loki_write_queued_entries",
+                                           "Entries accepted and not yet sent or dropped.", host);
+  queued_bytes_ =
+      context_.metrics.gauge("loki_write_queued_bytes", "Bytes that these entries use.", host);
+  returned_entries_ = context_.metrics.counter(
+      "loki_write_returned_entries_total",
+      "Entries given back unsent at a stop; their source reads them again.", host);
+  const auto dropped = [&](const char* reason) {
+    return context_.metrics.counter("loki_write_dropped_entries_total", kDroppedHelp,
+                                    {host[0], {"tenant", ""}, {"reason", reason}});
+  };
+  dropped_full_ = dropped("queue_is_full");
+  dropped_removed_ = dropped("endpoint_removed");
+}
+
+std::shared_ptr<const EndpointSettings> Endpoint::current() const {
+  MutexLock lock(mutex_);
+  return settings_;
+}
+
+EndpointSettings Endpoint::settings() const { return *current(); }
+
+void Endpoint::update(EndpointSettings settings) {
+  auto next = std::make_shared<const EndpointSettings>(std::move(settings));
+  MutexLock lock(mutex_);
+  if (*settings_ == *next) return;
+  settings_ = std::move(next);
+  changed_.notify_all();
+}
+
+Endpoint::Health Endpoint::health() const {
+  MutexLock lock(mutex_);
+  return health_;
+}
+
+std::size_t Endpoint::queued_bytes() const {
+  MutexLock lock(mutex_);
+  return weight_;
+}
+
+Result<> Endpoint::accept(EntryBatch batch, const std::stop_token& stop) {
+  const std::size_t bytes = batch.bytes();
+  const std::size_t entries = batch.entries.size();
+  const std::size_t weight = bytes + entries * kEntryCost;
+  {
+    MutexLock lock(mutex_);
+    const auto room = [&]() NO_THREAD_SAFETY_ANALYSIS {
+      return retired_ || weight_ == 0 || weight_ + weight <= settings_->capacity;
+    };
+    if (!room() && settings_->block_on_overflow &&
+        !context_.clock.wait(lock, changed_, kNever, stop, room))
+      return fail(ErrorCode::kCancelled, "stopped while the queue was full");
+    if (retired_) return fail(ErrorCode::kUnavailable, "the endpoint was removed");
+    if (room()) {
+      if (weight >= kSmall) {
+        queue_.push_back({std::move(batch), weight, false});
+      } else {
+        if (queue_.empty() || !queue_.back().open || queue_.back().weight + weight > kMerged)
+          queue_.push_back({EntryBatch(), 0, true});
+        queue_.back().weight += weight;
+        append_copy(queue_.back().batch, std::move(batch));
+      }
+      weight_ += weight;
+      outstanding_ += entries;
+      queued_entries_->add(static_cast<double>(entries));
+      queued_bytes_->add(static_cast<double>(weight));
+      changed_.notify_all();
+      return {};
+    }
+  }
+  context_.log.limited(Level::kWarn, "queue is full, entries dropped");
+  dropped_full_->add(static_cast<double>(entries));
+  batch.settle();
+  return {};
+}
+
+void Endpoint::released(std::size_t weight) {
+  MutexLock lock(mutex_);
+  weight_ -= weight;
+  queued_bytes_->add(-static_cast<double>(weight));
+  changed_.notify_all();
+}
+
+std::shared_ptr<Held> Endpoint::take(Mono deadline, const std::stop_token& stop) {
+  MutexLock lock(mutex_);
+  context_.clock.wait(lock, changed_, deadline, stop, [&]() NO_THREAD_SAFETY_ANALYSIS {
+    return !queue_.empty() || retired_ || settings_ != used_;
+  });
+  if (queue_.empty() || retired_) return nullptr;
+  Queued front = std::move(queue_.front());
+  queue_.pop_front();
+  return std::make_shared<Held>(std::move(front.batch),
+                                [this, weight = front.weight](bool) { released(weight); });
+}
+
+void Endpoint::refresh() {
+  auto now = current();
+  if (used_ == now) return;
+  if (used_ == nullptr || !(used_->http == now->http))
+    client_ = std::make_unique<io::HttpClient>(now->http);
+  if (used_ == nullptr || used_->external_labels != now->external_labels ||
+      used_->tenant != now->tenant) {
+    outgoing_ =
+        std::make_unique<OutgoingLabels>(context_.labels, now->external_labels, now->tenant);
+  }
+  if (used_ != nullptr && used_->url != now->url) counters_.clear();
+  used_ = std::move(now);
+}
+
+void Endpoint::run(const std::stop_token& stop, const std::stop_token& hard) {
+  stop_ = stop;
+  for (;;) {
+    refresh();
+    Mono deadline = kNever;
+    for (const auto& [tenant, push] : pushes_) deadline = std::min(deadline, push.deadline);
+    const std::shared_ptr<Held> held = take(deadline, stop);
+    draining_ = stop.stop_requested();
+    {
+      MutexLock lock(mutex_);
+      if (retired_ || hard.stop_requested()) break;
+    }
+    if (held != nullptr && !distribute(held, hard)) break;
+    if (!flush_due(draining_ && held == nullptr, hard)) break;
+    if (draining_ && held == nullptr) break;
+  }
+  give_back();
+}
+
+bool Endpoint::distribute(const std::shared_ptr<Held>& held, const std::stop_token& hard) {
+  held->add_part();  // ours, until each entry is in a push or dropped
+  const model::LabelSet* last = nullptr;
+  std::shared_ptr<const Outgoing> to;
+  Push* push = nullptr;
+  for (const Entry& entry : held->batch.entries) {
+    if (last == nullptr || !(*last == entry.labels)) {
+      to = outgoing_->of(entry.labels);
+      last = &entry.labels;
+      push = &pushes_.try_emplace(to->tenant, to->tenant).first->second;
+    }
+    if (to->labels.empty()) {
+      count_dropped(to->tenant, "no_labels", 1, counted_bytes(entry));
+      continue;
+    }
+    if (!push->empty() && push->bytes() + counted_bytes(entry) > used_->batch_size &&
+        !flush(*push, hard))
+      return false;
+    if (push->empty()) push->deadline = context_.clock.mono() + used_->batch_wait;
+    if (!push->add(to, entry, held, used_->max_streams))
+      count_dropped(to->tenant, "stream_limited", 1, counted_bytes(entry));
+  }
+  held->settle_part();
+  return true;
+}
+
+bool Endpoint::flush_due(bool all, const std::stop_token& hard) {
+  const Mono now = context_.clock.mono();
+  for (auto it = pushes_.begin(); it != pushes_.end();) {
+    Push& push = it->second;
+    if (!push.empty() && (all || push.deadline <= now || push.bytes() >= used_->batch_size)) {
+      if (!flush(push, hard)) return false;
+    }
+    it = push.empty() ? pushes_.erase(it) : std::next(it);
+  }
+  return true;
+}
+
+// Sends `push` and leaves an empty one in its place. False: given up, because of a stop.
+bool Endpoint::flush(Push& push, const std::stop_token& hard) {
+  Push sending = std::exchange(push, Push(push.tenant()));
+  sending.encode(encoder_);
+  switch (post(sending.tenant(), encoder_.body(), sending.entries(), sending.bytes(), hard)) {
+    case Verdict::kAbandoned:
+      return false;
+    case Verdict::kRefused:
+    case Verdict::kTooLarge:
+      if (!divide(sending, sending.refs(), hard)) return false;
+      break;
+    case Verdict::kDelivered:
+    case Verdict::kDropped:
+      break;
+  }
+  sending.settle();
+  return true;
+}
+
+bool Endpoint::submit(const Push& push, const std::vector<Push::Ref>& part,
+                      const std::stop_token& hard) {
+  if (part.empty()) return true;
+  std::size_t bytes = 0;
+  for (const Push::Ref& ref : part) bytes += counted_bytes(*ref.entry);
+  push.encode(part, encoder_);
+  switch (post(push.tenant(), encoder_.body(), part.size(), bytes, hard)) {
+    case Verdict::kAbandoned:
+      return false;
+    case Verdict::kRefused:
+    case Verdict::kTooLarge:
+      return divide(push, part, hard);
+    case Verdict::kDelivered:
+    case Verdict::kDropped:
+      return true;
+  }
+  return true;
+}
+
+// The entries of `part` were refused together: finds those that are refused alone, and drops these
+// only. Loki stores the valid lines of a push that it refuses, and removes the repeats that this
+// makes; another server may have stored nothing.
+bool Endpoint::divide(const Push& push, const std::vector<Push::Ref>& part,
+                      const std::stop_token& hard) {
+  Refusal refusal;
+  refusal.reason = "line_too_long";
+  if (!too_large_) refusal = parse_refusal(refusal_);
+  if (part.size() == 1) {
+    drop(push, part, refusal.reason);
+    return true;
+  }
+  std::vector<Push::Ref> meant;
+  std::vector<Push::Ref> rest;
+  for (const Push::Ref& ref : part) {
+    const bool stream = refusal.stream.empty() || refusal.stream == push.labels_text(ref);
+    const bool hit = stream && (ref.entry->time_ns < refusal.oldest_ns ||
+                                (refusal.longest > 0 && ref.entry->line.size() > refusal.longest));
+    (hit ? meant : rest).push_back(ref);
+  }
+  if (!meant.empty()) {
+    drop(push, meant, refusal.reason);
+    return submit(push, rest, hard);
+  }
+  const auto middle = part.begin() + static_cast<std::ptrdiff_t>(part.size() / 2);
+  return submit(push, std::vector<Push::Ref>(part.begin(), middle), hard) &&
+         submit(push, std::vector<Push::Ref>(middle, part.end()), hard);
+}
+
+void Endpoint::drop(const Push& push, const std::vector<Push::Ref>& part, std::string_view reason) {
+  std::size_t bytes = 0;
+  for (const Push::Ref& ref : part) bytes += counted_bytes(*ref.entry);
+  count_dropped(push.tenant(), reason, part.size(), bytes);
+  context_.log.limited(
+      Level::kWarn, "entries refused by the endpoint",
+      {{"url", io::url_for_people(used_->url)},
+       {"reason", reason},
+       {"entries", part.size()},
+       {"answer", too_large_ ? std::string("413") : to_valid_utf8(refusal_.substr(0, 300))},
+       {"labels", push.labels_text(part[0])},
+       {"sample", to_valid_utf8(part[0].entry->line.substr(0, 200))}});
+}
+
+Endpoint::Verdict Endpoint::post(const std::string& tenant, std::string_view body,
+                                 std::size_t entries, std::size_t bytes,
+                                 const std::stop_token& hard) {
+  for (int attempt = 1;; ++attempt) {
+    {
+      MutexLock lock(mutex_);
+      if (retired_) return Verdict::kAbandoned;
+    }
+    refresh();
+    io::HttpRequest request;
+    request.method = "POST";
+    request.url = used_->url;
+    request.headers = used_->headers;
+    request.headers.emplace_back("Content-Type", "application/x-protobuf");
+    if (!tenant.empty()) request.headers.emplace_back("X-Scope-OrgID", tenant);
+    request.body = body;
+    request.timeout = used_->remote_timeout;
+    request.max_body = 64U << 10;
+
+    Counters& count = counters(tenant);
+    const Mono started = context_.clock.mono();
+    const auto response = client_->send(request, hard);
+    count.requests->increment();
+    count.request_seconds->add(
+        std::chrono::duration<double>(context_.clock.mono() - started).count());
+
+    const int status = response ? response->status : 0;
+    if (status >= 200 && status < 300) {
+      working();
+      count_sent(tenant, entries, body.size());
+      return Verdict::kDelivered;
+    }
+    if (status == 400 || status == 413) {
+      working();
+      refusal_ = response->body;
+      too_large_ = status == 413;
+      return status == 400 ? Verdict::kRefused : Verdict::kTooLarge;
+    }
+    std::string error =
+        response
+            ? "POST " + io::url_for_people(used_->url) + ": status " + std::to_string(status) +
+                  (response->body.empty()
+                       ? ""
+                       : ": " + std::string(trim(to_valid_utf8(response->body.substr(0, 300)))))
+            : response.error().message;
+    if (status == 429 && !used_->retry_on_429) {
+      working();
+      context_.log.limited(Level::kWarn, "push dropped", {{"error", error}, {"entries", entries}});
+      count_dropped(tenant, "rate_limited", entries, bytes);
+      return Verdict::kDropped;
+    }
+    if (hard.stop_requested()) return Verdict::kAbandoned;
+    const bool at_once = is_configuration_error(status) ||
+                         (!response && response.error().code != ErrorCode::kUnavailable);
+    failing(error, at_once);
+    if (used_->max_retries > 0 && attempt >= used_->max_retries) {
+      context_.log.limited(Level::kError, "no retries left, push dropped",
+                           {{"error", error}, {"entries", entries}});
+      count_dropped(tenant, status == 429 ? "rate_limited" : "ingester_error", entries, bytes);
+      return Verdict::kDropped;
+    }
+    count.retries->increment();
+    const Duration asked =
+        response ? parse_retry_after(response->header("Retry-After"), context_.clock.wall_ns())
+                 : Duration::zero();
+    if (!wait_to_retry(attempt, asked, hard)) return Verdict::kAbandoned;
+  }
+}
+
+// False when a stop was asked for: then nothing is waited for.
+bool Endpoint::wait_to_retry(int attempt, Duration at_least, const std::stop_token& hard) {
+  Duration backoff = used_->min_backoff;
+  for (int i = 1; i < attempt && backoff < used_->max_backoff; ++i) backoff *= 2;
+  backoff = std::min(backoff, used_->max_backoff);
+  // Full jitter: agents that failed together do not come back together.
+  const double share = std::uniform_real_distribution<double>(0, 1)(random_);
+  const auto part = [&](Duration d) {
+    return Duration(static_cast<std::int64_t>(share * static_cast<double>(d.count())));
+  };
+  at_least = std::min(at_least, used_->max_backoff);
+  Duration wait = part(backoff);
+  if (at_least > Duration::zero()) wait = std::max(wait, at_least + part(at_least / 10));
+  MutexLock lock(mutex_);
+  context_.clock.wait(lock, changed_, context_.clock.mono() + wait, stop_,
+                      [&]() NO_THREAD_SAFETY_ANALYSIS { return retired_ || settings_ != used_; });
+  return !stop_.stop_requested() && !hard.stop_requested();
+}
+
+void Endpoint::failing(std::string error, bool at_once) {
+  bool told = false;
+  {
+    MutexLock lock(mutex_);
+    const Mono now = context_.clock.mono();
+    if (!failing_since_) failing_since_ = now;
+    const bool healthy = !at_once && now - *failing_since_ < kPatience;
+    told = health_.healthy != healthy || (!healthy && health_.error != error);
+    health_ = {healthy, error};
+  }
+  context_.log.limited(Level::kWarn, "push failed, will be tried again", {{"error", error}});
+  if (told) context_.on_health();
+}
+
+void Endpoint::working() {
+  bool recovered = false;
+  {
+    MutexLock lock(mutex_);
+    failing_since_.reset();
+    recovered = !health_.healthy;
+    health_ = {};
+  }
+  if (!recovered) return;
+  context_.log.info("endpoint answers again", {{"url", io::url_for_people(used_->url)}});
+  context_.on_health();
+}
+
+void Endpoint::retire() {
+  MutexLock lock(mutex_);
+  retired_ = true;
+  changed_.notify_all();
+}
+
+// Ends the life of what was not sent.
+void Endpoint::give_back() {
+  std::deque<Queued> rest;
+  std::size_t entries = 0;
+  bool settle = false;
+  {
+    MutexLock lock(mutex_);
+    rest.swap(queue_);
+    entries = std::exchange(outstanding_, 0);
+    settle = retired_;
+  }
+  for (const Queued& queued : rest) released(queued.weight);
+  queued_entries_->add(-static_cast<double>(entries));
+  if (settle) {
+    for (Queued& queued : rest) queued.batch.settle();
+    for (auto& [tenant, push] : pushes_) push.settle();
+    dropped_removed_->add(static_cast<double>(entries));
+  } else {
+    returned_entries_->add(static_cast<double>(entries));
+  }
+  pushes_.clear();
+}
+
+Endpoint::Counters& Endpoint::counters(const std::string& tenant) {
+  const auto it = counters_.find(tenant);
+  if (it != counters_.end()) return it->second;
+  const model::Labels labels = {{"host", host_of(used_->url)}, {"tenant", tenant}};
+  const component::Metrics& m = context_.metrics;
+  Counters c;
+  c.sent_entries = m.counter("loki_write_sent_entries_total", "Entries sent.", labels);
+  c.sent_bytes =
+      m.counter("loki_write_sent_bytes_total", "Bytes sent, as compressed in requests.", labels);
+  c.retries = m.counter("loki_write_batch_retries_total", "Pushes that were tried again.", labels);
+  c.requests = m.counter("loki_write_request_duration_seconds_count", "Requests made.", labels);
+  c.request_seconds =
+      m.counter("loki_write_request_duration_seconds_sum", "Time spent in requests.", labels);
+  c.dropped = {};
+  Counters& kept = counters_.emplace(tenant, std::move(c)).first->second;
+  // There from the start, so that a first drop is an increase.
+  for (const char* reason :
+       {"ingester_error", "rate_limited", "stream_limited", "line_too_long", "queue_is_full"}) {
+    count_dropped(tenant, reason, 0, 0);
+  }
+  return kept;
+}
+
+void Endpoint::count_sent(const std::string& tenant, std::size_t entries, std::size_t bytes) {
+  Counters& count = counters(tenant);
+  count.sent_entries->add(static_cast<double>(entries));
+  count.sent_bytes->add(static_cast<double>(bytes));
+  queued_entries_->add(-static_cast<double>(entries));
+  MutexLock lock(mutex_);
+  outstanding_ -= entries;
+}
+
+void Endpoint::count_dropped(const std::string& tenant, std::string_view reason,
+                             std::size_t entries, std::size_t bytes) {
+  auto& dropped = counters(tenant).dropped;
+  auto it = dropped.find(reason);
+  if (it == dropped.end()) {
+    const model::Labels labels = {
+        {"host", host_of(used_->url)}, {"tenant", tenant}, {"reason", std::string(reason)}};
+    it = dropped
+             .emplace(std::string(reason),
+                      std::pair(context_.metrics.counter("loki_write_dropped_entries_total",
+                                                         kDroppedHelp, labels),
+                                context_.metrics.counter("loki_write_dropped_bytes_total",
+                                                         "Their bytes.", labels)))
+             .first;
+  }
+  it->second.first->add(static_cast<double>(entries));
+  it->second.second->add(static_cast<double>(bytes));
+  queued_entries_->add(-static_cast<double>(entries));
+  MutexLock lock(mutex_);
+  outstanding_ -= entries;
+}
+
+}  // namespace agent::write

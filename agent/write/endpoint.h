@@ -1,0 +1,150 @@
+// One `endpoint` of loki.write: a queue bounded in bytes and the thread that empties it into Loki.
+//
+// Endpoints know nothing of each other. Nothing that was accepted leaves without being counted as
+// sent, dropped (and why) or returned (given back unsettled, so that its source reads it again).
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <random>
+#include <stop_token>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "agent/base/clock.h"
+#include "agent/base/log.h"
+#include "agent/base/mutex.h"
+#include "agent/base/result.h"
+#include "agent/component/metrics.h"
+#include "agent/io/http_client.h"
+#include "agent/model/entry.h"
+#include "agent/wire/loki_push.h"
+#include "agent/write/push.h"
+
+namespace agent::write {
+
+struct EndpointSettings {
+  std::string name;
+  std::string url;
+  Duration batch_wait{};
+  std::size_t batch_size = 0;
+  Duration remote_timeout{};
+  io::HttpHeaders headers;
+  Duration min_backoff{};
+  Duration max_backoff{};
+  std::int64_t max_retries = 0;  // 0: for ever
+  std::string tenant;
+  bool retry_on_429 = true;
+  std::size_t capacity = 0;  // bytes
+  bool block_on_overflow = true;
+  io::HttpOptions http;
+  model::Labels external_labels;
+  std::size_t max_streams = 0;
+  bool operator==(const EndpointSettings&) const = default;
+};
+
+// What all endpoints of a component share. References outlive the endpoints.
+struct EndpointContext {
+  Clock& clock;
+  model::Interner& labels;
+  Log log;
+  component::Metrics metrics;
+  std::function<void()> on_health;  // health() of some endpoint changed; its thread
+};
+
+class Endpoint {
+ public:
+  Endpoint(EndpointContext context, EndpointSettings settings);
+
+  // Puts new settings in force; the queue stays. Any thread.
+  void update(EndpointSettings settings);
+  EndpointSettings settings() const;
+
+  // Takes a batch; waits for room. Any thread.
+  Result<> accept(model::EntryBatch batch, const std::stop_token& stop);
+
+  // Sends until `stop`; then sends what is there without waiting, and ends at the first failure, or
+  // when `hard` is asked for, or when all is sent. What is left is returned to its sources.
+  void run(const std::stop_token& stop, const std::stop_token& hard);
+  // The configuration does not know it any more: refuses batches, drops what it has (counted as
+  // endpoint_removed). Any thread; run() then ends by its stops.
+  void retire();
+
+  struct Health {
+    bool healthy = true;
+    std::string error;  // the last one
+  };
+  Health health() const;
+  std::size_t queued_bytes() const;
+
+ private:
+  enum class Verdict { kDelivered, kRefused, kTooLarge, kDropped, kAbandoned };
+  struct Counters {  // of one tenant
+    component::Counter sent_entries, sent_bytes, retries, requests, request_seconds;
+    std::map<std::string, std::pair<component::Counter, component::Counter>, std::less<>> dropped;
+  };
+
+  std::shared_ptr<const EndpointSettings> current() const;
+  std::shared_ptr<Held> take(Mono deadline, const std::stop_token& stop);
+  bool distribute(const std::shared_ptr<Held>& held, const std::stop_token& hard);
+  bool flush(Push& push, const std::stop_token& hard);
+  bool flush_due(bool all, const std::stop_token& hard);
+  bool submit(const Push& push, const std::vector<Push::Ref>& part, const std::stop_token& hard);
+  bool divide(const Push& push, const std::vector<Push::Ref>& part, const std::stop_token& hard);
+  void drop(const Push& push, const std::vector<Push::Ref>& part, std::string_view reason);
+  Verdict post(const std::string& tenant, std::string_view body, std::size_t entries,
+               std::size_t bytes, const std::stop_token& hard);
+  bool wait_to_retry(int attempt, Duration at_least, const std::stop_token& hard);
+  void failing(std::string error, bool at_once);
+  void working();
+  void give_back();
+  void refresh();
+  void count_sent(const std::string& tenant, std::size_t entries, std::size_t bytes);
+
+  Counters& counters(const std::string& tenant);
+  void count_dropped(const std::string& tenant, std::string_view reason, std::size_t entries,
+                     std::size_t bytes);
+  void released(std::size_t weight);
+
+  EndpointContext context_;
+  mutable Mutex mutex_;
+  Condition changed_;
+  std::shared_ptr<const EndpointSettings> settings_ GUARDED_BY(mutex_);
+  struct Queued {
+    model::EntryBatch batch;
+    std::size_t weight = 0;
+    bool open = false;  // ours to append to
+  };
+  std::deque<Queued> queue_ GUARDED_BY(mutex_);
+  std::size_t weight_ GUARDED_BY(mutex_) = 0;  // queued and held
+  bool retired_ GUARDED_BY(mutex_) = false;
+  Health health_ GUARDED_BY(mutex_);
+  std::optional<Mono> failing_since_ GUARDED_BY(mutex_);
+  // Accepted and neither sent, dropped nor returned yet.
+  std::size_t outstanding_ GUARDED_BY(mutex_) = 0;
+  component::Gauge queued_entries_;
+  component::Gauge queued_bytes_;
+  component::Counter returned_entries_;
+  component::Counter dropped_full_;
+  component::Counter dropped_removed_;
+
+  // Of the thread in run():
+  std::shared_ptr<const EndpointSettings> used_;
+  std::unique_ptr<io::HttpClient> client_;
+  std::unique_ptr<OutgoingLabels> outgoing_;
+  wire::LokiPushEncoder encoder_;
+  std::map<std::string, Push> pushes_;  // by tenant
+  std::map<std::string, Counters> counters_;
+  std::minstd_rand random_;
+  std::string refusal_;     // the text of the last answer 400
+  bool too_large_ = false;  // the last refusal was a 413
+  std::stop_token stop_;
+  bool draining_ = false;
+};
+
+}  // namespace agent::write

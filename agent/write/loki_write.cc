@@ -1,0 +1,431 @@
+// loki.write: pushes entries to one or more Lokis.
+//
+// The receiver hands each batch to every endpoint. The component's thread starts and joins the
+// endpoints' threads as the configuration says, and ends them at a stop.
+#include <pthread.h>
+
+#include <algorithm>
+#include <map>
+#include <thread>
+#include <utility>
+
+#include "agent/component/component.h"
+#include "agent/component/http_args.h"
+#include "agent/component/receiver.h"
+#include "agent/write/endpoint.h"
+
+namespace agent::write {
+namespace {
+
+using component::ByteSize;
+using component::Schema;
+using component::StringMap;
+
+struct QueueArgs {
+  ByteSize capacity{10 << 20};
+  std::int64_t min_shards = 1;
+  Duration drain_timeout = std::chrono::seconds(15);
+  bool block_on_overflow = true;
+  static Schema<QueueArgs> schema() {
+    return Schema<QueueArgs>()
+        .optional("capacity", &QueueArgs::capacity,
+                  "Bytes that may wait for this endpoint in memory.")
+        .optional("min_shards", &QueueArgs::min_shards,
+                  "Accepted for compatibility: an endpoint has one connection, which keeps order.")
+        .optional("drain_timeout", &QueueArgs::drain_timeout,
+                  "Longest time to go on sending at a stop; at most about a second is used, "
+                  "because what is not sent is read again.")
+        .optional("block_on_overflow", &QueueArgs::block_on_overflow,
+                  "Makes sources wait while the queue is full; false drops entries instead.");
+  }
+};
+
+struct EndpointArgs {
+  std::string name;
+  std::string url;
+  Duration batch_wait = std::chrono::seconds(1);
+  ByteSize batch_size{1 << 20};
+  Duration remote_timeout = std::chrono::seconds(10);
+  StringMap headers;
+  Duration min_backoff_period = std::chrono::milliseconds(500);
+  Duration max_backoff_period = std::chrono::minutes(5);
+  std::int64_t max_backoff_retries = 0;
+  std::string tenant_id;
+  bool retry_on_http_429 = true;
+  component::HttpClientArgs http;
+  QueueArgs queue_config;
+
+  static Schema<EndpointArgs> schema() {
+    return Schema<EndpointArgs>()
+        .required("url", &EndpointArgs::url, "URL to push to, with its path.")
+        .optional("name", &EndpointArgs::name, "Name of the endpoint.")
+        .optional("batch_wait", &EndpointArgs::batch_wait,
+                  "Longest time an entry waits for its push to fill.")
+        .optional("batch_size", &EndpointArgs::batch_size,
+                  "Bytes of lines and metadata after which a push is sent at once.")
+        .optional("remote_timeout", &EndpointArgs::remote_timeout, "Time limit of a request.")
+        .optional("headers", &EndpointArgs::headers, "Headers of each request.")
+        .optional("min_backoff_period", &EndpointArgs::min_backoff_period,
+                  "First pause before a push is tried again; it doubles with each try.")
+        .optional("max_backoff_period", &EndpointArgs::max_backoff_period, "Longest such pause.")
+        .optional("max_backoff_retries", &EndpointArgs::max_backoff_retries,
+                  "Tries after which a push is dropped; 0 never gives up.")
+        .optional("tenant_id", &EndpointArgs::tenant_id,
+                  "Tenant of entries without the label __tenant_id__.")
+        .optional("retry_on_http_429", &EndpointArgs::retry_on_http_429,
+                  "Tries again after status 429; false drops the push.")
+        .include(&EndpointArgs::http)
+        .block("queue_config", &EndpointArgs::queue_config, "The queue of this endpoint.");
+  }
+
+  void validate(const lang::Body& body, lang::Diagnostics& diagnostics) const {
+    component::validate_url(body, "url", url, diagnostics);
+    http.validate(body, diagnostics);
+    const auto at = [&](std::string_view attribute) {
+      const lang::Attribute* found = body.find(attribute);
+      return found == nullptr ? body.span : found->value_span;
+    };
+    if (batch_size.bytes <= 0) diagnostics.error(at("batch_size"), "batch_size must be above 0");
+    if (batch_wait <= Duration::zero())
+      diagnostics.error(at("batch_wait"), "batch_wait must be above 0");
+    if (remote_timeout <= Duration::zero())
+      diagnostics.error(at("remote_timeout"), "remote_timeout must be above 0");
+    if (min_backoff_period <= Duration::zero() || max_backoff_period < min_backoff_period) {
+      diagnostics.error(at("min_backoff_period"),
+                        "min_backoff_period must be above 0 and at most max_backoff_period");
+    }
+    if (max_backoff_retries < 0)
+      diagnostics.error(at("max_backoff_retries"), "max_backoff_retries must not be negative");
+    if (queue_config.capacity.bytes <= 0)
+      diagnostics.error(body.span, "queue_config: capacity must be above 0");
+  }
+
+  EndpointSettings settings() const;
+};
+
+struct WalArgs {
+  bool enabled = false;
+  Duration max_segment_age = std::chrono::hours(1);
+  Duration min_read_frequency = std::chrono::milliseconds(250);
+  Duration max_read_frequency = std::chrono::seconds(1);
+  Duration drain_timeout = std::chrono::seconds(15);
+  static Schema<WalArgs> schema() {
+    return Schema<WalArgs>()
+        .optional("enabled", &WalArgs::enabled,
+                  "Lets the queue of a single endpoint go on on disk when memory is full, instead "
+                  "of making sources wait. With several endpoints that is always so.")
+        .optional("max_segment_age", &WalArgs::max_segment_age,
+                  "Accepted for compatibility: entries on disk go when delivered or when the disk "
+                  "budget is used up.")
+        .optional("min_read_frequency", &WalArgs::min_read_frequency, "Accepted for compatibility.")
+        .optional("max_read_frequency", &WalArgs::max_read_frequency, "Accepted for compatibility.")
+        .optional("drain_timeout", &WalArgs::drain_timeout, "Accepted for compatibility.");
+  }
+};
+
+struct LokiWriteArgs {
+  std::vector<EndpointArgs> endpoints;
+  StringMap external_labels;
+  std::int64_t max_streams = 0;
+  WalArgs wal;
+
+  static Schema<LokiWriteArgs> schema() {
+    return Schema<LokiWriteArgs>()
+        .optional("external_labels", &LokiWriteArgs::external_labels,
+                  "Labels for entries that do not have them.")
+        .optional("max_streams", &LokiWriteArgs::max_streams,
+                  "Most streams in one push; entries of further ones are dropped. 0: no limit.")
+        .block("endpoint", &LokiWriteArgs::endpoints, "A Loki to push to.")
+        .block("wal", &LokiWriteArgs::wal, "Queueing on disk.");
+  }
+
+  void validate(const lang::Body& body, lang::Diagnostics& diagnostics) const {
+    if (max_streams < 0) diagnostics.error(body.span, "max_streams must not be negative");
+    std::size_t i = 0;
+    for (const lang::Block& block : body.blocks) {
+      if (block.name != "endpoint") continue;
+      for (std::size_t j = 0; j < i; ++j) {
+        if (endpoints[i].settings() == endpoints[j].settings())
+          diagnostics.error(block.span, "two endpoints with equal settings");
+      }
+      ++i;
+    }
+    for (const auto& [name, value] : external_labels) {
+      if (!model::is_valid_label_name(name))
+        diagnostics.error(body.span, "external_labels: \"" + name + "\" is not a label name");
+    }
+  }
+
+  std::vector<EndpointSettings> settings() const {
+    std::vector<EndpointSettings> out;
+    model::LabelBuilder external;
+    for (const auto& [name, value] : external_labels) external.set(name, value);
+    for (const EndpointArgs& endpoint : endpoints) {
+      out.push_back(endpoint.settings());
+      out.back().external_labels = external.labels();
+      out.back().max_streams = static_cast<std::size_t>(max_streams);
+    }
+    return out;
+  }
+};
+
+EndpointSettings EndpointArgs::settings() const {
+  EndpointSettings out;
+  out.name = name;
+  out.url = url;
+  out.batch_wait = batch_wait;
+  out.batch_size = static_cast<std::size_t>(batch_size.bytes);
+  out.remote_timeout = remote_timeout;
+  for (const auto& [header, value] : headers) {
+    // Those that make the push a push are ours.
+    std::string lower = header;
+    std::transform(lower.begin(), lower.end(), lower.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+    if (lower != "content-type" && lower != "x-scope-orgid" && lower != "content-length" &&
+        lower != "user-agent")
+      out.headers.emplace_back(header, value);
+  }
+  out.min_backoff = min_backoff_period;
+  out.max_backoff = max_backoff_period;
+  out.max_retries = max_backoff_retries;
+  out.tenant = tenant_id;
+  out.retry_on_429 = retry_on_http_429;
+  out.capacity = static_cast<std::size_t>(queue_config.capacity.bytes);
+  out.block_on_overflow = queue_config.block_on_overflow;
+  out.http = http.options();
+  return out;
+}
+
+using Endpoints = std::vector<std::shared_ptr<Endpoint>>;
+
+// What other components hold; it may outlive the component.
+class Inlet final : public component::LogReceiver {
+ public:
+  Result<> consume(model::EntryBatch batch, std::stop_token stop) override {
+    const std::shared_ptr<const Endpoints> endpoints = get();
+    if (endpoints == nullptr) return fail(ErrorCode::kUnavailable, "this loki.write does not run");
+    if (batch.empty() || endpoints->empty()) {
+      batch.settle();
+      return {};
+    }
+    Result<> failure;
+    for (std::size_t i = 0; i + 1 < endpoints->size(); ++i) {
+      if (auto r = (*endpoints)[i]->accept(batch.clone(), stop); !r) failure = std::move(r);
+    }
+    if (auto r = endpoints->back()->accept(std::move(batch), stop); !r) failure = std::move(r);
+    return failure;
+  }
+
+  void set(std::shared_ptr<const Endpoints> endpoints) {
+    MutexLock lock(mutex_);
+    endpoints_ = std::move(endpoints);
+  }
+  std::shared_ptr<const Endpoints> get() const {
+    MutexLock lock(mutex_);
+    return endpoints_;
+  }
+
+ private:
+  mutable Mutex mutex_;
+  std::shared_ptr<const Endpoints> endpoints_ GUARDED_BY(mutex_);
+};
+
+class LokiWrite final : public component::Configured<LokiWriteArgs>, public component::Worker {
+ public:
+  explicit LokiWrite(component::Host host) : host_(std::move(host)) {
+    host_.exports({{"receiver", component::capsule<component::LogReceiver>(inlet_)}});
+  }
+  ~LokiWrite() override { inlet_->set(nullptr); }
+
+  using Configured::prepare;
+  Result<component::Commit> prepare(LokiWriteArgs args) override {
+    auto settings = std::make_shared<std::vector<EndpointSettings>>(args.settings());
+    Duration drain = kDrain;
+    for (const EndpointArgs& endpoint : args.endpoints)
+      drain = std::min(drain, endpoint.queue_config.drain_timeout);
+    return component::Commit([this, settings, drain] { apply(std::move(*settings), drain); });
+  }
+
+  Result<> run(std::stop_token stop) override;
+
+  void debug_info(component::DebugWriter& out) const override {
+    const auto endpoints = inlet_->get();
+    if (endpoints == nullptr) return;
+    for (std::size_t i = 0; i < endpoints->size(); ++i) {
+      const Endpoint& endpoint = *(*endpoints)[i];
+      const auto settings = endpoint.settings();
+      const std::string name =
+          "endpoint." + (settings.name.empty() ? std::to_string(i) : settings.name) + ".";
+      const Endpoint::Health health = endpoint.health();
+      out.value(name + "url", io::url_for_people(settings.url));
+      out.value(name + "queued_bytes", std::to_string(endpoint.queued_bytes()));
+      out.value(name + "last_error", health.error);
+    }
+  }
+
+ private:
+  // A component ends within a second of its stop.
+  static constexpr Duration kDrain = std::chrono::milliseconds(900);
+
+  struct Running {
+    std::shared_ptr<Endpoint> endpoint;
+    std::stop_source stop;
+    std::stop_source hard;
+    bool ended = false;
+    std::thread thread;
+  };
+
+  void apply(std::vector<EndpointSettings> settings, Duration drain);
+  std::shared_ptr<Endpoint> make(EndpointSettings settings);
+  void report();
+  bool all_ended() const REQUIRES(mutex_);
+
+  component::Host host_;
+  const std::shared_ptr<Inlet> inlet_ = std::make_shared<Inlet>();
+  mutable Mutex mutex_;
+  Condition changed_;
+  std::uint64_t version_ GUARDED_BY(mutex_) = 0;  // of the list in inlet_
+  Duration drain_ GUARDED_BY(mutex_) = kDrain;
+  std::vector<std::unique_ptr<Running>> running_ GUARDED_BY(mutex_);  // changed by run() alone
+};
+
+std::shared_ptr<Endpoint> LokiWrite::make(EndpointSettings settings) {
+  return std::make_shared<Endpoint>(
+      EndpointContext{host_.clock, host_.labels, host_.log, host_.metrics, [this] { report(); }},
+      std::move(settings));
+}
+
+// Which endpoint that runs is which of the new ones: equal settings, else the same name, else the
+// same URL, else what is left over when one changed altogether. An endpoint that lives on keeps its
+// queue.
+void LokiWrite::apply(std::vector<EndpointSettings> settings, Duration drain) {
+  Endpoints old;
+  if (const auto now = inlet_->get()) old = *now;
+  Endpoints next(settings.size());
+  const auto match = [&](const auto& same) {
+    for (std::size_t i = 0; i < settings.size(); ++i) {
+      if (next[i] != nullptr) continue;
+      const auto it = std::find_if(old.begin(), old.end(), [&](const auto& endpoint) {
+        return endpoint != nullptr && same(endpoint->settings(), settings[i]);
+      });
+      if (it != old.end()) next[i] = std::exchange(*it, nullptr);
+    }
+  };
+  using S = EndpointSettings;
+  match([](const S& a, const S& b) { return a == b; });
+  match([](const S& a, const S& b) { return !a.name.empty() && a.name == b.name; });
+  match([](const S& a, const S& b) { return a.url == b.url; });
+  const auto left = [](const Endpoints& list, bool null) {
+    return std::count_if(list.begin(), list.end(),
+                         [&](const auto& e) { return (e == nullptr) == null; });
+  };
+  if (left(old, false) == 1 && left(next, true) == 1)
+    match([](const S&, const S&) { return true; });
+  for (std::size_t i = 0; i < settings.size(); ++i) {
+    if (next[i] != nullptr) {
+      next[i]->update(std::move(settings[i]));
+    } else {
+      next[i] = make(std::move(settings[i]));
+    }
+  }
+  inlet_->set(std::make_shared<const Endpoints>(std::move(next)));
+  for (const auto& endpoint : old) {
+    if (endpoint != nullptr) endpoint->retire();
+  }
+  MutexLock lock(mutex_);
+  ++version_;
+  drain_ = drain;
+  changed_.notify_all();
+}
+
+bool LokiWrite::all_ended() const {
+  return std::all_of(running_.begin(), running_.end(), [](const auto& r) { return r->ended; });
+}
+
+Result<> LokiWrite::run(std::stop_token stop) {
+  std::uint64_t seen = 0;
+  do {
+    const auto endpoints = inlet_->get();
+    std::vector<std::unique_ptr<Running>> gone;
+    {
+      MutexLock lock(mutex_);
+      seen = version_;
+      const auto wanted = [&](const Running& running) {
+        return std::find(endpoints->begin(), endpoints->end(), running.endpoint) !=
+               endpoints->end();
+      };
+      const auto keep = std::stable_partition(running_.begin(), running_.end(),
+                                              [&](const auto& r) { return wanted(*r); });
+      std::move(keep, running_.end(), std::back_inserter(gone));
+      running_.erase(keep, running_.end());
+    }
+    for (const auto& running : gone) {
+      running->stop.request_stop();
+      running->hard.request_stop();
+      running->thread.join();
+    }
+    if (endpoints != nullptr) {
+      for (const auto& endpoint : *endpoints) {
+        MutexLock lock(mutex_);
+        if (std::any_of(running_.begin(), running_.end(),
+                        [&](const auto& r) { return r->endpoint == endpoint; }))
+          continue;
+        auto running = std::make_unique<Running>();
+        running->endpoint = endpoint;
+        running->thread = std::thread([this, r = running.get()] {
+          pthread_setname_np(pthread_self(), "loki.write");
+          r->endpoint->run(r->stop.get_token(), r->hard.get_token());
+          MutexLock own(mutex_);
+          r->ended = true;
+          changed_.notify_all();
+        });
+        running_.push_back(std::move(running));
+      }
+    }
+    report();
+    MutexLock lock(mutex_);
+    host_.clock.wait(lock, changed_, kNever, stop,
+                     [&]() NO_THREAD_SAFETY_ANALYSIS { return version_ != seen; });
+  } while (!stop.stop_requested());
+
+  std::vector<std::unique_ptr<Running>> ending;
+  {
+    MutexLock lock(mutex_);
+    for (const auto& running : running_) running->stop.request_stop();
+    host_.clock.wait(lock, changed_, host_.clock.mono() + drain_, {},
+                     [&]() NO_THREAD_SAFETY_ANALYSIS { return all_ended(); });
+    ending.swap(running_);
+  }
+  for (const auto& running : ending) {
+    running->hard.request_stop();
+    running->thread.join();
+  }
+  return {};
+}
+
+void LokiWrite::report() {
+  const auto endpoints = inlet_->get();
+  if (endpoints == nullptr) return;
+  std::string errors;
+  for (const auto& endpoint : *endpoints) {
+    const Endpoint::Health health = endpoint->health();
+    if (health.healthy) continue;
+    if (!errors.empty()) errors += "; ";
+    errors += health.error;
+  }
+  if (errors.empty()) {
+    host_.health.good();
+  } else {
+    host_.health.bad(errors);
+  }
+}
+
+}  // namespace
+
+component::Declaration loki_write() {
+  return component::declare<LokiWrite>(
+      "loki.write", "Pushes log entries to one or more Lokis.",
+      {{"receiver", "LogsReceiver", "Receiver of the entries to push."}});
+}
+
+}  // namespace agent::write

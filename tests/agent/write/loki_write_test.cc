@@ -1,0 +1,502 @@
+#include <algorithm>
+#include <atomic>
+#include <catch2/catch.hpp>
+#include <thread>
+
+#include "agent/component/component.h"
+#include "agent/wire/loki_push.h"
+#include "tests/support/component_bench.h"
+#include "tests/support/scripted_server.h"
+
+namespace agent::write {
+component::Declaration loki_write();
+component::Declaration loki_echo();
+}  // namespace agent::write
+
+using agent::attribute;
+using agent::block;
+using agent::ComponentBench;
+using agent::Duration;
+using agent::ScriptedServer;
+using agent::lang::Block;
+using agent::lang::Body;
+using agent::model::EntryBatch;
+using agent::model::Receipt;
+
+namespace {
+
+using Answer = ScriptedServer::Answer;
+
+Answer status(int code, std::string body = {}) {
+  Answer answer;
+  answer.status = code;
+  answer.body = std::move(body);
+  return answer;
+}
+
+EntryBatch decode(const ScriptedServer::Request& request, agent::model::Interner& interner) {
+  EntryBatch batch;
+  if (!agent::wire::decode_push(request.body, {}, interner, batch)) std::abort();
+  return batch;
+}
+
+std::vector<std::string> lines_of(const ScriptedServer::Request& request) {
+  agent::model::Interner interner;
+  const EntryBatch batch = decode(request, interner);
+  std::vector<std::string> lines;
+  for (const auto& entry : batch.entries) lines.emplace_back(entry.line);
+  return lines;
+}
+
+// A loki.write that runs.
+struct Bench : ComponentBench {
+  Bench() : ComponentBench("loki.write.test") {}
+  ~Bench() { stop(); }
+
+  bool configure(std::vector<Block> blocks, std::vector<agent::lang::Attribute> attributes = {}) {
+    Body body;
+    body.blocks = std::move(blocks);
+    body.attributes = std::move(attributes);
+    if (component == nullptr) component = agent::write::loki_write().make(host());
+    diagnostics = {};
+    auto commit = component->prepare(body, diagnostics);
+    if (!commit) return false;
+    (*commit)();
+    return true;
+  }
+  void start() {
+    auto* worker = dynamic_cast<agent::component::Worker*>(component.get());
+    thread = std::jthread([this, worker](std::stop_token stop) {
+      (void)worker->run(stop);
+      ended = true;
+    });
+  }
+  // Without `patience` the clock goes on meanwhile.
+  void stop(bool patience = false) {
+    if (!thread.joinable()) return;
+    thread.request_stop();
+    if (!patience) advance_until([&] { return ended.load(); });
+    thread.join();
+  }
+  // Sends entries of one stream; the receipt's outcome lands in `delivered`.
+  agent::Result<> send(const std::vector<std::string>& lines, std::int64_t time = 1,
+                       agent::model::Labels labels_ = {{"job", "test"}}) {
+    const std::size_t number = outcomes++;
+    EntryBatch batch(Receipt([this, number](bool good) {
+      agent::MutexLock lock(mutex);
+      delivered.emplace_back(number, good);
+    }));
+    for (const auto& line : lines) {
+      agent::model::Entry entry;
+      entry.labels = labels.intern(labels_);
+      entry.time_ns = time++;
+      entry.line = batch.arena.store(line);
+      batch.entries.push_back(entry);
+    }
+    return receiver()->consume(std::move(batch), sending.get_token());
+  }
+  // Batches with this outcome so far.
+  std::size_t count(bool outcome) {
+    agent::MutexLock lock(mutex);
+    return static_cast<std::size_t>(std::count_if(delivered.begin(), delivered.end(),
+                                                  [&](auto& d) { return d.second == outcome; }));
+  }
+  double dropped(const std::string& reason) {
+    return metric("loki_write_dropped_entries_total", {{"reason", reason}});
+  }
+
+  agent::Mutex mutex;
+  std::vector<std::pair<std::size_t, bool>> delivered;
+  std::size_t outcomes = 0;
+  std::stop_source sending;
+  std::atomic<bool> ended{false};
+  agent::lang::Diagnostics diagnostics;
+  std::unique_ptr<agent::component::Component> component;
+  std::jthread thread;
+};
+
+Block endpoint(const ScriptedServer& server, std::vector<agent::lang::Attribute> more = {},
+               std::vector<Block> blocks = {}) {
+  more.push_back(attribute("url", server.url("/loki/api/v1/push")));
+  return block("endpoint", std::move(more), std::move(blocks));
+}
+
+ScriptedServer::Script always(Answer answer) {
+  return [answer](const ScriptedServer::Request&, std::size_t) { return answer; };
+}
+
+}  // namespace
+
+TEST_CASE("loki.write: entries wait batch_wait and leave in one push, which settles them") {
+  ScriptedServer server(always(status(204)));
+  Bench bench;
+  REQUIRE(bench.configure({endpoint(server)}));
+  bench.start();
+  REQUIRE(bench.send({"one", "two"}));
+  REQUIRE(bench.send({"three"}, 10));
+  REQUIRE(bench.advance_until([&] { return bench.count(true) == 2; }));
+  const auto requests = server.requests();
+  REQUIRE(requests.size() == 1);
+  CHECK(requests[0].method == "POST");
+  CHECK(requests[0].target == "/loki/api/v1/push");
+  CHECK(requests[0].headers.at("content-type") == "application/x-protobuf");
+  CHECK(requests[0].headers.count("x-scope-orgid") == 0);
+  CHECK(lines_of(requests[0]) == std::vector<std::string>{"one", "two", "three"});
+  CHECK(bench.metric("loki_write_sent_entries_total") == 3);
+  CHECK(bench.metric("loki_write_queued_entries") == 0);
+  CHECK(bench.metric("loki_write_queued_bytes") == 0);
+}
+
+TEST_CASE("loki.write: a full push leaves at once") {
+  ScriptedServer server(always(status(204)));
+  Bench bench;
+  REQUIRE(bench.configure(
+      {endpoint(server, {attribute("batch_size", "10B"), attribute("batch_wait", "1h")})}));
+  bench.start();
+  REQUIRE(bench.send({"123456", "123456", "1"}));
+  REQUIRE(server.wait_for(1));
+  CHECK(lines_of(server.requests()[0]) == std::vector<std::string>{"123456"});
+  CHECK(bench.count(true) == 0);
+  bench.stop(true);
+  CHECK(bench.count(true) == 1);
+  CHECK(lines_of(server.requests().at(1)) == std::vector<std::string>{"123456", "1"});
+}
+
+TEST_CASE("loki.write: labels and tenants of what leaves") {
+  ScriptedServer server(always(status(204)));
+  Bench bench;
+  REQUIRE(bench.configure(
+      {endpoint(server,
+                {attribute("tenant_id", "home"),
+                 attribute("headers", agent::lang::Value::Object{{"X-Extra", "1"},
+                                                                 {"X-Scope-OrgID", "evil"}})})},
+      {attribute("external_labels", agent::lang::Value::Object{{"env", "prod"}})}));
+  bench.start();
+  REQUIRE(bench.send({"a"}, 1, {{"job", "j"}, {"__meta", "x"}}));
+  REQUIRE(bench.send({"b"}, 1, {{"job", "j"}, {"env", "own"}, {"__tenant_id__", "guest"}}));
+  REQUIRE(bench.advance_until([&] { return bench.count(true) == 2; }));
+  std::map<std::string, std::string> seen;  // tenant -> labels
+  for (const auto& request : server.requests()) {
+    CHECK(request.headers.at("x-extra") == "1");
+    seen[request.headers.at("x-scope-orgid")] =
+        decode(request, bench.labels).entries.at(0).labels.text();
+  }
+  CHECK(seen["home"] == R"({env="prod", job="j"})");
+  CHECK(seen["guest"] == R"({env="own", job="j"})");
+}
+
+TEST_CASE("loki.write: an entry without labels is dropped and counted") {
+  ScriptedServer server(always(status(204)));
+  Bench bench;
+  REQUIRE(bench.configure({endpoint(server)}));
+  bench.start();
+  REQUIRE(bench.send({"a"}, 1, {{"__only", "internal"}}));
+  REQUIRE(bench.advance_until([&] { return bench.count(true) == 1; }));
+  CHECK(server.requests().empty());
+  CHECK(bench.dropped("no_labels") == 1);
+}
+
+TEST_CASE("loki.write: 429, 500, a reset and silence are tried again until the push is through") {
+  std::vector<agent::Mono> times;
+  Bench bench;
+  ScriptedServer server([&](const ScriptedServer::Request&, std::size_t number) {
+    times.push_back(bench.clock.mono());
+    Answer slow = status(429, "slow down");
+    slow.headers = {{"Retry-After", "40"}};
+    switch (number) {
+      case 0:
+        return slow;
+      case 1:
+        return status(500);
+      case 2:
+        return ScriptedServer::reset();
+      case 3:
+        return ScriptedServer::silence();
+      default:
+        return status(204);
+    }
+  });
+  REQUIRE(bench.configure({endpoint(server, {attribute("remote_timeout", "50ms")})}));
+  bench.start();
+  REQUIRE(bench.send({"one"}));
+  REQUIRE(bench.advance_until([&] { return bench.count(true) == 1; }));
+  CHECK(server.requests().size() == 5);
+  CHECK(times[1] - times[0] >= std::chrono::seconds(40));
+  for (const auto& request : server.requests())
+    CHECK(lines_of(request) == std::vector<std::string>{"one"});
+  // libcurl itself tries again when a kept connection breaks.
+  CHECK(bench.metric("loki_write_batch_retries_total") >= 3);
+  CHECK(bench.metric("loki_write_sent_entries_total") == 1);
+  CHECK(bench.metric("loki_write_dropped_entries_total") == 0);
+}
+
+TEST_CASE("loki.write: an outage of an hour loses nothing") {
+  std::atomic<bool> up{false};
+  ScriptedServer server(
+      [&](const ScriptedServer::Request&, std::size_t) { return up ? status(204) : status(503); });
+  Bench bench;
+  REQUIRE(bench.configure({endpoint(server)}));
+  bench.start();
+  REQUIRE(bench.send({"one"}));
+  const auto start = bench.clock.mono();
+  REQUIRE(bench.advance_until(
+      [&] {
+        return server.requests().size() > 12 && bench.clock.mono() - start > std::chrono::hours(1);
+      },
+      std::chrono::seconds(1)));
+  CHECK_FALSE(bench.health.state().healthy);
+  CHECK_THAT(bench.health.state().message, Catch::Contains("status 503"));
+  CHECK(bench.count(true) == 0);
+  up = true;
+  REQUIRE(bench.advance_until([&] { return bench.count(true) == 1; }));
+  REQUIRE(bench.advance_until([&] { return bench.health.state().healthy; }));
+  CHECK_THAT(bench.logged(), Catch::Contains("endpoint answers again"));
+}
+
+TEST_CASE("loki.write: a wrong credential makes it unhealthy at once and drops nothing") {
+  std::atomic<int> code{401};
+  ScriptedServer server(
+      [&](const ScriptedServer::Request&, std::size_t) { return status(code, "who are you"); });
+  Bench bench;
+  REQUIRE(bench.configure({endpoint(server)}));
+  bench.start();
+  REQUIRE(bench.send({"one"}));
+  REQUIRE(bench.advance_until([&] { return !bench.health.state().healthy; }));
+  CHECK_THAT(bench.health.state().message, Catch::Contains("status 401: who are you"));
+  code = 204;
+  REQUIRE(bench.advance_until([&] { return bench.count(true) == 1; }));
+  CHECK(bench.metric("loki_write_dropped_entries_total") == 0);
+}
+
+TEST_CASE("loki.write: a bad line does not take its neighbours with it") {
+  std::atomic<int> refusals{0};
+  ScriptedServer server([&](const ScriptedServer::Request& request, std::size_t) {
+    for (const auto& line : lines_of(request)) {
+      if (line.find("poison") == std::string::npos) continue;
+      ++refusals;
+      return status(400, "this one is bad");
+    }
+    return status(204);
+  });
+  Bench bench;
+  REQUIRE(bench.configure({endpoint(server)}));
+  bench.start();
+  std::vector<std::string> lines;
+  for (int i = 0; i < 64; ++i)
+    lines.push_back((i == 17 || i == 40 ? "poison " : "line ") + std::to_string(i));
+  REQUIRE(bench.send(lines));
+  REQUIRE(bench.advance_until([&] { return bench.count(true) == 1; }));
+  std::vector<std::string> stored;
+  for (const auto& request : server.requests()) {
+    const auto sent = lines_of(request);
+    const bool bad = std::any_of(sent.begin(), sent.end(), [](const std::string& line) {
+      return line.find("poison") != std::string::npos;
+    });
+    if (!bad) stored.insert(stored.end(), sent.begin(), sent.end());
+  }
+  std::sort(stored.begin(), stored.end());
+  CHECK(std::unique(stored.begin(), stored.end()) == stored.end());
+  CHECK(stored.size() == 62);
+  CHECK(refusals <= 13);  // 1 + 2 * log2(64)
+  CHECK(bench.dropped("ingester_error") == 2);
+  CHECK(bench.metric("loki_write_sent_entries_total") == 62);
+  CHECK(bench.metric("loki_write_queued_entries") == 0);
+  CHECK(bench.health.state().healthy);
+  CHECK_THAT(bench.logged(), Catch::Contains("this one is bad"));
+}
+
+TEST_CASE("loki.write: what Loki says about old lines saves the search for them") {
+  ScriptedServer server([&](const ScriptedServer::Request&, std::size_t number) {
+    return number == 0 ? status(400,
+                                "entry for stream '{job=\"test\"}' has timestamp too old: "
+                                "2023-11-14T22:13:01Z, oldest acceptable timestamp is: "
+                                "2023-11-14T22:13:20Z")
+                       : status(204);
+  });
+  Bench bench;
+  REQUIRE(bench.configure({endpoint(server)}));
+  bench.start();
+  std::vector<std::string> lines;
+  for (int i = 0; i < 50; ++i) lines.push_back("line " + std::to_string(i));
+  REQUIRE(bench.send(lines, 1'700'000'000'000'000'000 - 25));
+  REQUIRE(bench.advance_until([&] { return bench.count(true) == 1; }));
+  REQUIRE(server.requests().size() == 2);
+  CHECK(lines_of(server.requests()[1]).size() == 25);
+  CHECK(bench.dropped("greater_than_max_sample_age") == 25);
+}
+
+TEST_CASE("loki.write: a push that is too large is cut until it fits") {
+  ScriptedServer server([&](const ScriptedServer::Request& request, std::size_t) {
+    const auto lines = lines_of(request);
+    std::size_t bytes = 0;
+    for (const auto& line : lines) bytes += line.size();
+    return status(bytes > 100 ? 413 : 204);
+  });
+  Bench bench;
+  REQUIRE(bench.configure({endpoint(server)}));
+  bench.start();
+  std::vector<std::string> lines(30, std::string(10, 'x'));
+  lines.push_back(std::string(101, 'y'));
+  REQUIRE(bench.send(lines));
+  REQUIRE(bench.advance_until([&] { return bench.count(true) == 1; }));
+  CHECK(bench.metric("loki_write_sent_entries_total") == 30);
+  CHECK(bench.dropped("line_too_long") == 1);
+}
+
+TEST_CASE("loki.write: with max_backoff_retries a push is dropped after that many tries") {
+  ScriptedServer server(always(status(500)));
+  Bench bench;
+  REQUIRE(bench.configure({endpoint(server, {attribute("max_backoff_retries", 3)})}));
+  bench.start();
+  REQUIRE(bench.send({"one", "two"}));
+  REQUIRE(bench.advance_until([&] { return bench.count(true) == 1; }));
+  CHECK(server.requests().size() == 3);
+  CHECK(bench.dropped("ingester_error") == 2);
+}
+
+TEST_CASE("loki.write: at a stop what is there is sent") {
+  ScriptedServer server(always(status(204)));
+  Bench bench;
+  REQUIRE(bench.configure({endpoint(server, {attribute("batch_wait", "1h")})}));
+  bench.start();
+  REQUIRE(bench.send({"one"}));
+  bench.stop(true);
+  CHECK(bench.count(true) == 1);
+  CHECK(server.requests().size() == 1);
+}
+
+TEST_CASE("loki.write: at a stop with a dead endpoint everything goes back to its source") {
+  ScriptedServer server(always(ScriptedServer::silence()));
+  Bench bench;
+  REQUIRE(bench.configure({endpoint(server, {attribute("remote_timeout", "1h")})}));
+  bench.start();
+  REQUIRE(bench.send({"one"}));
+  REQUIRE(bench.advance_until([&] { return server.requests().size() == 1; }));
+  REQUIRE(bench.send({"two"}));
+  bench.stop();
+  CHECK(bench.count(true) == 0);
+  CHECK(bench.count(false) == 2);
+  CHECK(bench.metric("loki_write_returned_entries_total") == 2);
+  CHECK(bench.metric("loki_write_queued_entries") == 0);
+}
+
+TEST_CASE("loki.write: a full queue makes the source wait, and a stop ends the waiting") {
+  std::atomic<bool> up{false};
+  ScriptedServer server(
+      [&](const ScriptedServer::Request&, std::size_t) { return up ? status(204) : status(503); });
+  Bench bench;
+  REQUIRE(bench.configure(
+      {endpoint(server, {}, {block("queue_config", {attribute("capacity", "200B")})})}));
+  bench.start();
+  REQUIRE(bench.send({std::string(100, 'a')}));
+  std::atomic<bool> second{false};
+  {
+    std::jthread source([&] {
+      (void)bench.send({std::string(100, 'b')});
+      second = true;
+    });
+    REQUIRE(bench.advance_until([&] { return server.requests().size() > 3; }));
+    CHECK_FALSE(second);
+    up = true;
+    REQUIRE(bench.advance_until([&] { return bench.count(true) == 2; }));
+  }
+  CHECK(second);
+
+  up = false;
+  REQUIRE(bench.send({std::string(100, 'c')}));
+  agent::Result<> refused;
+  {
+    std::jthread source([&] { refused = bench.send({std::string(100, 'd')}); });
+    bench.sending.request_stop();
+  }
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == agent::ErrorCode::kCancelled);
+  CHECK(bench.count(false) == 1);
+}
+
+TEST_CASE("loki.write: block_on_overflow = false drops and counts instead") {
+  ScriptedServer server(always(status(503)));
+  Bench bench;
+  REQUIRE(bench.configure(
+      {endpoint(server, {},
+                {block("queue_config",
+                       {attribute("capacity", "200B"), attribute("block_on_overflow", false)})})}));
+  bench.start();
+  REQUIRE(bench.send({std::string(100, 'a')}));
+  REQUIRE(bench.send({std::string(100, 'b')}));
+  CHECK(bench.dropped("queue_is_full") == 1);
+  CHECK(bench.count(true) == 1);
+}
+
+TEST_CASE("loki.write: a corrected endpoint keeps what it could not send") {
+  ScriptedServer wrong(always(status(404)));
+  ScriptedServer right(always(status(204)));
+  Bench bench;
+  REQUIRE(bench.configure({endpoint(wrong)}));
+  bench.start();
+  REQUIRE(bench.send({"one"}));
+  REQUIRE(bench.advance_until([&] { return !wrong.requests().empty(); }));
+  REQUIRE(bench.configure({endpoint(right)}));
+  REQUIRE(bench.advance_until([&] { return bench.count(true) == 1; }));
+  CHECK(lines_of(right.requests().at(0)) == std::vector<std::string>{"one"});
+}
+
+TEST_CASE("loki.write: every endpoint gets every entry") {
+  ScriptedServer one(always(status(204)));
+  ScriptedServer two(always(status(204)));
+  Bench bench;
+  REQUIRE(bench.configure({endpoint(one), endpoint(two)}));
+  bench.start();
+  REQUIRE(bench.send({"x"}));
+  REQUIRE(bench.advance_until([&] { return bench.count(true) == 1; }));
+  CHECK(lines_of(one.requests().at(0)) == lines_of(two.requests().at(0)));
+}
+
+TEST_CASE("loki.write: without a run() a receiver exists, and after its end it refuses") {
+  std::shared_ptr<agent::component::LogReceiver> receiver;
+  {
+    Bench bench;
+    bench.component = agent::write::loki_write().make(bench.host());
+    receiver = bench.receiver();
+    REQUIRE(receiver != nullptr);
+  }
+  CHECK_FALSE(receiver->consume(EntryBatch(), {}));
+}
+
+TEST_CASE("loki.write: what cannot work is refused with a reason") {
+  ScriptedServer server(always(status(204)));
+  const auto errors = [&](std::vector<Block> blocks) {
+    Bench bench;
+    CHECK_FALSE(bench.configure(std::move(blocks)));
+    std::string out;
+    for (const auto& d : bench.diagnostics.all()) out += d.message + "\n";
+    return out;
+  };
+  CHECK_THAT(errors({block("endpoint", {})}), Catch::Contains("url"));
+  CHECK_THAT(errors({block("endpoint", {attribute("url", "loki:3100")})}),
+             Catch::Contains("url is not a URL that can be requested"));
+  CHECK_THAT(errors({endpoint(server), endpoint(server)}), Catch::Contains("equal settings"));
+  CHECK_THAT(errors({endpoint(server, {attribute("batch_size", "0B")})}),
+             Catch::Contains("batch_size"));
+  CHECK_THAT(errors({endpoint(server, {attribute("bearer_token", "x")},
+                              {block("basic_auth", {attribute("username", "u")})})}),
+             Catch::Contains("at most one of basic_auth, bearer_token"));
+  CHECK_THAT(errors({endpoint(server, {}, {block("tls_config", {attribute("key_file", "k")})})}),
+             Catch::Contains("cert_pem or cert_file"));
+}
+
+TEST_CASE("loki.echo: entries go to the log and are settled") {
+  ComponentBench bench("loki.echo.test");
+  const auto component = agent::write::loki_echo().make(bench.host());
+  bool delivered = false;
+  EntryBatch batch(Receipt([&](bool good) { delivered = good; }));
+  agent::model::Entry entry;
+  entry.labels = bench.labels.intern({{"job", "j"}});
+  entry.time_ns = 1'700'000'000'000'000'001;
+  entry.line = "hello world";
+  batch.entries.push_back(entry);
+  REQUIRE(bench.receiver()->consume(std::move(batch), {}));
+  CHECK(delivered);
+  CHECK_THAT(bench.logged(), Catch::Contains("msg=entry timestamp=2023-11-14T22:13:20.000000001Z "
+                                             "labels=\"{job=\\\"j\\\"}\" entry=\"hello world\""));
+}

@@ -1,0 +1,2 @@
+house_test(agent/write/loki_write_test.cc LIBS agent_write)
+house_test(agent/write/push_test.cc LIBS agent_write)

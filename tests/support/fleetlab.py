@@ -145,17 +145,22 @@ class Agent:
         self.config_path = self.folder / "config.alloy"
         self.config_path.write_text(config)
         self.log_path = self.folder / "agent.log"
-        self.port = free_port()
         self.process = None
+        self.began = 0  # where this life begins in the log
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.port}"
+        """Where its pages are; it says so in its log."""
+        def find():
+            check(self.process.poll() is None, f"the agent ended: {self.log_tail()}")
+            return re.search(rb'msg="now listening for http traffic" addr=(\S+)', self.log_path.read_bytes()[self.began:])
+        return "http://" + eventually(find, 10, lambda: f"the agent listens; its log ends: {self.log_tail()}")[1].decode()
 
     def start(self):
         with open(self.log_path, "ab") as log:
+            self.began = log.tell()
             self.process = subprocess.Popen(
-                [BIN / "fleet-agent", "run", self.config_path, f"--server.http.listen-addr=127.0.0.1:{self.port}",
+                [BIN / "fleet-agent", "run", self.config_path, "--server.http.listen-addr=127.0.0.1:0",
                  f"--storage.path={self.folder / 'data'}"], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         return self
 

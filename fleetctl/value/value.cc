@@ -118,7 +118,7 @@ void copy_into(const Value& from, Value& to, int depth) {
     return;
   }
   to.set_mark(from.shared_mark());
-  for (const Flag flag : {kTainted, kUnsafe, kMarkup}) {
+  for (const Flag flag : {kTainted, kUnsafe, kMarkup, kVerbatim}) {
     if (from.has(flag)) to.set_flag(flag);
   }
 }

@@ -47,9 +47,10 @@ enum class Kind : std::uint8_t {
 };
 
 enum Flag : std::uint8_t {
-  kTainted = 1,  // derived from a secret: outputs that people read must mask it
-  kUnsafe = 2,   // never templated (YAML `!unsafe`, lookups)
-  kMarkup = 4,   // already HTML-escaped
+  kTainted = 1,   // derived from a secret: outputs that people read must mask it
+  kUnsafe = 2,    // never templated (YAML `!unsafe`, lookups)
+  kMarkup = 4,    // already HTML-escaped
+  kVerbatim = 8,  // text that Ansible does not read as a literal (what to_json returns)
 };
 
 // What kObject and kUndefined point to. Derived classes belong to the folder that makes them.

@@ -1,0 +1,116 @@
+#include "fleetctl/template/world.h"
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "agent/base/file.h"
+#include "fleetctl/value/text.h"
+
+namespace fleetctl::template_ {
+namespace {
+
+namespace fs = std::filesystem;
+using value::Value;
+
+constexpr std::size_t kMaxFile = 16U << 20;
+
+// The file `name` below one of `folders`; nullopt when there is none. Names that leave the folders
+// are refused.
+agent::Result<std::optional<fs::path>> below(const std::vector<std::string>& folders,
+                                             std::string_view name) {
+  const fs::path relative(name);
+  if (name.empty() || name.find('\0') != std::string_view::npos) {
+    return agent::fail(agent::ErrorCode::kInvalid, "the name is empty or holds a NUL");
+  }
+  if (relative.is_absolute()) {
+    return agent::fail(agent::ErrorCode::kPermission, "an absolute path is not allowed");
+  }
+  for (const fs::path& part : relative) {
+    if (part == "..") return agent::fail(agent::ErrorCode::kPermission, "'..' is not allowed");
+  }
+  for (const std::string& folder : folders) {
+    std::error_code error;
+    const fs::path root = fs::canonical(folder, error);
+    if (error) continue;
+    const fs::path file = fs::canonical(root / relative, error);
+    if (error || !fs::is_regular_file(file, error)) continue;
+    const auto [end, ignored] = std::mismatch(root.begin(), root.end(), file.begin(), file.end());
+    if (end != root.end()) {
+      return agent::fail(agent::ErrorCode::kPermission, "it is a link out of " + folder);
+    }
+    return std::optional<fs::path>(file);
+  }
+  return std::optional<fs::path>();
+}
+
+}  // namespace
+
+std::vector<std::string> DictVariables::names() const {
+  std::vector<std::string> out;
+  for (const auto& [key, v] : dict_) out.push_back(value::str(key));
+  return out;
+}
+
+agent::Result<std::optional<std::string>> FolderLoader::load(std::string_view name) const {
+  auto file = below(folders_, name);
+  if (!file) return tl::unexpected(std::move(file.error()));
+  if (!*file) return std::optional<std::string>();
+  auto text = agent::read_file(**file, kMaxFile);
+  if (!text) return tl::unexpected(std::move(text.error()));
+  return std::optional<std::string>(std::move(*text));
+}
+
+std::optional<agent::Result<std::vector<Value>>> BasicLookups::run(std::string_view name,
+                                                                   const std::vector<Value>& terms,
+                                                                   const Named& options) const {
+  std::vector<Value> out;
+  const auto option = [&options](std::string_view wanted, bool preset) {
+    for (const auto& [key, v] : options) {
+      if (key == wanted) return value::truthy(v);
+    }
+    return preset;
+  };
+  if (name == "env" && allow_.env) {
+    for (const Value& term : terms) {
+      const char* found =
+          std::getenv(value::str(term).c_str());  // nothing here changes the environment
+      out.push_back(Value::string(found != nullptr ? found : ""));
+    }
+    return out;
+  }
+  if ((name == "file" || name == "first_found") && !allow_.file_folders.empty()) {
+    std::vector<std::string> names;
+    for (const Value& term : terms) {
+      if (term.is_sequence()) {
+        for (const Value& each : term.items()) names.push_back(value::str(each));
+      } else {
+        names.push_back(value::str(term));
+      }
+    }
+    for (const std::string& each : names) {
+      auto file = below(allow_.file_folders, each);
+      if (!file) return tl::unexpected(std::move(file.error()).within(each));
+      if (name == "first_found") {
+        if (!*file) continue;
+        out.push_back(Value::string((*file)->string()));
+        return out;
+      }
+      if (!*file)
+        return agent::fail(agent::ErrorCode::kNotFound, "could not locate file in lookup: " + each);
+      auto text = agent::read_file(**file, kMaxFile);
+      if (!text) return tl::unexpected(std::move(text.error()));
+      std::string content = std::move(*text);
+      constexpr std::string_view kSpace = " \t\n\r\v\f";
+      if (option("rstrip", true)) content.resize(content.find_last_not_of(kSpace) + 1);
+      if (option("lstrip", false)) content.erase(0, content.find_first_not_of(kSpace));
+      out.push_back(Value::string(std::move(content)));
+    }
+    if (name == "first_found" && !option("skip", false)) {
+      return agent::fail(agent::ErrorCode::kNotFound, "no file was found");
+    }
+    return out;
+  }
+  return std::nullopt;
+}
+
+}  // namespace fleetctl::template_

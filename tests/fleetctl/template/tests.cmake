@@ -1,0 +1,3 @@
+add_executable(render_case fleetctl/template/render_case.cc)
+target_link_libraries(render_case PRIVATE house_flags fleetctl_template)
+set_target_properties(render_case PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)

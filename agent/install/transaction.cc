@@ -41,6 +41,13 @@ bool in_config_folder(std::string_view path) {
   return path.substr(0, kConfigFolder.size()) == kConfigFolder;
 }
 
+// For a message: line feeds become spaces.
+std::string one_line(std::string_view text) {
+  std::string out(trim(text));
+  std::replace(out.begin(), out.end(), '\n', ' ');
+  return out;
+}
+
 std::string base_name(std::string_view path) {
   return std::string(path.substr(path.rfind('/') + 1));
 }
@@ -404,26 +411,41 @@ Result<> Transaction::asks(const char* path) {
   if (answer->status == 200) return {};
   return fail(ErrorCode::kUnavailable, std::string(path) + " answers " +
                                            std::to_string(answer->status) + ": " +
-                                           std::string(trim(answer->body)));
+                                           one_line(answer->body));
 }
 
 // An agent that was ill before the change (Docker away, say) need not be well after it: that is no
 // reason to go back.
-Result<> Transaction::good() {
-  if (auto ready = asks("/-/ready"); !ready) return ready;
+Result<> Transaction::healthy_enough() {
   if (present_.ready && !present_.healthy) return {};
   return asks("/-/healthy");
 }
 
+// Good twice, a while apart, as the same process: a component that fails to start its work shows a
+// moment later. An agent that answers but is ill gets half the time of one that does not answer
+// yet.
 Result<> Transaction::wait_until_good(Effect effect) {
   progress_("wait");
-  const Mono deadline = clock_.mono() + bundle_.ready;
+  const Mono start = clock_.mono();
+  const Duration settle = effect == Effect::kRestart ? bundle_.settle : bundle_.settle / 2;
+  std::string pid;  // of the process that was good the last time
   for (int polls = 1;; ++polls) {
-    auto state_now = good();
-    if (state_now) break;
-    if (clock_.mono() >= deadline) {
-      return fail(Error(state_now.error())
-                      .within("not ready and healthy after " + format_duration(bundle_.ready)));
+    const auto ready = asks("/-/ready");
+    const auto well = ready ? healthy_enough() : ready;
+    if (well && effect == Effect::kNone) return {};
+    if (well) {
+      const std::string now = show("MainPID");
+      if (!pid.empty() && now == pid) return {};
+      if (!pid.empty())
+        return fail(ErrorCode::kUnavailable, "the agent was ready but did not stay up");
+      pid = now;
+      clock_.sleep_for(settle, {});
+      continue;
+    }
+    const Duration patience = ready ? bundle_.ready / 2 : bundle_.ready;
+    if (clock_.mono() - start >= patience) {
+      return fail(
+          Error(well.error()).within("not ready and healthy after " + format_duration(patience)));
     }
     if (polls % kPollsPerLook == 0) {
       const std::string state = show("SubState");
@@ -431,20 +453,9 @@ Result<> Transaction::wait_until_good(Effect effect) {
         return fail(ErrorCode::kUnavailable, "the agent does not stay up (" + state + ")");
       }
     }
+    pid.clear();
     clock_.sleep_for(kPollEvery, {});
   }
-  if (effect == Effect::kNone) return {};
-  // A component that fails to start its work shows a moment later; a process that runs already
-  // needs a shorter look.
-  const std::string pid = show("MainPID");
-  clock_.sleep_for(effect == Effect::kRestart ? bundle_.settle : bundle_.settle / 2, {});
-  if (show("MainPID") != pid || pid == "0") {
-    return fail(ErrorCode::kUnavailable, "the agent was ready but did not stay up");
-  }
-  if (auto still = good(); !still) {
-    return fail(Error(still.error()).within("the agent was ready but did not stay so"));
-  }
-  return {};
 }
 
 Result<> Transaction::commit() {

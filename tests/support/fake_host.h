@@ -35,6 +35,8 @@ class FakeHost final : public System {
   bool active = false;
   int pid = 100;
   int healthy = 200;          // what /-/healthy answers
+  int ill_answers = 0;        // so often it answers 500 first
+  bool dies_soon = false;     // it is another process each time systemd is asked
   std::string validate_says;  // not empty: validate fails with it
   // Whether an agent started now, on what lies in the folder, comes up.
   std::function<bool(FakeHost&)> starts = [](FakeHost&) { return true; };
@@ -113,6 +115,7 @@ class FakeHost final : public System {
     if (argv[1] == "enable") enabled = true;
     if (argv[1] == "disable") enabled = false;
     if (argv[1] == "stop") active = false;
+    if (argv[1] == "show" && dies_soon) ++pid;
     if (argv[1] == "show") return said(0, argv[3] == "MainPID" ? std::to_string(pid) : "running");
     if (argv[1] == "restart") {
       ++pid;
@@ -129,6 +132,10 @@ class FakeHost final : public System {
     if (method == "POST") {
       const int status = reloads(*this);
       return HttpAnswer{status, status == 200 ? "ok" : "config.alloy:1:1: no"};
+    }
+    if (path == "/-/healthy" && ill_answers > 0) {
+      --ill_answers;
+      return HttpAnswer{500, "starting"};
     }
     if (path == "/-/healthy") return HttpAnswer{healthy, healthy == 200 ? "ok" : "loki.x: ill"};
     return HttpAnswer{200, "ready"};

@@ -172,7 +172,31 @@ TEST_CASE("apply: what does not become healthy in time is taken back") {
   };
   const Report report = run.apply(bundle("b"));
   CHECK(report.outcome == Outcome::kRolledBack);
-  CHECK(report.error == "not ready and healthy after 30s: /-/healthy answers 500: loki.x: ill");
+  CHECK(report.error == "not ready and healthy after 15s: /-/healthy answers 500: loki.x: ill");
+  CHECK(run.host.config() == "a");
+}
+
+TEST_CASE("apply: what is ill for a moment only is waited for") {
+  Run run;
+  run.apply(bundle("a"));
+  run.host.reloads = [](FakeHost& host) {
+    host.ill_answers = 20;
+    return 200;
+  };
+  CHECK(run.apply(bundle("b")).outcome == Outcome::kChanged);
+  CHECK(run.host.ill_answers == 0);
+}
+
+TEST_CASE("apply: an agent that dies right after it was ready is taken back") {
+  Run run;
+  run.apply(bundle("a"));
+  run.host.starts = [](FakeHost& host) {
+    host.dies_soon = host.config() == "b";
+    return true;
+  };
+  const Report report = run.apply(bundle("b", kNew));
+  CHECK(report.outcome == Outcome::kRolledBack);
+  CHECK(report.error == "the agent was ready but did not stay up");
   CHECK(run.host.config() == "a");
 }
 

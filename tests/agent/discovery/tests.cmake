@@ -1,3 +1,4 @@
+house_test(agent/discovery/local_file_match_test.cc LIBS agent_discovery)
 house_test(agent/discovery/discovery_relabel_test.cc LIBS agent_discovery)
 house_test(agent/discovery/docker_targets_test.cc LIBS agent_discovery)
 # Starts a Docker Engine of its own (as root).

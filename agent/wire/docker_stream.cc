@@ -187,7 +187,7 @@ void DockerStream::emit(Source source, std::int64_t time_ns, std::string_view te
                         std::size_t length, const Sink& sink) {
   if (length <= max_line_) return sink({source, time_ns, text});
   ++cut_lines_;
-  scratch_ = cut_at(text, max_line_);
+  scratch_ = cut_at(text, max_line_ - kCutMarker.size());
   scratch_ += kCutMarker;
   sink({source, time_ns, scratch_});
 }

@@ -36,7 +36,7 @@ class DockerStream {
   };
   using Sink = std::function<void(const Line& line)>;
 
-  // Of a longer line the first `max_line` bytes are kept, followed by kCutMarker.
+  // A longer line is cut to `max_line` bytes (at least 64), the last of which are kCutMarker.
   explicit DockerStream(bool tty, std::size_t max_line = 256U << 10)
       : tty_(tty), max_line_(max_line) {}
 
@@ -53,7 +53,7 @@ class DockerStream {
   // The daemon's own words (frames of kind 3), newest last; empties the store.
   std::string take_daemon_error() { return std::exchange(daemon_error_, {}); }
 
-  static constexpr std::string_view kCutMarker = "...[line cut]";
+  static constexpr std::string_view kCutMarker = " [line cut]";
 
  private:
   static constexpr std::size_t kHeader = 8;

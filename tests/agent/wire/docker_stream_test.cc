@@ -100,21 +100,22 @@ TEST_CASE("docker stream: a line beyond the limit is cut, marked and counted, at
   for (int i = 0; i < 100; ++i) REQUIRE(reader.feed(frame(1, at(part))));
   REQUIRE(reader.feed(frame(1, at("end\n")) + frame(1, at("after\n"))));
   REQUIRE(reader.seen.size() == 2);
-  CHECK(std::get<2>(reader.seen[0]) ==
-        std::string(20000, 'x') + std::string(DockerStream::kCutMarker));
+  CHECK(std::get<2>(reader.seen[0]) == std::string(20000 - DockerStream::kCutMarker.size(), 'x') +
+                                           std::string(DockerStream::kCutMarker));
   CHECK(std::get<2>(reader.seen[1]) == "after");
   CHECK(reader.stream.cut_lines() == 1);
   // One message larger than anything Docker makes.
   REQUIRE(reader.feed(frame(1, at(std::string(1 << 20, 'y') + "\n")) + frame(1, at("z\n")), 5000));
   REQUIRE(reader.seen.size() == 4);
-  CHECK(std::get<2>(reader.seen[2]).size() == 20000 + DockerStream::kCutMarker.size());
+  CHECK(std::get<2>(reader.seen[2]).size() == 20000);
   CHECK(std::get<2>(reader.seen[3]) == "z");
 }
 
 TEST_CASE("docker stream: a cut does not split a character") {
-  Reader reader(false, 4);
-  REQUIRE(reader.feed(frame(1, at("abc\xC3\xA9zz\n"))));
-  CHECK(std::get<2>(reader.seen.at(0)) == "abc" + std::string(DockerStream::kCutMarker));
+  Reader reader(false, 64);
+  const std::string most(64 - DockerStream::kCutMarker.size() - 1, 'a');
+  REQUIRE(reader.feed(frame(1, at(most + "\xC3\xA9" + std::string(20, 'z') + "\n"))));
+  CHECK(std::get<2>(reader.seen.at(0)) == most + std::string(DockerStream::kCutMarker));
 }
 
 TEST_CASE("docker stream: a TTY's bytes have no frames") {

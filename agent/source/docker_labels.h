@@ -1,0 +1,34 @@
+// What the entries of one container carry. Pure.
+#pragma once
+
+#include <array>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "agent/model/labels.h"
+#include "agent/model/relabel.h"
+#include "agent/wire/docker_api.h"
+
+namespace agent::source {
+
+struct DockerEntryLabels {
+  // Of stdout and stderr; none: the rules drop that stream.
+  std::array<std::optional<model::LabelSet>, 2> streams;
+  // Structured metadata of each entry.
+  std::vector<std::pair<std::string, std::string>> metadata;
+};
+
+// The target's labels under `own`, through the rules with __meta_docker_container_log_stream set;
+// labels that begin with __ go. `rules` may be null.
+DockerEntryLabels docker_entry_labels(const model::Target& target, const model::Labels& own,
+                                      const model::RelabelRules* rules, model::Interner& interner);
+
+// For a source without targets: what Docker says of the container as a target, and for the stages
+// as metadata container_name, container_id and container_label_<name>.
+model::Target docker_own_target(const wire::DockerContainer& container);
+std::vector<std::pair<std::string, std::string>> docker_metadata(
+    const wire::DockerContainer& container);
+
+}  // namespace agent::source

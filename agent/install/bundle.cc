@@ -11,6 +11,7 @@
 // an error except http, ready_seconds and settle_seconds.
 #include "agent/install/bundle.h"
 
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -31,6 +32,7 @@ constexpr std::size_t kManifestLimit = 256U << 10;
 constexpr std::size_t kFilesLimit = 16U << 20;
 constexpr std::size_t kFileCount = 256;
 constexpr std::size_t kHeadLimit = 32;
+constexpr int kSilenceMs = 60'000;  // an operator's machine that vanished must not hold the lock
 
 tl::unexpected<Error> bad(const std::string& what) {
   return fail(ErrorCode::kInvalid, "bundle: " + what);
@@ -156,6 +158,10 @@ Result<Bundle> fill(Manifest manifest, std::string_view bytes) {
 Result<std::string> read_exactly(int fd, std::size_t size) {
   std::string bytes(size, '\0');
   for (std::size_t at = 0; at < size;) {
+    pollfd waiting{fd, POLLIN, 0};
+    const int ready = ::poll(&waiting, 1, kSilenceMs);
+    if (ready == 0) return bad("nothing more came");
+    if (ready < 0 && errno == EINTR) continue;
     const ssize_t n = ::read(fd, bytes.data() + at, size - at);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return fail_errno("bundle", errno);

@@ -20,7 +20,9 @@ RELEASES=/opt/fleet-agent
 BOOKS=/var/lib/fleetctl
 CONFIG=/etc/fleet-agent/config.alloy
 UNIT=fleet-agent.service
+PATIENCE=300 # seconds that fleetctl may take to say what it wants
 lock_options=
+watcher=
 
 say() { printf '%s %s\n' "$N" "$*"; }
 die() {
@@ -39,6 +41,19 @@ take_lock() {
   printf '%s since %s\n' "$WHO" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" >/run/fleetctl.lock
   lock_options='--lock-fd 9'
 }
+
+# An operator's machine that vanishes without a word must not leave this host locked.
+watch() {
+  (
+    sleep $PATIENCE &
+    sleeper=$!
+    trap 'kill $sleeper; exit' TERM
+    wait $sleeper
+    kill $$
+  ) </dev/null >/dev/null 2>&1 9>&- &
+  watcher=$!
+}
+unwatch() { [ -z "$watcher" ] || kill "$watcher"; }
 
 tell_facts() {
   say "arch $(uname -m)"
@@ -96,7 +111,7 @@ take_release() {
   if ! said=$(mkdir -p $RELEASES 2>&1 && chmod 755 $RELEASES && mkdir $fresh 2>&1); then
     die "failed $said"
   fi
-  if ! said=$(head -c "$1" 2>&1 >$fresh/release.tar.gz); then
+  if ! said=$(head -c "$1" 2>&1 >$fresh/release.tar.gz 9>&-); then
     rm -rf $fresh
     die "failed receiving the agent: $said"
   fi
@@ -130,13 +145,18 @@ use_fallbacks() {
 }
 
 apply() {
+  unwatch
   # shellcheck disable=SC2086  # two words or none
   exec "$RELEASES/$RELEASE/bin/fleet-agent" apply --frame "$N" $lock_options
 }
 
 [ "$(id -u)" = 0 ] || die 'not-root not root on this host: give --become (-b) or set ansible_become'
 has sha256sum || has openssl || die 'failed this host has neither sha256sum nor openssl'
-[ "$LOCK" = no ] || take_lock
+if [ "$LOCK" = yes ]; then
+  take_lock
+  watch
+  trap unwatch EXIT
+fi
 tell_facts
 tell_accounts
 tell_files

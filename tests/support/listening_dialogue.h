@@ -10,10 +10,11 @@ namespace fleetctl::remote {
 
 class ListeningDialogue final : public Dialogue {
  public:
-  explicit ListeningDialogue(std::string to_send = "") : to_send_(std::move(to_send)) {}
+  explicit ListeningDialogue(std::string to_send = "", bool closes = true)
+      : to_send_(std::move(to_send)), closes_(closes) {}
   void on_start(Input& input) override {
     input.send(std::move(to_send_));
-    input.close();
+    if (closes_) input.close();
   }
   Result<> on_output(std::string_view bytes, Input&) override {
     output.append(bytes);
@@ -29,6 +30,7 @@ class ListeningDialogue final : public Dialogue {
 
  private:
   std::string to_send_;
+  bool closes_;
 };
 
 }  // namespace fleetctl::remote

@@ -24,13 +24,14 @@ Wanted wanted() {
 
 // The script with the host's places moved into `root`, and what makes it a root's script taken as
 // given.
-std::string moved(std::string script, const std::string& root) {
+std::string moved(std::string script, const std::string& root, const std::string& patience) {
   const auto replace = [&](const std::string& from, const std::string& to) {
     for (auto at = script.find(from); at != std::string::npos;
          at = script.find(from, at + to.size())) {
       script.replace(at, from.size(), to);
     }
   };
+  replace("PATIENCE=300", "PATIENCE=" + patience);
   replace("PATH=/usr/local/sbin", "PATH=" + root + "/bin:/usr/local/sbin");
   for (const char* place : {"/opt/fleet-agent", "/var/lib/fleetctl", "/etc/fleet-agent",
                             "/etc/systemd/system", "/run/fleetctl.lock", "/run/systemd/system"}) {
@@ -57,13 +58,16 @@ struct Host {
     std::ofstream(path) << "#!/bin/sh\n" << body << "\n";
     ::chmod(path.c_str(), 0755);
   }
+  std::string patience = "300";
+  bool closes = true;  // the end of the orders is the end of the input
   // What the script answers to `orders` when `shell` runs it.
   std::string talk(const std::string& shell, const std::string& orders) {
     ::signal(SIGPIPE, SIG_IGN);
     Exec exec{"abc123", "me@box, run r1", Become::kNone, "root", true};
     std::string line = command(exec);
     line.replace(line.find("/bin/sh"), 7, shell);
-    remote::ListeningDialogue dialogue(moved(script(exec, wanted()), root) + orders);
+    remote::ListeningDialogue dialogue(moved(script(exec, wanted()), root, patience) + orders,
+                                       closes);
     const agent::SystemClock clock;
     const auto status =
         remote::Local(clock).exec(line, dialogue, clock.mono() + std::chrono::seconds(60));
@@ -195,6 +199,20 @@ TEST_CASE("bootstrap: who holds the lock is told") {
   host.tool("flock", "exit 1");
   CHECK(contains(host.talk("/bin/sh", "end\n"),
                  "abc123 error locked you@there, run r9 since 2026-01-01T00:00:00Z\n"));
+}
+
+TEST_CASE("bootstrap: an operator who vanishes without a word does not leave the host locked") {
+  const std::string shell =
+      GENERATE(as<std::string>{}, "/bin/dash", "/bin/bash", "/usr/bin/busybox ash");
+  INFO(shell);
+  Host host;
+  host.patience = "1";
+  host.closes = false;
+  const std::string said = host.talk(shell, "");
+  INFO(said);
+  CHECK(contains(said, "abc123 ready\n"));
+  CHECK_FALSE(contains(said, "no end in time"));
+  CHECK(std::system(("flock -n " + host.root + "/run/fleetctl.lock true").c_str()) == 0);
 }
 
 TEST_CASE("bootstrap: without root it says what to do") {

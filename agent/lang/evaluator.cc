@@ -137,7 +137,8 @@ class Evaluation {
 
  private:
   std::nullopt_t error(Range range, std::string message, std::string hint = {}) {
-    diagnostics_.error(source_.span(range), std::move(message), std::move(hint));
+    if (++errors_ <= kMaxErrors)
+      diagnostics_.error(source_.span(range), std::move(message), std::move(hint));
     return std::nullopt;
   }
 
@@ -194,8 +195,10 @@ class Evaluation {
       }
     }
     const std::string text = joined(names);
-    if (names.size() == 1)
+    if (names.size() == 1) {
+      known.insert(known.end(), {"true", "false", "null"});
       return error(e.range, "identifier \"" + text + "\" does not exist", suggestion(text, known));
+    }
     // What is misspelt may be the component or the export behind it.
     std::string hint = suggestion(text, known);
     for (std::size_t n = names.size() - 1; hint.empty() && n >= 1; --n)
@@ -308,6 +311,8 @@ class Evaluation {
   const Source& source_;
   const Scope& scope_;
   Diagnostics& diagnostics_;
+  static constexpr int kMaxErrors = 1000;
+  int errors_ = 0;
   int hints_ = 0;
 };
 

@@ -193,7 +193,8 @@ class Formatter {
     value = INT32_MIN;  // bad
     if (next < arguments_.size()) {
       const Value& argument = arguments_[next++];
-      if (argument.kind() == Kind::kInt && std::abs(argument.integer()) <= kMaxWidth)
+      if (argument.kind() == Kind::kInt && argument.integer() >= -kMaxWidth &&
+          argument.integer() <= kMaxWidth)
         value = static_cast<int>(argument.integer());
     }
     return true;

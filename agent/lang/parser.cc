@@ -151,12 +151,22 @@ class Parser {
       if (statement(parsed)) statements.push_back(std::move(parsed));
       if (is(until)) break;
       if (!is(TokenKind::kTerminator)) {
-        error("expected end of line, got " + got(), "each statement has a line of its own");
+        error("expected end of line, got " + got(),
+              behind_number() ? "a number with a unit is a string, like \"10s\" or \"1MiB\""
+                              : "each statement has a line of its own");
         skip_statement();
       }
       if (is(TokenKind::kTerminator) || at_ == before) next();
     }
     return statements;
+  }
+
+  // At the s of `10s`.
+  bool behind_number() const {
+    if (!is(TokenKind::kIdentifier) || at_ == 0) return false;
+    const Token& before = tokens_[at_ - 1];
+    return (before.kind == TokenKind::kNumber || before.kind == TokenKind::kFloat) &&
+           before.range.end == token().range.begin;
   }
 
   // To the terminator of the present statement, over all that its brackets hold.
@@ -212,6 +222,13 @@ class Parser {
     const Range name_range{first.range.begin, end_};
     Range label_range;
     std::string label;
+    if (is(TokenKind::kString) && !dotted && peek(1).kind == TokenKind::kTerminator &&
+        peek(2).kind != TokenKind::kLeftBrace) {
+      error("expected attribute assignment or block body, got string",
+            "an attribute is written " + name + " = value");
+      skip_statement();
+      return false;
+    }
     if (is(TokenKind::kString)) {
       label_range = token().range;
       label = read_label();
@@ -500,7 +517,9 @@ class Parser {
     // A bracket that closes something else: whoever opened that takes it.
     if (!line_end && at_expression_end()) return false;
     error(std::string("missing ',' in ") + what,
-          line_end ? "over several lines, the last item needs a comma as well" : "");
+          line_end          ? "over several lines, the last item needs a comma as well"
+          : behind_number() ? "a number with a unit is a string, like \"10s\" or \"1MiB\""
+                            : "");
     if (line_end) {
       next();
     } else {

@@ -10,6 +10,9 @@ namespace {
 
 constexpr int kTabWidth = 4;
 constexpr std::size_t kMaxShown = 160;  // columns of a source line
+constexpr std::size_t kMaxLooked =
+    4096;  // bytes of it before and behind the mark that are looked at
+constexpr std::size_t kMaxRendered = 200;
 
 std::string_view severity_name(Severity severity) {
   return severity == Severity::kError ? "error" : "warning";
@@ -86,14 +89,23 @@ void cut(Shown& shown) {
 void append_lines(std::string& out, const Diagnostic& d, const Source& source) {
   const Position& begin = d.span.begin;
   const Position& end = d.span.end;
-  const std::string_view line = source.line_text(begin.line);
-  const std::size_t begin_byte = static_cast<std::size_t>(std::max(begin.column, 1)) - 1;
+  std::string_view line = source.line_text(begin.line);
+  std::size_t begin_byte = static_cast<std::size_t>(std::max(begin.column, 1)) - 1;
   std::size_t end_byte = begin_byte + 1;
   if (end.line == begin.line) {
     end_byte = static_cast<std::size_t>(std::max(end.column, 1)) - 1;
   } else if (end.line > begin.line) {
     end_byte = line.size();
   }
+  if (begin_byte > kMaxLooked) {
+    std::size_t skipped = std::min(begin_byte - kMaxLooked, line.size());
+    while (skipped < line.size() && (static_cast<unsigned char>(line[skipped]) & 0xC0U) == 0x80)
+      ++skipped;
+    line.remove_prefix(skipped);
+    begin_byte -= std::min(skipped, begin_byte);
+    end_byte -= std::min(skipped, end_byte);
+  }
+  line = line.substr(0, begin_byte + kMaxLooked);
   Shown shown = show(line, begin_byte, std::max(end_byte, begin_byte + 1));
   cut(shown);
   const std::string number = std::to_string(begin.line);
@@ -130,10 +142,12 @@ std::string render(const Diagnostic& d, const FindSource& find_source) {
 std::string render(const Diagnostics& diagnostics, const FindSource& find_source) {
   std::string out;
   std::size_t errors = 0;
+  std::size_t shown = 0;
   for (const Diagnostic& d : diagnostics.all()) {
-    out += render(d, find_source);
+    if (shown++ < kMaxRendered) out += render(d, find_source);
     if (d.severity == Severity::kError) ++errors;
   }
+  if (shown > kMaxRendered) out += std::to_string(shown - kMaxRendered) + " more are not shown\n";
   if (errors > 1) out += std::to_string(errors) + " errors\n";
   return out;
 }

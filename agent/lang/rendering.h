@@ -23,7 +23,8 @@ using FindSource = std::function<std::shared_ptr<const Source>(std::string_view 
 // One diagnostic as shown above, with a line end. Tabs of the source line are shown as blanks, so
 // that the caret stands where it should whatever a terminal makes of them.
 std::string render(const Diagnostic& diagnostic, const FindSource& find_source);
-// All of them, in the order they have, with a closing count when there is more than one error.
+// In the order they have, with a closing count when there is more than one error. Of very many the
+// first 200.
 std::string render(const Diagnostics& diagnostics, const FindSource& find_source);
 std::string render(const Diagnostics& diagnostics, const std::shared_ptr<const Source>& source);
 

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "agent/lang/parser.h"
+#include "agent/lang/rendering.h"
 #include "tests/support/fake_world.h"
 
 namespace agent::lang {
@@ -231,6 +232,7 @@ TEST_CASE("evaluator: names of components") {
        "mean \"loki.write.default\"?)"},
       {"nothing.like.it", "1-16 component \"nothing.like.it\" does not exist or is out of scope"},
       {"coalese", "1-8 identifier \"coalese\" does not exist (did you mean \"coalesce\"?)"},
+      {"True", "1-5 identifier \"True\" does not exist (did you mean \"true\"?)"},
       {"loki.write.default.receiver.x",
        "29-30 cannot access field \"x\" on a value of type capsule"},
   });
@@ -324,6 +326,37 @@ TEST_CASE("evaluator: references with their places, as deep as they lie") {
   CHECK(found == std::vector<std::string>{"x.alloy:1:6 x.y.z", "x.alloy:1:13 f", "x.alloy:1:15 b.c",
                                           "x.alloy:1:19 d.e",
                                           "x.alloy:3:14 loki.write.default.receiver"});
+}
+
+TEST_CASE("evaluator: hostile texts do not take long") {
+  // Each of these would take minutes if anything were quadratic.
+  const auto repeated = [](std::string_view piece) {
+    std::string out;
+    while (out.size() < 1'000'000) out += piece;
+    return out;
+  };
+  const Language language;
+  const Scope scope{language.stdlib, &language.components, ""};
+  for (const std::string& text :
+       {"a = [" + repeated("nope, ") + "]", repeated("b { a = nope }\n"),
+        repeated("b { a = coalese }\n"), "a = {" + repeated("k = 1, ") + "}",
+        "a = {" + repeated("\"k\" = 1 + \"x\", ") + "}", repeated("b { a = later.x.y.z }\n"),
+        "a = [" + repeated("x[0].a.a.a.a.a.a.a.a.a.a.a.a.a, ") + "]",
+        "a = string.join([" + repeated("\"a\", ") + "], \",\")",
+        "a = encoding.from_yaml(`" + repeated("a: &a [b]\n") + "`)",
+        "a = encoding.from_yaml(`" + repeated("- {a: b, c: [d]}\n") + "`)",
+        "a = encoding.from_json(`[" + repeated("{\"a\":1},") + "1]`)",
+        "a = json_path(`[" + repeated("{\"a\":[1]},") + "1]`, \"$..[?(@.a)]..a\")",
+        "a = string.format(\"" + repeated("%[1]d") + "\", 1)"}) {
+    INFO(text.substr(0, 60));
+    Diagnostics diagnostics;
+    const File file = parse(text, "x", diagnostics);
+    CHECK_FALSE(diagnostics.has_errors());
+    const Body body = evaluate(file.body, *file.source, scope, diagnostics);
+    CHECK(body.attributes.size() + body.blocks.size() > 0);
+    CHECK(diagnostics.all().size() <= 1000);
+    CHECK(render(diagnostics, file.source).size() < 1'000'000);
+  }
 }
 
 TEST_CASE("evaluator: ten thousand lines") {

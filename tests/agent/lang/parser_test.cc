@@ -229,6 +229,11 @@ TEST_CASE("parser: hints") {
       {"a = {\"b\": 1}", "a key and its value are joined by ="},
       {"a {\n", "\"}\" would close the one opened on line 1"},
       {"a = b.\"c\"", "a key in quotes is written [\"key\"]"},
+      {"a = 10s", "a number with a unit is a string, like \"10s\" or \"1MiB\""},
+      {"a = [10s]", "a number with a unit is a string, like \"10s\" or \"1MiB\""},
+      {"a = 1 b = 2", "each statement has a line of its own"},
+      {"url \"http://x\"\nb = 1", "an attribute is written url = value"},
+      {"a \"b\"\n{\n}", "the \"{\" must be on the same line"},
   };
   for (const auto& [source, hint] : table) {
     INFO(source);

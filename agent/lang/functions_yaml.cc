@@ -1,5 +1,6 @@
 // YAML as Go's yaml.v3 reads it into untyped values: the core schema of YAML 1.2 with the numbers
 // of Go (0x, 0o, 0b, a leading 0 for octal, _ between digits), merge keys, the first document only.
+#include <yaml-cpp/depthguard.h>
 #include <yaml-cpp/yaml.h>
 
 #include <charconv>
@@ -180,6 +181,11 @@ Result<Value> encoding_from_yaml(const Arguments& arguments) {
   if (!text) return fail(text.error());
   try {
     return Converter().value(YAML::Load(*text), 0);
+  } catch (const YAML::DeepRecursion&) {
+    return fail(ErrorCode::kInvalid, "nested too deep");
+  } catch (const YAML::Exception& e) {
+    return fail(ErrorCode::kInvalid,
+                "invalid YAML in line " + std::to_string(e.mark.line + 1) + ": " + e.msg);
   } catch (const std::exception& e) {
     return fail(ErrorCode::kInvalid, e.what());
   }

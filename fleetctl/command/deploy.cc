@@ -19,6 +19,7 @@
 
 #include "agent/base/mutex.h"
 #include "agent/base/strings.h"
+#include "fleetctl/command/report.h"
 
 namespace fleetctl::command {
 namespace {
@@ -230,13 +231,9 @@ class Deploy {
 
 // Warnings and problems of the tree. False when nothing may be touched.
 bool report_tree(const Fleet& fleet, std::ostream& err) {
-  for (const std::string& warning : fleet.warnings) err << "warning: " << warning << "\n";
-  for (const std::string& name : fleet.unmanaged) {
-    err << "warning: " << name << " does not have alloy among its services: left alone\n";
-  }
-  for (const Problem& problem : fleet.problems) {
-    err << (problem.host.empty() ? "" : problem.host + ": ") << problem.text << "\n";
-  }
+  print_warnings(fleet.warnings, err);
+  print_unmanaged(fleet.unmanaged, err);
+  print_problems(fleet.problems, err);
   if (fleet.problems.empty()) return true;
   err << "No host was touched.\n";
   return false;

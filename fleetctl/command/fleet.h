@@ -35,7 +35,8 @@ struct FleetOptions {
 using ConfigurationCheck =
     std::function<agent::lang::Diagnostics(std::string_view text, std::string file)>;
 
-// One managed host: `alloy` is in its services and the limit selects it.
+// One managed host: `alloy` is in its services and the limit selects it. variable() and text() read
+// the tree: only one thread at a time may call them, over all hosts; the rest is constant.
 class Host {
  public:
   virtual ~Host() = default;

@@ -1,0 +1,188 @@
+#include "fleetctl/command/fleet.h"
+
+#include <algorithm>
+#include <system_error>
+#include <utility>
+
+#include "agent/base/file.h"
+#include "agent/base/strings.h"
+#include "fleetctl/command/rendering.h"
+#include "fleetctl/command/report.h"
+#include "fleetctl/command/tree.h"
+#include "fleetctl/inventory/pattern.h"
+#include "fleetctl/value/text.h"
+
+namespace fleetctl::command {
+namespace {
+
+namespace fs = std::filesystem;
+using agent::ErrorCode;
+using agent::fail;
+using agent::Result;
+using value::Value;
+
+constexpr std::string_view kManagedBy = "alloy";
+constexpr std::string_view kTemplate = "config.alloy.j2";
+
+// A name that becomes part of paths.
+bool is_plain_name(const std::string& name) {
+  return name != "." && name != ".." && name.find('/') == std::string::npos &&
+         name.find('\0') == std::string::npos;
+}
+
+class LoadedHost final : public Host {
+ public:
+  LoadedHost(std::shared_ptr<Tree> tree, std::shared_ptr<const Renderer> renderer,
+             const inventory::Host& host)
+      : tree_(std::move(tree)),
+        renderer_(std::move(renderer)),
+        name_(host.name),
+        short_name_(inventory::short_name(host.name)) {}
+
+  const std::string& name() const override { return name_; }
+  const std::string& short_name() const override { return short_name_; }
+  const inventory::Connection& connection() const override { return connection_; }
+  const std::vector<std::string>& services() const override { return services_; }
+  const std::string& configuration() const override { return configuration_; }
+  const fs::path& template_path() const override { return template_; }
+
+  Result<std::optional<Value>> variable(std::string_view name) const override {
+    auto value = renderer_->resolve(*variables_, name);
+    if (!value) return fail(std::move(value.error()).within(name_));
+    return value;
+  }
+  Result<std::string> text(std::string_view name, std::string otherwise) const override {
+    auto value = variable(name);
+    if (!value) return fail(value.error());
+    if (!value->has_value() || (*value)->is_none()) return otherwise;
+    if ((*value)->is_dict() || (*value)->is_sequence())
+      return fail(ErrorCode::kInvalid, name_ + ": variable '" + std::string(name) +
+                                           "' is not a text but a " +
+                                           std::string(value::type_name(**value)));
+    return value::str(**value);
+  }
+
+  // The steps of loading, each of which adds what is wrong to `problems`.
+  bool read_variables(const inventory::Host& host, std::vector<Problem>& problems) {
+    auto variables = tree_->own_variables(host);
+    if (!variables) return complain(variables.error().message, problems);
+    variables_ = std::move(*variables);
+    return true;
+  }
+
+  // nullopt: it could not be told.
+  std::optional<bool> read_services(std::vector<Problem>& problems) {
+    auto value = renderer_->resolve(*variables_, "services");
+    if (!value) {
+      complain("services: " + value.error().message, problems);
+      return std::nullopt;
+    }
+    if (!value->has_value() || (*value)->is_none()) return false;
+    if (!(*value)->is_sequence()) {
+      complain("services is a list of names, this is a " + std::string(value::type_name(**value)),
+               problems);
+      return std::nullopt;
+    }
+    for (const Value& service : (*value)->items()) services_.push_back(value::str(service));
+    return has_service(kManagedBy);
+  }
+
+  void read_connection(std::vector<Problem>& problems) {
+    auto connection = inventory::read_connection(
+        name_, [&](std::string_view name) { return renderer_->resolve(*variables_, name); });
+    if (!connection) {
+      complain(connection.error().message, problems);
+    } else {
+      connection_ = std::move(*connection);
+    }
+  }
+
+  void render(const Value& selected, const ConfigurationCheck& check,
+              std::vector<Problem>& problems) {
+    if (!is_plain_name(name_)) {
+      complain("a host's name cannot be a path", problems);
+      return;
+    }
+    std::error_code error;
+    const fs::path& folder = tree_->templates();
+    for (const fs::path& candidate :
+         {folder / name_ / kTemplate, folder / short_name_ / kTemplate, folder / kTemplate}) {
+      if (!fs::exists(candidate, error)) continue;
+      template_ = candidate;
+      break;
+    }
+    if (template_.empty()) {
+      complain("there is no template: neither " +
+                   inventory::shown_path(folder / short_name_ / kTemplate) + " nor " +
+                   inventory::shown_path(folder / kTemplate) + " exists",
+               problems);
+      return;
+    }
+    for (const char* name :
+         {"ansible_play_hosts", "ansible_play_hosts_all", "ansible_play_batch", "play_hosts"})
+      variables_->set(name, selected);
+    const std::size_t before = problems.size();
+    configuration_ = renderer_->render(*variables_, template_, check, problems);
+    for (std::size_t i = before; i < problems.size(); ++i) problems[i].host = name_;
+  }
+
+ private:
+  bool complain(std::string what, std::vector<Problem>& problems) const {
+    problems.push_back({name_, std::move(what)});
+    return false;
+  }
+
+  std::shared_ptr<Tree> tree_;
+  std::shared_ptr<const Renderer> renderer_;  // below the tree, which it refers to
+  std::string name_;
+  std::string short_name_;
+  std::unique_ptr<HostVariables> variables_;
+  inventory::Connection connection_;
+  std::vector<std::string> services_;
+  std::string configuration_;
+  fs::path template_;
+};
+
+}  // namespace
+
+bool Host::has_service(std::string_view service) const {
+  return std::find(services().begin(), services().end(), service) != services().end();
+}
+
+Result<Fleet> load_fleet(const FleetOptions& options, const ConfigurationCheck& check) {
+  auto loaded = Tree::load(options);
+  if (!loaded) return fail(loaded.error());
+  const std::shared_ptr<Tree> tree = std::move(*loaded);
+  const auto renderer = std::make_shared<const Renderer>(*tree);
+  const auto selection = inventory::select_hosts(tree->inventory(), options.limit);
+  if (!selection) return fail(selection.error());
+
+  Fleet fleet;
+  std::vector<std::shared_ptr<LoadedHost>> managed;
+  std::vector<Value> names;
+  for (const inventory::Host* host : selection->hosts) {
+    auto candidate = std::make_shared<LoadedHost>(tree, renderer, *host);
+    if (!candidate->read_variables(*host, fleet.problems)) continue;
+    const auto is_managed = candidate->read_services(fleet.problems);
+    if (!is_managed) continue;
+    const auto& named = selection->named;
+    if (*is_managed) {
+      names.push_back(Value::string(host->name));
+      managed.push_back(std::move(candidate));
+    } else if (std::find(named.begin(), named.end(), host->name) != named.end()) {
+      fleet.unmanaged.push_back(host->name);
+    }
+  }
+  const Value selected = Value::list(std::move(names));
+  for (const auto& host : managed) {
+    const std::size_t before = fleet.problems.size();
+    host->read_connection(fleet.problems);
+    host->render(selected, check, fleet.problems);
+    if (fleet.problems.size() == before) fleet.hosts.push_back(host);
+  }
+  fleet.warnings = tree->warnings();
+  for (const std::string& warning : selection->warnings) fleet.warnings.push_back(warning);
+  return fleet;
+}
+
+}  // namespace fleetctl::command

@@ -1,0 +1,70 @@
+#include "fleetctl/command/report.h"
+
+#include <algorithm>
+#include <ostream>
+#include <utility>
+
+namespace fleetctl::command {
+
+std::string_view line_of(std::string_view text, int number) {
+  for (int line = 1; line < number; ++line) {
+    const std::size_t end = text.find('\n');
+    if (end == std::string_view::npos) return {};
+    text.remove_prefix(end + 1);
+  }
+  text = text.substr(0, text.find('\n'));
+  if (!text.empty() && text.back() == '\r') text.remove_suffix(1);
+  return text;
+}
+
+std::string source_block(std::string_view file, int line, int column, std::string_view message,
+                         std::string_view source_line) {
+  std::string out(file);
+  if (line > 0) out += ":" + std::to_string(line);
+  if (line > 0 && column > 0) out += ":" + std::to_string(column);
+  out += ": ";
+  out += message;
+  if (line <= 0 || source_line.empty()) return out;
+  const std::string number = std::to_string(line);
+  out += "\n  " + number + " | ";
+  std::string caret = "\n  " + std::string(number.size(), ' ') + " | ";
+  constexpr std::size_t kWidest = 200;
+  for (std::size_t i = 0; i < source_line.size() && i < kWidest; ++i) {
+    const char c = source_line[i];
+    out += c == '\t' || static_cast<unsigned char>(c) >= 0x20 ? c : '?';
+    // Tabs below tabs keep the caret in its place; continuation bytes take no room of their own.
+    if (static_cast<int>(i) + 1 < column && (static_cast<unsigned char>(c) & 0xC0U) != 0x80U)
+      caret += c == '\t' ? '\t' : ' ';
+  }
+  if (column > 0 && column <= static_cast<int>(std::min(source_line.size() + 1, kWidest)))
+    out += caret + "^";
+  return out;
+}
+
+void print_problems(const std::vector<Problem>& problems, std::ostream& err) {
+  std::vector<std::pair<std::string, std::vector<std::string>>> blocks;
+  for (const Problem& problem : problems) {
+    auto block = std::find_if(blocks.begin(), blocks.end(),
+                              [&](const auto& b) { return b.first == problem.text; });
+    if (block == blocks.end()) block = blocks.insert(blocks.end(), {problem.text, {}});
+    auto& hosts = block->second;
+    if (!problem.host.empty() && std::find(hosts.begin(), hosts.end(), problem.host) == hosts.end())
+      hosts.push_back(problem.host);
+  }
+  for (const auto& [text, hosts] : blocks) {
+    std::string names;
+    for (const std::string& host : hosts) names += (names.empty() ? "" : ", ") + host;
+    err << (names.empty() ? "" : names + ": ") << text << "\n";
+  }
+}
+
+void print_warnings(const std::vector<std::string>& warnings, std::ostream& err) {
+  for (const std::string& warning : warnings) err << "warning: " << warning << "\n";
+}
+
+void print_unmanaged(const std::vector<std::string>& hosts, std::ostream& err) {
+  for (const std::string& host : hosts)
+    err << "warning: " << host << " is not managed, its services do not hold 'alloy': left alone\n";
+}
+
+}  // namespace fleetctl::command

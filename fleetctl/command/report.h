@@ -1,0 +1,27 @@
+// How problems look to the person: one block each, the place first, the source line with a caret
+// below, and hosts with the same problem on one line.
+#pragma once
+
+#include <iosfwd>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "fleetctl/command/fleet.h"
+
+namespace fleetctl::command {
+
+// "file:line:column: message" and, when the line is known, the line with a caret below it. Line and
+// column count from 1; 0 leaves the line out.
+std::string source_block(std::string_view file, int line, int column, std::string_view message,
+                         std::string_view source_line);
+// Line `number` (from 1) of the text, without its newline; "" when there is none.
+std::string_view line_of(std::string_view text, int number);
+
+// All blocks, equal ones once with all their hosts.
+void print_problems(const std::vector<Problem>& problems, std::ostream& err);
+void print_warnings(const std::vector<std::string>& warnings, std::ostream& err);
+// For hosts that the limit names and that get no agent.
+void print_unmanaged(const std::vector<std::string>& hosts, std::ostream& err);
+
+}  // namespace fleetctl::command

@@ -1,0 +1,279 @@
+#include "fleetctl/command/tree.h"
+
+#include <cstdlib>
+#include <system_error>
+#include <utility>
+
+#include "agent/base/file.h"
+#include "agent/base/strings.h"
+#include "fleetctl/inventory/extra_vars.h"
+#include "fleetctl/inventory/sources.h"
+#include "fleetctl/value/encrypted.h"
+
+namespace fleetctl::command {
+
+namespace fs = std::filesystem;
+using agent::ErrorCode;
+using agent::fail;
+using agent::Result;
+using value::Value;
+
+const Value* HostVariables::find(std::string_view name) const {
+  const Value* raw = variables_.find(name);
+  if (raw == nullptr) return nullptr;
+  auto looked_at = looked_at_.find(name);
+  if (looked_at == looked_at_.end()) {
+    Value copy = *raw;
+    const std::size_t before = failures_.size();
+    const bool changed = decrypt(name, copy, 0);
+    if (changed) decrypted_[std::string(name)] = std::move(copy);
+    looked_at = looked_at_.emplace(std::string(name), failures_.size() == before).first;
+  } else if (!looked_at->second) {
+    Value copy = *raw;
+    decrypt(name, copy, 0);  // says again what is wrong
+  }
+  if (!looked_at->second) return nullptr;
+  const auto decrypted = decrypted_.find(name);
+  return decrypted == decrypted_.end() ? raw : &decrypted->second;
+}
+
+bool HostVariables::decrypt(std::string_view name, Value& value, int depth) const {
+  if (depth > 200) return false;
+  if (value.is_object()) {
+    const auto* encrypted = dynamic_cast<const value::Encrypted*>(value.as_object().get());
+    if (encrypted == nullptr) return false;
+    auto plaintext = vault_.decrypt(encrypted->text());
+    if (!plaintext) {
+      std::string place;
+      if (const value::Mark* mark = value.mark(); mark != nullptr) {
+        place = " (" + mark->file;
+        if (mark->line > 0) place += ":" + std::to_string(mark->line);
+        place += ")";
+      }
+      std::string hint;
+      if (plaintext.error().code == ErrorCode::kNotFound)
+        hint = "; --vault-password-file names one";
+      failures_.push_back("variable '" + std::string(name) + "'" + place + ": " +
+                          plaintext.error().message + hint);
+      return true;
+    }
+    auto mark = value.shared_mark();
+    value = Value::string(std::move(*plaintext), value::kTainted);
+    value.set_mark(std::move(mark));
+    return true;
+  }
+  if (value.is_sequence()) {
+    std::vector<Value> items = value.items();
+    bool changed = false;
+    for (Value& item : items) changed = decrypt(name, item, depth + 1) || changed;
+    if (!changed) return false;
+    auto mark = value.shared_mark();
+    value = value.is_list() ? Value::list(std::move(items)) : Value::tuple(std::move(items));
+    value.set_mark(std::move(mark));
+    return true;
+  }
+  if (value.is_dict()) {
+    value::Dict entries;
+    bool changed = false;
+    for (const auto& [key, entry] : value.as_dict()) {
+      Value copy = entry;
+      changed = decrypt(name, copy, depth + 1) || changed;
+      entries.set(key, std::move(copy));
+    }
+    if (!changed) return false;
+    auto mark = value.shared_mark();
+    value = Value::dict(std::move(entries));
+    value.set_mark(std::move(mark));
+    return true;
+  }
+  return false;
+}
+
+std::vector<std::string> HostVariables::names() const {
+  std::vector<std::string> names;
+  for (const auto& [key, value] : variables_)
+    if (key.is_string()) names.push_back(key.as_string());
+  return names;
+}
+
+namespace {
+
+fs::path absolute_path(const fs::path& path) {
+  std::error_code error;
+  fs::path absolute = fs::absolute(path, error).lexically_normal();
+  if (!absolute.has_filename()) absolute = absolute.parent_path();
+  return absolute;
+}
+
+// What of ansible.cfg says where things are. Anything else in it concerns Ansible's own work.
+struct AnsibleConfiguration {
+  std::vector<std::string> inventories;
+  std::string vault_password_file;
+  std::string hash_behaviour;
+};
+
+AnsibleConfiguration read_ansible_configuration(const fs::path& root) {
+  AnsibleConfiguration result;
+  const char* named = std::getenv("ANSIBLE_CONFIG");
+  const fs::path path = named != nullptr ? fs::path(named) : root / "ansible.cfg";
+  const auto text = agent::read_file(path, 1U << 20);
+  if (!text) return result;
+  bool defaults = false;
+  const auto beside = [&](std::string_view file) {
+    if (file.starts_with("~/") || file.starts_with("/")) return std::string(file);
+    return (path.parent_path() / file).string();
+  };
+  for (std::string_view line : agent::split(*text, '\n')) {
+    line = agent::trim(line.substr(0, line.find(" ;")));
+    if (line.empty() || line[0] == '#' || line[0] == ';') continue;
+    if (line[0] == '[') {
+      defaults = line == "[defaults]";
+      continue;
+    }
+    const std::size_t equals = line.find('=');
+    if (!defaults || equals == std::string_view::npos) continue;
+    const std::string_view key = agent::trim(line.substr(0, equals));
+    const std::string_view value = agent::trim(line.substr(equals + 1));
+    if (key == "inventory") {
+      for (const std::string_view part : agent::split(value, ','))
+        if (!agent::trim(part).empty()) result.inventories.push_back(beside(agent::trim(part)));
+    } else if (key == "vault_password_file") {
+      result.vault_password_file = beside(value);
+    } else if (key == "hash_behaviour") {
+      result.hash_behaviour = std::string(value);
+    }
+  }
+  return result;
+}
+
+Value strings(const std::vector<std::string>& texts) {
+  std::vector<Value> items;
+  for (const std::string& text : texts) items.push_back(Value::string(text));
+  return Value::list(std::move(items));
+}
+
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? std::string() : std::string(value);
+}
+
+}  // namespace
+
+Tree::Tree(const FleetOptions& options)
+    : templates_(absolute_path(options.templates.empty() ? options.root / "templates"
+                                                         : options.templates)),
+      play_folder_(templates_.parent_path()),
+      loader_([this](std::string_view text) { return vault_.decrypt(text); },
+              inventory_.warnings()),
+      layers_(inventory_, loader_) {}
+
+Result<std::unique_ptr<Tree>> Tree::load(const FleetOptions& options) {
+  std::unique_ptr<Tree> tree(new Tree(options));
+  if (auto done = tree->read(options); !done) return fail(done.error());
+  return tree;
+}
+
+Result<> Tree::read(const FleetOptions& options) {
+  const AnsibleConfiguration configuration = read_ansible_configuration(options.root);
+  std::string hash_behaviour = environment("ANSIBLE_HASH_BEHAVIOUR");
+  if (hash_behaviour.empty()) hash_behaviour = configuration.hash_behaviour;
+  if (!hash_behaviour.empty() && hash_behaviour != "replace")
+    return fail(ErrorCode::kInvalid, "hash_behaviour = " + hash_behaviour +
+                                         " is not offered: maps of variables replace each other; "
+                                         "use the combine filter where they should merge");
+
+  std::vector<std::string> passwords = options.vault_passwords;
+  if (passwords.empty()) passwords = {environment("ANSIBLE_VAULT_PASSWORD_FILE")};
+  if (passwords == std::vector<std::string>{""}) passwords = {configuration.vault_password_file};
+  for (const std::string& file : passwords) {
+    if (file.empty()) continue;
+    if (auto added = vault_.add_password_file(file); !added) return added;
+  }
+
+  std::vector<std::string> sources = options.inventories;
+  std::error_code error;
+  if (sources.empty() && fs::exists(options.root / "inventory", error))
+    sources = {(options.root / "inventory").string()};
+  if (sources.empty() && !environment("ANSIBLE_INVENTORY").empty())
+    sources = {environment("ANSIBLE_INVENTORY")};
+  if (sources.empty()) sources = configuration.inventories;
+  if (sources.empty())
+    return fail(ErrorCode::kNotFound, "there is no inventory: " +
+                                          (options.root / "inventory").lexically_normal().string() +
+                                          " does not exist; -i names another");
+  if (!fs::is_directory(templates_, error))
+    return fail(ErrorCode::kNotFound,
+                "there are no templates: " + inventory::shown_path(templates_) +
+                    " is not a folder; --templates names another");
+  if (auto done = inventory::read_sources(sources, loader_, inventory_); !done) return done;
+
+  layers_.inventory_folders = inventory::variable_folders(sources);
+  // Beside the templates, and in the templates' own folder where it is also the playbook's.
+  layers_.play_folders = {play_folder_, templates_};
+  auto extra = inventory::read_extra_vars(options.extra_vars, loader_, inventory_.warnings());
+  if (!extra) return fail(extra.error());
+  layers_.extra_vars = std::move(*extra);
+
+  value::Dict groups;
+  for (const auto& group : inventory_.groups()) {
+    std::vector<std::string> names;
+    for (const inventory::Host* host : inventory_.hosts_of(*group)) names.push_back(host->name);
+    groups.set(group->name, strings(names));
+  }
+  magic_.set("groups", Value::dict(std::move(groups)));
+  magic_.set("playbook_dir", Value::string(play_folder_.string()));
+  magic_.set("ansible_inventory_sources", strings(sources));
+  value::Dict version;  // whose rules are followed
+  version.set("string", Value::string("2.14.18"));
+  version.set("full", Value::string("2.14.18"));
+  version.set("major", Value::integer(2));
+  version.set("minor", Value::integer(14));
+  version.set("revision", Value::integer(18));
+  magic_.set("ansible_version", Value::dict(std::move(version)));
+  magic_.set("ansible_run_tags", strings({"all"}));
+  magic_.set("ansible_skip_tags", strings({}));
+  magic_.set("ansible_verbosity", Value::integer(0));
+  magic_.set("ansible_check_mode", Value::boolean(false));
+  magic_.set("ansible_diff_mode", Value::boolean(false));
+  if (!options.limit.empty()) {
+    std::string limit;
+    for (const std::string& part : options.limit) limit += (limit.empty() ? "" : ",") + part;
+    magic_.set("ansible_limit", Value::string(std::move(limit)));
+  }
+  return {};
+}
+
+Result<value::Dict> Tree::merged(const inventory::Host& host) const {
+  auto variables = layers_.merged(host);
+  if (!variables) return fail(variables.error());
+  for (const auto& [key, value] : magic_) variables->set(key, value);
+  return variables;
+}
+
+Result<std::unique_ptr<HostVariables>> Tree::own_variables(const inventory::Host& host) const {
+  auto variables = merged(host);
+  if (!variables) return fail(variables.error());
+  return std::make_unique<HostVariables>(std::move(*variables), vault_, failures_);
+}
+
+Result<const HostVariables*> Tree::variables(const inventory::Host& host) const {
+  auto known = known_.find(&host);
+  if (known == known_.end()) known = known_.emplace(&host, own_variables(host)).first;
+  if (!known->second) return fail(known->second.error());
+  return known->second->get();
+}
+
+const template_::Variables* Tree::find(std::string_view name) const {
+  const inventory::Host* host = inventory_.host(name);
+  if (host == nullptr) return nullptr;
+  const auto found = variables(*host);
+  return found ? *found : nullptr;
+}
+
+std::vector<std::string> Tree::names() const {
+  std::vector<std::string> names;
+  for (const auto& host : inventory_.hosts()) names.push_back(host->name);
+  return names;
+}
+
+}  // namespace fleetctl::command

@@ -1,0 +1,83 @@
+// The operator's tree in memory: inventory, variable files, extra variables, vault. Everything that
+// renders reads variables through it. One thread at a time.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "agent/base/result.h"
+#include "fleetctl/command/fleet.h"
+#include "fleetctl/inventory/inventory.h"
+#include "fleetctl/inventory/layers.h"
+#include "fleetctl/inventory/loader.h"
+#include "fleetctl/template/world.h"
+#include "fleetctl/value/value.h"
+#include "fleetctl/vault/vault.h"
+
+namespace fleetctl::command {
+
+// One host's variables, templates in them unresolved; encrypted values are decrypted when they are
+// read. A value that cannot be decrypted looks undefined and adds a line to `failures`.
+class HostVariables final : public template_::Variables {
+ public:
+  HostVariables(value::Dict variables, vault::Vault& vault, std::vector<std::string>& failures)
+      : variables_(std::move(variables)), vault_(vault), failures_(failures) {}
+  const value::Value* find(std::string_view name) const override;
+  std::vector<std::string> names() const override;
+  // Magic variables, above all others.
+  void set(std::string_view name, value::Value value) { variables_.set(name, std::move(value)); }
+
+ private:
+  bool decrypt(std::string_view name, value::Value& value, int depth) const;
+
+  value::Dict variables_;
+  vault::Vault& vault_;
+  mutable std::map<std::string, value::Value, std::less<>> decrypted_;
+  mutable std::map<std::string, bool, std::less<>> looked_at_;
+  std::vector<std::string>& failures_;
+};
+
+class Tree final : public template_::Hosts {
+ public:
+  // Reads everything but the hosts' variable files, which are read when a host is asked for.
+  static agent::Result<std::unique_ptr<Tree>> load(const FleetOptions& options);
+
+  const inventory::Inventory& inventory() const { return inventory_; }
+  const std::filesystem::path& templates() const { return templates_; }  // absolute
+  const std::filesystem::path& play_folder() const { return play_folder_; }
+  std::vector<std::string>& warnings() { return inventory_.warnings(); }
+  // Variables of one host without what belongs to one template; they live as long as the tree.
+  agent::Result<const HostVariables*> variables(const inventory::Host& host) const;
+  // A copy to which a template's own variables can be added.
+  agent::Result<std::unique_ptr<HostVariables>> own_variables(const inventory::Host& host) const;
+
+  inventory::Loader& loader() { return loader_; }
+  // Encrypted values that could not be read since the last call.
+  std::vector<std::string> take_failures() const { return std::exchange(failures_, {}); }
+
+  // `hostvars`
+  const template_::Variables* find(std::string_view host) const override;
+  std::vector<std::string> names() const override;
+
+ private:
+  explicit Tree(const FleetOptions& options);
+  agent::Result<> read(const FleetOptions& options);
+  agent::Result<value::Dict> merged(const inventory::Host& host) const;
+
+  std::filesystem::path templates_;
+  std::filesystem::path play_folder_;
+  mutable vault::Vault vault_;
+  mutable std::vector<std::string> failures_;
+  inventory::Inventory inventory_;
+  inventory::Loader loader_;
+  mutable inventory::Layers layers_;
+  value::Dict magic_;  // the same for all hosts
+  mutable std::map<const inventory::Host*, agent::Result<std::unique_ptr<HostVariables>>> known_;
+};
+
+}  // namespace fleetctl::command

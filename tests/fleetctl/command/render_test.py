@@ -1,0 +1,238 @@
+#!/usr/bin/python3
+"""render_test.py CASE | --list: `fleetctl render`, the real program, on the example fleet. Each case is a function below.
+
+Golden files: tests/golden/ouranos, rewritten with UPDATE_GOLDEN=1.
+"""
+
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+BIN = Path(os.environ.get("FLEET_BIN", ROOT / "build/release/bin"))
+GOLDEN = ROOT / "tests/golden/ouranos"
+SYSTEM = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "LANG": "C.UTF-8"}
+
+
+def check(holds, said):
+    if not holds:
+        raise AssertionError(said)
+
+
+class Fleet:
+    """A copy of the example fleet that a case may break."""
+
+    def __init__(self):
+        self.scratch = tempfile.TemporaryDirectory(prefix="render-test")
+        self.folder = Path(self.scratch.name)
+        self.tree = self.folder / "tree"
+        for name in ("inventory", "group_vars", "host_vars", "templates"):
+            shutil.copytree(ROOT / name, self.tree / name)
+
+    def render(self, *words, status=0, cwd=None):
+        """-> (stdout, stderr); the exit status has to be `status`."""
+        done = subprocess.run([BIN / "fleetctl", "render", *map(str, words)], cwd=cwd or self.tree, env=SYSTEM, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+        check(done.returncode == status, f"{words}: status {done.returncode}, not {status}\n{done.stdout}\n{done.stderr}")
+        return done.stdout, done.stderr
+
+    def write(self, path, text):
+        (self.tree / path).parent.mkdir(parents=True, exist_ok=True)
+        (self.tree / path).write_text(text)
+
+    def append(self, path, text):
+        self.write(path, (self.tree / path).read_text() + text)
+
+
+def files_below(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def golden():
+    """The example fleet renders to the golden files."""
+    fleet = Fleet()
+    _, said = fleet.render("--output", fleet.folder / "out")
+    check("warning" not in said, said)
+    found = files_below(fleet.folder / "out")
+    if os.environ.get("UPDATE_GOLDEN"):
+        shutil.rmtree(GOLDEN, ignore_errors=True)
+        for name, text in found.items():
+            (GOLDEN / name).parent.mkdir(parents=True, exist_ok=True)
+            (GOLDEN / name).write_bytes(text)
+    wanted = files_below(GOLDEN)
+    check(found.keys() == wanted.keys(), f"rendered {sorted(found)}, golden {sorted(wanted)}")
+    for name, text in wanted.items():
+        check(found[name] == text, f"{name} differs from {GOLDEN / name}:\n{found[name].decode()}")
+
+
+def equals_ansible():
+    """Ansible's template module makes the same bytes of the example fleet."""
+    if subprocess.run(["/usr/bin/python3", "-c", "import ansible"], env=SYSTEM, stderr=subprocess.DEVNULL).returncode:
+        print("ansible-core is not installed: nothing was compared")
+        return
+    fleet = Fleet()
+    fleet.append("group_vars/all.yml", "first: '{{ second | upper }}'\nsecond: \"{{ inventory_hostname_short }}-x\"\n"
+                 "numbers: [3, 1, 2]\nsorted_text: \"{{ numbers | sort | join('.') }}\"\n"
+                 "lengths: \"{{ groups['graph'] | map('length') | list }}\"\nmode: 0644\nday: 2024-01-02\n")
+    fleet.append("templates/config.alloy.j2", """
+// {{ first }} {{ sorted_text }} {{ lengths[0] + 1 }} {{ mode }} {{ day }} {{ numbers }} {{ {'a': none} }}
+// {{ groups['graph'] | join(', ') }} {{ hostvars['puck.incus'].kairos_syslog_port }} {{ group_names }}
+{% for host in groups['all'] if 'docker' in hostvars[host].services | default([]) %}
+// {{ loop.index }}/{{ loop.length }} {{ host }} {{ hostvars[host]['services'] | length }}
+{% endfor %}
+// {{ playbook_dir | basename }} {{ ansible_managed }} {{ nothing | default('missing') }} {{ inventory_file | basename }}
+""")
+    fleet.render("--output", fleet.folder / "out")
+    fleet.write("play.yml", """
+- hosts: all
+  gather_facts: false
+  connection: local
+  tasks:
+    - template:
+        src: "{{ lookup('first_found', ['templates/' ~ inventory_hostname ~ '/config.alloy.j2',
+                 'templates/' ~ inventory_hostname_short ~ '/config.alloy.j2', 'templates/config.alloy.j2']) }}"
+        dest: "{{ playbook_dir }}/../ansible/{{ inventory_hostname }}.alloy"
+      when: "'alloy' in services"
+""")
+    (fleet.folder / "ansible").mkdir()
+    play = subprocess.run(["/usr/bin/ansible-playbook", "-i", "inventory", "play.yml", "-e",
+                           "ansible_python_interpreter=/usr/bin/python3"], cwd=fleet.tree, text=True,
+                          env={**SYSTEM, "HOME": str(fleet.folder), "ANSIBLE_FORKS": "2"}, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT)
+    check(play.returncode == 0, play.stdout)
+    theirs = {f"{path.stem}/config.alloy": path.read_bytes() for path in (fleet.folder / "ansible").glob("*.alloy")}
+    ours = files_below(fleet.folder / "out")
+    check(ours.keys() == theirs.keys(), f"ours {sorted(ours)}, Ansible's {sorted(theirs)}")
+    for name, text in theirs.items():
+        check(ours[name] == text, f"{name}: ours\n{ours[name].decode()}\nAnsible's\n{text.decode()}")
+
+
+def prints():
+    """One host goes to stdout as it is; several are parted by lines with their names."""
+    fleet = Fleet()
+    one, _ = fleet.render("--limit", "oberon.incus")
+    check(one == (GOLDEN / "oberon.incus/config.alloy").read_text(), one)
+    two, _ = fleet.render("-l", "ariel*", "-l", "umbriel.incus")
+    parts = [f"==> {host}.incus <==\n" + (GOLDEN / f"{host}.incus/config.alloy").read_text() for host in ("ariel", "umbriel")]
+    check(two == "\n".join(parts), two)
+
+
+def writes_and_compares():
+    """--output writes files that only the owner reads; --diff tells what would change and writes nothing."""
+    fleet = Fleet()
+    out = fleet.folder / "out"
+    _, said = fleet.render("--output", out, "--limit", "applications")
+    check("4 hosts, 4 written" in said, said)
+    file = out / "puck.incus/config.alloy"
+    check(stat.S_IMODE(file.stat().st_mode) == 0o600, oct(file.stat().st_mode))
+    shown, said = fleet.render("--output", out, "--limit", "applications", "--diff", "--exit-code")
+    check(shown == "" and "4 hosts, 0 would change" in said, shown + said)
+    before = files_below(out)
+    shown, said = fleet.render("--output", out, "--limit", "applications", "--diff", "--exit-code", "-e", "syslog_format=rfc5424",
+                               status=2)
+    check('-    syslog_format = "rfc3164"' in shown and '+    syslog_format = "rfc5424"' in shown, shown)
+    check(files_below(out) == before, "--diff wrote")
+    fleet.render("--diff", status=64)
+
+
+def selects():
+    """Only hosts with alloy in their services; a host that is named without it is told so; unknown names are errors."""
+    fleet = Fleet()
+    shown, _ = fleet.render()
+    check("==> prospero.incus <==" in shown and "sycorax" not in shown, shown)
+    _, said = fleet.render("--limit", "sycorax.incus", status=1)
+    check("sycorax.incus is not managed, its services do not hold 'alloy': left alone" in said, said)
+    _, said = fleet.render("--limit", "sycorax.incus,caliban.incus")
+    check("sycorax.incus is not managed" in said, said)
+    _, said = fleet.render("--limit", "pucc.incus", status=1)
+    check("no host and no group of the inventory is named 'pucc.incus'; did you mean 'puck.incus'?" in said, said)
+    fleet.write("templates/puck.incus/config.alloy.j2", "// the full name comes first\n")
+    shown, _ = fleet.render("--limit", "puck.incus")
+    check(shown == "// the full name comes first\n", shown)
+
+
+def reports_every_problem():
+    """All problems of all hosts in one run, each pointing into its template; nothing is written."""
+    fleet = Fleet()
+    fleet.append("templates/config.alloy.j2", "// {{ no_such_variable }}\n// {{ loki_urk }}\n")
+    fleet.append("templates/oberon/config.alloy.j2", "{% if %}\n")
+    fleet.append("templates/titania/config.alloy.j2", 'loki.write "x" { endpoint { url = } }\n')
+    fleet.append("templates/neo4j.alloy.j2", "{{ 1 / 0 }}\n")
+    fleet.write("host_vars/puck.incus.yml", "services: [alloy\n")
+    shown, said = fleet.render("--output", fleet.folder / "out", status=1)
+    check(shown == "" and not (fleet.folder / "out").exists(), "something was written")
+    lines = {name: len((fleet.tree / f"templates/{name}").read_text().splitlines())
+             for name in ("config.alloy.j2", "oberon/config.alloy.j2", "titania/config.alloy.j2", "neo4j.alloy.j2")}
+    for wanted in (f"prospero.incus, caliban.incus: templates/config.alloy.j2:{lines['config.alloy.j2'] - 1}:",
+                   "'no_such_variable' is undefined", "loki_url",
+                   f"templates/config.alloy.j2:{lines['config.alloy.j2']}:",
+                   f"oberon.incus: templates/oberon/config.alloy.j2:{lines['oberon/config.alloy.j2']}",
+                   f"titania.incus: templates/titania/config.alloy.j2:{lines['titania/config.alloy.j2']}:35: ",
+                   f"ariel.incus: templates/neo4j.alloy.j2:{lines['neo4j.alloy.j2']}:",
+                   "puck.incus: host_vars/puck.incus.yml:"):
+        check(wanted in said, f"{wanted!r} is missing in:\n{said}")
+    check("\n  " + str(lines["oberon/config.alloy.j2"]) + " | {% if %}\n" in said, said)
+
+
+def vaulted_values():
+    """An encrypted value matters only when a template reads it; then it needs the password."""
+    if not Path("/usr/bin/ansible-vault").exists():
+        print("ansible-core is not installed: nothing was compared")
+        return
+    fleet = Fleet()
+    (fleet.folder / "password").write_text("swordfish\n")
+    text = subprocess.run(["/usr/bin/ansible-vault", "encrypt_string", "--vault-password-file", fleet.folder / "password",
+                           "--name", "loki_password", "s3cret"], env={**SYSTEM, "HOME": str(fleet.folder)}, text=True,
+                          check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+    fleet.append("group_vars/all.yml", "\n" + text + "\nindirect: \"{{ loki_password }}!\"\n")
+    fleet.render()
+    fleet.append("templates/oberon/config.alloy.j2", "// {{ indirect }}\n")
+    _, said = fleet.render(status=1)
+    check("oberon.incus: " in said and "variable 'loki_password' (group_vars/all.yml:" in said and
+          "no vault password was given; --vault-password-file names one" in said, said)
+    check("undefined" not in said, said)
+    shown, _ = fleet.render("--limit", "oberon.incus", "--vault-password-file", fleet.folder / "password")
+    check(shown.endswith("// s3cret!\n"), shown)
+    (fleet.folder / "password").write_text("wrong\n")
+    _, said = fleet.render("--vault-password-file", fleet.folder / "password", status=1)
+    check("none of the vault passwords fits" in said, said)
+
+
+def other_trees():
+    """-i, --templates and -e; several inventories; INI; no inventory at all."""
+    fleet = Fleet()
+    fleet.write("other/hosts.ini", "[lab]\nlab1 services=\"['alloy']\" name=ini\nlab2 services=\"['alloy']\"\n")
+    fleet.write("other/alloy/config.alloy.j2", "// {{ name | default('none') }} {{ inventory_hostname }} {{ level }}\n")
+    fleet.write("other/alloy/group_vars/lab.yml", "level: beside the templates\n")
+    fleet.write("other/group_vars/lab.yml", "level: beside the inventory\n")
+    words = ("-i", "other/hosts.ini", "--templates", "other/alloy", "--limit", "lab1")
+    shown, _ = fleet.render(*words)
+    check(shown == "// ini lab1 beside the templates\n", shown)
+    shown, _ = fleet.render(*words, "-e", "name=extra", "-e", "{level: yaml}")
+    check(shown == "// extra lab1 yaml\n", shown)
+    fleet.write("vars.yml", "name: \"{{ inventory_hostname | upper }}\"\n")
+    shown, _ = fleet.render(*words, "-e", "@vars.yml")
+    check(shown == "// LAB1 lab1 beside the templates\n", shown)
+    shown, _ = fleet.render("-i", "other/hosts.ini", "-i", "inventory", "--limit", "lab1,caliban.incus")
+    check("==> lab1 <==" in shown and "==> caliban.incus <==" in shown, shown)
+    _, said = fleet.render(cwd=fleet.folder, status=1)
+    check("there is no inventory: inventory does not exist; -i names another" in said, said)
+    fleet.write("inventory/broken.yml", "all: {{ x }}\n")
+    _, said = fleet.render(status=1)
+    check("inventory/broken.yml:1:6: " in said and "has to be quoted" in said, said)
+
+
+CASES = {case.__name__: case for case in (golden, equals_ansible, prints, writes_and_compares, selects, reports_every_problem,
+                                          vaulted_values, other_trees)}
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["--list"]:
+        print(";".join(CASES))
+    elif len(sys.argv) == 2 and sys.argv[1] in CASES:
+        CASES[sys.argv[1]]()
+    else:
+        sys.exit(f"usage: {sys.argv[0]} --list | {' | '.join(CASES)}")

@@ -52,8 +52,10 @@ class Conversation final : public remote::Dialogue {
   }
 
   Result<> on_output(std::string_view bytes, Input& input) override {
+    const std::size_t searched = pending_.size();
     pending_.append(bytes);
-    for (auto end = pending_.find('\n'); end != std::string::npos; end = pending_.find('\n')) {
+    for (auto end = pending_.find('\n', searched); end != std::string::npos;
+         end = pending_.find('\n')) {
       const std::string line = pending_.substr(0, end);
       pending_.erase(0, end + 1);
       // What a login shell prints goes by.

@@ -1,0 +1,174 @@
+#include "fleetctl/command/host_run.h"
+
+#include <signal.h>
+#include <sys/stat.h>
+
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <fstream>
+
+#include "agent/base/file.h"
+#include "fleetctl/remote/local.h"
+#include "tests/support/temp_dir.h"
+
+namespace fleetctl::command {
+namespace {
+
+// A host that says one text after the script and then ends, with a status or a broken connection.
+class Saying final : public remote::Remote {
+ public:
+  Saying(std::string text, agent::Result<int> end) : text_(std::move(text)), end_(std::move(end)) {}
+  agent::Result<> connect(remote::Mono) override { return {}; }
+  agent::Result<int> exec(const std::string&, remote::Dialogue& dialogue, remote::Mono) override {
+    remote::Input input;
+    dialogue.on_start(input);
+    // In pieces of seven bytes, as a network may cut it.
+    for (std::size_t at = 0; at < text_.size(); at += 7) {
+      if (auto told = dialogue.on_output(std::string_view(text_).substr(at, 7), input); !told) {
+        return agent::fail(told.error());
+      }
+    }
+    return end_;
+  }
+
+ private:
+  std::string text_;
+  agent::Result<int> end_;
+};
+
+struct Run {
+  plan::Wanted wanted{plan::standard_files("a\n", "[Unit]\n"), {"adm"}, "0123456789abcdef"};
+  plan::Release release{"0123456789abcdef",
+                        std::string(64, 'a'),
+                        "x86_64",
+                        "2.36",
+                        std::make_shared<const std::string>("x"),
+                        1};
+  HostOrder order{wanted,   release, {"n0", "me@box", plan::Become::kNone, "root", false}, {}, "r1",
+                  "me@box", true};
+  agent::SystemClock clock;
+
+  HostResult with(remote::Remote& remote) {
+    ::signal(SIGPIPE, SIG_IGN);
+    return run_host(remote, order, clock.mono() + std::chrono::seconds(60));
+  }
+};
+
+// A `sudo` of our own first in PATH, and an `id` that says we are nobody, for as long as it lives.
+class FakeSudo {
+ public:
+  explicit FakeSudo(const std::string& body) : path_(std::getenv("PATH")) {
+    tool("sudo", body);
+    tool("id", "echo nobody");
+    ::setenv("PATH", (folder_.path().string() + ":" + path_).c_str(), 1);
+  }
+  ~FakeSudo() { ::setenv("PATH", path_.c_str(), 1); }
+
+ private:
+  void tool(const std::string& name, const std::string& body) {
+    std::ofstream(folder_ / name) << "#!/bin/sh\n" << body << "\n";
+    ::chmod((folder_ / name).c_str(), 0755);
+  }
+  agent::TempDir folder_;
+  std::string path_;
+};
+
+// sudo -S -p PROMPT -u root -- COMMAND...: asks until the password is right, three times at most.
+constexpr const char* kAsking =
+    "for i in 1 2 3; do printf '%s' \"$3\" >&2; read -r word || exit 1\n"
+    "if [ \"$word\" = sesame ]; then shift 6; exec \"$@\"; fi; echo 'Sorry, try again.' >&2; done; "
+    "exit 1";
+
+constexpr const char* kFacts =
+    "n0 arch x86_64\nn0 systemd yes\nn0 unit active enabled\nn0 release yes\nn0 ready\n";
+
+}  // namespace
+
+TEST_CASE("host run: sudo's question gets the password, and the script goes on after it") {
+  const FakeSudo sudo(kAsking);
+  Run run;
+  run.order.exec.become = plan::Become::kPassword;
+  run.order.become_password = agent::Secret("sesame");
+  const agent::SystemClock clock;
+  remote::Local local(clock);
+  const HostResult result = run.with(local);
+  // What this machine is does not matter here: the script ran and told something of its own.
+  INFO(result.text);
+  CHECK(result.text.find("sudo") == std::string::npos);
+  CHECK(result.text.find("ended with status") == std::string::npos);
+}
+
+TEST_CASE("host run: a wrong password is not tried again") {
+  const FakeSudo sudo(kAsking);
+  Run run;
+  run.order.exec.become = plan::Become::kPassword;
+  run.order.become_password = agent::Secret("wrong");
+  const agent::SystemClock clock;
+  remote::Local local(clock);
+  const HostResult result = run.with(local);
+  CHECK(result.state == HostState::kFailed);
+  CHECK(result.text == "sudo: wrong password");
+}
+
+TEST_CASE("host run: where sudo does not ask, the password is not sent") {
+  const agent::TempDir folder;
+  const std::string seen = (folder / "seen").string();
+  const FakeSudo sudo("shift 6; echo n0 hello; cat >" + seen);
+  Run run;
+  run.order.exec.become = plan::Become::kPassword;
+  run.order.become_password = agent::Secret("sesame");
+  const agent::SystemClock clock;
+  remote::Local local(clock);
+  const HostResult result =
+      run_host(local, run.order, clock.mono() + std::chrono::milliseconds(500));
+  CHECK(result.text == "no end in time");
+  CHECK(agent::read_file(seen).value_or("").find("sesame") == std::string::npos);
+  CHECK(agent::read_file(seen).value_or("").find("N='n0'") == 0);
+}
+
+TEST_CASE("host run: a sudo that wants a password nobody gave says how to give it") {
+  const FakeSudo sudo("echo 'sudo: a password is required' >&2; exit 1");
+  Run run;
+  run.order.exec.become = plan::Become::kSudo;
+  const agent::SystemClock clock;
+  remote::Local local(clock);
+  CHECK(run.with(local).text ==
+        "sudo wants a password (or does not know us): give -K or ansible_become_password");
+}
+
+TEST_CASE(
+    "host run: a connection that breaks during the change is told apart from one that breaks "
+    "before it") {
+  Run run;
+  run.order.check = false;
+  const auto broke = [] {
+    return agent::fail(agent::ErrorCode::kUnavailable, "the connection broke");
+  };
+  Saying early("n0 arch x86_64\n", broke());
+  CHECK(run.with(early).state == HostState::kFailed);
+  Saying late(std::string(kFacts) + "n0 {\"step\":\"install\"}\n", broke());
+  const HostResult result = run.with(late);
+  CHECK(result.state == HostState::kLost);
+  CHECK(result.text.find("the connection broke while the host was changing") == 0);
+  Saying killed(std::string(kFacts) + "n0 {\"step\":\"install\"}\n", 137);
+  CHECK(run.with(killed).state == HostState::kLost);
+}
+
+TEST_CASE("host run: what the host sends without our word is nobody's order") {
+  Run run;
+  Saying noise("n1 ready\nready\n n0 ready\n" + std::string(kFacts), 0);
+  CHECK(run.with(noise).state == HostState::kWouldChange);
+}
+
+TEST_CASE("host run: a host that sends without end or sense is cut off") {
+  Run run;
+  Saying endless(std::string(2U << 20, 'x'), 0);
+  CHECK(run.with(endless).text == "the host sent a line without end");
+  Saying senseless("n0 free lots\n", 0);
+  CHECK(run.with(senseless).text == "unreadable fact: free lots");
+  run.order.check = false;
+  Saying report(std::string(kFacts) + "n0 not json\n", 0);
+  CHECK(run.with(report).text.find("the host's report cannot be read") == 0);
+}
+
+}  // namespace fleetctl::command

@@ -38,11 +38,10 @@ class DiscoveryRelabel final : public component::Configured<DiscoveryRelabelArgs
       if ((*rules)->apply(labels) && !labels.labels().empty())
         output.push_back(std::move(labels).take());
     }
-    return component::Commit(
-        [this, rules = std::move(*rules), output = component::targets_value(output)] {
-          rules_ = rules;
-          host_.exports({{"output", output}, {"rules", component::capsule(rules_)}});
-        });
+    // Published here, so that whatever refers to it is evaluated with the new targets.
+    host_.exports(
+        {{"output", component::targets_value(output)}, {"rules", component::capsule(*rules)}});
+    return component::Commit([this, rules = std::move(*rules)] { rules_ = rules; });
   }
 
  private:

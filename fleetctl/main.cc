@@ -118,7 +118,11 @@ void add_deploy(CLI::App& app, DeployArguments& arguments, Action& action) {
   command->add_option("--format", arguments.format, "text, or json: one object per line")
       ->check(CLI::IsMember({"text", "json"}))
       ->capture_default_str();
-  command->add_option("--agent", arguments.agent, "Folder of the agent's bundle")->type_name("DIR");
+  command
+      ->add_option(
+          "--agent-bundle", arguments.agent,
+          "Folder of the agent that is brought to hosts (default: ../bundle beside fleetctl)")
+      ->type_name("DIR");
   command->footer(
       "Examples:\n"
       "  fleetctl deploy --limit puck.incus --check --diff\n"

@@ -1,3 +1,4 @@
+house_test(fleetctl/command/deploy_test.cc LIBS fleetctl_command)
 house_test(fleetctl/command/report_test.cc LIBS fleetctl_command)
 # Each case of render_test.py is a test of its own.
 set(script ${CMAKE_SOURCE_DIR}/tests/fleetctl/command/render_test.py)

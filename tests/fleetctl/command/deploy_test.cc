@@ -1,0 +1,279 @@
+// A deploy as a transcript: what each host is sent, what it answers, and what the operator reads.
+#include "fleetctl/command/deploy.h"
+
+#include <catch2/catch.hpp>
+#include <map>
+#include <sstream>
+
+#include "agent/base/file.h"
+#include "fleetctl/remote/printing.h"
+#include "fleetctl/value/value.h"
+#include "tests/support/stepping_clock.h"
+
+namespace fleetctl::command {
+namespace {
+
+class PlainHost final : public Host {
+ public:
+  PlainHost(std::string name, std::string configuration,
+            std::vector<std::string> services = {"alloy"})
+      : name_(std::move(name)),
+        configuration_(std::move(configuration)),
+        services_(std::move(services)) {
+    connection_.address = name_;
+  }
+  const std::string& name() const override { return name_; }
+  const std::string& short_name() const override { return name_; }
+  const inventory::Connection& connection() const override { return connection_; }
+  const std::vector<std::string>& services() const override { return services_; }
+  const std::string& configuration() const override { return configuration_; }
+  const std::filesystem::path& template_path() const override { return path_; }
+  agent::Result<std::optional<value::Value>> variable(std::string_view) const override {
+    return std::optional<value::Value>();
+  }
+  agent::Result<std::string> text(std::string_view, std::string otherwise) const override {
+    return otherwise;
+  }
+  inventory::Connection connection_;
+
+ private:
+  std::string name_, configuration_;
+  std::vector<std::string> services_;
+  std::filesystem::path path_;
+};
+
+class Unreachable final : public remote::Remote {
+ public:
+  agent::Result<> connect(remote::Mono) override {
+    return agent::fail(agent::ErrorCode::kUnavailable, "puck port 22: No route to host");
+  }
+  agent::Result<int> exec(const std::string&, remote::Dialogue&, remote::Mono) override {
+    return 0;
+  }
+};
+
+using Answers = std::vector<remote::Printing::Answer>;
+
+constexpr const char* kEnd = "n0-end\n";
+constexpr const char* kReport =
+    R"({"outcome":"changed","effect":"restart","changes":["user fleet-agent","config.alloy"],"notes":[],"error":"","log":[]})";
+
+std::string bare_facts() {
+  return "Welcome to this host!\nn0 arch x86_64\nn0 os debian 12\nn0 libc glibc 2.36\nn0 free "
+         "1000000\nn0 systemd yes\n"
+         "n0 unit inactive none\nn0 group adm exists\nn0 ready\n";
+}
+std::string served_facts(const std::string& config, const std::string& unit = "[Unit]\n") {
+  return "n0 arch x86_64\nn0 libc glibc 2.36\nn0 systemd yes\nn0 unit active enabled\nn0 user "
+         "yes\nn0 release yes\n"
+         "n0 current 0123456789abcdef\nn0 file /etc/fleet-agent/config.alloy " +
+         agent::sha256_hex(config) +
+         " 640 fleet-agent\nn0 file /etc/systemd/system/fleet-agent.service " +
+         agent::sha256_hex(unit) + " 644 root\nn0 ready\n";
+}
+
+struct Run {
+  Fleet fleet;
+  AgentBundle bundle;
+  DeployOptions options;
+  agent::SteppingClock clock;
+  std::map<std::string, Answers> answers;
+  std::map<std::string, std::string> transcripts;
+  std::ostringstream out, err;
+  int status = 0;
+
+  Run() {
+    bundle.unit = "[Unit]\n";
+    bundle.release = plan::Release{"0123456789abcdef",
+                                   std::string(64, 'a'),
+                                   "x86_64",
+                                   "2.36",
+                                   std::make_shared<const std::string>("\x1f\x8b\xff archive"),
+                                   1000};
+    options.forks = 1;
+    options.run = "r1";
+    options.who = "me@box";
+  }
+  std::shared_ptr<PlainHost> host(const std::string& name, const std::string& config,
+                                  Answers says) {
+    auto made = std::make_shared<PlainHost>(name, config);
+    fleet.hosts.push_back(made);
+    answers[name] = std::move(says);
+    return made;
+  }
+  ExitCode deploy() {
+    const Reacher reacher = [&](const Host& one) -> agent::Result<Reached> {
+      Reached reached;
+      if (answers[one.name()].empty()) {
+        reached.remote = std::make_unique<Unreachable>();
+      } else {
+        reached.remote = std::make_unique<remote::Printing>(transcripts[one.name()],
+                                                            answers[one.name()], status);
+      }
+      return reached;
+    };
+    return command::deploy(
+        fleet, bundle, options, reacher, [] { return std::string("n0"); }, clock, out, err);
+  }
+};
+
+// The transcript from the end of the script on.
+std::string after_script(const std::string& transcript) {
+  const auto end = transcript.find("> n0-end\n");
+  return end == std::string::npos ? transcript : transcript.substr(end + 9);
+}
+
+}  // namespace
+
+TEST_CASE("deploy: a host that has everything is told to end, and nothing is sent") {
+  Run run;
+  run.host("puck", "a\n", {{kEnd, served_facts("a\n")}});
+  CHECK(run.deploy() == ExitCode::kDone);
+  CHECK(run.out.str() == "puck  unchanged     [0.00 s]\n1 host: 1 unchanged.  0.00 s  (run r1)\n");
+  CHECK(after_script(run.transcripts["puck"]) == "> end\n> (end)\n");
+}
+
+TEST_CASE("deploy: a bare host gets the agent, then the bundle") {
+  Run run;
+  const std::string archive = *run.bundle.release.archive;
+  run.host("puck", "a\n",
+           {{kEnd, bare_facts()},
+            {archive, "n0 received\n"},
+            {"[Unit]\n", "n0 {\"step\":\"look\"}\nn0 " + std::string(kReport) + "\n"}});
+  CHECK(run.deploy() == ExitCode::kDone);
+  CHECK(run.out.str() ==
+        "puck  changed       user fleet-agent, config.alloy (restart)  [0.00 s]\n1 host: 1 "
+        "changed.  0.00 s  (run r1)\n");
+  const std::string sent = after_script(run.transcripts["puck"]);
+  INFO(sent);
+  CHECK(sent.find("> release 11 " + std::string(64, 'a') +
+                  "\n> (11 bytes)\n> apply\n> fleet-apply 1 ") == 0);
+  CHECK(sent.find("\"groups\":[\"systemd-journal\",\"adm\"]") != std::string::npos);
+}
+
+TEST_CASE("deploy: docker among the services asks for the docker group") {
+  Run run;
+  run.fleet.hosts.push_back(
+      std::make_shared<PlainHost>("puck", "a\n", std::vector<std::string>{"alloy", "docker"}));
+  run.answers["puck"] = {{kEnd, bare_facts()}};
+  run.deploy();
+  CHECK(run.transcripts["puck"].find("> GROUPS_WANTED='systemd-journal adm docker'\n") !=
+        std::string::npos);
+}
+
+TEST_CASE("deploy: --check tells and changes nothing, --diff shows, secrets masked") {
+  Run run;
+  run.options.check = run.options.diff = true;
+  run.host("puck", "a\npassword = \"new\"\n",
+           {{kEnd, served_facts("a\npassword = \"old\"\n")},
+            {"show\n", "n0 | a\nn0 | password = \"old\"\nn0 shown\n"}});
+  CHECK(run.deploy() == ExitCode::kDone);
+  const std::string said = run.out.str();
+  INFO(said);
+  CHECK(said.find("@@ -1,2 +1,2 @@\n a\n-password = \"(secret #") != std::string::npos);
+  CHECK(said.find("\"new\"") == std::string::npos);
+  CHECK(said.find("\"old\"") == std::string::npos);
+  CHECK(said.find("puck  would change  config.alloy (reload)  [0.00 s]\n") != std::string::npos);
+  CHECK(after_script(run.transcripts["puck"]) == "> show\n> end\n> (end)\n");
+  CHECK(run.transcripts["puck"].find("> LOCK='no'\n") != std::string::npos);
+  run.options.exit_code = true;
+  CHECK(run.deploy() == ExitCode::kDiffers);
+}
+
+TEST_CASE("deploy: one host's trouble is one line, and the others go on") {
+  Run run;
+  run.host("ariel", "a\n", {});
+  run.host("oberon", "a\n", {{kEnd, "n0 error failed disk is gone\n"}});
+  run.host("puck", "a\n", {{kEnd, served_facts("a\n")}});
+  CHECK(run.deploy() == ExitCode::kHostFailed);
+  CHECK(run.out.str() ==
+        "ariel   unreachable   puck port 22: No route to host  [0.00 s]\n"
+        "oberon  failed        disk is gone  [0.00 s]\n"
+        "puck    unchanged     [0.00 s]\n"
+        "3 hosts: 1 unchanged, 1 failed, 1 unreachable.  0.00 s  (run r1)\n");
+}
+
+TEST_CASE("deploy: only unreachable hosts have an exit status of their own") {
+  Run run;
+  run.host("ariel", "a\n", {});
+  CHECK(run.deploy() == ExitCode::kUnreachable);
+}
+
+TEST_CASE("deploy: a rollback carries the agent's own words, without what would move the cursor") {
+  Run run;
+  run.host("puck", "b\n",
+           {{kEnd, served_facts("a\n")},
+            {"[Unit]\n",
+             "n0 "
+             "{\"outcome\":\"rolled-back\",\"effect\":\"restart\",\"changes\":[\"config.alloy\"],"
+             "\"notes\":[],"
+             "\"error\":\"not ready after 30s\",\"log\":[\"listen 51402: \\u001b[31maddress in "
+             "use\"]}\n"}});
+  CHECK(run.deploy() == ExitCode::kRolledBack);
+  CHECK(run.out.str() ==
+        "puck  rolled back   not ready after 30s  [0.00 s]\n    listen 51402: ?[31maddress in use\n"
+        "1 host: 1 rolled back.  0.00 s  (run r1)\n");
+}
+
+TEST_CASE("deploy: a held lock names who holds it") {
+  Run run;
+  run.host("puck", "a\n", {{kEnd, "n0 error locked you@there, run r9 since 2026\n"}});
+  CHECK(run.deploy() == ExitCode::kLocked);
+  CHECK(run.out.str().find(
+            "locked        another deploy is at work there: you@there, run r9 since 2026") !=
+        std::string::npos);
+}
+
+TEST_CASE("deploy: an end without a report is a failure, with the status") {
+  Run run;
+  run.status = 3;
+  run.host("puck", "b\n", {{kEnd, served_facts("a\n")}, {"[Unit]\n", "n0 {\"step\":\"look\"}\n"}});
+  CHECK(run.deploy() == ExitCode::kHostFailed);
+  CHECK(run.out.str().find("failed        the host's shell ended with status 3") !=
+        std::string::npos);
+}
+
+TEST_CASE("deploy: a problem in the tree stops everything before a host is touched") {
+  Run run;
+  run.host("puck", "a\n", {{kEnd, served_facts("a\n")}});
+  run.fleet.problems = {{"ariel", "config.alloy.j2:3:7: 'x' is undefined"}};
+  CHECK(run.deploy() == ExitCode::kRefused);
+  CHECK(run.transcripts.empty());
+  CHECK(run.err.str() == "ariel: config.alloy.j2:3:7: 'x' is undefined\nNo host was touched.\n");
+}
+
+TEST_CASE("deploy: sudo's question is answered only where our word is in it, and only once") {
+  Run run;
+  run.options.reach.become = true;
+  run.options.reach.become_password = agent::Secret("hunter2");
+  run.host("puck", "a\n", {{"", "n0 hello\n"}, {kEnd, served_facts("a\n")}});
+  CHECK(run.deploy() == ExitCode::kDone);
+  CHECK(run.transcripts["puck"].find("sudo -S -p n0-password: -u root -- /bin/sh") !=
+        std::string::npos);
+  CHECK(run.transcripts["puck"].find("hunter2") == std::string::npos);
+}
+
+TEST_CASE("deploy: a way to become root that is not supported concerns that host only") {
+  Run run;
+  run.host("ariel", "a\n", {{kEnd, served_facts("a\n")}})->connection_.become = true;
+  std::static_pointer_cast<PlainHost>(std::const_pointer_cast<Host>(run.fleet.hosts[0]))
+      ->connection_.become_method = "doas";
+  run.host("puck", "a\n", {{kEnd, served_facts("a\n")}});
+  CHECK(run.deploy() == ExitCode::kUnreachable);
+  CHECK(run.out.str().find("ansible_become_method: doas is not supported, sudo is") !=
+        std::string::npos);
+  CHECK(run.out.str().find("puck   unchanged") != std::string::npos);
+}
+
+TEST_CASE("deploy: as JSON, one object per line") {
+  Run run;
+  run.options.json = true;
+  run.host("puck", "a\n", {{kEnd, served_facts("a\n")}});
+  run.deploy();
+  CHECK(run.out.str().find(R"("host":"puck")") != std::string::npos);
+  CHECK(run.out.str().find(
+            "{\"run\":\"r1\",\"seconds\":0.0,\"summary\":\"1 host: 1 unchanged\"}\n") !=
+        std::string::npos);
+}
+
+}  // namespace fleetctl::command

@@ -1,6 +1,7 @@
 #include "fleetctl/command/fleet.h"
 
 #include <algorithm>
+#include <set>
 #include <system_error>
 #include <utility>
 
@@ -181,7 +182,11 @@ Result<Fleet> load_fleet(const FleetOptions& options, const ConfigurationCheck& 
     if (fleet.problems.size() == before) fleet.hosts.push_back(host);
   }
   fleet.warnings = tree->warnings();
-  for (const std::string& warning : selection->warnings) fleet.warnings.push_back(warning);
+  fleet.warnings.insert(fleet.warnings.end(), selection->warnings.begin(),
+                        selection->warnings.end());
+  // A shared file's warning comes once for each host that it was checked for.
+  std::set<std::string> seen;
+  std::erase_if(fleet.warnings, [&](const std::string& w) { return !seen.insert(w).second; });
   return fleet;
 }
 

@@ -213,28 +213,40 @@ class Selector {
     }
     if (result.empty() && !group_matched) {
       const bool wild = regex || pattern.find_first_of("?*[") != std::string_view::npos;
-      if (!wild) return unknown(pattern, pattern.size() != whole.size());
+      if (!wild) return by_short_name(pattern, pattern.size() != whole.size());
       selection_.warnings.push_back("limit: '" + std::string(whole) + "' matches no host");
     }
     return result;
+  }
+
+  Result<std::vector<const Host*>> by_short_name(std::string_view name, bool subscripted) {
+    std::vector<const Host*> hosts;
+    for (const auto& host : inventory_.hosts())
+      if (short_of(host->name) == name) hosts.push_back(host.get());
+    if (hosts.empty()) return unknown(name, subscripted);
+    if (hosts.size() > 1)
+      return fail(ErrorCode::kInvalid, "limit: '" + std::string(name) + "' may be '" +
+                                           hosts[0]->name + "' or '" + hosts[1]->name + "'");
+    selection_.named.push_back(hosts[0]->name);
+    return hosts;
+  }
+
+  static std::string_view short_of(std::string_view name) {
+    return is_ip_address(name) ? name : name.substr(0, name.find('.'));
   }
 
   tl::unexpected<agent::Error> unknown(std::string_view name, bool subscripted) const {
     std::vector<std::string_view> names;
     for (const auto& host : inventory_.hosts()) {
       names.push_back(host->name);
-      names.push_back(std::string_view(host->name).substr(0, host->name.find('.')));
+      names.push_back(short_of(host->name));
     }
     for (const auto& group : inventory_.groups()) names.push_back(group->name);
     std::string message =
         "limit: no host and no group of the inventory is named '" + std::string(name) + "'";
-    std::string near(agent::nearest(name, names));
-    for (const auto& host : inventory_.hosts()) {
-      if (host->name == near) break;
-      if (std::string_view(host->name).substr(0, host->name.find('.')) == near) near = host->name;
-    }
     if (subscripted) message += " (what stands in [ ] at the end of a part counts its hosts)";
-    if (!near.empty()) message += "; did you mean '" + near + "'?";
+    const std::string_view near = agent::nearest(name, names);
+    if (!near.empty()) message += "; did you mean '" + std::string(near) + "'?";
     return fail(ErrorCode::kNotFound, std::move(message));
   }
 

@@ -4,6 +4,7 @@
 //   subscript := "[" n "]" | "[" from ":" [to] "]"              (both ends included)
 // Parts without prefix are united first (none: all hosts), then every & intersects, then every !
 // takes away, whatever their order in the text.
+// Beyond Ansible: a plain name that nothing has may be the short name (up to the dot) of one host.
 #pragma once
 
 #include <string>

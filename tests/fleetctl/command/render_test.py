@@ -150,6 +150,8 @@ def selects():
     check("sycorax.incus is not managed" in said, said)
     _, said = fleet.render("--limit", "pucc.incus", status=1)
     check("no host and no group of the inventory is named 'pucc.incus'; did you mean 'puck.incus'?" in said, said)
+    shown, _ = fleet.render("--limit", "caliban")
+    check(shown == (GOLDEN / "caliban.incus/config.alloy").read_text(), shown)
     fleet.write("templates/puck.incus/config.alloy.j2", "// the full name comes first\n")
     shown, _ = fleet.render("--limit", "puck.incus")
     check(shown == "// the full name comes first\n", shown)

@@ -66,11 +66,21 @@ TEST_CASE("pattern: a name that is not there is an error, with the nearest one")
   CHECK(
       fleet.select({"lome"}) ==
       "error: limit: no host and no group of the inventory is named 'lome'; did you mean 'lone'?");
-  CHECK(fleet.select({"w2"}) ==
-        "error: limit: no host and no group of the inventory is named 'w2'; did you mean 'w2.x'?");
   CHECK_THAT(fleet.select({"!nosuch"}), Catch::StartsWith("error: "));
   CHECK_THAT(fleet.select({"z*"}), Catch::Contains("selects no host"));
   CHECK_THAT(fleet.select({"@/nonexistent"}), Catch::StartsWith("error: limit: open"));
+}
+
+TEST_CASE("pattern: a host answers to its short name when nothing else has it") {
+  const Fleet fleet;
+  CHECK(fleet.select({"w2"}) == "w2.x");
+  CHECK(fleet.select({"web,!w2"}) == "w1.x w3.x w4.x");
+  Inventory twins;
+  REQUIRE(read_ini("a.x\na.y\n", "hosts", twins));
+  REQUIRE(twins.reconcile());
+  const auto selection = select_hosts(twins, {"a"});
+  REQUIRE_FALSE(selection);
+  CHECK(selection.error().message == "limit: 'a' may be 'a.x' or 'a.y'");
 }
 
 TEST_CASE("pattern: how a limit is split") {

@@ -1,0 +1,112 @@
+// A queue of records on disk, for data that cannot be read again from where it came. What it was
+// told to keep survives a kill and a power cut; what was acknowledged does not come back, except
+// for acknowledgements since the last sync().
+//
+// Bounded in bytes (oldest segments are dropped first, and counted) and in memory (a few words per
+// segment). Damage costs the damaged records only, and is counted; open() fails only when the
+// folder cannot be used at all.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "agent/base/clock.h"
+#include "agent/base/file.h"
+#include "agent/base/mutex.h"
+#include "agent/base/result.h"
+
+namespace agent::io {
+
+// Thread-safe. One process at a time uses a folder.
+class DiskQueue {
+ public:
+  struct Options {
+    std::filesystem::path folder;  // made when it is not there, mode 0700
+    std::uint64_t max_bytes = 512U << 20;
+    Duration max_age = Duration::zero();  // of the newest record of a segment; 0: no limit
+    std::uint64_t segment_bytes = 8U << 20;
+  };
+  struct Record {
+    std::uint64_t id = 0;
+    std::uint32_t items = 0;
+    std::string bytes;
+  };
+  struct Stats {
+    std::uint64_t bytes = 0;          // on disk
+    std::uint64_t items = 0;          // in records that are not acknowledged
+    bool unread = false;              // next() has more to hand out
+    std::uint64_t dropped_items = 0;  // by the budget, since open()
+    std::uint64_t damaged = 0;        // places that were no records, since open()
+  };
+  static constexpr std::size_t kMaxRecord = 16U << 20;
+
+  // `clock` outlives the queue.
+  static Result<std::unique_ptr<DiskQueue>> open(Options options, const Clock& clock);
+  ~DiskQueue();
+  DiskQueue(const DiskQueue&) = delete;
+  DiskQueue& operator=(const DiskQueue&) = delete;
+
+  // Appends a record that counts for `items` (at least 1). On disk for certain after the next
+  // sync(). On failure (kExhausted: disk full or record too large) nothing was appended.
+  Result<> append(std::string_view bytes, std::uint32_t items) EXCLUDES(mutex_);
+  // Makes all appended records and all acknowledgements durable with one fsync; does nothing when
+  // there are none.
+  Result<> sync() EXCLUDES(mutex_);
+  // The oldest record that was not handed out yet; none at the end.
+  std::optional<Record> next() EXCLUDES(mutex_);
+  // The record is done with. Its place is freed when all before it is done, too.
+  void acknowledge(std::uint64_t id) EXCLUDES(mutex_);
+  // next() starts again with the oldest record that is not acknowledged.
+  void rewind() EXCLUDES(mutex_);
+  Stats stats() const EXCLUDES(mutex_);
+
+ private:
+  struct Segment {
+    std::uint64_t number = 0;
+    std::uint64_t first_id = 0;  // first_id == end_id: holds no records
+    std::uint64_t end_id = 0;
+    std::uint64_t bytes = 0;
+    std::int64_t newest_ns = 0;
+    std::uint64_t live_items = 0;  // of records not acknowledged
+    FileDescriptor file;           // open while written or read
+  };
+  DiskQueue(Options options, const Clock& clock) : options_(std::move(options)), clock_(clock) {}
+  Result<> load() REQUIRES(mutex_);
+  void scan(Segment& segment) REQUIRES(mutex_);
+  std::filesystem::path path_of(std::uint64_t number) const;
+  // 0 or an errno value.
+  int open_for_reading(Segment& segment) const;
+  bool acknowledged(std::uint64_t first, std::uint64_t end) const REQUIRES(mutex_);
+  Result<> write_record(char kind, std::uint64_t id, std::uint32_t items, std::string_view bytes)
+      REQUIRES(mutex_);
+  Result<> start_segment() REQUIRES(mutex_);
+  void remove_front() REQUIRES(mutex_);
+  void read_through(Segment& segment) REQUIRES(mutex_);
+  void remove_done() REQUIRES(mutex_);
+  void keep_budget(std::uint64_t needed) REQUIRES(mutex_);
+
+  const Options options_;
+  const Clock& clock_;
+  mutable Mutex mutex_;
+  std::deque<Segment> segments_ GUARDED_BY(mutex_);  // by number; the last one is written
+  bool writable_ GUARDED_BY(mutex_) = false;         // the last segment may be appended to
+  std::uint64_t next_id_ GUARDED_BY(mutex_) = 1;
+  std::uint64_t next_segment_ GUARDED_BY(mutex_) = 1;
+  using Ranges = std::map<std::uint64_t, std::uint64_t>;  // first -> end, apart from each other
+  static void add_range(Ranges& ranges, std::uint64_t first, std::uint64_t end);
+  Ranges done_ GUARDED_BY(mutex_);      // acknowledged, or damaged
+  Ranges new_done_ GUARDED_BY(mutex_);  // acknowledged and not yet written
+  std::map<std::uint64_t, std::uint32_t> in_flight_ GUARDED_BY(mutex_);  // id -> items
+  bool unsynced_ GUARDED_BY(mutex_) = false;
+  std::uint64_t read_segment_ GUARDED_BY(mutex_) = 0;  // number; where next() goes on
+  std::uint64_t read_offset_ GUARDED_BY(mutex_) = 0;
+  Stats stats_ GUARDED_BY(mutex_);
+};
+
+}  // namespace agent::io

@@ -1,0 +1,239 @@
+#include "agent/io/disk_queue.h"
+
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <set>
+
+#include "agent/base/file.h"
+#include "agent/io/crc32c.h"
+#include "tests/support/fake_clock.h"
+#include "tests/support/temp_dir.h"
+
+using agent::FakeClock;
+using agent::TempDir;
+using agent::io::DiskQueue;
+
+namespace {
+
+struct Fixture {
+  FakeClock clock;
+  TempDir dir;
+  DiskQueue::Options options;
+  Fixture() {
+    options.folder = dir.path() / "queue";
+    options.max_bytes = 1 << 20;
+    options.segment_bytes = 4096;
+  }
+  std::unique_ptr<DiskQueue> open() {
+    auto queue = DiskQueue::open(options, clock);
+    REQUIRE(queue);
+    return std::move(*queue);
+  }
+  std::vector<std::filesystem::path> files() const {
+    std::vector<std::filesystem::path> out;
+    for (const auto& entry : std::filesystem::directory_iterator(options.folder))
+      out.push_back(entry.path());
+    std::sort(out.begin(), out.end());
+    return out;
+  }
+};
+
+std::vector<std::string> rest_of(DiskQueue& queue) {
+  std::vector<std::string> out;
+  while (auto record = queue.next()) out.push_back(record->bytes);
+  return out;
+}
+
+std::string record(int i) { return "record " + std::to_string(i); }
+
+}  // namespace
+
+TEST_CASE("disk queue: the checksum is Castagnoli's") {
+  CHECK(agent::io::crc32c("123456789") == 0xE3069283U);
+  CHECK(agent::io::crc32c("6789", agent::io::crc32c("12345")) == 0xE3069283U);
+  CHECK(agent::io::crc32c("") == 0);
+}
+
+TEST_CASE("disk queue: records come out in order, also after a restart") {
+  Fixture f;
+  {
+    const auto queue = f.open();
+    for (int i = 0; i < 5; ++i) REQUIRE(queue->append(record(i), 2));
+    REQUIRE(queue->sync());
+    CHECK(queue->stats().items == 10);
+    CHECK(queue->next()->bytes == record(0));
+  }
+  const auto queue = f.open();
+  CHECK(queue->stats().items == 10);
+  CHECK(queue->stats().unread);
+  REQUIRE(queue->append(record(5), 2));
+  for (int i = 0; i < 6; ++i) CHECK(queue->next()->bytes == record(i));
+  CHECK_FALSE(queue->next());
+  CHECK_FALSE(queue->stats().unread);
+  CHECK(queue->stats().damaged == 0);
+}
+
+TEST_CASE("disk queue: what was acknowledged does not come back, in any order") {
+  Fixture f;
+  {
+    const auto queue = f.open();
+    for (int i = 0; i < 10; ++i) REQUIRE(queue->append(record(i), 1));
+    std::vector<std::uint64_t> ids;
+    while (auto next = queue->next()) ids.push_back(next->id);
+    for (const std::size_t i : {8U, 0U, 1U, 5U}) queue->acknowledge(ids[i]);
+    queue->acknowledge(ids[5]);  // twice
+    queue->acknowledge(12345);   // never handed out
+    REQUIRE(queue->sync());
+    CHECK(queue->stats().items == 6);
+  }
+  const auto queue = f.open();
+  CHECK(queue->stats().items == 6);
+  CHECK(rest_of(*queue) ==
+        std::vector<std::string>{record(2), record(3), record(4), record(6), record(7), record(9)});
+}
+
+TEST_CASE("disk queue: rewind hands out again what is not acknowledged") {
+  Fixture f;
+  const auto queue = f.open();
+  for (int i = 0; i < 3; ++i) REQUIRE(queue->append(record(i), 1));
+  const auto first = queue->next();
+  rest_of(*queue);
+  queue->acknowledge(first->id);
+  queue->rewind();
+  CHECK(queue->stats().unread);
+  CHECK(rest_of(*queue) == std::vector<std::string>{record(1), record(2)});
+}
+
+TEST_CASE("disk queue: files go when their records are done, from the oldest on") {
+  Fixture f;
+  const auto queue = f.open();
+  for (int i = 0; i < 100; ++i) REQUIRE(queue->append(std::string(1000, 'x'), 1));
+  const std::size_t before = f.files().size();
+  CHECK(before > 10);
+  std::vector<std::uint64_t> ids;
+  while (auto next = queue->next()) ids.push_back(next->id);
+  for (std::size_t i = 50; i < 100; ++i) queue->acknowledge(ids[i]);
+  REQUIRE(queue->sync());
+  CHECK(f.files().size() >= before);
+  for (std::size_t i = 0; i < 50; ++i) queue->acknowledge(ids[i]);
+  REQUIRE(queue->sync());
+  CHECK(f.files().size() <= 1);
+  CHECK(queue->stats().items == 0);
+  REQUIRE(queue->append("after", 1));
+  CHECK(queue->next()->bytes == "after");
+}
+
+TEST_CASE("disk queue: the budget drops the oldest and counts it") {
+  Fixture f;
+  f.options.max_bytes = 40'000;
+  const auto queue = f.open();
+  for (int i = 0; i < 100; ++i) REQUIRE(queue->append(std::string(1000, static_cast<char>(i)), 3));
+  CHECK(queue->stats().bytes <= 40'000);
+  std::uint64_t bytes = 0;
+  for (const auto& file : f.files()) bytes += std::filesystem::file_size(file);
+  CHECK(bytes == queue->stats().bytes);
+  const auto left = rest_of(*queue);
+  CHECK(left.size() >= 30);
+  CHECK(left.back()[0] == 99);
+  CHECK(queue->stats().dropped_items == 3 * (100 - left.size()));
+  CHECK(queue->stats().items == 3 * left.size());
+}
+
+TEST_CASE("disk queue: too old segments are dropped") {
+  Fixture f;
+  f.options.max_age = std::chrono::hours(1);
+  {
+    const auto queue = f.open();
+    REQUIRE(queue->append("old", 7));
+  }
+  f.clock.advance(std::chrono::hours(2));
+  const auto queue = f.open();
+  CHECK_FALSE(queue->next());
+  CHECK(queue->stats().dropped_items == 7);
+}
+
+TEST_CASE("disk queue: a record larger than the limit is refused") {
+  Fixture f;
+  const auto queue = f.open();
+  const auto refused = queue->append(std::string(DiskQueue::kMaxRecord + 1, 'x'), 1);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == agent::ErrorCode::kExhausted);
+}
+
+TEST_CASE("disk queue: a folder that cannot be used is an error") {
+  Fixture f;
+  REQUIRE(agent::write_file_atomic(f.options.folder, "a file"));
+  CHECK_FALSE(DiskQueue::open(f.options, f.clock));
+}
+
+TEST_CASE("disk queue: a segment cut at any byte keeps every whole record before the cut") {
+  Fixture f;
+  {
+    const auto queue = f.open();
+    for (int i = 0; i < 6; ++i) REQUIRE(queue->append(record(i), 1));
+  }
+  const auto file = f.files().at(0);
+  const std::string bytes = agent::read_file(file).value();
+  const std::size_t size = bytes.size() / 6;
+  for (std::size_t cut = 0; cut <= bytes.size(); ++cut) {
+    for (const auto& old : f.files()) std::filesystem::remove(old);
+    REQUIRE(agent::write_file_atomic(file, std::string_view(bytes).substr(0, cut)));
+    const auto queue = f.open();
+    const std::size_t whole = cut / size;
+    const auto left = rest_of(*queue);
+    INFO("cut at " << cut);
+    REQUIRE(left.size() == whole);
+    for (std::size_t i = 0; i < whole; ++i) REQUIRE(left[i] == record(static_cast<int>(i)));
+    // And it goes on as if nothing had happened.
+    REQUIRE(queue->append("more", 1));
+    REQUIRE(queue->next()->bytes == "more");
+    REQUIRE_FALSE(queue->stats().unread);
+  }
+}
+
+TEST_CASE("disk queue: any flipped bit costs at most the record it is in") {
+  Fixture f;
+  {
+    const auto queue = f.open();
+    for (int i = 0; i < 5; ++i) REQUIRE(queue->append(record(i), 1));
+    queue->acknowledge(queue->next()->id);
+  }
+  const auto file = f.files().at(0);
+  const std::string bytes = agent::read_file(file).value();
+  for (std::size_t bit = 0; bit < bytes.size() * 8; ++bit) {
+    std::string damaged = bytes;
+    damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ (1 << (bit % 8)));
+    for (const auto& old : f.files()) std::filesystem::remove(old);
+    REQUIRE(agent::write_file_atomic(file, damaged));
+    const auto queue = f.open();
+    const auto left = rest_of(*queue);
+    INFO("bit " << bit);
+    // Records 1 to 4 but one; or all of them and also 0, when the acknowledgement was hit.
+    const std::set<std::string> seen(left.begin(), left.end());
+    REQUIRE(seen.size() == left.size());
+    REQUIRE(left.size() >= 3);
+    for (const auto& text : left) REQUIRE(text.substr(0, 7) == "record ");
+    REQUIRE(queue->stats().damaged >= 1);
+    REQUIRE_FALSE(queue->stats().unread);
+  }
+}
+
+TEST_CASE("disk queue: damage while it runs costs the record, and the file still goes") {
+  Fixture f;
+  const auto queue = f.open();
+  for (int i = 0; i < 20; ++i) REQUIRE(queue->append(std::string(1000, 'x'), 1));
+  std::string bytes = agent::read_file(f.files().at(0)).value();
+  bytes[100] = '!';   // a payload
+  bytes[1040] = '!';  // a header
+  FILE* file = fopen(f.files().at(0).c_str(), "r+");
+  fwrite(bytes.data(), 1, bytes.size(), file);
+  fclose(file);
+  std::vector<std::uint64_t> ids;
+  while (auto next = queue->next()) ids.push_back(next->id);
+  CHECK(ids.size() == 18);
+  for (const std::uint64_t id : ids) queue->acknowledge(id);
+  REQUIRE(queue->sync());
+  CHECK(queue->stats().items == 0);
+  CHECK(queue->stats().damaged == 2);
+  CHECK(f.files().size() <= 1);
+}

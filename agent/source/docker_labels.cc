@@ -1,5 +1,6 @@
 #include "agent/source/docker_labels.h"
 
+#include <charconv>
 #include <string_view>
 
 namespace agent::source {
@@ -10,6 +11,40 @@ constexpr std::size_t kMaxMetadata = 64;
 std::string_view without_slash(std::string_view name) {
   return !name.empty() && name.front() == '/' ? name.substr(1) : name;
 }
+
+void put(std::string& out, std::string_view text) {
+  out += std::to_string(text.size());
+  out += ':';
+  out += text;
+}
+
+// Takes netstrings off the front of a text.
+class Netstrings {
+ public:
+  explicit Netstrings(std::string_view text) : rest_(text) {}
+  bool get(std::string& out) {
+    std::size_t size = 0;
+    const auto [end, error] = std::from_chars(rest_.data(), rest_.data() + rest_.size(), size);
+    if (error != std::errc() || end == rest_.data() + rest_.size() || *end != ':') return false;
+    rest_.remove_prefix(static_cast<std::size_t>(end - rest_.data()) + 1);
+    if (size > rest_.size()) return false;
+    out = rest_.substr(0, size);
+    rest_.remove_prefix(size);
+    return true;
+  }
+  bool get_count(std::size_t& out) {
+    std::string text;
+    if (!get(text)) return false;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
+    return error == std::errc() && end == text.data() + text.size() && out <= rest_.size();
+  }
+  bool at_end() const { return rest_.empty(); }
+  bool starts_with(std::string_view text) const { return rest_.substr(0, text.size()) == text; }
+  void skip(std::size_t bytes) { rest_.remove_prefix(bytes); }
+
+ private:
+  std::string_view rest_;
+};
 
 }  // namespace
 
@@ -24,6 +59,49 @@ DockerEntryLabels docker_entry_labels(const model::Target& target, const model::
     labels.remove_prefix("__");
     out.streams[stream] = interner.intern(std::move(labels).take());
   }
+  return out;
+}
+
+std::string print_entry_labels(const DockerEntryLabels& labels) {
+  std::string out;
+  for (const auto& set : labels.streams) {
+    put(out, set ? std::to_string(set->labels().size()) : "-");
+    if (!set) continue;
+    for (const model::Label& label : set->labels()) {
+      put(out, label.name);
+      put(out, label.value);
+    }
+  }
+  put(out, std::to_string(labels.metadata.size()));
+  for (const auto& [name, value] : labels.metadata) {
+    put(out, name);
+    put(out, value);
+  }
+  return out;
+}
+
+std::optional<DockerEntryLabels> parse_entry_labels(std::string_view text,
+                                                    model::Interner& interner) {
+  DockerEntryLabels out;
+  Netstrings input(text);
+  for (auto& set : out.streams) {
+    if (input.starts_with("1:-")) {
+      input.skip(3);
+      continue;
+    }
+    std::size_t count = 0;
+    if (!input.get_count(count)) return std::nullopt;
+    model::Labels labels(count);
+    for (model::Label& label : labels)
+      if (!input.get(label.name) || !input.get(label.value)) return std::nullopt;
+    set = interner.intern(std::move(labels));
+  }
+  std::size_t count = 0;
+  if (!input.get_count(count)) return std::nullopt;
+  out.metadata.resize(count);
+  for (auto& [name, value] : out.metadata)
+    if (!input.get(name) || !input.get(value)) return std::nullopt;
+  if (!input.at_end()) return std::nullopt;
   return out;
 }
 

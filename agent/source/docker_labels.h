@@ -4,6 +4,7 @@
 #include <array>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -24,6 +25,14 @@ struct DockerEntryLabels {
 // labels that begin with __ go. `rules` may be null.
 DockerEntryLabels docker_entry_labels(const model::Target& target, const model::Labels& own,
                                       const model::RelabelRules* rules, model::Interner& interner);
+
+// The same as text, so that what a dead container left can be read after a restart of the agent:
+// netstrings
+// ("3:abc"), for each stream the number of labels ("-" when it is dropped), then names and values;
+// then the metadata.
+std::string print_entry_labels(const DockerEntryLabels& labels);
+std::optional<DockerEntryLabels> parse_entry_labels(std::string_view text,
+                                                    model::Interner& interner);
 
 // For a source without targets: what Docker says of the container as a target, and for the stages
 // as metadata container_name, container_id and container_label_<name>.

@@ -6,6 +6,10 @@
 // end, so that what a short life wrote is complete. The cursor (docker_cursor.h) is stored by
 // container id when entries are settled, and kept until the daemon says that the container is
 // destroyed, or does not know it for 30 days.
+//
+// The labels of each container are stored too, until its log was delivered to the end: a container
+// that ends while the pipeline is blocked, or the agent away, is read when there is nobody left who
+// names it as a target.
 #include <algorithm>
 #include <map>
 #include <memory>
@@ -35,6 +39,9 @@ constexpr Duration kRetry = std::chrono::milliseconds(500);
 constexpr Duration kLongestRetry = std::chrono::seconds(30);
 constexpr Duration kRetryRefused = std::chrono::seconds(30);
 constexpr Duration kHousekeeping = std::chrono::milliseconds(250);
+constexpr Duration kRelist = std::chrono::minutes(5);  // a belt, should an event be missed
+constexpr Duration kLongBlock =
+    std::chrono::seconds(2);  // after which the daemon may have dropped events
 constexpr Duration kUnseen = std::chrono::hours(24 * 30);
 constexpr std::size_t kMaxInspections = 64;  // at a time
 constexpr std::size_t kMaxList = 32U << 20;
@@ -171,11 +178,12 @@ using Readers = std::map<std::string, std::unique_ptr<Reader>, std::less<>>;
 class Session {
  public:
   Session(component::Host& host, const Counters& counters, io::Positions& positions,
-          Readers& readers, component::LogFanout& forward, io::HttpStreams& streams,
-          const std::stop_token& stop)
+          io::Positions& unread, Readers& readers, component::LogFanout& forward,
+          io::HttpStreams& streams, const std::stop_token& stop)
       : host_(host),
         counters_(counters),
         positions_(positions),
+        unread_(unread),
         readers_(readers),
         forward_(forward),
         streams_(streams),
@@ -200,10 +208,11 @@ class Session {
   Duration step() {
     const Mono time = now();
     if (!events_open_ && time >= events_due_) open_events();
-    if (list_wanted_ && !listing_) list();
+    if ((list_wanted_ || time >= next_list_) && !listing_ && daemon_there()) list();
     if (time >= next_keeping_) keep_house(time);
     if (time >= next_inspection_) inspect_due(time);
     Mono next = std::min(next_keeping_, next_inspection_);
+    if (daemon_there() && !listing_) next = std::min(next, next_list_);
     if (!events_open_) next = std::min(next, events_due_);
     return std::clamp<Duration>(next - now(), Duration::zero(), std::chrono::seconds(60));
   }
@@ -235,13 +244,7 @@ class Session {
     for (const auto& [id, labels] : wanted) {
       auto& reader = readers_[id];
       if (reader == nullptr) {
-        reader = std::make_unique<Reader>(id);
-        if (const auto text = positions_.get(id)) {
-          if (const auto cursor = DockerCursor::parse(*text))
-            reader->stored = reader->read = *cursor;
-          positions_.touch(id);
-        }
-        set_due(*reader, Duration::zero());
+        reader = make_reader(id);
       } else if (!reader->wanted) {
         reader->wanted = true;
         if (reader->state == Reader::State::kResting) set_due(*reader, Duration::zero());
@@ -250,6 +253,28 @@ class Session {
       ++active;
     }
     counters_.active->set(static_cast<double>(active));
+    // Those that were targets, are none any more, and may have left something.
+    for (const auto& [id, record] : unread_.all()) {
+      if (readers_.contains(id)) continue;
+      auto labels = parse_entry_labels(record, host_.labels);
+      if (!labels) {
+        unread_.erase(id);
+        continue;
+      }
+      auto& reader = readers_[id] = make_reader(id);
+      reader->wanted = false;
+      reader->labels = std::make_shared<DockerEntryLabels>(std::move(*labels));
+    }
+  }
+
+  std::unique_ptr<Reader> make_reader(const std::string& id) {
+    auto reader = std::make_unique<Reader>(id);
+    if (const auto text = positions_.get(id)) {
+      if (const auto cursor = DockerCursor::parse(*text)) reader->stored = reader->read = *cursor;
+      positions_.touch(id);
+    }
+    set_due(*reader, Duration::zero());
+    return reader;
   }
 
   // Without targets: all that live, and what lived and was not read to its end.
@@ -270,6 +295,7 @@ class Session {
   void list() {
     list_wanted_ = false;
     listing_ = true;
+    next_list_ = now() + kRelist;
     io::fetch(streams_, request("/containers/json?all=1"),
               [this](Result<io::HttpResponse> response) {
                 listing_ = false;
@@ -278,7 +304,13 @@ class Session {
                 auto containers = wire::parse_docker_containers(response->body);
                 if (!containers) return;
                 containers_ = std::move(*containers);
-                for (const auto& container : containers_) positions_.touch(container.id);
+                for (const auto& container : containers_) {
+                  positions_.touch(container.id);
+                  const auto it = readers_.find(container.id);
+                  if (container.alive() && it != readers_.end() &&
+                      it->second->state == Reader::State::kResting && !it->second->reported)
+                    set_due(*it->second, Duration::zero());
+                }
                 positions_.prune(kUnseen);
                 if (settings_->discover) discover();
               });
@@ -426,6 +458,8 @@ class Session {
       return;
     }
     if (reader.window.lost()) rewind(reader);
+    if (one->running && !unread_.get(reader.id))
+      unread_.set(reader.id, print_entry_labels(*reader.labels));
     open_log(reader, *one);
   }
 
@@ -524,7 +558,9 @@ class Session {
     if (batch.empty()) return true;
     const auto count = static_cast<double>(batch.entries.size());
     counters_.last_read->set(static_cast<double>(host_.clock.wall_ns()) / 1e9);
+    const Mono begin = now();
     const auto passed = forward_.consume(std::move(batch), stop_);
+    if (now() - begin > kLongBlock) list_wanted_ = true;
     if (!passed) return false;  // the receipt says so; it is read again
     counters_.entries->add(count);
     return true;
@@ -618,6 +654,7 @@ class Session {
       if (reader.gone && reader.window.outstanding() == 0 &&
           reader.state != Reader::State::kReading && reader.state != Reader::State::kInspecting) {
         positions_.erase(reader.id);
+        unread_.erase(reader.id);
         it = readers_.erase(it);
         continue;
       }
@@ -628,8 +665,10 @@ class Session {
       } else if (reader.window.lost() && reader.gone) {
         reader.window.rewind();  // nothing to read it from
       }
-      const bool done = !reader.wanted && reader.state == Reader::State::kResting &&
-                        reader.window.outstanding() == 0;
+      const bool read_out =
+          reader.state == Reader::State::kResting && reader.window.outstanding() == 0;
+      if (read_out) unread_.erase(reader.id);
+      const bool done = read_out && !reader.wanted;
       outstanding = outstanding || reader.window.outstanding() > 0 || reader.gone;
       it = done ? readers_.erase(it) : std::next(it);
     }
@@ -641,14 +680,18 @@ class Session {
         list_wanted_ = settings_->discover;
       }
     }
-    if (const auto saved = positions_.save_if_due(); !saved)
-      host_.log.limited(Level::kWarn, "cannot store positions", {{"error", saved.error().message}});
+    for (io::Positions* store : {&positions_, &unread_}) {
+      if (const auto saved = store->save_if_due(); !saved)
+        host_.log.limited(Level::kWarn, "cannot store positions",
+                          {{"error", saved.error().message}});
+    }
     next_keeping_ = time + (outstanding ? kHousekeeping : 4 * kHousekeeping);
   }
 
   component::Host& host_;
   const Counters& counters_;
   io::Positions& positions_;
+  io::Positions& unread_;
   Readers& readers_;
   component::LogFanout& forward_;
   io::HttpStreams& streams_;
@@ -668,6 +711,7 @@ class Session {
   Mono next_inspection_{};
   Mono next_keeping_{};
   Mono next_look_{};
+  Mono next_list_{};
 };
 
 class LokiSourceDocker final : public component::Configured<LokiSourceDockerArgs>,
@@ -676,7 +720,8 @@ class LokiSourceDocker final : public component::Configured<LokiSourceDockerArgs
   explicit LokiSourceDocker(component::Host host)
       : host_(std::move(host)),
         counters_(host_.metrics),
-        positions_(host_.clock, host_.data_dir / "positions", host_.log) {}
+        positions_(host_.clock, host_.data_dir / "positions", host_.log),
+        unread_(host_.clock, host_.data_dir / "unread", host_.log) {}
 
   using Configured::prepare;
   Result<component::Commit> prepare(LokiSourceDockerArgs args) override {
@@ -706,6 +751,7 @@ class LokiSourceDocker final : public component::Configured<LokiSourceDockerArgs
     auto forward_to = std::make_shared<component::LogFanout::Targets>(std::move(args.forward_to));
     return component::Commit([this, settings, forward_to] {
       forward_.set(std::move(*forward_to));
+      remember(*settings);
       MutexLock lock(mutex_);
       settings_ = settings;
       if (streams_) streams_->wakeup();
@@ -717,7 +763,7 @@ class LokiSourceDocker final : public component::Configured<LokiSourceDockerArgs
       std::shared_ptr<const Settings> settings = newest();
       auto streams = std::make_shared<io::HttpStreams>(settings->http);
       set_streams(streams);
-      Session session(host_, counters_, positions_, readers_, forward_, *streams, stop);
+      Session session(host_, counters_, positions_, unread_, readers_, forward_, *streams, stop);
       session.configure(settings);
       while (!stop.stop_requested()) {
         const auto next = newest();
@@ -738,8 +784,10 @@ class LokiSourceDocker final : public component::Configured<LokiSourceDockerArgs
     for (auto& [id, reader] : readers_) {
       if (const auto settled = reader->window.take_settled()) positions_.set(id, settled->text());
     }
-    if (const auto saved = positions_.save(); !saved)
-      host_.log.warn("cannot store positions", {{"error", saved.error().message}});
+    for (io::Positions* store : {&positions_, &unread_}) {
+      if (const auto saved = store->save(); !saved)
+        host_.log.warn("cannot store positions", {{"error", saved.error().message}});
+    }
   }
 
   void debug_info(component::DebugWriter& out) const override {
@@ -748,6 +796,15 @@ class LokiSourceDocker final : public component::Configured<LokiSourceDockerArgs
   }
 
  private:
+  // The thread may be waiting for a receiver, and the process may end before it is not.
+  void remember(const Settings& settings) {
+    const std::shared_ptr<const Settings> before = newest();
+    for (const auto& [id, labels] : settings.wanted)
+      if (!before || !before->wanted.contains(id)) unread_.set(id, print_entry_labels(*labels));
+    if (const auto saved = unread_.save(); !saved)
+      host_.log.limited(Level::kWarn, "cannot store what is to be read",
+                        {{"error", saved.error().message}});
+  }
   std::shared_ptr<const Settings> newest() const {
     MutexLock lock(mutex_);
     return settings_;
@@ -760,6 +817,7 @@ class LokiSourceDocker final : public component::Configured<LokiSourceDockerArgs
   component::Host host_;
   const Counters counters_;
   io::Positions positions_;
+  io::Positions unread_;  // labels of the containers whose log is not delivered to its end
   component::LogFanout forward_;
   Readers readers_;  // of the thread; of flush() when there is none
   mutable Mutex mutex_;

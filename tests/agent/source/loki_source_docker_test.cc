@@ -251,6 +251,33 @@ TEST_CASE("loki.source.docker: undelivered and unconfirmed lines come again, the
   for (const auto& [line, at] : times) CHECK(at.size() == 1);
 }
 
+TEST_CASE("loki.source.docker: what a container left is read though nobody names it any more") {
+  const PrivateDocker docker("dsf");
+  docker.run("job", "echo first; sleep 1000", "--stop-timeout 0");
+  ComponentBox box("loki.source.docker.x");
+  const auto out = std::make_shared<KeepingReceiver>();
+  const lang::Body nobody = arguments(docker, {}, out);
+  {
+    Running running(box, arguments(docker, {"job"}, out));
+    REQUIRE(out->wait_for(1));
+    // The receiver is down while the container writes more, ends, and leaves the targets; then the
+    // agent is killed.
+    out->refuse(true);
+    docker.docker("exec job /bin/sh -c \"echo second >/proc/1/fd/1; echo third >/proc/1/fd/1\"");
+    docker.docker("kill job");
+    REQUIRE(component::configure(running.component(), nobody) == "");
+    running.crash();
+  }
+  out->refuse(false);
+  Running running(box, nobody);
+  CHECK(out->wait([](const auto& seen) { return ends_with(seen, "third"); }));
+  CHECK(ends_with(out->seen(), "second"));
+  // A running container that is no target is left alone.
+  out->clear();
+  docker.docker("start job");
+  CHECK_FALSE(out->wait_for(1, std::chrono::milliseconds(700)));
+}
+
 TEST_CASE("loki.source.docker: without targets it finds the containers itself") {
   const PrivateDocker docker("dsd");
   docker.run("before", "echo old", "--label com.docker.compose.service=web");

@@ -234,8 +234,8 @@ def containers_come_and_go():
             runs("stderr-1", mints["stderr"], 20, "--network", "none", redirect=">&2")
             for name in ("one", "two"):
                 lab.docker("network", "create", "--internal", name)
-            lab.docker("create", "--name", "long-1", "--network", "one", "--expose", "80", "--expose", "81", "lab:1",
-                       "/bin/sleep", "3600")
+            lab.docker("create", "--name", "long-1", "--network", "one", "--expose", "80", "--expose", "81",
+                       "--stop-signal", "KILL", "lab:1", "/bin/sleep", "3600")
             lab.docker("network", "connect", "two", "long-1")
             lab.docker("start", "long-1")
             on_exec("long-1", mints["long"], 50)

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""kill_test.py CASE | --list: kill -9 at random moments while a journal, containers and a file are written to and Loki misbehaves: nothing is lost.
+"""kill_test.py CASE | --list: kill -9 at random moments while a journal, containers and a file are written to and Loki
+misbehaves: nothing is lost.
 
 Real: the agent, a Docker Engine, journal files (systemd-journal-remote), a judge that we did not teach our encoding.
 KILL_ROUNDS (200) and KILL_SEED (random, printed) come from the environment.
@@ -165,7 +166,7 @@ def kill_9_loses_nothing():
         lab.run("docker-up")
         made = sources(lab, folder, rng)
         judge.reject(POISON)
-        judge.mode("chaos", modes=FAULTS, chance=0.4, seed=SEED, hold=0.4, delay=0.2, retry_after=1)
+        judge.mode("chaos", modes=FAULTS, chance=0.25, seed=SEED, hold=0.3, delay=0.1, retry_after=1)
         agent = Agent(CONFIG.format(push_url=judge.push_url, folder=folder, socket=lab.docker_socket), folder / "agent")
         for writer, *_ in made:
             writer.start()
@@ -173,8 +174,7 @@ def kill_9_loses_nothing():
             for turn in range(ROUNDS):
                 agent.start()
                 if turn % 10 == 0:  # refused for good; must not take its neighbours with it
-                    for _, _, _, write in made:
-                        write(f"{POISON} {turn}")
+                    rng.choice(made)[3](f"{POISON} {turn}")
                 life = rng.uniform(0.01, 1.0)
                 try:
                     status = agent.process.wait(life)

@@ -139,6 +139,9 @@ class LokiRelabel final : public component::Configured<LokiRelabelArgs> {
     auto rules = component::share_rules(args.rules, rules_);
     if (!rules) return fail(std::move(rules.error()));
     auto shared = std::make_shared<LokiRelabelArgs>(std::move(args));
+    // Published here, so that whatever refers to them is evaluated with the new rules.
+    host_.exports({{"receiver", component::capsule<component::LogReceiver>(receiver_)},
+                   {"rules", component::capsule(*rules)}});
     return component::Commit([this, shared, rules = std::move(*rules)]() mutable {
       // Equal rules keep what they have learned.
       auto relabeler = receiver_->relabeler();
@@ -149,8 +152,6 @@ class LokiRelabel final : public component::Configured<LokiRelabelArgs> {
       max_cache_size_ = shared->max_cache_size;
       rules_ = std::move(rules);
       receiver_->set(std::move(relabeler), std::move(shared->forward_to));
-      host_.exports({{"receiver", component::capsule<component::LogReceiver>(receiver_)},
-                     {"rules", component::capsule(rules_)}});
     });
   }
 

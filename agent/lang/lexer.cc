@@ -226,7 +226,8 @@ class Lexer {
     const std::size_t begin = at_;
     const CodePoint c = decode_utf8(text_.substr(at_));
     at_ += c.length;
-    push(TokenKind::kIllegal, begin);
+    // What looks like a comment is left out like one, so that nothing else is wrong with the line.
+    if (c.value != '#') push(TokenKind::kIllegal, begin);
     if (!c.valid) return error(begin, at_, "the file is not valid UTF-8");
     if (c.value == 0xFEFF)
       return error(begin, at_, "a byte order mark is allowed at the start of the file only");

@@ -116,6 +116,7 @@ Stdlib::Stdlib(const World& world, Options options) {
                                      if (!counted) return fail(std::move(counted).error());
                                      auto name = text_argument(arguments, 0);
                                      if (!name) return fail(std::move(name).error());
+                                     if (!world.known()) return Value(Placeholder{});
                                      return Value(world.environment(*name));
                                    }});
   space("sys").emplace_back("env", environment);
@@ -123,9 +124,10 @@ Stdlib::Stdlib(const World& world, Options options) {
   names_.emplace_back("sys.env");
 
   Value::Object& constants = space("constants");
-  constants.emplace_back("hostname", Value(world.hostname()));
+  const bool known = world.known();
+  constants.emplace_back("hostname", known ? Value(world.hostname()) : Value(Placeholder{}));
   constants.emplace_back("os", Value("linux"));
-  constants.emplace_back("arch", Value(architecture()));
+  constants.emplace_back("arch", known ? Value(architecture()) : Value(Placeholder{}));
   constants.emplace_back("version", Value(std::move(options.version)));
   for (const auto& [name, value] : constants) names_.push_back("constants." + name);
 

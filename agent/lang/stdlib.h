@@ -20,6 +20,9 @@ class World {
   // "" when it is not set.
   virtual std::string environment(const std::string& name) const = 0;
   virtual std::string hostname() const = 0;
+  // false: this is not the machine that the configuration is for. What depends on the machine is
+  // then a placeholder.
+  virtual bool known() const { return true; }
 };
 std::unique_ptr<World> system_world();
 

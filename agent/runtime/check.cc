@@ -10,7 +10,8 @@ namespace {
 class UnknownWorld final : public lang::World {
  public:
   std::string environment(const std::string&) const override { return {}; }
-  std::string hostname() const override { return "localhost"; }
+  std::string hostname() const override { return {}; }
+  bool known() const override { return false; }
 };
 
 component::Exports placeholders(const Node& node) {

@@ -27,7 +27,7 @@ struct CheckReport {
 CheckReport check(const std::vector<SourceText>& texts, const component::Registry& registry,
                   const lang::World& world);
 
-// A world of which nothing is known: every environment variable is empty.
+// A world of which nothing is known: environment variables and the host name are placeholders.
 std::unique_ptr<lang::World> unknown_world();
 
 }  // namespace agent::runtime

@@ -11,12 +11,14 @@ namespace agent {
 struct FakeWorld final : lang::World {
   std::map<std::string, std::string> variables;
   std::string host = "puck.incus";
+  bool is_known = true;
 
   std::string environment(const std::string& name) const override {
     const auto found = variables.find(name);
     return found == variables.end() ? "" : found->second;
   }
   std::string hostname() const override { return host; }
+  bool known() const override { return is_known; }
 };
 
 }  // namespace agent

@@ -274,6 +274,22 @@ TEST_CASE("evaluator: whatever is done with a placeholder is unknown as well") {
   });
 }
 
+TEST_CASE("evaluator: what depends on another machine is unknown here") {
+  FakeWorld elsewhere;
+  elsewhere.is_known = false;
+  const Stdlib stdlib(elsewhere);
+  const Scope scope{stdlib, nullptr, ""};
+  for (const char* text : {"sys.env(\"A\")", "env(\"A\")", "constants.hostname", "constants.arch",
+                           "\"http://\" + coalesce(sys.env(\"A\"), \"x\")"}) {
+    INFO(text);
+    Diagnostics diagnostics;
+    const ParsedExpr parsed = parse_expression(text, "x", diagnostics);
+    const auto value = evaluate(*parsed.expr, *parsed.source, scope, diagnostics);
+    REQUIRE(value.has_value());
+    CHECK(value->is_placeholder());
+  }
+}
+
 TEST_CASE("evaluator: one expression may have many errors") {
   check({{"[1 + \"a\", !2, nope]",
           "6-9 \"a\" should be number, got string | 12-13 2 should be bool, got number | "

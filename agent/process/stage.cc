@@ -5,6 +5,8 @@
 #include <cmath>
 #include <iterator>
 
+#include "agent/base/strings.h"
+
 namespace agent::process {
 
 // Generated from stages/CMakeLists.txt.
@@ -123,6 +125,14 @@ std::optional<double> to_number(const Extracted& value) {
       return number;
   }
   return std::nullopt;
+}
+
+void check_label_names(const component::StringMap& values, const lang::Body& body,
+                       lang::Diagnostics& diagnostics) {
+  for (const auto& [name, value] : values)
+    if (!model::is_valid_label_name(name))
+      diagnostics.error(body.find("values")->value_span,
+                        json_string(name) + " is not a valid label name");
 }
 
 component::Counter StageHost::dropped(std::string_view reason) const {

@@ -76,6 +76,10 @@ struct Batch {
 std::optional<std::string_view> to_text(const Extracted& value, model::Arena& arena);
 std::optional<double> to_number(const Extracted& value);
 
+// Reports names in the argument `values` that cannot be labels.
+void check_label_names(const component::StringMap& values, const lang::Body& body,
+                       lang::Diagnostics& diagnostics);
+
 // What a stage may touch. References outlive it.
 struct StageHost {
   std::string component_id;

@@ -1,4 +1,5 @@
 // stage.static_labels: sets labels to fixed values; null and empty values are left out.
+#include "agent/process/label_memo.h"
 #include "agent/process/stage.h"
 
 namespace agent::process {
@@ -10,23 +11,25 @@ struct StaticLabelsArgs {
     return component::Schema<StaticLabelsArgs>().required("values", &StaticLabelsArgs::values,
                                                           "Labels to set, with their values.");
   }
+  void validate(const lang::Body& body, lang::Diagnostics& diagnostics) const {
+    check_label_names(values, body, diagnostics);
+  }
 };
 
 class StaticLabels final : public Stage {
  public:
   using Arguments = StaticLabelsArgs;
-  StaticLabels(Arguments args, const StageHost& host)
-      : args_(std::move(args)), interner_(host.labels) {}
+  StaticLabels(Arguments args, const StageHost& host) : args_(std::move(args)), memo_(host.labels) {
+    for (const auto& [name, value] : args_.values)
+      if (!value.empty()) changes_.emplace_back(name, value);
+  }
 
   void process(Batch& batch) override {
     for (Item& item : batch.items) {
       // Neighbours nearly always share their labels.
       if (!known_ || !(item.labels == before_)) {
-        model::LabelBuilder builder(item.labels);
-        for (const auto& [name, value] : args_.values)
-          if (!value.empty()) builder.set(name, value);
         before_ = item.labels;
-        after_ = interner_.intern(std::move(builder).take());
+        after_ = memo_.apply(item.labels, changes_);
         known_ = true;
       }
       item.labels = after_;
@@ -34,8 +37,9 @@ class StaticLabels final : public Stage {
   }
 
  private:
-  Arguments args_;
-  model::Interner& interner_;
+  const Arguments args_;
+  LabelMemo::Changes changes_;  // views of args_
+  LabelMemo memo_;
   bool known_ = false;
   model::LabelSet before_;
   model::LabelSet after_;

@@ -1,0 +1,100 @@
+// Times in text by Go's layouts ("2006-01-02 15:04:05.000 MST"), as stage.timestamp takes them.
+// Source of the format: the documentation of Go's package time, Layout.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/base/result.h"
+
+namespace agent::wire {
+
+// A zone of the IANA database ("Europe/Berlin"). Immutable, shared.
+class TimeZone {
+ public:
+  virtual ~TimeZone() = default;
+  // Nanoseconds since 1970 UTC of a local time given as if it were UTC. In a gap or an overlap the
+  // earlier offset counts.
+  virtual std::int64_t to_utc(std::int64_t local_ns) const = 0;
+};
+// kNotFound for an unknown name. "" and "UTC" give UTC.
+Result<std::shared_ptr<const TimeZone>> find_time_zone(const std::string& name);
+
+// A layout, compiled. Immutable; any thread may parse with it.
+class TimeLayout {
+ public:
+  // `format` is a predefined name (ANSIC, UnixDate, RubyDate, RFC822, RFC822Z, RFC850, RFC1123,
+  // RFC1123Z, RFC3339, RFC3339Nano; Unix, UnixMs, UnixUs, UnixNs) or a layout. kInvalid when it
+  // names no part of a time. `zone` holds for times that do not say their own.
+  static Result<TimeLayout> compile(std::string_view format, std::shared_ptr<const TimeZone> zone);
+
+  struct Time {
+    std::int64_t ns = 0;  // since 1970 UTC; in year 0 when the layout has no year
+    bool has_year = true;
+  };
+  // kInvalid says at what the text and the layout differ.
+  Result<Time> parse(std::string_view text) const;
+
+  // The time without a year, put into the year that fits `now_ns` best: the same one, but December
+  // seen in January is last year's and January seen in December next year's.
+  std::int64_t with_year(std::int64_t ns, std::int64_t now_ns) const;
+
+  // One element of a layout.
+  enum class Part {
+    kLiteral,
+    kLongMonth,
+    kMonth,
+    kMonthNumber,
+    kZeroMonth,
+    kLongWeekDay,
+    kWeekDay,
+    kDay,
+    kUnderDay,
+    kZeroDay,
+    kUnderYearDay,
+    kZeroYearDay,
+    kHour,
+    kHour12,
+    kZeroHour12,
+    kMinute,
+    kZeroMinute,
+    kSecond,
+    kZeroSecond,
+    kLongYear,
+    kYear,
+    kUpperPm,
+    kLowerPm,
+    kZoneName,
+    kIsoZone,
+    kIsoColonZone,
+    kIsoShortZone,
+    kIsoSecondsZone,
+    kIsoColonSecondsZone,
+    kNumZone,
+    kNumColonZone,
+    kNumShortZone,
+    kNumSecondsZone,
+    kNumColonSecondsZone,
+    kFraction,
+    kOptionalFraction
+  };
+  struct Element {
+    Part part = Part::kLiteral;
+    std::string text;  // of a literal; of a fraction its separator
+    int digits = 0;    // of a fraction
+  };
+
+ private:
+  enum class Unix { kNone, kSeconds, kMilliseconds, kMicroseconds, kNanoseconds };
+  Result<Time> parse_unix(std::string_view text) const;
+
+  std::vector<Element> elements_;
+  Unix unix_ = Unix::kNone;
+  bool has_year_ = false;
+  std::shared_ptr<const TimeZone> zone_;
+};
+
+}  // namespace agent::wire

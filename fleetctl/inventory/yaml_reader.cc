@@ -13,6 +13,7 @@
 #include <sstream>
 
 #include "agent/base/strings.h"
+#include "fleetctl/inventory/yaml_repair.h"
 #include "fleetctl/value/encrypted.h"
 #include "fleetctl/value/text.h"
 
@@ -67,7 +68,7 @@ class Builder final : public YAML::EventHandler {
                 const std::string& text) override {
     const bool plain = tag == "?";
     merge_key_ = plain && text == "<<";
-    add(mark, anchor, scalar(mark, tag, text), 1);
+    add(mark, anchor, scalar(mark, tag, mend_escapes(text)), 1);
     merge_key_ = false;
   }
   void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
@@ -327,7 +328,7 @@ Result<Value> read_yaml(std::string_view text, const std::string& file,
   }
   Builder builder(text, file, warnings);
   try {
-    std::istringstream stream{std::string(text)};
+    std::istringstream stream(widen_tagged_blocks(text));
     YAML::Parser parser(stream);
     if (!parser.HandleNextDocument(builder)) return Value::none();
     if (!builder.error().empty()) return fail(ErrorCode::kInvalid, builder.error());

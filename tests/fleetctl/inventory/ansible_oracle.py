@@ -4,6 +4,7 @@ stdin: a JSON list of {"sources": [...], "basedir": folder, "extra_vars": [...],
 stdout: for each {"groups": {name: [host, ...]}, "hostvars": {host: {...}}, "limits": {pattern: [host, ...] or null}}.
 `--scalars` and `--key-values` take a list of texts instead and answer with the repr of what PyYAML makes of each as an
 unquoted scalar, and of what -e makes of it; null where that is an error.
+`--documents COUNT SEED` answers with a list of {"text": a YAML document, "value": what PyYAML makes of it}.
 `--generate FOLDER COUNT SEED` writes random trees of the same layout as tests/fixtures/inventories instead.
 """
 import json
@@ -150,9 +151,51 @@ def key_values(texts):
     json.dump(results, sys.stdout)
 
 
+PIECES = ["a", "word", "two words", ": ", " #", "# ", "- ", "\n", "\n\n", " ", "  ", "'", '"', "\\", "{{ x }}", "{", "}",
+          "[", "]", ",", "&a", "*a", "!t", "|", ">", "%", "@", "`", "\u00e9", "\u2603", "\U0001f600", "\t", "0644", "yes", "~",
+          "1.5", "=", "<<", "long enough to be folded somewhere in the middle", "\u00a0", "?", "-", "...", "---", ":"]
+
+
+def documents(count, seed):
+    import yaml
+    rng = random.Random(seed)
+
+    # Left out because yaml-cpp 0.7 is wrong there and nobody writes it: keys of several lines, line breaks before
+    # a closing quote, and several line breaks at the end of >+ blocks.
+    def text(breaks=False):
+        made = "".join(rng.choice(PIECES) for _ in range(rng.randint(0, 5)))
+        return made if breaks else made.rstrip("\n")
+
+    def value(depth):
+        kind = rng.random()
+        if depth == 4 or depth > 0 and kind < 0.3:
+            return {text().replace("\n", "") or "k": value(depth - 1) for _ in range(rng.randint(0, 4))}
+        if depth > 0 and kind < 0.5:
+            return [value(depth - 1) for _ in range(rng.randint(0, 4))]
+        return rng.choice([None, True, False, rng.randint(-9999, 9999), rng.randint(-999, 999) / 8, text(breaks), text(breaks), text(breaks)])
+
+    results = []
+    breaks = False
+    while len(results) < count:
+        style = {"default_flow_style": rng.choice([None, True, False]), "default_style": rng.choice([None, None, "'", '"', "|", ">"]),
+                 "width": rng.choice([20, 80, 1000]), "indent": rng.choice([2, 4]), "allow_unicode": rng.random() < 0.5,
+                 "explicit_start": rng.random() < 0.3}
+        breaks = style["default_style"] in ('"', "|")
+        document = yaml.safe_dump(value(4), **style)
+        if rng.random() < 0.2:
+            document = document.replace("\n", "\r\n")
+        try:
+            results.append({"text": document, "value": yaml.safe_load(document)})
+        except yaml.YAMLError:
+            pass
+    json.dump(results, sys.stdout)
+
+
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--generate"]:
         generate(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
+    elif sys.argv[1:2] == ["--documents"]:
+        documents(int(sys.argv[2]), int(sys.argv[3]))
     elif sys.argv[1:] == ["--scalars"]:
         scalars(json.load(sys.stdin))
     elif sys.argv[1:] == ["--key-values"]:

@@ -321,13 +321,29 @@ TEST_CASE("yaml: random unquoted scalars mean what they mean to PyYAML") {
   CHECK(compared > 10000);
 }
 
+TEST_CASE("yaml: random documents mean what they mean to PyYAML") {
+  if (!ansible_is_there()) return;
+  const char* seed = std::getenv("TREES_SEED");
+  const auto documents =
+      value::parse_json(run(kOracle + " --documents 3000 " + (seed != nullptr ? seed : "1")));
+  REQUIRE(documents);
+  for (const Value& document : documents->items()) {
+    std::vector<std::string> warnings;
+    const auto ours = inventory::read_yaml(document.get("text")->as_string(), "doc", warnings);
+    if (ours && value::equal(*ours, *document.get("value"))) continue;
+    INFO(document.get("text")->as_string());
+    INFO("ours    " << (ours ? value::repr(*ours) : ours.error().message));
+    INFO("PyYAML  " << value::repr(*document.get("value")));
+    CHECK(false);
+  }
+}
+
 TEST_CASE("extra vars: random key=value texts mean what they mean to Ansible") {
   if (!ansible_is_there()) return;
   const Folder scratch;
-  const auto texts =
-      random_texts({"a", "b", "=", "a=1", " ", "  ", "'", "\"", "{{ ", " }}", "x y", "\\n",
-                    "\\=", "c='d e'", "k=v ", "=\"q r\"", "{% x %}"},
-                   20000);
+  const auto texts = random_texts({"a", "b", "=", "a=1", " ", "  ", "'", "\"", "{{ ", " }}", "x y",
+                                   "\\n", "\\=", "c='d e'", "k=v ", "=\"q r\"", "{% x %}"},
+                                  20000);
   const auto answers = ask("--key-values", texts, scratch.path);
   int compared = 0;
   for (std::size_t i = 0; i < texts.size(); ++i) {

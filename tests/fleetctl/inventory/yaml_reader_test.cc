@@ -136,3 +136,12 @@ TEST_CASE("yaml: documents that explode are refused") {
   CHECK_THAT(read(std::string(100000, '[')), Catch::StartsWith("error: "));
   CHECK_THAT(read("a: &a [*a]\n"), Catch::StartsWith("error: "));
 }
+
+TEST_CASE("yaml: blocks with a tag in a list, which the library alone would lose") {
+  CHECK(read("a:\n- !!str |\n  x\n  y\n- &b >-\n  1\n- *b\n") == "{'a': ['x\\ny\\n', '1', '1']}");
+  CHECK(read("- - !!str |2-\n      x\n  - !!str |\n    # no comment\n    - !!str |\n") ==
+        "[['  x', '# no comment\\n- !!str |\\n']]");
+  CHECK(read("- a: !!str |\n    x\n") == "[{'a': 'x\\n'}]");
+  CHECK(read("t: |\n  - !!str |\n   x\n") == "{'t': '- !!str |\\n x\\n'}");
+  CHECK(read("a: \"\\N\\_\"\n") == "{'a': '\\x85\\xa0'}");
+}

@@ -77,7 +77,11 @@ def equals_ansible():
     fleet = Fleet()
     fleet.append("group_vars/all.yml", "first: '{{ second | upper }}'\nsecond: \"{{ inventory_hostname_short }}-x\"\n"
                  "numbers: [3, 1, 2]\nsorted_text: \"{{ numbers | sort | join('.') }}\"\n"
-                 "lengths: \"{{ groups['graph'] | map('length') | list }}\"\nmode: 0644\nday: 2024-01-02\n")
+                 "lengths: \"{{ groups['graph'] | map('length') | list }}\"\nmode: 0644\nday: 2024-01-02\n"
+                 "base: 514\nport_text: '{{ base }}01'\nport_list: '{{ [base, 2] }}'\nraw_text: !unsafe '{{ not }}'\n"
+                 "nested: {a: '{{ port_text }}', b: ['{{ port_list | length }}', '{{ true }}', '{{ none }}', '{{ 5 }}'], c: 'x'}\n"
+                 "other: \"{{ hostvars['oberon.incus'].nested.a }} {{ hostvars['oberon.incus']['first'] }}\"\n"
+                 "chosen: \"{{ 'yes' if 'graph' in group_names else 'no' }}\"\nmerge: &m {x: 1, y: 2}\nmerged: {<<: *m, y: 3}\n")
     fleet.append("templates/config.alloy.j2", """
 // {{ first }} {{ sorted_text }} {{ lengths[0] + 1 }} {{ mode }} {{ day }} {{ numbers }} {{ {'a': none} }}
 // {{ groups['graph'] | join(', ') }} {{ hostvars['puck.incus'].kairos_syslog_port }} {{ group_names }}
@@ -85,6 +89,9 @@ def equals_ansible():
 // {{ loop.index }}/{{ loop.length }} {{ host }} {{ hostvars[host]['services'] | length }}
 {% endfor %}
 // {{ playbook_dir | basename }} {{ ansible_managed }} {{ nothing | default('missing') }} {{ inventory_file | basename }}
+// {{ port_text }} {{ port_list[0] + 1 }} {{ raw_text }} {{ nested }} {{ nested.b[0] | int + 1 }} {{ other }} {{ chosen }} {{ merged }}
+// {{ hostvars[inventory_hostname].nested.b }} {{ vars['port_text'] }} {{ hostvars['ariel.incus'].inventory_hostname_short }}
+// {{ hostvars['nobody'] is defined }} {{ hostvars['nobody'].x | default('none') }} {{ template_path | basename }}
 """)
     fleet.render("--output", fleet.folder / "out")
     fleet.write("play.yml", """

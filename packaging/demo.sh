@@ -81,11 +81,15 @@ wait_for() { # wait_for SECONDS WHAT COMMAND...
   done
 }
 
+show() { # show COUNT PATTERN: the newest lines that arrived, as `labels  line`
+  grep -E "msg=entry.*$2" "$arrived" | tail -n "$1" |
+    sed -E 's/.* labels="?(.*\})"? entry=(.*) structured_metadata=.*/  \1  \2/; s/\\"/"/g'
+}
+
 write_tree() { # the repository's fleet, and beside its inventory how the demo's hosts are reached
-  local tree=$LAB_DIR/tree name
-  mkdir -p "$tree/inventory"
-  for name in group_vars host_vars templates; do ln -s "$PWD/$name" "$tree/$name"; done
-  for name in inventory/*; do [[ $name == */README.md ]] || ln -s "$PWD/$name" "$tree/$name"; done
+  local tree=$LAB_DIR/tree
+  mkdir "$tree"
+  cp -r inventory group_vars host_vars templates "$tree/"
   "$lab" inventory >"$tree/inventory/zz_demo"
 }
 
@@ -102,9 +106,8 @@ up() {
   "$lab" up --hosts-entry "$gateway prospero.incus" --docker "${hosts[0]}"
   for host in "${hosts[@]}"; do
     # Something to read in every journal, and the agent's pages on the host's own address: it listens on 127.0.0.1.
-    # shellcheck disable=SC2016  # for the host's shell
-    "$lab" exec "$host" systemd-run -q --unit=heartbeat /bin/sh -c \
-      'n=0; while :; do n=$((n + 1)); echo "heartbeat $n"; sleep 2; done'
+    "$lab" exec "$host" tee /usr/local/bin/heartbeat >/dev/null <<<"while :; do date '+heartbeat %T'; sleep 2; done"
+    "$lab" exec "$host" systemd-run -q --unit=heartbeat /bin/sh /usr/local/bin/heartbeat
     "$lab" exec "$host" systemd-run -q --unit=pages --socket-property=ListenStream="$("$lab" address "$host"):12345" \
       /lib/systemd/systemd-socket-proxyd 127.0.0.1:12345
   done
@@ -123,11 +126,13 @@ up() {
 
   say "arriving at the receiver"
   for host in "${hosts[@]}"; do
-    wait_for 30 "a journal line of $host" grep -q "heartbeat.*$host\|$host.*heartbeat" "$arrived"
-    grep "heartbeat.*$host\|$host.*heartbeat" "$arrived" | tail -n 2
+    wait_for 30 "a journal line of $host" grep -qE "msg=entry.*$host.*entry=\"heartbeat" "$arrived"
+    show 2 "$host.*entry=\"heartbeat"
   done
-  wait_for 30 "a container line" grep -q 'athena' "$arrived"
-  grep 'athena' "$arrived" | tail -n 3
+  for host in app mcp; do
+    wait_for 30 "a line of the container athena-$host-1" grep -qE "msg=entry.*athena-$host-1" "$arrived"
+    show 2 "athena-$host-1"
+  done
 
   say "done in $((SECONDS - started)) s. What runs where:"
   for host in "${hosts[@]}"; do

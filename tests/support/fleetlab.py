@@ -5,6 +5,7 @@ Programs under test come from $FLEET_BIN (ctest sets it), else build/release/bin
 """
 
 import contextlib
+import fcntl
 import json
 import os
 import random
@@ -318,11 +319,14 @@ class Lab:
         return done.stdout
 
     def __enter__(self):
+        self.lock = open(f"{self.folder}.lock", "w", encoding="utf-8")
+        fcntl.flock(self.lock, fcntl.LOCK_EX)  # another run of the same test goes first
         self.run("down")  # leftovers of a crashed run
         return self
 
     def __exit__(self, *_):
         self.run("down")
+        self.lock.close()
 
 
 def main(cases):

@@ -235,8 +235,26 @@ def other_trees():
     check("inventory/broken.yml:1:6: " in said and "has to be quoted" in said, said)
 
 
+def ansible_configuration():
+    """ansible.cfg says where the inventory is; what would change the meaning of variables is refused."""
+    fleet = Fleet()
+    (fleet.tree / "inventory").rename(fleet.tree / "hosts_are_here")
+    _, said = fleet.render("--limit", "caliban", status=1)
+    check("there is no inventory" in said, said)
+    fleet.write("ansible.cfg", "# here\n[defaults]\ninventory = hosts_are_here ; with a comment\nforks=5\n"
+                               "[ssh_connection]\npipelining=1\n")
+    shown, _ = fleet.render("--limit", "caliban")
+    check("caliban.incus" in shown, shown)
+    fleet.write("limit.txt", "caliban.incus\n\nariel.incus\n")
+    shown, _ = fleet.render("--limit", "@limit.txt")
+    check("==> ariel.incus <==" in shown and "==> caliban.incus <==" in shown and "puck" not in shown, shown)
+    fleet.write("ansible.cfg", "[defaults]\ninventory = hosts_are_here\nhash_behaviour = merge\n")
+    _, said = fleet.render("--limit", "caliban", status=1)
+    check("hash_behaviour = merge is not offered" in said, said)
+
+
 CASES = {case.__name__: case for case in (golden, equals_ansible, prints, writes_and_compares, selects, reports_every_problem,
-                                          vaulted_values, other_trees)}
+                                          vaulted_values, other_trees, ansible_configuration)}
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["--list"]:

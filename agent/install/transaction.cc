@@ -26,6 +26,7 @@ constexpr Duration kCommandLimit = 60s;
 constexpr Duration kHttpLimit = 5s;
 constexpr Duration kReloadLimit = 30s;
 constexpr Duration kPollEvery = 100ms;
+constexpr Duration kIllPatience = 5s;  // for an agent that need not become healthy
 constexpr int kPollsPerLook = 10;  // systemd is asked once a second while the agent does not answer
 constexpr unsigned kKeep = 3;
 constexpr std::size_t kLogLines = 12;
@@ -414,24 +415,23 @@ Result<> Transaction::asks(const char* path) {
                                            one_line(answer->body));
 }
 
-// An agent that was ill before the change (Docker away, say) need not be well after it: that is no
-// reason to go back.
-Result<> Transaction::healthy_enough() {
-  if (present_.ready && !present_.healthy) return {};
-  return asks("/-/healthy");
-}
-
-// Good twice, a while apart, as the same process: a component that fails to start its work shows a
-// moment later. An agent that answers but is ill gets half the time of one that does not answer
-// yet.
+// Good twice, a while apart, as the same process: what fails at its work shows a moment later.
+// Ready, every component has started, is what it must become. Healthy, it must become only if it
+// was before: then going back mends it. An ill first agent is better than none (its Docker may just
+// be down), so it is waited for a little and told.
 Result<> Transaction::wait_until_good(Effect effect) {
   progress_("wait");
   const Mono start = clock_.mono();
   const Duration settle = effect == Effect::kRestart ? bundle_.settle : bundle_.settle / 2;
   std::string pid;  // of the process that was good the last time
   for (int polls = 1;; ++polls) {
+    const Duration waited = clock_.mono() - start;
     const auto ready = asks("/-/ready");
-    const auto well = ready ? healthy_enough() : ready;
+    auto well = ready ? asks("/-/healthy") : ready;
+    if (ready && !well && !present_.healthy && waited >= kIllPatience) {
+      if (pid.empty()) report_.notes.push_back("it is ready, but " + well.error().message);
+      well = {};
+    }
     if (well && effect == Effect::kNone) return {};
     if (well) {
       const std::string now = show("MainPID");
@@ -443,7 +443,7 @@ Result<> Transaction::wait_until_good(Effect effect) {
       continue;
     }
     const Duration patience = ready ? bundle_.ready / 2 : bundle_.ready;
-    if (clock_.mono() - start >= patience) {
+    if (waited >= patience) {
       return fail(
           Error(well.error()).within("not ready and healthy after " + format_duration(patience)));
     }

@@ -90,7 +90,6 @@ class Transaction {
   Result<> systemctl(const std::vector<std::string>& words, Duration limit);
   bool is(const char* question);  // systemctl is-active, is-enabled
   Result<> asks(const char* path);
-  Result<> healthy_enough();
   std::string show(const char* property);
   std::vector<std::string> journal();
   Report refuse(Error error);

@@ -273,6 +273,17 @@ class Runtime::Impl {
     return out;
   }
 
+  std::vector<std::pair<std::string, std::string>> waiting() const {
+    std::vector<std::pair<std::string, std::string>> out;
+    MutexLock lock(mutex_);
+    if (graph_ == nullptr) return out;
+    for (const Node& node : graph_->nodes) {
+      const Instance& instance = *instances_.at(node.id);
+      if (!instance.configured) out.emplace_back(node.id, instance.evaluation.state().message);
+    }
+    return out;
+  }
+
  private:
   using Instances = std::map<std::string, std::shared_ptr<Instance>, std::less<>>;
 
@@ -488,6 +499,9 @@ bool Runtime::loaded() const { return impl_->loaded(); }
 std::vector<ComponentStatus> Runtime::status() const { return impl_->status(); }
 std::vector<std::pair<std::string, std::string>> Runtime::unhealthy() const {
   return impl_->unhealthy();
+}
+std::vector<std::pair<std::string, std::string>> Runtime::waiting() const {
+  return impl_->waiting();
 }
 std::size_t Runtime::component_count() const { return impl_->component_count(); }
 Mono Runtime::last_beat() const { return impl_->last_beat(); }

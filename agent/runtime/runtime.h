@@ -76,6 +76,8 @@ class Runtime {
   std::vector<ComponentStatus> status() const;  // in order of the graph
   // Unhealthy components with their messages.
   std::vector<std::pair<std::string, std::string>> unhealthy() const;
+  // Components that could not start yet and are tried again, with the reason.
+  std::vector<std::pair<std::string, std::string>> waiting() const;
   // When the runtime's own thread was last seen alive; it shows itself every second.
   Mono last_beat() const;
 

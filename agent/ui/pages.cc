@@ -176,9 +176,7 @@ ServerReply Pages::handle(const ServerRequest& request) const {
     return text(405, "only GET is allowed here\n");
   if (path == "/metrics")
     return {200, wire::kExpositionContentType, wire::write_exposition(metrics_.collect()), {}};
-  if (path == "/-/ready" || path == "/ready")
-    return runtime_.loaded() ? text(200, "fleet-agent is ready.\n")
-                             : text(503, "fleet-agent is not ready.\n");
+  if (path == "/-/ready" || path == "/ready") return ready();
   if (path == "/-/healthy" || path == "/healthy") return healthy();
   if (path == "/style.css") return {200, "text/css; charset=utf-8", std::string(kStyle), {}};
   if (path == "/api/v0/web/components") return components_json();
@@ -189,6 +187,16 @@ ServerReply Pages::handle(const ServerRequest& request) const {
   if (path == "/") return component_list();
   return html(404, "not found",
               "<h1>There is no such page</h1><p><a href=\"/\">All components</a></p>");
+}
+
+// Every component of the configuration has started; what became of it since is for /-/healthy.
+ServerReply Pages::ready() const {
+  if (!runtime_.loaded()) return text(503, "fleet-agent is not ready.\n");
+  const auto waiting = runtime_.waiting();
+  if (waiting.empty()) return text(200, "fleet-agent is ready.\n");
+  std::string body = "fleet-agent is not ready: these cannot start yet:\n";
+  for (const auto& [id, message] : waiting) body += id + ": " + message + "\n";
+  return text(503, std::move(body));
 }
 
 ServerReply Pages::healthy() const {

@@ -27,6 +27,7 @@ class Pages {
   io::ServerReply component_page(const std::string& id) const;
   io::ServerReply components_json() const;
   io::ServerReply component_json(const std::string& id) const;
+  io::ServerReply ready() const;
   io::ServerReply healthy() const;
   io::ServerReply reload(const io::ServerRequest& request) const;
 

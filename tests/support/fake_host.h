@@ -35,6 +35,7 @@ class FakeHost final : public System {
   bool active = false;
   int pid = 100;
   int healthy = 200;          // what /-/healthy answers
+  int ready = 200;            // what /-/ready answers
   int ill_answers = 0;        // so often it answers 500 first
   bool dies_soon = false;     // it is another process each time systemd is asked
   std::string validate_says;  // not empty: validate fails with it
@@ -138,7 +139,7 @@ class FakeHost final : public System {
       return HttpAnswer{500, "starting"};
     }
     if (path == "/-/healthy") return HttpAnswer{healthy, healthy == 200 ? "ok" : "loki.x: ill"};
-    return HttpAnswer{200, "ready"};
+    return HttpAnswer{ready, ready == 200 ? "ready" : "loki.x: port in use"};
   }
 
  private:

@@ -200,12 +200,31 @@ TEST_CASE("apply: an agent that dies right after it was ready is taken back") {
   CHECK(run.host.config() == "a");
 }
 
-TEST_CASE("apply: an agent that was ill before the change need not be well after it") {
+TEST_CASE(
+    "apply: an agent that was ill before the change need not be well after it, and is told about") {
   Run run;
   run.apply(bundle("a"));
   run.host.healthy = 500;
   CHECK(run.apply(bundle("a")).outcome == Outcome::kUnchanged);
-  CHECK(run.apply(bundle("b")).outcome == Outcome::kChanged);
+  const Report report = run.apply(bundle("b"));
+  CHECK(report.outcome == Outcome::kChanged);
+  REQUIRE_FALSE(report.notes.empty());
+  CHECK(report.notes.back() == "it is ready, but /-/healthy answers 500: loki.x: ill");
+}
+
+TEST_CASE("apply: a first agent that is ready but ill stays, one that is not ready goes") {
+  Run run;
+  run.host.healthy = 500;
+  const Report ill = run.apply(bundle("a"));
+  CHECK(ill.outcome == Outcome::kChanged);
+  CHECK(ill.notes ==
+        std::vector<std::string>{"it is ready, but /-/healthy answers 500: loki.x: ill"});
+  Run other;
+  other.host.ready = 503;
+  const Report waiting = other.apply(bundle("a"));
+  CHECK(waiting.outcome == Outcome::kRolledBack);
+  CHECK(waiting.error ==
+        "not ready and healthy after 30s: /-/ready answers 503: loki.x: port in use");
 }
 
 TEST_CASE("apply: a first install that fails leaves a host without agent, unit and configuration") {

@@ -230,11 +230,14 @@ TEST_CASE(
   REQUIRE(f.load(kChain).empty());
   REQUIRE(f.diary.wait_for("run test.part.a"));
   CHECK(f.message_of("test.part.b") == "the port is taken");
+  using Waiting = std::vector<std::pair<std::string, std::string>>;
+  CHECK(f.runtime->waiting() == Waiting{{"test.part.b", "the port is taken"}});
   {
     const std::lock_guard lock(f.diary.mutex);
     f.diary.blocked["test.part.b"] = false;
   }
   CHECK(f.diary.wait_for("run test.part.b"));
+  CHECK(f.runtime->waiting().empty());
   CHECK(f.message_of("test.part.b").empty());
 }
 

@@ -41,6 +41,9 @@ class DiscoveryRelabel final : public component::Configured<DiscoveryRelabelArgs
     // Published here, so that whatever refers to it is evaluated with the new targets.
     host_.exports(
         {{"output", component::targets_value(output)}, {"rules", component::capsule(*rules)}});
+    // Published here, so that whatever refers to them is evaluated with the new ones.
+    host_.exports(
+        {{"output", component::targets_value(output)}, {"rules", component::capsule(*rules)}});
     return component::Commit([this, rules = std::move(*rules)] { rules_ = rules; });
   }
 

@@ -1,7 +1,7 @@
 #include "agent/lang/evaluator.h"
 
 #include <algorithm>
-#include <unordered_set>
+#include <unordered_map>
 #include <utility>
 
 #include "agent/base/strings.h"
@@ -108,7 +108,7 @@ class Evaluation {
   Body body(const std::vector<Statement>& statements, Range header) {
     Body out;
     out.span = source_.span(header);
-    std::unordered_set<std::string_view> seen;
+    std::unordered_map<std::string_view, Range> seen;
     for (const Statement& statement : statements) {
       if (statement.block) {
         const BlockNode& block = *statement.block;
@@ -120,9 +120,11 @@ class Evaluation {
         out.blocks.push_back(std::move(evaluated));
         continue;
       }
-      if (!seen.insert(statement.name).second) {
+      const auto [first, is_new] = seen.emplace(statement.name, statement.name_range);
+      if (!is_new) {
         error(statement.name_range,
-              "attribute \"" + std::string(statement.name) + "\" may only be provided once");
+              "attribute \"" + std::string(statement.name) + "\" may only be provided once",
+              "it is also in line " + std::to_string(source_.line(first->second.begin)));
         continue;
       }
       Attribute attribute;

@@ -18,6 +18,18 @@ std::string_view severity_name(Severity severity) {
   return severity == Severity::kError ? "error" : "warning";
 }
 
+// How many columns a terminal gives a character.
+std::size_t width(char32_t c) {
+  if ((c >= 0x300 && c <= 0x36F) || (c >= 0x200B && c <= 0x200F) || (c >= 0xFE00 && c <= 0xFE0F))
+    return 0;
+  const bool wide = (c >= 0x1100 && c <= 0x115F) || (c >= 0x2E80 && c <= 0xA4CF) ||
+                    (c >= 0xAC00 && c <= 0xD7A3) || (c >= 0xF900 && c <= 0xFAFF) ||
+                    (c >= 0xFE30 && c <= 0xFE6F) || (c >= 0xFF00 && c <= 0xFF60) ||
+                    (c >= 0x1F300 && c <= 0x1F64F) || (c >= 0x1F680 && c <= 0x1FAFF) ||
+                    (c >= 0x20000 && c <= 0x3FFFD);
+  return wide ? 2 : 1;
+}
+
 // A source line as it is shown, and where in it the marked part begins and ends, counted in columns
 // of a terminal.
 struct Shown {
@@ -55,7 +67,7 @@ Shown show(std::string_view line, std::size_t begin_byte, std::size_t end_byte) 
       ++column;
     } else {
       shown.text += line.substr(byte, c.length);
-      ++column;
+      column += width(c.value);
     }
     byte += c.length;
   }
@@ -67,23 +79,29 @@ Shown show(std::string_view line, std::size_t begin_byte, std::size_t end_byte) 
 
 // Leaves of a long line the part around the mark.
 void cut(Shown& shown) {
-  const std::size_t columns = count_code_points(shown.text);
-  if (columns <= kMaxShown) return;
   const std::size_t first = shown.begin > kMaxShown / 2 ? shown.begin - kMaxShown / 2 : 0;
-  std::string_view rest = shown.text;
-  for (std::size_t i = 0; i < first; ++i) rest.remove_prefix(decode_utf8(rest).length);
-  std::string kept = first > 0 ? "..." : "";
-  std::size_t taken = 0;
-  for (; taken < kMaxShown && !rest.empty(); ++taken) {
-    const std::size_t length = decode_utf8(rest).length;
-    kept += rest.substr(0, length);
-    rest.remove_prefix(length);
+  std::string kept;
+  std::size_t column = 0;
+  std::size_t kept_from = 0;
+  bool more = false;
+  for (std::string_view rest = shown.text; !rest.empty();) {
+    const CodePoint c = decode_utf8(rest);
+    if (column >= first + kMaxShown) {
+      more = true;
+      break;
+    }
+    if (column >= first) {
+      if (kept.empty()) kept_from = column;
+      kept += rest.substr(0, c.length);
+    }
+    column += width(c.value);
+    rest.remove_prefix(c.length);
   }
-  if (!rest.empty()) kept += "...";
-  const std::size_t moved = first > 0 ? 3 : 0;
-  shown.text = std::move(kept);
-  shown.begin = shown.begin - first + moved;
-  shown.end = std::min(shown.end - first, taken) + moved;
+  if (first == 0 && !more) return;
+  const std::string_view front = first > 0 ? "..." : "";
+  shown.text = std::string(front) + kept + (more ? "..." : "");
+  shown.begin = shown.begin - kept_from + front.size();
+  shown.end = std::min(shown.end, column) - kept_from + front.size();
 }
 
 void append_lines(std::string& out, const Diagnostic& d, const Source& source) {

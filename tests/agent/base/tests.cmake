@@ -1,1 +1,2 @@
 house_test(agent/base/duration_test.cc LIBS agent_base)
+house_test(agent/base/strings_test.cc LIBS agent_base)

@@ -33,6 +33,13 @@ TEST_CASE("rendering: tabs and wide characters do not move the caret") {
         "     |             ^\n");
 }
 
+TEST_CASE("rendering: characters of two columns and of none") {
+  CHECK(rendered("\"日本e\u0301\" x", {12, 13}) ==
+        "c.alloy:1:13: error: bad\n"
+        "   1 | \"日本e\u0301\" x\n"
+        "     |         ^\n");
+}
+
 TEST_CASE("rendering: at a line's end, over lines, and in an empty file") {
   CHECK(rendered("ab\n", {2, 3}) == "c.alloy:1:3: error: bad\n   1 | ab\n     |   ^\n");
   CHECK(rendered("a [\n1\n]", {2, 8}) == "c.alloy:1:3: error: bad\n   1 | a [\n     |   ^\n");

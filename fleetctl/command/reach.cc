@@ -29,6 +29,8 @@ agent::Result<Reached> reach(const inventory::Connection& connection, const Reac
       connection.private_key.empty() ? options.private_key : connection.private_key;
   target.host_key_checking = connection.host_key_checking;
   target.connect_timeout = options.connect_timeout;
+  if (connection.connect_timeout != 0)
+    target.connect_timeout = std::chrono::seconds(connection.connect_timeout);
   if (arguments->connect_timeout != 0)
     target.connect_timeout = std::chrono::seconds(arguments->connect_timeout);
   target.options = std::move(*arguments);

@@ -24,7 +24,9 @@ class Reader {
   Result<Connection> read() {
     read_transport();
     connection_.address = text({"ansible_host", "ansible_ssh_host"}).value_or(host_);
-    read_port();
+    read_number({"ansible_port", "ansible_ssh_port"}, "a port", connection_.port);
+    read_number({"ansible_ssh_timeout", "ansible_timeout"}, "a number of seconds",
+                connection_.connect_timeout);
     connection_.user = text({"ansible_user", "ansible_ssh_user"}).value_or("");
     connection_.password =
         Secret(text({"ansible_password", "ansible_ssh_password", "ansible_ssh_pass"}).value_or(""));
@@ -106,14 +108,14 @@ class Reader {
     }
   }
 
-  void read_port() {
-    const auto port = text({"ansible_port", "ansible_ssh_port"});
-    if (!port || port->empty()) return;
-    const std::string_view digits = agent::trim(*port);
-    const auto [end, error] =
-        std::from_chars(digits.data(), digits.data() + digits.size(), connection_.port);
-    if (error != std::errc() || end != digits.data() + digits.size() || connection_.port == 0)
-      complain("ansible_port", "'" + *port + "' is not a port");
+  void read_number(std::initializer_list<const char*> names, std::string_view what,
+                   std::uint16_t& number) {
+    const auto written = text(names);
+    if (!written || written->empty()) return;
+    const std::string_view digits = agent::trim(*written);
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+    if (error != std::errc() || end != digits.data() + digits.size() || number == 0)
+      complain(*names.begin(), "'" + *written + "' is not " + std::string(what));
   }
 
   void read_become() {

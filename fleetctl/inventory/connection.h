@@ -22,11 +22,12 @@ enum class Transport {
 
 struct Connection {
   Transport transport = Transport::kSsh;
-  std::string address;      // ansible_host, else the inventory name
-  std::uint16_t port = 0;   // 0: not set; ~/.ssh/config or 22 decides
-  std::string user;         // "": not set; ~/.ssh/config or the login name decides
-  agent::Secret password;   // ansible_password / ansible_ssh_pass; "" when not set
-  std::string private_key;  // path with ~ expanded; "" when not set
+  std::string address;                // ansible_host, else the inventory name
+  std::uint16_t port = 0;             // 0: not set; ~/.ssh/config or 22 decides
+  std::string user;                   // "": not set; ~/.ssh/config or the login name decides
+  agent::Secret password;             // ansible_password / ansible_ssh_pass; "" when not set
+  std::string private_key;            // path with ~ expanded; "" when not set
+  std::uint16_t connect_timeout = 0;  // seconds; ansible_ssh_timeout, ansible_timeout; 0: not set
   // ansible_ssh_args, ansible_ssh_common_args and ansible_ssh_extra_args, split as a shell would.
   std::vector<std::string> ssh_arguments;
   // ansible_host_key_checking / ansible_ssh_host_key_checking; false is honoured with a warning.

@@ -34,11 +34,13 @@ TEST_CASE("connection: Ansible's variables, old spellings too") {
   const auto c = connection(
       "ansible_host: 10.0.0.1\nansible_port: '2222'\nansible_ssh_user: ops\nansible_become: 'yes'\n"
       "ansible_become_pass: secret\nansible_ssh_common_args: -J bastion -o 'ProxyCommand=x y'\n"
-      "ansible_ssh_private_key_file: /keys/id\nansible_host_key_checking: no\n");
+      "ansible_ssh_timeout: 3\nansible_ssh_private_key_file: /keys/id\nansible_host_key_checking: "
+      "no\n");
   REQUIRE(c);
   CHECK(c->address == "10.0.0.1");
   CHECK(c->port == 2222);
   CHECK(c->user == "ops");
+  CHECK(c->connect_timeout == 3);
   CHECK(c->become);
   CHECK(c->become_user == "root");
   CHECK(c->become_password.reveal() == "secret");

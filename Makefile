@@ -8,7 +8,7 @@ export CCACHE_MAXSIZE ?= 5G
 # Debian's own interpreter has the packages of packages.txt; another one may come first in PATH.
 PYTHON := /usr/bin/python3
 
-.PHONY: build test demo demo-down bench fmt clean packages-%
+.PHONY: build test demo demo-down bench reference fmt clean packages-%
 
 build: packages-build
 	cmake --preset $(PRESET)
@@ -31,6 +31,10 @@ bench: packages-build
 	cmake --preset $(PRESET)
 	cmake --build --preset $(PRESET) -j $(JOBS) --target benchmarks
 	for program in $(BUILD)/bench/*; do "$$program" || exit 1; done
+
+# The tables of docs/reference, from the components' schemas.
+reference: build
+	$(BUILD)/tests/reference update docs/reference
 
 fmt:
 	git ls-files '*.cc' '*.h' | xargs clang-format -i

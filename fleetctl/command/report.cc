@@ -5,6 +5,13 @@
 #include <utility>
 
 namespace fleetctl::command {
+namespace {
+
+// Of more hosts than kMostNamed with the same problem, only the first are named.
+constexpr std::size_t kMostNamed = 12;
+constexpr std::size_t kFirst = 5;
+
+}  // namespace
 
 std::string_view line_of(std::string_view text, int number) {
   for (int line = 1; line < number; ++line) {
@@ -53,7 +60,13 @@ void print_problems(const std::vector<Problem>& problems, std::ostream& err) {
   }
   for (const auto& [text, hosts] : blocks) {
     std::string names;
-    for (const std::string& host : hosts) names += (names.empty() ? "" : ", ") + host;
+    for (std::size_t i = 0; i < hosts.size(); ++i) {
+      if (i == kFirst && hosts.size() > kMostNamed) {
+        names += " and " + std::to_string(hosts.size() - i) + " more hosts";
+        break;
+      }
+      names += (i == 0 ? "" : ", ") + hosts[i];
+    }
     err << (names.empty() ? "" : names + ": ") << text << "\n";
   }
 }

@@ -32,6 +32,14 @@ TEST_CASE("report: lines are found by number") {
   CHECK(line_of("a\nb\r\nc", 4).empty());
 }
 
+TEST_CASE("report: of very many hosts with one problem the first are named") {
+  std::vector<Problem> problems;
+  for (int i = 0; i < 200; ++i) problems.push_back({"h" + std::to_string(i), "bad"});
+  std::ostringstream err;
+  print_problems(problems, err);
+  CHECK(err.str() == "h0, h1, h2, h3, h4 and 195 more hosts: bad\n");
+}
+
 TEST_CASE("report: one problem of several hosts is one block") {
   std::ostringstream err;
   print_problems({{"a", "bad"}, {"b", "worse"}, {"c", "bad"}, {"a", "bad"}, {"", "tree"}}, err);

@@ -68,7 +68,10 @@ ExitCode render(const RenderOptions& options, const ConfigurationCheck& check, s
   }
   if (options.output.empty()) {
     print(*fleet, out);
-    return ExitCode::kDone;
+    out.flush();
+    if (out) return ExitCode::kDone;
+    err << "writing to standard output failed\n";
+    return ExitCode::kRefused;
   }
   std::size_t changed = 0;
   for (const auto& host : fleet->hosts) {

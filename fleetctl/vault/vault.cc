@@ -1,15 +1,21 @@
 #include "fleetctl/vault/vault.h"
 
+#include <fcntl.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
+#include <spawn.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <cstdlib>
+#include <filesystem>
 #include <map>
 #include <optional>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -29,6 +35,7 @@ constexpr std::size_t kSaltSize = 32;
 constexpr std::size_t kKeySize = 32;
 constexpr std::size_t kBlock = 16;
 constexpr int kRounds = 10000;
+constexpr std::size_t kMaxPassword = 1U << 20;
 using Keys = std::array<unsigned char, kKeySize * 2 + kBlock>;
 
 const unsigned char* bytes(std::string_view text) {
@@ -140,6 +147,48 @@ Result<std::string> remove_padding(std::string plaintext) {
   return plaintext;
 }
 
+// What the program prints. It may ask the person: it has our terminal. One whose name ends in
+// -client, before any extension, is told the vault id, as Ansible does.
+Result<std::string> output_of(const std::string& path, const std::string& id) {
+  std::vector<std::string> words = {std::filesystem::absolute(path).string()};
+  if (std::filesystem::path(path).stem().string().ends_with("-client")) {
+    words.push_back("--vault-id");
+    words.push_back(id);
+  }
+  std::vector<char*> arguments;
+  for (std::string& word : words) arguments.push_back(word.data());
+  arguments.push_back(nullptr);
+
+  std::array<int, 2> ends{};
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0) return agent::fail_errno("pipe", errno);
+  agent::FileDescriptor reader(ends[0]);
+  agent::FileDescriptor writer(ends[1]);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, writer.get(), STDOUT_FILENO);
+  pid_t child = 0;
+  const int failed =
+      ::posix_spawn(&child, words[0].c_str(), &actions, nullptr, arguments.data(), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  if (failed != 0) return agent::fail_errno("run " + path, failed);
+  writer.reset();
+
+  std::string out;
+  std::array<char, 4096> buffer;
+  ssize_t n = 0;
+  while ((n = ::read(reader.get(), buffer.data(), buffer.size())) != 0) {
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0 || out.size() > kMaxPassword) break;
+    out.append(buffer.data(), static_cast<std::size_t>(n));
+  }
+  reader.reset();
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
+  if (n != 0 || !WIFEXITED(status) || WEXITSTATUS(status) != 0)
+    return fail(ErrorCode::kIo, "the program " + path + " failed");
+  return out;
+}
+
 }  // namespace
 
 struct Vault::State {
@@ -169,10 +218,10 @@ Result<> Vault::add_password_file(std::string_view argument) {
   std::string path(argument);
   if (const char* home = std::getenv("HOME"); home != nullptr && path.substr(0, 2) == "~/")
     path.replace(0, 1, home);
-  if (::access(path.c_str(), F_OK) == 0 && ::access(path.c_str(), X_OK) == 0)
-    return fail(ErrorCode::kPermission,
-                "vault password file " + path + " is executable; write its output to a file first");
-  auto text = agent::read_file(path, 1U << 20);
+  std::error_code error;
+  const bool program =
+      std::filesystem::is_regular_file(path, error) && ::access(path.c_str(), X_OK) == 0;
+  auto text = program ? output_of(path, id) : agent::read_file(path, kMaxPassword);
   if (!text) return fail(std::move(text.error()).within("vault password file"));
   if (agent::trim(*text).empty())
     return fail(ErrorCode::kInvalid, "vault password file " + path + " is empty");

@@ -26,7 +26,7 @@ class Vault {
 
   // `id` is "default" unless given as ID@file. White space around the password does not count.
   void add_password(std::string id, agent::Secret password);
-  // Reads "FILE" or "ID@FILE". An executable file is refused: its output would be the password.
+  // Reads "FILE" or "ID@FILE". An executable file is run: its output is the password.
   agent::Result<> add_password_file(std::string_view argument);
   bool has_passwords() const;
   // Tries the password of the envelope's id first, then the others. kNotFound without passwords,

@@ -1,8 +1,11 @@
 #include "fleetctl/vault/vault.h"
 
 #include <catch2/catch.hpp>
+#include <filesystem>
+#include <fstream>
 
 #include "fleetctl/value/encrypted.h"
+#include "tests/support/temp_dir.h"
 
 using agent::ErrorCode;
 using agent::Secret;
@@ -57,6 +60,31 @@ TEST_CASE("vault: no password, a wrong one, a damaged text") {
     INFO(text);
     CHECK(vault.decrypt(text).error().code == ErrorCode::kInvalid);
   }
+}
+
+TEST_CASE("vault: the password comes from a file or from a program") {
+  const agent::TempDir dir;
+  const auto write = [&](const char* name, std::string_view text, bool runs) {
+    const auto path = dir / name;
+    std::ofstream(path) << text;
+    if (runs) std::filesystem::permissions(path, std::filesystem::perms::owner_all);
+    return path.string();
+  };
+  const auto decrypts = [](const std::string& argument) {
+    Vault vault;
+    const auto added = vault.add_password_file(argument);
+    if (!added) return added.error().message;
+    return vault.decrypt(kMadeByAnsible).value_or("not decrypted");
+  };
+  CHECK(decrypts(write("file", "swordfish\n", false)) == "the sea & the sky");
+  CHECK(decrypts("dev@" + write("program", "#!/bin/sh\necho swordfish\n", true)) ==
+        "the sea & the sky");
+  CHECK(decrypts("dev@" + write("x-client.sh",
+                                "#!/bin/sh\n[ \"$1 $2\" = \"--vault-id dev\" ] && echo swordfish\n",
+                                true)) == "the sea & the sky");
+  CHECK_THAT(decrypts(write("fails", "#!/bin/sh\nexit 3\n", true)), Catch::Contains("failed"));
+  CHECK_THAT(decrypts(write("empty", "\n", false)), Catch::Contains("is empty"));
+  CHECK_THAT(decrypts("/nonexistent/file"), Catch::Contains("vault password file: open"));
 }
 
 TEST_CASE("vault: one flipped bit is noticed") {

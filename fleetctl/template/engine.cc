@@ -49,7 +49,7 @@ std::vector<Place> line_places(const Output& out, const std::vector<std::string>
 }
 
 // The header line that apply_header took away counts in all lines of the main file.
-std::unique_ptr<Problem> shifted(std::unique_ptr<Problem> p, const std::string& name, int shift) {
+std::shared_ptr<Problem> shifted(std::shared_ptr<Problem> p, const std::string& name, int shift) {
   if (p->place.file == name && p->place.line > 0) p->place.line += shift;
   for (Place& place : p->through) {
     if (place.file == name && place.line > 0) place.line += shift;
@@ -94,7 +94,7 @@ Outcome<Rendered> Engine::render(std::string_view text, const std::string& name,
   const std::size_t newlines = trailing_newlines(text);
   Settings settings = settings_;
   auto header = settings.ansible ? apply_header(text, settings) : Outcome<bool>(false);
-  const auto named = [&name](std::unique_ptr<Problem> p) {
+  const auto named = [&name](std::shared_ptr<Problem> p) {
     if (p->place.file.empty()) p->place.file = name;
     return pass_on(std::move(p));
   };
@@ -132,7 +132,7 @@ Outcome<Rendered> Engine::render_file(const std::string& name, const Variables& 
 
 std::vector<Problem> Engine::undefined_names(std::string_view text, const std::string& name,
                                              const Variables& variables) const {
-  std::vector<std::unique_ptr<Problem>> found;
+  std::vector<std::shared_ptr<Problem>> found;
   Settings settings = settings_;
   int shift = 0;
   const auto run = [&]() -> Outcome<> {

@@ -23,7 +23,10 @@ std::string_view strip_collection(std::string_view name) {
 
 // The first undefined value in v, or nullptr.
 const Value* find_undefined(const Value& v, int depth) {
-  if (v.is_undefined()) return &v;
+  if (v.is_undefined()) {
+    const auto* why = dynamic_cast<const Undefined*>(v.as_object().get());
+    return why != nullptr && why->lenient ? nullptr : &v;
+  }
   if (depth > 100) return nullptr;
   if (v.is_sequence()) {
     for (const Value& item : v.items()) {
@@ -111,7 +114,7 @@ Outcome<Call> bind_arguments(Interpreter& in, std::string_view what, std::string
       return wrong("got an unexpected keyword argument '" + key + "'" + did_you_mean(key, names));
     }
   }
-  if ((flags & kTakesUndefined) == 0 && !in.settings().lenient_undefined) {
+  if ((flags & kTakesUndefined) == 0 && !in.lenient(input)) {
     TEMPLATE_CHECK(in.require(input));
   }
   if ((flags & kLazyArguments) == 0) {
@@ -242,8 +245,10 @@ Outcome<Value> Interpreter::eval_inner(const Expr& expr) {
       TEMPLATE_TRY(yes, truth_of(test));
       if (yes) return eval(*expr.kids[1]);
       if (expr.kids[2]) return eval(*expr.kids[2]);
-      return undefined("", "the inline if-expression on line " + std::to_string(expr.line) +
-                               " evaluated to false and no else section was defined.");
+      auto nothing = std::make_shared<Undefined>(
+          "", "the inline if-expression evaluated to false and no else section was defined.");
+      nothing->lenient = true;
+      return Value::undefined(std::move(nothing));
     }
     case ExprKind::kNamespace:
       break;
@@ -390,10 +395,16 @@ Outcome<bool> Interpreter::call_test(std::string_view full_name, const Value& in
   return row->function(bound);
 }
 
+bool Interpreter::lenient(const Value& v) const {
+  if (!v.is_undefined()) return false;
+  const auto* why = dynamic_cast<const Undefined*>(v.as_object().get());
+  return settings_.lenient_undefined || (why != nullptr && why->lenient);
+}
+
 Outcome<> Interpreter::require(const Value& v) const {
   if (!v.is_undefined()) return {};
   const auto* why = dynamic_cast<const Undefined*>(v.as_object().get());
-  auto p = std::make_unique<Problem>();
+  auto p = std::make_shared<Problem>();
   p->kind = ProblemKind::kUndefined;
   p->message = why != nullptr ? why->message : "an undefined value is used";
   p->name = why != nullptr ? why->name : "";
@@ -407,22 +418,21 @@ Outcome<> Interpreter::require_deep(const Value& v) const {
 
 Outcome<std::string> Interpreter::text_of(const Value& v) const {
   if (v.is_string()) return v.as_string();
+  if (lenient(v)) return std::string();
   if (!settings_.lenient_undefined) {
     if (const Value* found = find_undefined(v, 0)) TEMPLATE_CHECK(require(*found));
-  } else if (v.is_undefined()) {
-    return std::string();
   }
   return value::str(v, world_.limits.output_bytes);
 }
 
 Outcome<bool> Interpreter::truth_of(const Value& v) const {
-  if (v.is_undefined() && !settings_.lenient_undefined) TEMPLATE_CHECK(require(v));
+  if (!lenient(v)) TEMPLATE_CHECK(require(v));
   return value::truthy(v);
 }
 
 Outcome<std::vector<Value>> Interpreter::elements_of(const Value& v) const {
   if (v.is_undefined()) {
-    if (settings_.lenient_undefined) return std::vector<Value>();
+    if (lenient(v)) return std::vector<Value>();
     TEMPLATE_CHECK(require(v));
   }
   if (v.is_sequence()) return v.items();
@@ -449,7 +459,7 @@ Outcome<std::vector<Value>> Interpreter::elements_of(const Value& v) const {
 }
 
 Outcome<std::size_t> Interpreter::length_of(const Value& v) const {
-  if (v.is_undefined() && !settings_.lenient_undefined) TEMPLATE_CHECK(require(v));
+  if (!lenient(v)) TEMPLATE_CHECK(require(v));
   if (v.is_undefined()) return std::size_t{0};
   if (v.is_string()) return value::count_code_points(v.as_string());
   if (v.is_sequence()) return v.items().size();
@@ -462,7 +472,7 @@ Outcome<std::size_t> Interpreter::length_of(const Value& v) const {
 
 Outcome<Value> Interpreter::attribute(const Value& object, const std::string& name) {
   if (object.is_undefined()) {
-    if (settings_.lenient_undefined) TEMPLATE_CHECK(require(object));
+    if (lenient(object)) TEMPLATE_CHECK(require(object));
     return object;
   }
   if (has_method(object, name)) return make_bound_method(object, name);
@@ -481,7 +491,7 @@ Outcome<Value> Interpreter::attribute(const Value& object, const std::string& na
 
 Outcome<Value> Interpreter::item(const Value& object, const Value& key) {
   if (object.is_undefined()) {
-    if (settings_.lenient_undefined) TEMPLATE_CHECK(require(object));
+    if (lenient(object)) TEMPLATE_CHECK(require(object));
     return object;
   }
   TEMPLATE_CHECK(require(key));
@@ -506,6 +516,9 @@ Outcome<Value> Interpreter::item(const Value& object, const Value& key) {
   if (RuntimeObject* runtime = runtime_object(copy)) {
     TEMPLATE_TRY(found, runtime->get(*this, key));
     if (found) return std::move(*found);
+  } else if (object.is_tuple() && object.items().size() == 2 && key.is_string() &&
+             (key.as_string() == "grouper" || key.as_string() == "list")) {
+    return attribute(object, key.as_string());
   } else if (key.is_string() && has_method(object, key.as_string())) {
     return make_bound_method(object, key.as_string());
   }
@@ -513,7 +526,7 @@ Outcome<Value> Interpreter::item(const Value& object, const Value& key) {
 }
 
 Outcome<Value> Interpreter::slice(const Value& object, const Expr& expr) {
-  if (object.is_undefined() && !settings_.lenient_undefined) return object;
+  if (object.is_undefined() && !lenient(object)) return object;
   Value bounds[3];
   for (std::size_t i = 0; i < 3; ++i) {
     if (!expr.kids[i]) continue;

@@ -16,7 +16,7 @@ ScopePtr inside(const ScopePtr& parent) {
   return scope;
 }
 
-std::unique_ptr<Problem> through(std::unique_ptr<Problem> p, const Template* tmpl,
+std::shared_ptr<Problem> through(std::shared_ptr<Problem> p, const Template* tmpl,
                                  const Stmt& stmt) {
   if (p->through.size() < 20) {
     p->through.push_back({tmpl != nullptr ? tmpl->name : "", stmt.line, stmt.column});
@@ -34,7 +34,7 @@ Outcome<Flow> Interpreter::run_statement(const Stmt& stmt) {
     case StmtKind::kOutput:
       if (!silenced_) {
         TEMPLATE_TRY(printed, eval(*stmt.expr));
-        TEMPLATE_CHECK(emit(printed, stmt.line, stmt.column));
+        TEMPLATE_CHECK(emit(printed, stmt.expr->line, stmt.expr->column));
       }
       break;
     case StmtKind::kFor:
@@ -140,8 +140,8 @@ Outcome<Flow> Interpreter::run_for(const Stmt& stmt) {
 }
 
 // `flow` becomes what the else branch asks of the loop around this one.
-Outcome<> Interpreter::loop_over(const Stmt& stmt, const ScopePtr& outside,
-                                 std::vector<Value> items, std::int64_t depth, Flow& flow) {
+Outcome<> Interpreter::loop_over(const Stmt& stmt, ScopePtr outside, std::vector<Value> items,
+                                 std::int64_t depth, Flow& flow) {
   const Restore<ScopePtr> scope(scope_);
   if (stmt.test) {
     std::vector<Value> kept;
@@ -433,10 +433,11 @@ Outcome<> Interpreter::emit(const Value& v, int line, int column) {
     out_->last = Value::string("");
     return {};
   }
-  TEMPLATE_TRY(text, text_of(v));
+  auto text = text_of(v);
+  if (!text) return pass_on(placed(std::move(text.error()), line, column));
   out_->last = v;
   if (v.has(value::kUnsafe)) out_->unsafe = true;
-  return emit_text(text, line, column, false, taint_seen_ && value::tainted_deep(v));
+  return emit_text(*text, line, column, false, taint_seen_ && value::tainted_deep(v));
 }
 
 Outcome<> Interpreter::emit_text(std::string_view text, int line, int column, bool moves,

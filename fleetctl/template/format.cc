@@ -473,7 +473,11 @@ class Braces {
     while (!rest.empty()) {
       if (rest[0] == '.') {
         const std::size_t stop = std::min(rest.find_first_of(".[", 1), rest.size());
-        TEMPLATE_TRY(next, in_.attribute(v, std::string(rest.substr(1, stop - 1))));
+        const std::string attribute(rest.substr(1, stop - 1));
+        if (v.is_dict() && !has_method(v, attribute)) {
+          return bad("'dict' object has no attribute '" + attribute + "'");
+        }
+        TEMPLATE_TRY(next, in_.attribute(v, attribute));
         v = std::move(next);
         rest.remove_prefix(stop);
       } else if (rest[0] == '[') {
@@ -592,7 +596,9 @@ Outcome<std::string> percent_format(Interpreter& in, std::string_view format,
 Outcome<std::string> percent_format(Interpreter& in, std::string_view format, const Value& args) {
   if (args.is_tuple()) return percent_format(in, format, args.items(), nullptr);
   if (args.is_dict()) return percent_format(in, format, {args}, &args.as_dict());
-  return percent_format(in, format, std::vector<Value>{args}, nullptr);
+  // A list counts as a mapping that need not be used.
+  const value::Dict none;
+  return percent_format(in, format, std::vector<Value>{args}, args.is_list() ? &none : nullptr);
 }
 
 Outcome<std::string> brace_format(Interpreter& in, std::string_view format, const Args& args) {

@@ -138,7 +138,7 @@ std::vector<std::string> Interpreter::known_names() const {
   return names;
 }
 
-std::unique_ptr<Problem> Interpreter::placed(std::unique_ptr<Problem> p, int line, int column) {
+std::shared_ptr<Problem> Interpreter::placed(std::shared_ptr<Problem> p, int line, int column) {
   if (p->place.line == 0) {
     p->place = {template_now_ != nullptr ? template_now_->name : "", line, column};
     if (p->kind == ProblemKind::kUndefined && p->nearest.empty() &&
@@ -195,7 +195,7 @@ Outcome<std::optional<Value>> Interpreter::variable(const Variables& host, std::
     --depth_;
     resolving_.pop_back();
     if (!outcome) {
-      std::unique_ptr<Problem> p = std::move(outcome.error());
+      std::shared_ptr<Problem> p = std::move(outcome.error());
       if (p->kind != ProblemKind::kUndefined) {
         if (p->place.file.empty()) p->place.file = "variable '" + key.name + "'";
         return pass_on(std::move(p));
@@ -283,7 +283,7 @@ Outcome<Value> Interpreter::resolve_text(const Value& raw) {
   const std::string name = raw.mark() != nullptr ? raw.mark()->file : std::string("variable");
   TEMPLATE_TRY(header, apply_header(source, settings));
   (void)header;
-  auto located = [&](std::unique_ptr<Problem> p) {
+  auto located = [&](std::shared_ptr<Problem> p) {
     if (const value::Mark* mark = raw.mark(); mark != nullptr && p->place.file == name) {
       if (p->place.line == 1) p->place.column += std::max(0, mark->column - 1);
       p->place.line += std::max(0, mark->line - 1);
@@ -304,7 +304,7 @@ Outcome<Value> Interpreter::resolve_text(const Value& raw) {
     Unit unit;
     unit.scope = scope_;
     const Restore<Unit*> units(unit_, &unit);
-    const Restore<std::vector<std::unique_ptr<Problem>>*> strict(collected_, nullptr);
+    const Restore<std::vector<std::shared_ptr<Problem>>*> strict(collected_, nullptr);
     auto ran = run_root(*parsed);
     if (!ran) return located(std::move(ran.error()));
   }
@@ -404,7 +404,7 @@ Outcome<Flow> Interpreter::run_one(const Stmt& stmt) {
   Outcome<Flow> flow = run_statement(stmt);
   --eval_depth_;
   if (flow) return flow;
-  std::unique_ptr<Problem> p = placed(std::move(flow.error()), stmt.line, stmt.column);
+  std::shared_ptr<Problem> p = placed(std::move(flow.error()), stmt.line, stmt.column);
   if (collected_ != nullptr && p->kind == ProblemKind::kUndefined && collected_->size() < 1000) {
     const bool repeated = std::any_of(collected_->begin(), collected_->end(), [&p](const auto& q) {
       return q->place.line == p->place.line && q->place.column == p->place.column &&

@@ -62,7 +62,7 @@ class Interpreter {
   Outcome<> render(const std::shared_ptr<const Template>& tmpl, Output& out);
   Outcome<Value> resolve(const Value& raw);  // pass 1: a variable's value, its strings rendered
   Outcome<Value> evaluate(const Expr& expr);
-  void collect_undefined(std::vector<std::unique_ptr<Problem>>* into) { collected_ = into; }
+  void collect_undefined(std::vector<std::shared_ptr<Problem>>* into) { collected_ = into; }
   const std::vector<std::string>& files() const { return files_; }
 
   // For filters, tests and methods.
@@ -72,6 +72,9 @@ class Interpreter {
   Outcome<> step(std::uint64_t count = 1);
   Outcome<> charge(std::size_t bytes);  // memory that a value takes
   Outcome<> charge(const Value& made);
+  // An undefined value that acts as an empty one: Jinja2's for an inline if without else, or all
+  // when so set.
+  bool lenient(const Value& value) const;
   Outcome<> require(const Value& value) const;       // a problem when it is undefined
   Outcome<> require_deep(const Value& value) const;  // ... or holds one
   Outcome<std::string> text_of(const Value& value) const;
@@ -110,7 +113,7 @@ class Interpreter {
   Outcome<Flow> run_one(const Stmt& stmt);
   Outcome<Flow> run_statement(const Stmt& stmt);
   Outcome<Flow> run_for(const Stmt& stmt);
-  Outcome<> loop_over(const Stmt& stmt, const ScopePtr& outside, std::vector<Value> items,
+  Outcome<> loop_over(const Stmt& stmt, ScopePtr outside, std::vector<Value> items,
                       std::int64_t depth, Flow& flow);
   Outcome<Flow> run_if(const Stmt& stmt);
   Outcome<> run_include(const Stmt& stmt);
@@ -144,7 +147,7 @@ class Interpreter {
   Outcome<> enter(std::string_view what);
   std::vector<std::string> known_names() const;
   std::uint32_t file_index(const std::string& name);
-  std::unique_ptr<Problem> placed(std::unique_ptr<Problem> p, int line, int column);
+  std::shared_ptr<Problem> placed(std::shared_ptr<Problem> p, int line, int column);
 
   const World& world_;
   const Registry& registry_;
@@ -166,7 +169,7 @@ class Interpreter {
   std::map<ResolveKey, Value> resolved_;
   std::vector<ResolveKey> resolving_;
   std::vector<std::string> files_;
-  std::vector<std::unique_ptr<Problem>>* collected_ = nullptr;
+  std::vector<std::shared_ptr<Problem>>* collected_ = nullptr;
   bool taint_seen_ = false;
   std::uint64_t steps_ = 0;
   std::size_t charged_ = 0;

@@ -100,9 +100,9 @@ class Lexer {
     tokens.push_back(std::move(token));
     return tokens.back();
   }
-  tl::unexpected<std::unique_ptr<Problem>> error(std::size_t position, std::string message) {
+  tl::unexpected<std::shared_ptr<Problem>> error(std::size_t position, std::string message) {
     locate(std::min(position, text_.size()));
-    auto p = std::make_unique<Problem>();
+    auto p = std::make_shared<Problem>();
     p->kind = ProblemKind::kSyntax;
     p->message = std::move(message);
     p->place.line = token_line_;

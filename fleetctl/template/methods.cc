@@ -55,7 +55,7 @@ struct Given {
     }
     return nullptr;
   }
-  tl::unexpected<std::unique_ptr<Problem>> wrong(const std::string& why) const {
+  tl::unexpected<std::shared_ptr<Problem>> wrong(const std::string& why) const {
     return bad(std::string(method) + "() " + why);
   }
   Outcome<std::string> text(std::size_t i, std::string_view name,

@@ -40,11 +40,11 @@ std::string_view symbol(Op op) {
   }
 }
 
-tl::unexpected<std::unique_ptr<Problem>> unsupported(Op op, const Value& a, const Value& b) {
+tl::unexpected<std::shared_ptr<Problem>> unsupported(Op op, const Value& a, const Value& b) {
   return bad("unsupported operand type(s) for " + std::string(symbol(op)) + ": '" +
              std::string(value::type_name(a)) + "' and '" + std::string(value::type_name(b)) + "'");
 }
-tl::unexpected<std::unique_ptr<Problem>> too_large() {
+tl::unexpected<std::shared_ptr<Problem>> too_large() {
   return problem(ProblemKind::kLimit,
                  "the number is too large (integers beyond 64 bits cannot be computed with)");
 }
@@ -283,10 +283,9 @@ Outcome<bool> compare_op(Interpreter& in, Op op, const Value& left, const Value&
     TEMPLATE_TRY(inside, contains(in, right, left));
     return inside == (op == Op::kIn);
   }
-  if (!in.settings().lenient_undefined || (op != Op::kEq && op != Op::kNe)) {
-    TEMPLATE_CHECK(in.require(left));
-    TEMPLATE_CHECK(in.require(right));
-  }
+  const bool equality = op == Op::kEq || op == Op::kNe;
+  if (!equality || !in.lenient(left)) TEMPLATE_CHECK(in.require(left));
+  if (!equality || !in.lenient(right)) TEMPLATE_CHECK(in.require(right));
   if (op == Op::kEq) return value::equal(left, right);
   if (op == Op::kNe) return !value::equal(left, right);
   const auto order = value::compare(left, right);
@@ -315,7 +314,7 @@ Outcome<Value> slice_of(const Value& object, const Value& start_v, const Value& 
     }
   }
   if (!object.is_string() && !object.is_sequence()) {
-    return undefined("", std::string(value::type_name(object)) + " object cannot be sliced");
+    return bad("'" + std::string(value::type_name(object)) + "' object cannot be sliced");
   }
   std::u32string points;
   if (object.is_string()) points = value::decode_utf8(object.as_string());

@@ -40,19 +40,19 @@ struct Problem {
 };
 
 template <class T = void>
-using Outcome = tl::expected<T, std::unique_ptr<Problem>>;
+using Outcome = tl::expected<T, std::shared_ptr<Problem>>;
 
-inline tl::unexpected<std::unique_ptr<Problem>> problem(ProblemKind kind, std::string message) {
-  auto p = std::make_unique<Problem>();
+inline tl::unexpected<std::shared_ptr<Problem>> problem(ProblemKind kind, std::string message) {
+  auto p = std::make_shared<Problem>();
   p->kind = kind;
   p->message = std::move(message);
-  return tl::unexpected<std::unique_ptr<Problem>>(std::move(p));
+  return tl::unexpected<std::shared_ptr<Problem>>(std::move(p));
 }
-inline tl::unexpected<std::unique_ptr<Problem>> bad(std::string message) {
+inline tl::unexpected<std::shared_ptr<Problem>> bad(std::string message) {
   return problem(ProblemKind::kRuntime, std::move(message));
 }
-inline tl::unexpected<std::unique_ptr<Problem>> pass_on(std::unique_ptr<Problem> p) {
-  return tl::unexpected<std::unique_ptr<Problem>>(std::move(p));
+inline tl::unexpected<std::shared_ptr<Problem>> pass_on(std::shared_ptr<Problem> p) {
+  return tl::unexpected<std::shared_ptr<Problem>>(std::move(p));
 }
 
 }  // namespace fleetctl::template_

@@ -56,9 +56,10 @@ class Parser {
     ++at_;  // the opening that the caller put in front
     ExprPtr e = expression();
     if (e && now().kind != TokenKind::kVariableEnd) return unexpected();
+    if (e && ahead().kind != TokenKind::kEof) return fail("expected one expression");
     return e;
   }
-  std::unique_ptr<Problem> problem;
+  std::shared_ptr<Problem> problem;
 
  private:
   const Token& now() const { return tokens_[at_]; }
@@ -88,7 +89,7 @@ class Parser {
   }
   std::nullptr_t fail_at(std::string message, int line, int column) {
     if (!problem) {
-      problem = std::make_unique<Problem>();
+      problem = std::make_shared<Problem>();
       problem->kind = ProblemKind::kSyntax;
       problem->message = std::move(message);
       problem->place.line = line;
@@ -1014,7 +1015,7 @@ class Parser {
   std::vector<Stmt*> macros_;
 };
 
-tl::unexpected<std::unique_ptr<Problem>> named(std::unique_ptr<Problem> p,
+tl::unexpected<std::shared_ptr<Problem>> named(std::shared_ptr<Problem> p,
                                                const std::string& name) {
   p->place.file = name;
   return pass_on(std::move(p));
@@ -1066,7 +1067,7 @@ Outcome<bool> apply_header(std::string_view& text, Settings& settings) {
       return s;
     };
     const auto wrong = [&](const std::string& why) {
-      auto p = std::make_unique<Problem>();
+      auto p = std::make_shared<Problem>();
       p->kind = ProblemKind::kSyntax;
       p->message = "the `#jinja2:` line: " + why;
       p->place.line = 1;

@@ -44,8 +44,9 @@ class Undefined final : public RuntimeObject {
       : name(std::move(name_)), message(std::move(message_)) {}
   std::string_view type_name() const override { return "Undefined"; }
   std::string text() const override { return "Undefined"; }
-  std::string name;     // what is missing; "" when it has no name
-  std::string message;  // "'x' is undefined", "'dict object' has no attribute 'x'"
+  bool lenient = false;  // acts as empty text
+  std::string name;      // what is missing; "" when it has no name
+  std::string message;   // "'x' is undefined", "'dict object' has no attribute 'x'"
 };
 Value undefined(std::string name, std::string message);
 Value undefined_attribute(const Value& object, const Value& key);

@@ -204,6 +204,10 @@ Outcome<Value> difference(Call& c) {
   return Value::list(without_repeats(out, out));
 }
 Outcome<Value> unite(Call& c) {
+  if (c.has(0) && c.input.kind() != c.args[0]->kind()) {
+    return bad("cannot unite " + std::string(value::type_name(c.input)) + " and " +
+               std::string(value::type_name(*c.args[0])));
+  }
   TEMPLATE_TRY(a, c.in.elements_of(c.input));
   TEMPLATE_TRY(b, second(c));
   a.insert(a.end(), b.begin(), b.end());
@@ -224,8 +228,15 @@ Outcome<Value> symmetric_difference(Call& c) {
   return Value::list(without_repeats(out, out));
 }
 
+// What is empty or false has no items for map and select, whatever its type.
+Outcome<Items> elements_if_true(Call& c) {
+  TEMPLATE_TRY(any, c.in.truth_of(c.input));
+  if (!any) return Items();
+  return c.in.elements_of(c.input);
+}
+
 Outcome<Value> map(Call& c) {
-  TEMPLATE_TRY(items, c.in.elements_of(c.input));
+  TEMPLATE_TRY(items, elements_if_true(c));
   Items out;
   out.reserve(items.size());
   Value attribute;
@@ -260,7 +271,7 @@ Outcome<Value> map(Call& c) {
 
 // select, reject, selectattr, rejectattr.
 Outcome<Value> choose(Call& c, bool want, bool by_attribute) {
-  TEMPLATE_TRY(items, c.in.elements_of(c.input));
+  TEMPLATE_TRY(items, elements_if_true(c));
   if (by_attribute && c.rest.empty()) return bad("Missing parameter for attribute name");
   const std::size_t skip = by_attribute ? 1 : 0;
   Items out;

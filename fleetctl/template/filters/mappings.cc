@@ -32,7 +32,7 @@ Outcome<Value> mandatory(Call& c) {
     return problem(ProblemKind::kUndefined, message);
   }
   const auto* why = dynamic_cast<const Undefined*>(c.input.as_object().get());
-  auto p = std::make_unique<Problem>();
+  auto p = std::make_shared<Problem>();
   p->kind = ProblemKind::kUndefined;
   p->name = why != nullptr ? why->name : "";
   p->message = "Mandatory variable " + (p->name.empty() ? "" : value::repr_string(p->name) + " ") +

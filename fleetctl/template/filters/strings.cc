@@ -14,6 +14,11 @@ namespace {
 
 Outcome<std::string> input(const Call& c) { return c.in.text_of(c.input); }
 Outcome<Value> text(std::string s) { return Value::string(std::move(s)); }
+// For filters that Python's engine gives only strings to.
+Outcome<std::string> string_input(const Call& c) {
+  if (c.input.is_string()) return c.input.as_string();
+  return bad("expects a string, not " + std::string(value::type_name(c.input)));
+}
 
 Outcome<Value> method(Call& c, std::string_view name, Args args = {}) {
   TEMPLATE_TRY(s, input(c));
@@ -73,7 +78,7 @@ Outcome<Value> center(Call& c) {
 }
 
 Outcome<Value> indent(Call& c) {
-  TEMPLATE_TRY(s, input(c));
+  TEMPLATE_TRY(s, string_input(c));
   std::string by;
   if (c.has(0) && c.args[0]->is_string()) {
     by = c.args[0]->as_string();
@@ -200,18 +205,19 @@ Outcome<Value> format(Call& c) {
 }
 
 Outcome<Value> truncate(Call& c) {
-  TEMPLATE_TRY(s, input(c));
   TEMPLATE_TRY(length, c.integer(0, 255));
   const bool kill = c.flag(1, false);
   TEMPLATE_TRY(end, c.text(2, "..."));
   TEMPLATE_TRY(leeway, c.integer(3, 5));
-  const std::u32string points = value::decode_utf8(s);
   const auto end_size = static_cast<std::int64_t>(value::count_code_points(end));
   if (length < end_size)
     return bad("expected length >= " + std::to_string(end_size) + ", got " +
                std::to_string(length));
   if (leeway < 0) return bad("expected leeway >= 0, got " + std::to_string(leeway));
-  if (static_cast<std::int64_t>(points.size()) <= length + leeway) return text(s);
+  TEMPLATE_TRY(size, c.in.length_of(c.input));
+  if (static_cast<std::int64_t>(size) <= length + leeway) return c.input;
+  TEMPLATE_TRY(s, string_input(c));
+  const std::u32string points = value::decode_utf8(s);
   std::u32string cut = points.substr(0, static_cast<std::size_t>(length - end_size));
   if (!kill) {
     const std::size_t space = cut.rfind(U' ');
@@ -518,7 +524,7 @@ Outcome<Value> quote(Call& c) {
 
 // Decorates text as a comment: styles plain, erlang, c, cblock, xml, each part replaceable.
 Outcome<Value> comment(Call& c) {
-  TEMPLATE_TRY(s, input(c));
+  TEMPLATE_TRY(s, string_input(c));
   TEMPLATE_TRY(style, c.text(0, "plain"));
   struct Style {
     std::string_view name;
@@ -564,7 +570,7 @@ Outcome<Value> comment(Call& c) {
 }
 
 Outcome<Value> split(Call& c) {
-  TEMPLATE_TRY(s, input(c));
+  TEMPLATE_TRY(s, string_input(c));
   Args args;
   args.positional.push_back(c.get(0));
   if (c.has(1)) args.positional.push_back(*c.args[1]);

@@ -183,9 +183,8 @@ Analysis analyze(const Text& s) {
     }
     if (is_break(c)) a.multiline = true;
     const bool plain = c == '\n' || (c >= 0x20 && c <= 0x7e);
-    const bool printable = c == 0x85 || (c >= 0xa0 && c <= 0xd7ff) ||
-                           (c >= 0xe000 && c <= 0xfffd && c != 0xfeff) ||
-                           (c >= 0x10000 && c < 0x10ffff);
+    const bool printable =
+        c == 0x85 || (c >= 0xa0 && c <= 0xd7ff) || (c >= 0xe000 && c <= 0xfffd && c != 0xfeff);
     if (!plain && !printable) special = true;
     if (c == ' ') {
       break_space = break_space || previous_break;
@@ -225,9 +224,9 @@ class Writer {
       // The first block line follows on its own line.
     }
     indention_ = !format_.explicit_start;
-    TEMPLATE_CHECK(node(v, Context{true, false, false}, 0));
+    TEMPLATE_CHECK(node(v, Context{}, 0));
     line_break_if_needed();
-    if (format_.explicit_end || open_ended_) {
+    if (format_.explicit_end) {
       indicator("...", true);
       line_break_if_needed();
     }
@@ -236,7 +235,6 @@ class Writer {
 
  private:
   struct Context {
-    bool root = false;
     bool mapping = false;
     bool simple_key = false;
   };
@@ -325,7 +323,7 @@ class Writer {
     if (!v.is_string()) {
       TEMPLATE_TRY(text, plain_text(v));
       if (v.is_none() && text.empty()) return {};
-      write_plain(value::decode_utf8(text), split, context.root);
+      write_plain(value::decode_utf8(text), split);
       return {};
     }
     const std::string& text = v.as_string();
@@ -334,7 +332,7 @@ class Writer {
     const bool implicit = !resolves_elsewhere(text);
     const bool key_trouble = context.simple_key && (points.empty() || a.multiline);
     if (implicit && !key_trouble && (flow_level_ > 0 ? a.flow_plain : a.block_plain)) {
-      write_plain(points, split, context.root);
+      write_plain(points, split);
     } else if (a.single_quoted && !(context.simple_key && a.multiline)) {
       write_single(points, split);
     } else {
@@ -409,15 +407,15 @@ class Writer {
       first = false;
       if (column_ > format_.width) write_indent();
       if (simple_key(item->first)) {
-        TEMPLATE_CHECK(node(item->first, {false, true, true}, depth + 1));
+        TEMPLATE_CHECK(node(item->first, {true, true}, depth + 1));
         indicator(":", false);
       } else {
         indicator("?", true);
-        TEMPLATE_CHECK(node(item->first, {false, true, false}, depth + 1));
+        TEMPLATE_CHECK(node(item->first, {true, false}, depth + 1));
         if (column_ > format_.width) write_indent();
         indicator(":", true);
       }
-      TEMPLATE_CHECK(node(item->second, {false, true, false}, depth + 1));
+      TEMPLATE_CHECK(node(item->second, {true, false}, depth + 1));
     }
     indent_ = before;
     --flow_level_;
@@ -441,15 +439,15 @@ class Writer {
     for (const auto* item : ordered(v)) {
       write_indent();
       if (simple_key(item->first)) {
-        TEMPLATE_CHECK(node(item->first, {false, true, true}, depth + 1));
+        TEMPLATE_CHECK(node(item->first, {true, true}, depth + 1));
         indicator(":", false);
       } else {
         indicator("?", true, false, true);
-        TEMPLATE_CHECK(node(item->first, {false, true, false}, depth + 1));
+        TEMPLATE_CHECK(node(item->first, {true, false}, depth + 1));
         write_indent();
         indicator(":", true, false, true);
       }
-      TEMPLATE_CHECK(node(item->second, {false, true, false}, depth + 1));
+      TEMPLATE_CHECK(node(item->second, {true, false}, depth + 1));
     }
     indent_ = before;
     return {};
@@ -471,7 +469,6 @@ class Writer {
     column_ += static_cast<int>(text.size());
     whitespace_ = whitespace;
     indention_ = indention_ && indention;
-    open_ended_ = false;
   }
   void line_break() {
     out_ += '\n';
@@ -505,8 +502,7 @@ class Writer {
     write_indent();
   }
 
-  void write_plain(const Text& text, bool split, bool root) {
-    if (root) open_ended_ = true;
+  void write_plain(const Text& text, bool split) {
     if (text.empty()) return;
     if (!whitespace_) put(' ');
     whitespace_ = false;
@@ -578,10 +574,10 @@ class Writer {
     for (std::size_t end = 0; end <= text.size(); ++end) {
       const bool at_end = end == text.size();
       const char32_t c = at_end ? 0 : text[end];
-      const bool plain = !at_end && c != '"' && c != '\\' && c != 0x85 && c != 0x2028 &&
-                         c != 0x2029 && c != 0xfeff &&
-                         ((c >= 0x20 && c <= 0x7e) || (c >= 0xa0 && c <= 0xd7ff) ||
-                          (c >= 0xe000 && c <= 0xfffd) || (c >= 0x10000 && c <= 0x10ffff));
+      const bool plain =
+          !at_end && c != '"' && c != '\\' && c != 0x85 && c != 0x2028 && c != 0x2029 &&
+          c != 0xfeff &&
+          ((c >= 0x20 && c <= 0x7e) || (c >= 0xa0 && c <= 0xd7ff) || (c >= 0xe000 && c <= 0xfffd));
       if (!plain) {
         put(text, start, std::max(start, end));
         start = std::max(start, end);
@@ -644,7 +640,6 @@ class Writer {
   int flow_level_ = 0;
   bool whitespace_ = true;
   bool indention_ = true;
-  bool open_ended_ = false;
   std::map<const void*, int> seen_;
   std::map<const void*, std::string> anchors_;
   std::map<const void*, bool> written_;

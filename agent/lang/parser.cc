@@ -148,13 +148,16 @@ class Parser {
     while (!is(until) && !is(TokenKind::kEnd)) {
       const std::size_t before = at_;
       Statement parsed;
-      if (statement(parsed)) statements.push_back(std::move(parsed));
+      const bool understood = statement(parsed);
+      if (understood) statements.push_back(std::move(parsed));
       if (is(until)) break;
       if (!is(TokenKind::kTerminator)) {
         error("expected end of line, got " + got(),
               behind_number() ? "a number with a unit is a string, like \"10s\" or \"1MiB\""
                               : "each statement has a line of its own");
         skip_statement();
+        if (understood && statements.back().value)
+          statements.back().value = unknown_at(statements.back().value->range);
       }
       if (is(TokenKind::kTerminator) || at_ == before) next();
     }
@@ -302,13 +305,19 @@ class Parser {
         std::max<std::uint16_t>(parent.height, static_cast<std::uint16_t>(child->height + 1));
     parent.children.push_back(std::move(child));
   }
-  ExprPtr null_at(Range range) { return node(Expr::Kind::kLiteral, range.begin); }
+  // Stands where an expression is wrong: whoever evaluates the tree in spite of the errors, to find
+  // more of them, then finds none that come of this one.
+  ExprPtr unknown_at(Range range) {
+    ExprPtr expr = node(Expr::Kind::kLiteral, range.begin);
+    expr->value = Value(Placeholder{});
+    return expr;
+  }
   // Instead of a chain that grew too long: the error, and a small node so that parsing can go on.
   ExprPtr bounded(ExprPtr expr) {
     if (expr->height < kMaxHeight) return expr;
     error_at(expr->range, "the expression is longer than " + std::to_string(kMaxHeight) +
                               " operations in a row");
-    return null_at(expr->range);
+    return unknown_at(expr->range);
   }
 
   ExprPtr expression() { return binary(1); }
@@ -326,7 +335,7 @@ class Parser {
       ExprPtr right;
       if (strength == kPowerBinding) {
         Level level(*this);
-        right = level.ok() ? binary(strength) : null_at(token().range);
+        right = level.ok() ? binary(strength) : unknown_at(token().range);
       } else {
         right = binary(strength + 1);
       }
@@ -344,7 +353,7 @@ class Parser {
     expr->mark = token().range;
     next();
     Level level(*this);
-    adopt(*expr, level.ok() ? unary() : null_at(token().range));
+    adopt(*expr, level.ok() ? unary() : unknown_at(token().range));
     expr->range.end = expr->children[0]->range.end;
     return bounded(std::move(expr));
   }
@@ -374,7 +383,7 @@ class Parser {
           adopt(*outer, std::move(value));
           next();
           Level level(*this);
-          adopt(*outer, level.ok() ? expression() : null_at(token().range));
+          adopt(*outer, level.ok() ? expression() : unknown_at(token().range));
           close(TokenKind::kRightBracket, outer->mark);
           break;
         }
@@ -402,7 +411,7 @@ class Parser {
           Level level(*this);
           if (level.ok()) body(TokenKind::kRightBrace);
           close(TokenKind::kRightBrace, open);
-          return null_at({begin, end_});
+          return unknown_at({begin, end_});
         }
         default:
           return value;
@@ -443,7 +452,7 @@ class Parser {
         ExprPtr expr = node(Expr::Kind::kParen, range.begin);
         next();
         Level level(*this);
-        adopt(*expr, level.ok() ? expression() : null_at(token().range));
+        adopt(*expr, level.ok() ? expression() : unknown_at(token().range));
         close(TokenKind::kRightParen, range);
         expr->range.end = end_;
         return expr;
@@ -469,7 +478,7 @@ class Parser {
       default:
         error("expected expression, got " + got());
         while (!at_expression_end()) next();
-        return null_at(range);
+        return unknown_at(range);
     }
   }
 
@@ -498,8 +507,8 @@ class Parser {
     return peek(ahead).kind == TokenKind::kAssign || peek(ahead).kind == TokenKind::kLeftBrace;
   }
 
-  // true: go on with the next item.
-  bool separator(TokenKind until, const char* what) {
+  // true: go on with the next item. `warned`: of this list already.
+  bool separator(TokenKind until, const char* what, bool& warned) {
     if (is(until) || is(TokenKind::kEnd)) return false;
     if (is(TokenKind::kComma)) {
       next();
@@ -509,8 +518,10 @@ class Parser {
     if (line_end && until == TokenKind::kRightBrace) {
       // Alloy refuses this. People write it all the same, and in an object it cannot mean anything
       // else.
-      errors_.warn(token().range, std::string("missing ',' in ") + what,
-                   "Grafana Alloy wants a comma after each field; fmt adds it");
+      if (!warned)
+        errors_.warn(token().range, std::string("missing ',' in ") + what,
+                     "Grafana Alloy wants a comma after each field; fmt adds them");
+      warned = true;
       next();
       return true;
     }
@@ -530,16 +541,18 @@ class Parser {
   }
 
   void list(Expr& out, TokenKind until) {
+    bool warned = false;
     while (!is(until) && !is(TokenKind::kEnd)) {
       const std::size_t before = at_;
       adopt(out, expression());
       if (statement_follows()) return;
-      if (!separator(until, "expression list")) return;
+      if (!separator(until, "expression list", warned)) return;
       if (at_ == before) next();
     }
   }
 
   void fields(Expr& out) {
+    bool warned = false;
     while (!is(TokenKind::kRightBrace) && !is(TokenKind::kEnd)) {
       const std::size_t before = at_;
       Expr::Key key;
@@ -565,11 +578,11 @@ class Parser {
       out.keys.push_back(key);
       if (at_expression_end() && !is(TokenKind::kTerminator)) {
         error("expected expression, got " + got());
-        adopt(out, null_at(token().range));
+        adopt(out, unknown_at(token().range));
       } else {
         adopt(out, expression());
       }
-      if (!separator(TokenKind::kRightBrace, "field list")) return;
+      if (!separator(TokenKind::kRightBrace, "field list", warned)) return;
       if (at_ == before) next();
     }
   }

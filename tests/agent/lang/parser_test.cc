@@ -216,10 +216,21 @@ TEST_CASE("parser: an object over lines without commas is understood, with a war
   Diagnostics diagnostics;
   const File file = parse("a = {\n  b = 1\n  c = 2,\n  d = 3\n}\n", "x", diagnostics);
   CHECK_FALSE(diagnostics.has_errors());
-  REQUIRE(diagnostics.all().size() == 2);
+  REQUIRE(diagnostics.all().size() == 1);
   CHECK(diagnostics.all()[0].severity == Severity::kWarning);
   CHECK(diagnostics.all()[0].message == "missing ',' in field list");
   CHECK(shape(*file.source, *file.body[0].value) == "{b = 1, c = 2, d = 3}");
+}
+
+TEST_CASE("parser: what stands where an expression is wrong makes no further errors") {
+  Diagnostics diagnostics;
+  const File file = parse("a = 10h\nb = )\nc = [1, ]\n1\nd = {e = *}\n", "x", diagnostics);
+  REQUIRE(diagnostics.all().size() == 4);
+  REQUIRE(file.body.size() == 4);
+  CHECK(file.body[0].value->value.is_placeholder());
+  CHECK(file.body[1].value->value.is_placeholder());
+  CHECK(file.body[2].value->kind == Expr::Kind::kList);
+  CHECK(file.body[3].value->children[0]->value.is_placeholder());
 }
 
 TEST_CASE("parser: hints") {

@@ -205,8 +205,7 @@ def rolls_back():
         mint = Mint("rollback", random.randrange(1 << 32))
         b.deploy()
         config = b.on(OBERON, f"cat {CONFIG}")
-        b.on(OBERON, "systemd-run -q --unit=squatter perl -MIO::Socket::INET -e "
-                     "'$s = IO::Socket::INET->new(Listen => 5, LocalAddr => \"127.0.0.1:51499\") or die; sleep 3600'")
+        b.on(OBERON, "systemd-run -q --unit=squatter systemd-socket-activate --listen=127.0.0.1:51499 /bin/cat")
         taken = ('\nloki.source.syslog "late" {\n  listener {\n    address = "127.0.0.1:51499"\n  }\n'
                  "  forward_to = [loki.write.default.receiver]\n}\n")
         for host in ("oberon/", ""):

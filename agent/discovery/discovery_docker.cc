@@ -30,6 +30,9 @@ constexpr Duration kRetry = std::chrono::milliseconds(500);
 constexpr Duration kRetryRefused =
     std::chrono::seconds(30);  // the daemon, or a proxy before it, forbids events
 constexpr Duration kListGap = std::chrono::milliseconds(100);
+// On a host where this component never ran: how far back a container may have exited and still be
+// read.
+constexpr Duration kFirstLook = std::chrono::hours(1);
 constexpr Duration kAliveStep = std::chrono::seconds(60);
 constexpr std::size_t kMaxList = 32U << 20;
 constexpr std::size_t kMaxInspections = 200;
@@ -109,27 +112,25 @@ struct Counters {
 class LastAlive {
  public:
   LastAlive(const Clock& clock, std::filesystem::path file)
-      : clock_(clock), file_(std::move(file)) {
+      : clock_(clock), file_(std::move(file)), ns_(clock.wall_ns() - kFirstLook.count()) {
     const auto text = read_file(file_, 64);
     if (!text) return;
     std::int64_t value = 0;
     const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), value);
     if (error == std::errc() && value > 0) ns_ = value;
   }
-  // None: never, on this host.
-  std::optional<std::int64_t> ns() const { return ns_; }
+  std::int64_t ns() const { return ns_; }
   void now() { ns_ = clock_.wall_ns(); }
   Result<> save() {
-    if (!ns_) return {};
     std::error_code ignored;
     std::filesystem::create_directories(file_.parent_path(), ignored);
-    return write_file_atomic(file_, std::to_string(*ns_) + "\n");
+    return write_file_atomic(file_, std::to_string(ns_) + "\n");
   }
 
  private:
   const Clock& clock_;
   const std::filesystem::path file_;
-  std::optional<std::int64_t> ns_;
+  std::int64_t ns_;
 };
 
 // A conversation with one daemon, as long as the settings hold. Runs on the component's thread.
@@ -309,7 +310,7 @@ class Session {
 
   // After a silence: which of the exited containers lived in it?
   void inspect_exited() {
-    if (!listed_ && alive_.ns()) {
+    if (!listed_) {
       for (const auto& container : containers_) {
         if (container.alive() || container.state == "created" || linger_.contains(container.id))
           continue;
@@ -321,7 +322,7 @@ class Session {
         ++inspecting_;
         io::fetch(
             streams_, request("/containers/" + container.id + "/json"),
-            [this, id = container.id, since = *alive_.ns()](Result<io::HttpResponse> response) {
+            [this, id = container.id, since = alive_.ns()](Result<io::HttpResponse> response) {
               const auto one = body_of(std::move(response), wire::parse_docker_inspection);
               if (one && one->finished_ns > since) linger(id);
               if (--inspecting_ == 0) complete();

@@ -63,8 +63,8 @@ TEST_CASE("discovery.docker: follows a real daemon by its events") {
   {
     Running running(box, body);
     REQUIRE(box.wait_exports([](const auto& e) { return has(e, "/web") && has(e, "/job"); }));
-    CHECK_FALSE(box.wait_exports([](const auto& e) { return has(e, "/before"); },
-                                 std::chrono::milliseconds(1)));
+    // It ended before the agent came here, but not long before.
+    CHECK(box.wait_exports([](const auto& e) { return has(e, "/before"); }));
     const lang::Value targets = box.exported("targets");
     for (const lang::Value& target : targets.list()) {
       if (target.find("__meta_docker_container_name")->string() != "/web") continue;

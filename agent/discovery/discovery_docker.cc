@@ -274,6 +274,7 @@ class Session {
                           {{"error", networks.error().message}});
       }
       networks_known_ = true;
+      asked_networks_.clear();
       for (const auto& container : containers_)
         for (const auto& endpoint : container.endpoints)
           asked_networks_.insert(endpoint.network_id);

@@ -314,15 +314,18 @@ void FileTail::restart_truncated() {
   if (!find_moved(before)) adopt(std::move(own), before.inode, device, size_);
 }
 
+Result<> FileTail::open() {
+  if (fd_) return {};
+  return start();
+}
+
 Result<FileTail::Outcome> FileTail::read(Mono now, FileLines& out) {
   out.buffer.reset();
   out.lines.clear();
   out.bytes = 0;
   out.cut = 0;
-  if (!fd_) {
-    if (auto started = start(); !started) return fail(std::move(started.error()));
-    if (!fd_) return Outcome::kMissing;
-  }
+  if (auto opened = open(); !opened) return fail(std::move(opened.error()));
+  if (!fd_) return Outcome::kMissing;
   // Each further round is for a file that changed under us.
   for (int round = 0; round < 8; ++round) {
     struct stat info {};
@@ -430,7 +433,7 @@ std::optional<FileTail::Outcome> FileTail::at_end(Mono now) {
   // Between our read and the rename.
   if (static_cast<std::uint64_t>(own.st_size) != size_) return std::nullopt;
   // Renamed, and its writer goes on or will open a new one.
-  if (!there && own.st_nlink > 0) return Outcome::kIdle;
+  if (!there && own.st_nlink > 0) return Outcome::kPending;
   if (!end_since_) end_since_ = now;
   if (!there) {
     const bool waited = now - *end_since_ >= options_.deletion_grace;

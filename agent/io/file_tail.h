@@ -67,10 +67,14 @@ class FileTail {
   void from_end();
   void resume(const FilePlace& place);
 
+  // Opens the file, so that place() and is_open() tell; read() does it too. A missing file is no
+  // failure.
+  Result<> open();
+
   enum class Outcome {
     kLines,    // there may be more at once
     kIdle,     // all that is there was read
-    kPending,  // as kIdle, but ask again within the grace times: a replaced file is not finished
+    kPending,  // as kIdle, but ask again soon: a file that lost its name is not finished
     kMissing,  // no file of this name and none open
   };
   // At most max(256 KiB, max_line) of the file. Fails when a file cannot be opened or read.

@@ -107,36 +107,8 @@ struct FileTail::Sibling {
   }
 };
 
-std::string FilePlace::text() const {
-  std::string out = std::to_string(inode);
-  for (const std::uint64_t number :
-       {offset, std::uint64_t{print_size}, std::uint64_t{print}, std::uint64_t{skipping}})
-    out.append(1, ' ').append(std::to_string(number));
-  return out;
-}
-
-std::optional<FilePlace> FilePlace::parse(std::string_view text) {
-  const auto words = agent::split(text, ' ');
-  std::array<std::uint64_t, 5> numbers{};
-  if (words.size() < numbers.size()) return std::nullopt;
-  for (std::size_t i = 0; i < numbers.size(); ++i) {
-    const char* end = words[i].data() + words[i].size();
-    const auto [stop, error] = std::from_chars(words[i].data(), end, numbers[i]);
-    if (error != std::errc() || stop != end) return std::nullopt;
-  }
-  if (numbers[1] > INT64_MAX || numbers[2] > kPrint || numbers[3] > UINT32_MAX || numbers[4] > 1)
-    return std::nullopt;
-  return FilePlace{numbers[0], numbers[1], static_cast<std::uint32_t>(numbers[2]),
-                   static_cast<std::uint32_t>(numbers[3]), numbers[4] == 1};
-}
-
 FileTail::FileTail(fs::path path, const FileTailOptions& options)
     : path_(std::move(path)), options_(options) {}
-
-void FileTail::from_start() {
-  fd_.reset();
-  start_ = Start::kBeginning;
-}
 
 void FileTail::from_end() {
   fd_.reset();
@@ -273,13 +245,18 @@ Result<> FileTail::start() {
     }
   }
   const auto opened = open(path_);
-  if (!opened) {
+  if (!opened || !*opened) {
+    // The place is kept: what has the name when it comes back may be the same file.
     place_ = place;
-    return fail(opened.error());
+    if (how == Start::kEnd && opened) start_ = Start::kBeginning;
+    return opened ? Result<>() : fail(opened.error());
   }
   start_ = Start::kBeginning;
   if (how == Start::kPlace && place.offset > 0) ++events_.missing_files;
-  if (how != Start::kEnd || !*opened) return {};
+  if (how != Start::kEnd) {
+    start_where_known();
+    return {};
+  }
   if (auto learned = check_print(); !learned) return fail(learned.error());
   place_.offset = size_;
   // Not in the middle of a line.
@@ -287,6 +264,16 @@ Result<> FileTail::start() {
   if (size_ > 0 && read_at(fd_.get(), &last, 1, size_ - 1).value_or(0) == 1)
     place_.skipping = last != '\n';
   return {};
+}
+
+// Another file has the name now: perhaps one that was read under a former name.
+void FileTail::start_where_known() {
+  if (!options_.known) return;
+  const auto place = options_.known({device_, place_.inode});
+  if (!place || !fits(fd_.get(), *place)) return;
+  const std::uint64_t inode = place_.inode;
+  place_ = *place;
+  place_.inode = inode;
 }
 
 // Compares the file's first bytes with what they were and learns more of them. False: this is not
@@ -484,6 +471,7 @@ Result<> FileTail::open_next() {
     previous_inode_ = finished;
     if (fd) {
       adopt(std::move(fd), info.st_ino, info.st_dev, static_cast<std::uint64_t>(info.st_size));
+      if (next.empty()) start_where_known();
     } else {
       place_ = {};
     }

@@ -22,80 +22,28 @@
 #include "agent/base/clock.h"
 #include "agent/base/file.h"
 #include "agent/base/result.h"
+#include "agent/io/line_reader.h"
 
 namespace agent::io {
 
-// From where a file is to be read on.
-struct FilePlace {
-  std::uint64_t inode = 0;
-  std::uint64_t offset = 0;
-  std::uint32_t print_size = 0;  // bytes at the file's start that `print` covers
-  std::uint32_t print = 0;       // their CRC-32
-  bool skipping = false;         // within a line that was cut
-
-  std::string text() const;
-  static std::optional<FilePlace> parse(std::string_view text);
-  bool operator==(const FilePlace&) const = default;
-};
-
-struct FileTailOptions {
-  std::size_t max_line = 256U << 10;  // a longer line is cut to this, marker included
-  std::string_view cut_marker = " [line cut]";
-  // How long a replaced file must have been at its end before the next one is opened: its writer
-  // may not have noticed the rename yet.
-  Duration rotation_grace = std::chrono::seconds(1);
-  // The same for a deleted file.
-  Duration deletion_grace = std::chrono::seconds(5);
-};
-
-// What one read() gave.
-struct FileLines {
-  std::shared_ptr<const void> buffer;  // the lines point into it
-  std::vector<std::string_view> lines;
-  FilePlace after;        // once the lines are delivered
-  std::size_t bytes = 0;  // of the file that they take
-  std::size_t cut = 0;    // lines cut
-};
-
-class FileTail {
+class FileTail final : public LineReader {
  public:
   // `options` outlives it.
   FileTail(std::filesystem::path path, const FileTailOptions& options);
 
-  // Where to start or to go back to, before the next read(). from_start() is how it begins.
-  void from_start();
-  void from_end();
-  void resume(const FilePlace& place);
+  void from_end() override;
+  void resume(const FilePlace& place) override;
+  Result<> open() override;
+  // At most max(256 KiB, max_line) of the file.
+  Result<Outcome> read(Mono now, FileLines& out) override;
+  void release(const FilePlace& settled) override;
 
-  // Opens the file, so that place() and is_open() tell; read() does it too. A missing file is no
-  // failure.
-  Result<> open();
-
-  enum class Outcome {
-    kLines,    // there may be more at once
-    kIdle,     // all that is there was read
-    kPending,  // as kIdle, but ask again soon: a file that lost its name is not finished
-    kMissing,  // no file of this name and none open
-  };
-  // At most max(256 KiB, max_line) of the file. Fails when a file cannot be opened or read.
-  Result<Outcome> read(Mono now, FileLines& out);
-
-  // All up to `settled` was delivered: a finished file before it is closed. Until then it is kept
-  // for resume().
-  void release(const FilePlace& settled);
-
-  const std::filesystem::path& path() const { return path_; }
-  bool is_open() const { return static_cast<bool>(fd_); }
-  const FilePlace& place() const { return place_; }
-  // Bytes of the open file not read yet; of the last read().
-  std::uint64_t behind() const { return size_ > place_.offset ? size_ - place_.offset : 0; }
-
-  struct Events {
-    std::uint64_t rotations = 0;
-    std::uint64_t truncations = 0;
-    std::uint64_t missing_files = 0;  // places whose file was nowhere to be found
-  };
-  const Events& events() const { return events_; }
+  bool is_open() const override { return static_cast<bool>(fd_); }
+  FileId file() const override { return {device_, place_.inode}; }
+  const FilePlace& place() const override { return place_; }
+  std::uint64_t behind() const override {
+    return size_ > place_.offset ? size_ - place_.offset : 0;
+  }
 
  private:
   struct Sibling;
@@ -110,6 +58,7 @@ class FileTail {
   std::vector<Sibling> successors() const;
   bool fits(int fd, const FilePlace& place) const;
   Result<bool> check_print();
+  void start_where_known();
   void restart_truncated();
   Result<Outcome> take_lines(FileLines& out);
   void split(std::string_view text, FileLines& out);
@@ -128,7 +77,6 @@ class FileTail {
   FilePlace place_;
   std::optional<Mono> end_since_;  // at the end of a replaced or deleted file
   std::optional<Mono> replaced_since_;
-  Events events_;
   Start start_ = Start::kBeginning;
   bool fresh_ = true;  // the next read begins a burst: check that the file is still the same
 };

@@ -1,0 +1,354 @@
+#include <zlib.h>
+#include <catch2/catch.hpp>
+#include <fstream>
+
+#include "tests/support/fake_clock.h"
+#include "tests/support/log_collector.h"
+#include "tests/support/running_component.h"
+#include "tests/support/temp_dir.h"
+
+namespace agent::source {
+
+component::Declaration loki_source_file();
+
+namespace {
+
+using Mode = LogCollector::Mode;
+using Lines = std::vector<std::string>;
+
+struct Fixture {
+  TempDir dir;
+  FakeClock clock;
+  World world{clock};
+  std::shared_ptr<LogCollector> collector = std::make_shared<LogCollector>();
+  lang::Body body;
+
+  Fixture() { body.attributes = {forward_to(collector)}; }
+  void write(const std::string& name, const std::string& text) {
+    std::ofstream(dir / name, std::ios::binary | std::ios::app) << text;
+  }
+  void rename(const std::string& from, const std::string& to) {
+    std::filesystem::rename(dir / from, dir / to);
+  }
+  lang::Value target(const std::string& name) {
+    return lang::Value::Object{
+        {"__path__", (dir / name).string()}, {"job", "j"}, {"__meta_x", "no"}};
+  }
+  void targets(const std::vector<std::string>& names) {
+    lang::Value::List list;
+    for (const auto& name : names) list.push_back(target(name));
+    set("targets", list);
+  }
+  void set(const std::string& name, const lang::Value& value) {
+    for (auto& attribute : body.attributes) {
+      if (attribute.name != name) continue;
+      attribute.value = value;
+      return;
+    }
+    body.attributes.push_back(attribute(name, value));
+  }
+  void block(const std::string& name, std::vector<lang::Attribute> attributes) {
+    lang::Body inner;
+    inner.attributes = std::move(attributes);
+    body.blocks.push_back({name, "", inner, {}});
+  }
+  std::unique_ptr<RunningComponent> make() {
+    return std::make_unique<RunningComponent>(world, loki_source_file(), "loki.source.file.x",
+                                              dir / "data");
+  }
+  std::unique_ptr<RunningComponent> start() {
+    auto component = make();
+    if (!component->configure(body)) FAIL(component->problems());
+    component->start();
+    return component;
+  }
+  // Lets time pass until `count` lines came.
+  Lines take_in_time(std::size_t count) {
+    Lines out;
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    while (out.size() < count && std::chrono::steady_clock::now() < end) {
+      for (auto& line : collector->take_text(0)) out.push_back(std::move(line));
+      clock.advance(std::chrono::milliseconds(100));
+      std::this_thread::yield();
+    }
+    return out;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("loki.source.file: lines get the target's labels, filename and times of their own") {
+  Fixture f;
+  f.write("a.log", "\xEF\xBB\xBFone\r\nsame\nsame\npart");
+  f.targets({"a.log"});
+  const auto component = f.start();
+  const auto got = f.collector->take(3);
+  REQUIRE(got.size() == 3);
+  const std::string path = (f.dir / "a.log").string();
+  CHECK(got[0].labels == "{filename=\"" + path + "\", job=\"j\"}");
+  CHECK(got[0].text == "one");
+  CHECK(got[1].time_ns == got[0].time_ns + 1);
+  CHECK(got[2].time_ns == got[0].time_ns + 2);
+  CHECK(got[0].time_ns == f.clock.wall_ns());
+  f.write("a.log", "ial\n");
+  CHECK(f.collector->take_text(1) == Lines{"partial"});
+  CHECK(f.world.metric("loki_source_file_read_lines_total", {{"path", path}}) == 4);
+  CHECK(f.world.metric("loki_source_file_read_bytes_total", {{"path", path}}) == 26);
+}
+
+TEST_CASE("loki.source.file: a file that appears later is read from its start") {
+  Fixture f;
+  f.targets({"a.log"});
+  const auto component = f.start();
+  f.write("a.log", "one\n");
+  CHECK(f.take_in_time(1) == Lines{"one"});
+}
+
+TEST_CASE("loki.source.file: tail_from_end passes over what is there, once") {
+  Fixture f;
+  f.write("a.log", "old\n");
+  f.targets({"a.log"});
+  f.set("tail_from_end", true);
+  {
+    const auto component = f.start();
+    while (f.world.metric("loki_source_file_files_active_total") != 1) std::this_thread::yield();
+    component->shut_down();
+  }
+  f.write("a.log", "meanwhile\n");
+  const auto component = f.start();
+  CHECK(f.collector->take_text(1) == Lines{"meanwhile"});
+}
+
+TEST_CASE("loki.source.file: two targets of one file give each line with the labels of both") {
+  Fixture f;
+  f.write("a.log", "x\n");
+  lang::Value other = lang::Value::Object{{"__path__", (f.dir / "a.log").string()}, {"job", "k"}};
+  f.set("targets", lang::Value::List{f.target("a.log"), other, other});
+  const auto component = f.start();
+  const auto got = f.collector->take(2);
+  REQUIRE(got.size() == 2);
+  CHECK(got[0].labels != got[1].labels);
+}
+
+TEST_CASE("loki.source.file: what was delivered is not read again, what was not is") {
+  Fixture f;
+  f.write("a.log", "1\n2\n");
+  f.targets({"a.log"});
+  {
+    const auto component = f.start();
+    CHECK(f.collector->take_text(2) == Lines{"1", "2"});
+    component->shut_down();
+  }
+  f.write("a.log", "3\n");
+  f.collector->set_mode(Mode::kHold);
+  {
+    const auto component = f.start();
+    CHECK(f.collector->take_text(1) == Lines{"3"});
+    component->shut_down();
+    f.collector->settle_held();
+  }
+  f.collector->set_mode(Mode::kSettle);
+  const auto component = f.start();
+  CHECK(f.collector->take_text(1) == Lines{"3"});
+}
+
+TEST_CASE("loki.source.file: lines that come back undelivered are read again, rotated or not") {
+  Fixture f;
+  f.write("a.log", "1\n");
+  f.targets({"a.log"});
+  f.collector->set_mode(Mode::kHold);
+  const auto component = f.start();
+  CHECK(f.collector->take_text(1) == Lines{"1"});
+  f.rename("a.log", "a.log.1");
+  f.write("a.log", "2\n");
+  CHECK(f.take_in_time(1) == Lines{"2"});
+  f.collector->set_mode(Mode::kSettle);
+  f.collector->lose_held();
+  CHECK(f.take_in_time(2) == Lines{"1", "2"});
+  CHECK(f.world.metric("loki_source_file_rewinds_total") == 1);
+}
+
+TEST_CASE("loki.source.file: a kill at any batch loses nothing, while the file is rotated") {
+  Fixture f;
+  f.targets({"a.log"});
+  std::set<std::string> all;
+  int number = 0;
+  const auto write_some = [&] {
+    std::string text;
+    for (int i = 0; i < 3000; ++i) {
+      const std::string line = "line " + std::to_string(number++) + std::string(200, 'x');
+      all.insert(line);
+      text += line + "\n";
+    }
+    f.write("a.log", text);
+  };
+  write_some();
+  // Small batches, so that lives end in the middle of things.
+  std::size_t lives = 0;
+  while (f.collector->delivered().size() < all.size()) {
+    const std::size_t before = f.collector->delivered().size();
+    f.collector->settle_then_hold(++lives);
+    const auto component = f.start();
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    while (f.collector->delivered().size() == before && std::chrono::steady_clock::now() < end) {
+      f.clock.advance(std::chrono::milliseconds(300));
+      std::this_thread::yield();
+    }
+    REQUIRE(f.collector->delivered().size() > before);
+    if (lives < 5) {
+      for (std::size_t i = lives; i > 1; --i)
+        f.rename("a.log." + std::to_string(i - 1), "a.log." + std::to_string(i));
+      f.rename("a.log", "a.log.1");
+      write_some();
+    }
+  }
+  CHECK(lives >= 5);
+  CHECK(f.collector->delivered() == all);
+}
+
+TEST_CASE("loki.source.file: patterns that match rotated files too repeat nothing") {
+  Fixture f;
+  f.set("targets", lang::Value::List{f.target("a.log*")});
+  f.block("file_match", {attribute("enabled", true), attribute("sync_period", "1s")});
+  f.write("a.log", "1\n");
+  auto component = f.start();
+  CHECK(f.collector->take_text(1) == Lines{"1"});
+  const auto rotate = [&] {
+    for (const char* name : {"a.log.2", "a.log.1", "a.log"}) {
+      const std::string from = name;
+      const std::string to = from == "a.log"     ? "a.log.1"
+                             : from == "a.log.1" ? "a.log.2"
+                                                 : "a.log.3";
+      if (std::filesystem::exists(f.dir / from)) f.rename(from, to);
+    }
+  };
+  for (int i = 2; i < 5; ++i) {
+    rotate();
+    f.write("a.log", std::to_string(i) + "\n");
+    CHECK(f.take_in_time(1) == Lines{std::to_string(i)});
+    // Long enough for every name to be looked at.
+    for (int step = 0; step < 300; ++step) {
+      f.clock.advance(std::chrono::milliseconds(100));
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    CHECK(f.collector->take_text(0).empty());
+  }
+  component->shut_down();
+  component.reset();
+  rotate();
+  f.write("a.log", "5\n");
+  component = f.start();
+  CHECK(f.take_in_time(1) == Lines{"5"});
+  f.write("a.log", "6\n");
+  CHECK(f.take_in_time(1) == Lines{"6"});
+}
+
+TEST_CASE("loki.source.file: a deleted file is let go and a new one read from its start") {
+  Fixture f;
+  f.write("a.log", "1\n");
+  f.targets({"a.log"});
+  const auto component = f.start();
+  CHECK(f.collector->take_text(1) == Lines{"1"});
+  std::filesystem::remove(f.dir / "a.log");
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (f.world.metric("loki_source_file_files_active_total") != 0 &&
+         std::chrono::steady_clock::now() < end) {
+    f.clock.advance(std::chrono::milliseconds(500));
+    std::this_thread::yield();
+  }
+  CHECK(f.world.metric("loki_source_file_files_active_total") == 0);
+  f.write("a.log", "2\n");
+  CHECK(f.take_in_time(1) == Lines{"2"});
+}
+
+TEST_CASE("loki.source.file: targets come and go while it runs") {
+  Fixture f;
+  f.write("a.log", "a1\n");
+  f.write("b.log", "b1\n");
+  f.targets({"a.log"});
+  const auto component = f.start();
+  CHECK(f.collector->take_text(1) == Lines{"a1"});
+  f.targets({"b.log"});
+  REQUIRE(component->configure(f.body));
+  CHECK(f.take_in_time(1) == Lines{"b1"});
+  f.write("a.log", "a2\n");
+  f.targets({"a.log", "b.log"});
+  REQUIRE(component->configure(f.body));
+  CHECK(f.take_in_time(1) == Lines{"a2"});
+}
+
+TEST_CASE("loki.source.file: positions of another agent are taken over") {
+  Fixture f;
+  f.write("a.log", "1\n2\n");
+  f.targets({"a.log"});
+  const std::string entry = "positions:\n  " + (f.dir / "a.log").string() + ": \"2\"\n";
+  SECTION("named") {
+    f.write("promtail.yml", entry);
+    f.set("legacy_positions_file", (f.dir / "promtail.yml").string());
+  }
+  SECTION("Alloy's, in the component's own folder") {
+    std::filesystem::create_directory(f.dir / "data");
+    f.write("data/positions.yml", "positions:\n  ? path: " + (f.dir / "a.log").string() +
+                                      "\n    labels: '{job=\"j\"}'\n  : \"2\"\n");
+  }
+  const auto component = f.start();
+  CHECK(f.collector->take_text(1) == Lines{"2"});
+}
+
+TEST_CASE("loki.source.file: damaged positions restart as configured") {
+  Fixture f;
+  f.write("a.log", "1\n");
+  f.targets({"a.log"});
+  std::filesystem::create_directory(f.dir / "data");
+  f.write("data/positions", "00000000 not a line\n");
+  SECTION("from the beginning") {
+    const auto component = f.start();
+    CHECK(f.collector->take_text(1) == Lines{"1"});
+  }
+  SECTION("from the end") {
+    f.set("on_positions_file_error", "restart_from_end");
+    const auto component = f.start();
+    while (f.world.metric("loki_source_file_files_active_total") != 1) std::this_thread::yield();
+    f.write("a.log", "2\n");
+    CHECK(f.take_in_time(1) == Lines{"2"});
+  }
+}
+
+TEST_CASE("loki.source.file: compressed files are read once") {
+  Fixture f;
+  gzFile file = ::gzopen((f.dir / "a.gz").c_str(), "wb");
+  REQUIRE(::gzputs(file, "one\ntwo") > 0);
+  ::gzclose(file);
+  f.targets({"a.gz"});
+  f.block("decompression", {attribute("enabled", true), attribute("format", "gz")});
+  {
+    const auto component = f.start();
+    CHECK(f.collector->take_text(2) == Lines{"one", "two"});
+    component->shut_down();
+  }
+  file = ::gzopen((f.dir / "b.gz").c_str(), "wb");
+  REQUIRE(::gzputs(file, "three") > 0);
+  ::gzclose(file);
+  f.targets({"a.gz", "b.gz"});
+  const auto component = f.start();
+  CHECK(f.collector->take_text(1) == Lines{"three"});
+}
+
+TEST_CASE("loki.source.file: arguments that cannot work are refused") {
+  Fixture f;
+  f.targets({});
+  f.set("encoding", "UTF-16");
+  f.set("on_positions_file_error", "panic");
+  f.block("decompression", {attribute("enabled", true), attribute("format", "bz2")});
+  const auto component = f.make();
+  CHECK_FALSE(component->configure(f.body));
+  CHECK(component->problems().find("bz2 is not supported") != std::string::npos);
+  f.body.blocks.clear();
+  CHECK_FALSE(component->configure(f.body));
+  CHECK(component->problems() == "encoding \"UTF-16\" is not supported\nunknown value \"panic\"\n");
+  f.set("encoding", "utf-8");
+  f.set("on_positions_file_error", "skip");
+  CHECK(component->configure(f.body));
+}
+
+}  // namespace agent::source

@@ -162,13 +162,19 @@ void FileTail::adopt(FileDescriptor fd, std::uint64_t inode, std::uint64_t devic
 }
 
 // The open file `fd` begins as `place` says and reaches to its offset.
-bool FileTail::fits(int fd, const FilePlace& place) const {
+bool FileTail::fits(int fd, const FilePlace& place) {
   struct stat info {};
   if (::fstat(fd, &info) != 0 || static_cast<std::uint64_t>(info.st_size) < place.offset)
     return false;
   std::array<char, kPrint> head;
   const auto got = read_at(fd, head.data(), place.print_size, 0);
   return got && *got == place.print_size && crc(head.data(), *got) == place.print;
+}
+
+bool FileTail::fits(const fs::path& file, const FilePlace& place) {
+  struct stat info {};
+  const FileDescriptor fd = open_regular(file, info);
+  return fd && info.st_ino == place.inode && fits(fd.get(), place);
 }
 
 bool FileTail::open_at(const fs::path& file, const FilePlace& place) {

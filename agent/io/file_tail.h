@@ -38,6 +38,9 @@ class FileTail final : public LineReader {
   Result<Outcome> read(Mono now, FileLines& out) override;
   void release(const FilePlace& settled) override;
 
+  // The file of this name begins as `place` says and reaches to its offset.
+  static bool fits(const std::filesystem::path& file, const FilePlace& place);
+
   bool is_open() const override { return static_cast<bool>(fd_); }
   FileId file() const override { return {device_, place_.inode}; }
   const FilePlace& place() const override { return place_; }
@@ -56,7 +59,7 @@ class FileTail final : public LineReader {
   bool find_moved(const FilePlace& place);
   std::vector<Sibling> rotated_siblings() const;
   std::vector<Sibling> successors() const;
-  bool fits(int fd, const FilePlace& place) const;
+  static bool fits(int fd, const FilePlace& place);
   Result<bool> check_print();
   void start_where_known();
   void restart_truncated();

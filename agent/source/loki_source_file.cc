@@ -42,8 +42,10 @@ constexpr std::size_t kBatchLines = 8192;
 constexpr Duration kSafetyPoll = seconds(10);
 constexpr Duration kUnsettledWait = milliseconds(200);
 constexpr Duration kPostponed = seconds(1);
+constexpr Duration kLongestPostponed = seconds(5);
 constexpr Duration kForget = std::chrono::hours(24);
 constexpr std::size_t kMaxFinished = 1024;
+constexpr std::string_view kFinishedKey = "finished ";
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
 lang::Span place_of(const lang::Body& body, std::string_view attribute) {
@@ -192,6 +194,7 @@ struct Tail {
   component::Gauge size;
   Mono look_at{};  // when to look next, whatever the watch says
   Duration poll{};
+  std::optional<Mono> postponed_since;
   bool started = false;
   bool queued = false;
   bool watched = false;
@@ -389,7 +392,8 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
       if (const auto place = FilePlace::parse(text)) by_inode[place->inode] = {path, *place};
     for (Tail* tail : waiting) {
       if (!start(*tail, by_inode)) {
-        tail->look_at = now + kPostponed;
+        if (!tail->postponed_since) tail->postponed_since = now;
+        retry(*tail, now + kPostponed);
         continue;
       }
       tail->started = true;
@@ -413,14 +417,21 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
     if (file && !setup_->compressed) {
       // Rotated into a name that is read as well: what was read of it under its former name counts.
       const auto reading = reading_.find(*file);
-      if (reading != reading_.end() && reading->second != &tail) return false;
+      // Unless both names are the file's: then each is read by itself.
+      if (reading != reading_.end() && reading->second != &tail &&
+          io::file_id(reading->second->path) != file)
+        return false;
       const auto finished = finished_.find(*file);
       if (finished != finished_.end()) return resume(tail, finished->second.end, file);
       const auto known = by_inode.find(file->inode);
-      if (known != by_inode.end()) {
+      // The inode may have been given to another file since.
+      if (known != by_inode.end() && io::FileTail::fits(tail.path, known->second.place)) {
         const auto other = tails_.find(known->second.path);
-        if (other != tails_.end() && !other->second->started && !other->second->skipped)
-          return false;
+        const bool will_start = other != tails_.end() && other->second.get() != &tail &&
+                                !other->second->started && !other->second->skipped;
+        const bool patient =
+            !tail.postponed_since || host_.clock.mono() - *tail.postponed_since < kLongestPostponed;
+        if (will_start && patient) return false;
         return resume(tail, known->second.place, file);
       }
     }
@@ -430,7 +441,7 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
 
   bool resume(Tail& tail, const FilePlace& place, const std::optional<io::FileId>& named) {
     tail.reader->resume(place);
-    tail.settled = place;
+    settle(tail, place);
     // Renamed within its folder, it is on the same device.
     if (named) reading_[{named->device, place.inode}] = &tail;
     return true;
@@ -576,7 +587,9 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
     }
     if (was_open && (!tail.reader->is_open() || !(tail.reader->file() == old_file))) {
       if (finished_.size() >= kMaxFinished) finished_.clear();
-      finished_[old_file] = {lines_.bytes > 0 ? lines_.after : old, tail.id};
+      // The read may have gone on in the next file already.
+      const bool of_old = lines_.bytes > 0 && lines_.after.inode == old.inode;
+      finished_[old_file] = {of_old ? lines_.after : old, tail.id};
       if (const auto it = reading_.find(old_file); it != reading_.end() && it->second == &tail)
         reading_.erase(it);
     }
@@ -586,7 +599,13 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
     } else if (was_open) {
       tail.deleted = true;
     }
-    if (lines_.bytes > 0) add_lines(tail, batch, bytes);
+    if (lines_.bytes > 0) {
+      add_lines(tail, batch, bytes);
+    } else if (tail.window == nullptr && tail.reader->is_open() && tail.settled &&
+               tail.settled->inode != tail.reader->place().inode) {
+      // A file of which nothing is left to read has the name now: known after a restart too.
+      settle(tail, tail.reader->place());
+    }
     switch (*outcome) {
       case Outcome::kLines:
         return true;
@@ -668,6 +687,13 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
   // --- delivered and not ---
 
   void settle(Tail& tail, const FilePlace& place) {
+    if (tail.settled && tail.settled->inode != place.inode) {
+      // Under its next name the finished file may be read as well.
+      const std::uint64_t inode = tail.settled->inode;
+      const auto finished = finished_.find({tail.reader->file().device, inode});
+      const FilePlace& end = finished == finished_.end() ? *tail.settled : finished->second.end;
+      positions_.set(std::string(kFinishedKey) + std::to_string(inode), end.text());
+    }
     tail.settled = place;
     positions_.set(tail.path, place.text());
     unsaved_ = true;

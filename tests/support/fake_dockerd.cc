@@ -103,6 +103,14 @@ void FakeDockerd::remove(const std::string& id) {
   event("destroy", id);
 }
 
+std::string FakeDockerd::tcp_host() const {
+  return "tcp://" + server_.url("").substr(std::string("http://").size());
+}
+
+void FakeDockerd::fail_lists(int status) {
+  std::unique_lock lock(mutex_);
+  fail_lists_ = status;
+}
 void FakeDockerd::refuse_events(int status) {
   std::unique_lock lock(mutex_);
   refuse_events_ = status;
@@ -139,6 +147,7 @@ ScriptedServer::Answer FakeDockerd::answer(const ScriptedServer::Request& reques
   }
   if (target == "/networks") return json(200, "[]");
   if (target.rfind("/containers/json", 0) == 0) {
+    if (fail_lists_ != 0) return json(fail_lists_, R"({"message":"out of order"})");
     std::string list;
     for (const auto& [id, container] : containers_)
       list += (list.empty() ? "" : ",") +

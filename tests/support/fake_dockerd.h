@@ -28,7 +28,9 @@ class FakeDockerd {
     std::string refusal;
   };
 
+  // On a unix socket, or with "" on a port of 127.0.0.1.
   explicit FakeDockerd(const std::string& socket);
+  std::string tcp_host() const;  // tcp://127.0.0.1:PORT
 
   // Changes what the daemon knows; wakes everything that follows.
   void set(const std::string& id, Container container);
@@ -38,6 +40,7 @@ class FakeDockerd {
   void remove(const std::string& id);
 
   // Faults, until they are called off.
+  void fail_lists(int status);             // 0: none
   void refuse_events(int status);          // 0: none
   void hang_inspections(bool on);          // no answer
   void cut_logs_after(std::size_t bytes);  // the connection breaks there; 0: none
@@ -55,6 +58,7 @@ class FakeDockerd {
   std::condition_variable changed_;
   std::map<std::string, Container> containers_;
   std::vector<std::string> events_;
+  int fail_lists_ = 0;
   int refuse_events_ = 0;
   bool hang_inspections_ = false;
   std::size_t cut_after_ = 0;

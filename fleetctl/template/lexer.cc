@@ -157,24 +157,21 @@ class Lexer {
         break;
       }
     }
+    std::size_t longest = length;  // of the opening itself, without the blanks before it
     const bool at_line_start = p == 0 || text_[p - 1] == '\n';
     const auto try_line = [&](const std::string& prefix, Opening kind, bool allowed) {
-      if (prefix.empty() || !allowed || prefix.size() < length) return;
+      if (prefix.empty() || !allowed || prefix.size() <= longest) return;
       std::size_t q = p;
       while (q < text_.size() && text_[q] != '\n' && is_space(text_[q])) ++q;
-      if (starts(q, prefix) && prefix.size() > length) {
+      if (starts(q, prefix)) {
         found = kind;
+        longest = prefix.size();
         length = q - p + prefix.size();
       }
     };
-    if (found == Opening::kNone || !settings_.line_statement_prefix.empty()) {
-      try_line(settings_.line_statement_prefix, Opening::kLineStatement, at_line_start);
-    }
+    try_line(settings_.line_statement_prefix, Opening::kLineStatement, at_line_start);
     const bool after_text = p > 0 && !is_space(text_[p - 1]);
-    if (found != Opening::kLineStatement ||
-        settings_.line_comment_prefix.size() > settings_.line_statement_prefix.size()) {
-      try_line(settings_.line_comment_prefix, Opening::kLineComment, at_line_start || after_text);
-    }
+    try_line(settings_.line_comment_prefix, Opening::kLineComment, at_line_start || after_text);
     return found;
   }
 

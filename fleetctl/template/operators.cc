@@ -248,6 +248,7 @@ Outcome<Value> unary(Op op, const Value& v) {
 }
 
 Outcome<bool> contains(Interpreter& in, const Value& container, const Value& item) {
+  if (in.lenient(container)) return false;
   TEMPLATE_CHECK(in.require(container));
   TEMPLATE_CHECK(in.require(item));
   if (container.is_string()) {

@@ -618,6 +618,11 @@ class Parser {
            std::all_of(e.kids.begin(), e.kids.end(),
                        [this](const ExprPtr& kid) { return assignable(*kid); });
   }
+  static bool names(const Expr& e, std::string_view name) {
+    if (e.kind == ExprKind::kName) return e.name == name;
+    return std::any_of(e.kids.begin(), e.kids.end(),
+                       [name](const ExprPtr& kid) { return names(*kid, name); });
+  }
   ExprPtr assign_target(bool with_tuple, bool with_namespace, Names stop) {
     const Token& at = now();
     if (with_namespace && at.kind == TokenKind::kName && is_op(ahead(), ".")) {
@@ -758,6 +763,9 @@ class Parser {
     next();
     s->target = assign_target(true, false, {"in"});
     if (!s->target) return nullptr;
+    if (names(*s->target, "loop")) {
+      return fail_at("Can't assign to special loop variable in for-loop", s->line, s->column);
+    }
     if (!skip_name("in")) return fail("expected token 'in', got '" + describe(now()) + "'");
     s->expr = tuple(false, false, {"recursive"}, false);
     if (!s->expr) return nullptr;
@@ -844,6 +852,12 @@ class Parser {
     const bool good = statements(s.body, {end}, true, true);
     loops_ = loops;
     macros_.pop_back();
+    for (const auto& [name, preset] : s.params) {
+      if (good && name == "caller" && !preset && s.uses_caller) {
+        return fail_at("the special argument 'caller' must be omitted or be given a default",
+                       s.line, s.column) != nullptr;
+      }
+    }
     return good;
   }
   StmtPtr macro() {

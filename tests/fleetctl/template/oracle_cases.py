@@ -730,6 +730,7 @@ VARIABLE_ERRORS = [
 
 # Only in plain Jinja2 (extensions `do` and `loopcontrols`), and with other settings than Ansible's.
 PLAIN = [
+    "# for i in [1, 2]\n* {{ i }}   ## extra\n    ## more extra\n# endfor", "{% for loop in words %}{% endfor %}", "{% macro x(caller) %}{{ caller() }}{% endmacro %}", "{{ 'a' in missing }}",
     "{% do words.append('new') %}{{ words }}", "{% for i in range(5) %}{% if i == 3 %}{% break %}{% endif %}{{ i }}{% endfor %}", "{% for i in range(5) %}{% if i is odd %}{% continue %}{% endif %}{{ i }}{% endfor %}", "{{ missing }}", "{{ missing.x }}", "[{% for x in missing %}x{% endfor %}]", "{{ missing|default('x') }}", "{% if missing %}a{% else %}b{% endif %}", "{{ missing == missing }}",
     "{{ missing|length }}", "{{ missing ~ 'x' }}", "{{ none }}", "{{ nothing }}", "{{ 'x' if no }}", "{% include 'plain.j2' without context %}", "  {% if yes %}  \n  x\n  {%- endif %}\n", "\t{%+ if yes %}\n\tx\n\t{% endif +%}\n", "{% for w in words %}\n    {{ w }}\n{% endfor %}\n\n", "  {# c #}\n  x {# d #}\n", "  {{ name }}\n", "{% raw %}  \n  x\n  {% endraw %}\n y", "  {% raw %}\nx{% endraw %}",
     "{%- for i in [1,2] -%}\n\n {{ i }}\n\n{%- endfor -%}", "# for i in [1, 2]\nx {{ i }}\n# endfor\n", "  # for i in [1, 2]:\n  x {{ i }}  ## note\n  # endfor\nend ## note\n", "# if yes\na\n# else\nb\n# endif", "## whole\nx\n", "a\r\nb\rc\n", "a\n\n", "{% block a %}\nx\n{% endblock %}\n", "<% if %>", "{% for i in [1,2,3] %}{{ loop.index }}{% if loop.index == 2 %}{% break %}{% endif %}{% else %}e{% endfor %}",

@@ -319,19 +319,33 @@ Result<> DiskQueue::write_record(char kind, std::uint64_t id, std::uint32_t item
   return {};
 }
 
-Result<> DiskQueue::append(std::string_view bytes, std::uint32_t items) {
+Result<std::uint64_t> DiskQueue::append(std::string_view bytes, std::uint32_t items) {
   if (bytes.size() > kMaxRecord) {
     return fail(ErrorCode::kExhausted, "a record of " + std::to_string(bytes.size()) +
                                            " bytes is larger than a queue on disk takes");
   }
   MutexLock lock(mutex_);
   keep_budget(bytes.size() + kHeader);
-  if (auto r = write_record('R', next_id_, items, bytes); !r) return r;
+  if (auto r = write_record('R', next_id_, items, bytes); !r) return fail(std::move(r.error()));
   Segment& segment = segments_.back();
   if (segment.first_id == segment.end_id) segment.first_id = next_id_;
   segment.end_id = ++next_id_;
   segment.live_items += items;
   stats_.items += items;
+  return next_id_ - 1;
+}
+
+void DiskQueue::take(std::uint64_t id, std::uint32_t items) {
+  MutexLock lock(mutex_);
+  in_flight_.emplace(id, items);
+}
+
+Result<> DiskQueue::move_to(const std::filesystem::path& folder) {
+  MutexLock lock(mutex_);
+  if (rename(options_.folder.c_str(), folder.c_str()) != 0) {
+    return fail_errno("rename " + options_.folder.string() + " to " + folder.string(), errno);
+  }
+  options_.folder = folder;
   return {};
 }
 

@@ -53,17 +53,21 @@ class DiskQueue {
   DiskQueue& operator=(const DiskQueue&) = delete;
 
   // Appends a record that counts for `items` (at least 1). On disk for certain after the next
-  // sync(). On failure (kExhausted: disk full or record too large) nothing was appended.
-  Result<> append(std::string_view bytes, std::uint32_t items) EXCLUDES(mutex_);
+  // sync(). On failure (kExhausted: disk full or record too large) nothing was appended. -> its id
+  Result<std::uint64_t> append(std::string_view bytes, std::uint32_t items) EXCLUDES(mutex_);
   // Makes all appended records and all acknowledgements durable with one fsync; does nothing when
   // there are none.
   Result<> sync() EXCLUDES(mutex_);
   // The oldest record that was not handed out yet; none at the end.
   std::optional<Record> next() EXCLUDES(mutex_);
+  // As if next() had handed out this record, which was appended last.
+  void take(std::uint64_t id, std::uint32_t items) EXCLUDES(mutex_);
   // The record is done with. Its place is freed when all before it is done, too.
   void acknowledge(std::uint64_t id) EXCLUDES(mutex_);
   // next() starts again with the oldest record that is not acknowledged.
   void rewind() EXCLUDES(mutex_);
+  // Renames the folder.
+  Result<> move_to(const std::filesystem::path& folder) EXCLUDES(mutex_);
   Stats stats() const EXCLUDES(mutex_);
 
  private:
@@ -79,9 +83,9 @@ class DiskQueue {
   DiskQueue(Options options, const Clock& clock) : options_(std::move(options)), clock_(clock) {}
   Result<> load() REQUIRES(mutex_);
   void scan(Segment& segment) REQUIRES(mutex_);
-  std::filesystem::path path_of(std::uint64_t number) const;
+  std::filesystem::path path_of(std::uint64_t number) const REQUIRES(mutex_);
   // 0 or an errno value.
-  int open_for_reading(Segment& segment) const;
+  int open_for_reading(Segment& segment) const REQUIRES(mutex_);
   bool acknowledged(std::uint64_t first, std::uint64_t end) const REQUIRES(mutex_);
   Result<> write_record(char kind, std::uint64_t id, std::uint32_t items, std::string_view bytes)
       REQUIRES(mutex_);
@@ -91,7 +95,7 @@ class DiskQueue {
   void remove_done() REQUIRES(mutex_);
   void keep_budget(std::uint64_t needed) REQUIRES(mutex_);
 
-  const Options options_;
+  Options options_ GUARDED_BY(mutex_);
   const Clock& clock_;
   mutable Mutex mutex_;
   std::deque<Segment> segments_ GUARDED_BY(mutex_);  // by number; the last one is written

@@ -66,6 +66,12 @@ Endpoint::Endpoint(EndpointContext context, EndpointSettings settings)
   };
   dropped_full_ = dropped("queue_is_full");
   dropped_removed_ = dropped("endpoint_removed");
+  dropped_budget_ = dropped("overflow_budget");
+  MutexLock lock(mutex_);
+  std::error_code none;
+  if (!settings_->overflow_folder.empty() &&
+      std::filesystem::exists(settings_->overflow_folder, none))
+    open_overflow();
 }
 
 std::shared_ptr<const EndpointSettings> Endpoint::current() const {
@@ -79,8 +85,97 @@ void Endpoint::update(EndpointSettings settings) {
   auto next = std::make_shared<const EndpointSettings>(std::move(settings));
   MutexLock lock(mutex_);
   if (*settings_ == *next) return;
+  if (overflow_ != nullptr && settings_->overflow_folder != next->overflow_folder) {
+    if (auto r = overflow_->move_to(next->overflow_folder); !r)
+      context_.log.warn("the overflow stays where it is", {{"error", r.error().message}});
+  }
   settings_ = std::move(next);
   changed_.notify_all();
+}
+
+std::uint64_t Endpoint::overflow_bytes() const {
+  MutexLock lock(mutex_);
+  return overflow_ == nullptr ? 0 : overflow_->bytes();
+}
+
+void Endpoint::open_overflow() {
+  auto opened = Overflow::open(settings_->overflow_folder, context_.clock, context_.labels);
+  if (!opened) {
+    context_.log.limited(Level::kError, "no queue on disk", {{"error", opened.error().message}});
+    return;
+  }
+  overflow_ = std::move(*opened);
+  const std::uint64_t entries = overflow_->entries();
+  if (entries == 0) return;
+  context_.log.info("sends what was left on disk", {{"entries", entries}});
+  spilling_ = true;
+  outstanding_ += entries;
+  queued_entries_->add(static_cast<double>(entries));
+}
+
+// False: the disk did not take it, and the batch is as it was.
+bool Endpoint::spill(EntryBatch& batch) {
+  auto id = overflow_->append(batch);
+  if (id) return true;
+  context_.log.limited(Level::kError, "the queue on disk does not take entries",
+                       {{"error", id.error().message}});
+  return false;
+}
+
+// From now on the queue is on disk, until all of it was taken from there.
+void Endpoint::start_spilling() {
+  if (overflow_ == nullptr) open_overflow();
+  if (overflow_ == nullptr || spilling_) return;
+  spilling_ = true;
+  while (!queue_.empty() && spill(queue_.front().batch)) {
+    weight_ -= queue_.front().weight;
+    queued_bytes_->add(-static_cast<double>(queue_.front().weight));
+    queue_.pop_front();
+  }
+}
+
+// While it fails for long, or newer entries went to disk: what is in memory goes there as well, so
+// that positions may advance for the sake of the other endpoints. The pushes that hold it are still
+// the ones that send it.
+void Endpoint::spill_held() {
+  {
+    MutexLock lock(mutex_);
+    const bool long_ago = failing_since_ && context_.clock.mono() - *failing_since_ >= kPatience;
+    if (settings_->overflow && long_ago) start_spilling();
+    if (!spilling_ || overflow_ == nullptr) return;
+    for (const auto& weak : live_) {
+      const auto held = weak.lock();
+      if (held == nullptr || held->record) continue;
+      auto id = overflow_->append(held->batch);
+      if (!id) return;
+      held->record = *id;
+      overflow_->taken(*id, held->batch.entries.size());
+    }
+    live_.clear();
+  }
+  context_.on_overflow();
+}
+
+void Endpoint::sync_overflow() {
+  std::shared_ptr<Overflow> overflow;
+  {
+    MutexLock lock(mutex_);
+    overflow = overflow_;
+  }
+  if (overflow == nullptr) return;
+  auto dropped = overflow->sync();
+  if (!dropped) {
+    context_.log.limited(Level::kError, "the queue on disk is not durable",
+                         {{"error", dropped.error().message}});
+    return;
+  }
+  if (*dropped == 0) return;
+  context_.log.limited(Level::kWarn, "the queue on disk is full, oldest entries dropped",
+                       {{"entries", *dropped}});
+  dropped_budget_->add(static_cast<double>(*dropped));
+  queued_entries_->add(-static_cast<double>(*dropped));
+  MutexLock lock(mutex_);
+  outstanding_ -= std::min<std::size_t>(outstanding_, *dropped);
 }
 
 Endpoint::Health Endpoint::health() const {
@@ -97,16 +192,28 @@ Result<> Endpoint::accept(EntryBatch batch, const std::stop_token& stop) {
   const std::size_t bytes = batch.bytes();
   const std::size_t entries = batch.entries.size();
   const std::size_t weight = bytes + entries * kEntryCost;
+  bool spilled = false;
   {
     MutexLock lock(mutex_);
     const auto room = [&]() NO_THREAD_SAFETY_ANALYSIS {
-      return retired_ || weight_ == 0 || weight_ + weight <= settings_->capacity;
+      return retired_ || (!spilling_ && (weight_ == 0 || weight_ + weight <= settings_->capacity));
     };
-    if (!room() && settings_->block_on_overflow &&
-        !context_.clock.wait(lock, changed_, kNever, stop, room))
+    if (!room() && settings_->overflow) {
+      start_spilling();
+      spilled = overflow_ != nullptr && queue_.empty() && spill(batch);
+      if (spilled) {
+        outstanding_ += entries;
+        queued_entries_->add(static_cast<double>(entries));
+        changed_.notify_all();
+      }
+    }
+    const bool wait =
+        settings_->block_on_overflow && !(settings_->overflow && settings_->has_siblings);
+    if (!spilled && !room() && wait && !context_.clock.wait(lock, changed_, kNever, stop, room)) {
       return fail(ErrorCode::kCancelled, "stopped while the queue was full");
+    }
     if (retired_) return fail(ErrorCode::kUnavailable, "the endpoint was removed");
-    if (room()) {
+    if (!spilled && room()) {
       if (weight >= kSmall) {
         queue_.push_back({std::move(batch), weight, false});
       } else {
@@ -123,6 +230,10 @@ Result<> Endpoint::accept(EntryBatch batch, const std::stop_token& stop) {
       return {};
     }
   }
+  if (spilled) {
+    context_.on_overflow();
+    return {};
+  }
   context_.log.limited(Level::kWarn, "queue is full, entries dropped");
   dropped_full_->add(static_cast<double>(entries));
   batch.settle();
@@ -137,15 +248,47 @@ void Endpoint::released(std::size_t weight) {
 }
 
 std::shared_ptr<Held> Endpoint::take(Mono deadline, const std::stop_token& stop) {
+  const auto hold = [this](EntryBatch batch, std::size_t weight) {
+    return std::make_shared<Held>(std::move(batch),
+                                  [this, weight](const Held& held, bool delivered) {
+                                    released(weight);
+                                    if (!held.record || !delivered) return;
+                                    {
+                                      MutexLock lock(mutex_);
+                                      if (overflow_ != nullptr)
+                                        overflow_->acknowledge(*held.record);
+                                    }
+                                    context_.on_overflow();
+                                  });
+  };
   MutexLock lock(mutex_);
-  context_.clock.wait(lock, changed_, deadline, stop, [&]() NO_THREAD_SAFETY_ANALYSIS {
-    return !queue_.empty() || retired_ || settings_ != used_;
-  });
-  if (queue_.empty() || retired_) return nullptr;
-  Queued front = std::move(queue_.front());
-  queue_.pop_front();
-  return std::make_shared<Held>(std::move(front.batch),
-                                [this, weight = front.weight](bool) { released(weight); });
+  for (;;) {
+    context_.clock.wait(lock, changed_, deadline, stop, [&]() NO_THREAD_SAFETY_ANALYSIS {
+      return !queue_.empty() || retired_ || settings_ != used_ || spilling_;
+    });
+    if (retired_) return nullptr;
+    if (!queue_.empty()) {
+      Queued front = std::move(queue_.front());
+      queue_.pop_front();
+      auto held = hold(std::move(front.batch), front.weight);
+      if (live_.size() > 64) {
+        live_.erase(std::remove_if(live_.begin(), live_.end(),
+                                   [](const auto& weak) { return weak.expired(); }),
+                    live_.end());
+      }
+      live_.push_back(held);
+      return held;
+    }
+    if (!spilling_) return nullptr;
+    if (auto taken = overflow_->next()) {
+      auto held = hold(std::move(taken->batch), 0);
+      held->record = taken->id;
+      return held;
+    }
+    // All of it is on its way: memory takes over again.
+    spilling_ = false;
+    changed_.notify_all();
+  }
 }
 
 void Endpoint::refresh() {
@@ -182,7 +325,6 @@ void Endpoint::run(const std::stop_token& stop, const std::stop_token& hard) {
 }
 
 bool Endpoint::distribute(const std::shared_ptr<Held>& held, const std::stop_token& hard) {
-  held->add_part();  // ours, until each entry is in a push or dropped
   const model::LabelSet* last = nullptr;
   std::shared_ptr<const Outgoing> to;
   Push* push = nullptr;
@@ -304,10 +446,7 @@ Endpoint::Verdict Endpoint::post(const std::string& tenant, std::string_view bod
                                  std::size_t entries, std::size_t bytes,
                                  const std::stop_token& hard) {
   for (int attempt = 1;; ++attempt) {
-    {
-      MutexLock lock(mutex_);
-      if (retired_) return Verdict::kAbandoned;
-    }
+    if (is_retired()) return Verdict::kDropped;  // counted by give_back()
     refresh();
     io::HttpRequest request;
     request.method = "POST";
@@ -351,7 +490,7 @@ Endpoint::Verdict Endpoint::post(const std::string& tenant, std::string_view bod
       count_dropped(tenant, "rate_limited", entries, bytes);
       return Verdict::kDropped;
     }
-    if (hard.stop_requested()) return Verdict::kAbandoned;
+    if (hard.stop_requested()) return is_retired() ? Verdict::kDropped : Verdict::kAbandoned;
     const bool at_once = is_configuration_error(status) ||
                          (!response && response.error().code != ErrorCode::kUnavailable);
     failing(error, at_once);
@@ -365,7 +504,7 @@ Endpoint::Verdict Endpoint::post(const std::string& tenant, std::string_view bod
     const Duration asked =
         response ? parse_retry_after(response->header("Retry-After"), context_.clock.wall_ns())
                  : Duration::zero();
-    if (!wait_to_retry(attempt, asked, hard)) return Verdict::kAbandoned;
+    if (!wait_to_retry(attempt, asked, hard) && !is_retired()) return Verdict::kAbandoned;
   }
 }
 
@@ -382,6 +521,7 @@ bool Endpoint::wait_to_retry(int attempt, Duration at_least, const std::stop_tok
   at_least = std::min(at_least, used_->max_backoff);
   Duration wait = part(backoff);
   if (at_least > Duration::zero()) wait = std::max(wait, at_least + part(at_least / 10));
+  spill_held();
   MutexLock lock(mutex_);
   context_.clock.wait(lock, changed_, context_.clock.mono() + wait, stop_,
                       [&]() NO_THREAD_SAFETY_ANALYSIS { return retired_ || settings_ != used_; });
@@ -415,33 +555,57 @@ void Endpoint::working() {
   context_.on_health();
 }
 
+bool Endpoint::is_retired() const {
+  MutexLock lock(mutex_);
+  return retired_;
+}
+
 void Endpoint::retire() {
   MutexLock lock(mutex_);
   retired_ = true;
   changed_.notify_all();
 }
 
-// Ends the life of what was not sent.
+// Ends the life of what was not sent. What is on disk stays there, unless the endpoint is gone for
+// good.
 void Endpoint::give_back() {
   std::deque<Queued> rest;
   std::size_t entries = 0;
-  bool settle = false;
+  bool removed = false;
   {
     MutexLock lock(mutex_);
     rest.swap(queue_);
     entries = std::exchange(outstanding_, 0);
-    settle = retired_;
+    removed = retired_;
+    const std::size_t on_disk =
+        overflow_ == nullptr ? 0 : static_cast<std::size_t>(overflow_->entries());
+    queued_entries_->add(-static_cast<double>(entries));
+    if (!removed) entries -= std::min(entries, on_disk);
   }
   for (const Queued& queued : rest) released(queued.weight);
-  queued_entries_->add(-static_cast<double>(entries));
-  if (settle) {
-    for (Queued& queued : rest) queued.batch.settle();
-    for (auto& [tenant, push] : pushes_) push.settle();
-    dropped_removed_->add(static_cast<double>(entries));
-  } else {
+  if (!removed) {
     returned_entries_->add(static_cast<double>(entries));
+    pushes_.clear();
+    return;
   }
+  // Nobody wants it there any more; other endpoints must not get it again because of that.
+  for (Queued& queued : rest) queued.batch.settle();
+  for (auto& [tenant, push] : pushes_) push.settle();
   pushes_.clear();
+  dropped_removed_->add(static_cast<double>(entries));
+  std::shared_ptr<Overflow> overflow;
+  std::filesystem::path folder;
+  {
+    MutexLock lock(mutex_);
+    overflow.swap(overflow_);
+    folder = settings_->overflow_folder;
+    spilling_ = false;
+  }
+  if (overflow == nullptr) return;
+  if (auto r = overflow->sync(); !r)
+    context_.log.warn("the queue on disk is not durable", {{"error", r.error().message}});
+  std::error_code none;
+  std::filesystem::remove_all(folder, none);
 }
 
 Endpoint::Counters& Endpoint::counters(const std::string& tenant) {

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>
@@ -24,6 +25,7 @@
 #include "agent/io/http_client.h"
 #include "agent/model/entry.h"
 #include "agent/wire/loki_push.h"
+#include "agent/write/overflow.h"
 #include "agent/write/push.h"
 
 namespace agent::write {
@@ -42,6 +44,12 @@ struct EndpointSettings {
   bool retry_on_429 = true;
   std::size_t capacity = 0;  // bytes
   bool block_on_overflow = true;
+  // When memory is full go on on disk, in this folder; else make sources wait. What lies in the
+  // folder from before is sent in any case.
+  bool overflow = false;
+  std::filesystem::path overflow_folder;
+  // Others get the same entries and must not wait for this one, even when its disk is full.
+  bool has_siblings = false;
   io::HttpOptions http;
   model::Labels external_labels;
   std::size_t max_streams = 0;
@@ -54,7 +62,8 @@ struct EndpointContext {
   model::Interner& labels;
   Log log;
   component::Metrics metrics;
-  std::function<void()> on_health;  // health() of some endpoint changed; its thread
+  std::function<void()> on_health;    // health() of some endpoint changed; its thread
+  std::function<void()> on_overflow;  // sync_overflow() has work; any thread
 };
 
 class Endpoint {
@@ -68,6 +77,9 @@ class Endpoint {
   // Takes a batch; waits for room. Any thread.
   Result<> accept(model::EntryBatch batch, const std::stop_token& stop);
 
+  // Makes what went to disk durable and settles it. Any thread, about ten times a second.
+  void sync_overflow();
+
   // Sends until `stop`; then sends what is there without waiting, and ends at the first failure, or
   // when `hard` is asked for, or when all is sent. What is left is returned to its sources.
   void run(const std::stop_token& stop, const std::stop_token& hard);
@@ -80,7 +92,9 @@ class Endpoint {
     std::string error;  // the last one
   };
   Health health() const;
+  bool is_retired() const;
   std::size_t queued_bytes() const;
+  std::uint64_t overflow_bytes() const;
 
  private:
   enum class Verdict { kDelivered, kRefused, kTooLarge, kDropped, kAbandoned };
@@ -103,6 +117,10 @@ class Endpoint {
   void failing(std::string error, bool at_once);
   void working();
   void give_back();
+  void open_overflow() REQUIRES(mutex_);
+  bool spill(model::EntryBatch& batch) REQUIRES(mutex_);
+  void start_spilling() REQUIRES(mutex_);
+  void spill_held();
   void refresh();
   void count_sent(const std::string& tenant, std::size_t entries, std::size_t bytes);
 
@@ -123,6 +141,9 @@ class Endpoint {
   std::deque<Queued> queue_ GUARDED_BY(mutex_);
   std::size_t weight_ GUARDED_BY(mutex_) = 0;  // queued and held
   bool retired_ GUARDED_BY(mutex_) = false;
+  std::shared_ptr<Overflow> overflow_ GUARDED_BY(mutex_);  // made once, removed by give_back()
+  // The overflow holds what is next in line, so that new batches go there, too.
+  bool spilling_ GUARDED_BY(mutex_) = false;
   Health health_ GUARDED_BY(mutex_);
   std::optional<Mono> failing_since_ GUARDED_BY(mutex_);
   // Accepted and neither sent, dropped nor returned yet.
@@ -132,13 +153,15 @@ class Endpoint {
   component::Counter returned_entries_;
   component::Counter dropped_full_;
   component::Counter dropped_removed_;
+  component::Counter dropped_budget_;
 
   // Of the thread in run():
   std::shared_ptr<const EndpointSettings> used_;
   std::unique_ptr<io::HttpClient> client_;
   std::unique_ptr<OutgoingLabels> outgoing_;
   wire::LokiPushEncoder encoder_;
-  std::map<std::string, Push> pushes_;  // by tenant
+  std::map<std::string, Push> pushes_;     // by tenant
+  std::vector<std::weak_ptr<Held>> live_;  // batches of the memory queue that are in pushes
   std::map<std::string, Counters> counters_;
   std::minstd_rand random_;
   std::string refusal_;     // the text of the last answer 400

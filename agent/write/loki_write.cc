@@ -9,6 +9,7 @@
 #include <thread>
 #include <utility>
 
+#include "agent/base/file.h"
 #include "agent/component/component.h"
 #include "agent/component/http_args.h"
 #include "agent/component/receiver.h"
@@ -240,6 +241,13 @@ class LokiWrite final : public component::Configured<LokiWriteArgs>, public comp
   using Configured::prepare;
   Result<component::Commit> prepare(LokiWriteArgs args) override {
     auto settings = std::make_shared<std::vector<EndpointSettings>>(args.settings());
+    for (EndpointSettings& endpoint : *settings) {
+      endpoint.has_siblings = settings->size() > 1;
+      endpoint.overflow = endpoint.has_siblings || args.wal.enabled;
+      endpoint.overflow_folder =
+          overflow_folder() /
+          sha256_hex(endpoint.name + "\n" + endpoint.url + "\n" + endpoint.tenant).substr(0, 16);
+    }
     Duration drain = kDrain;
     for (const EndpointArgs& endpoint : args.endpoints)
       drain = std::min(drain, endpoint.queue_config.drain_timeout);
@@ -259,12 +267,14 @@ class LokiWrite final : public component::Configured<LokiWriteArgs>, public comp
       const Endpoint::Health health = endpoint.health();
       out.value(name + "url", io::url_for_people(settings.url));
       out.value(name + "queued_bytes", std::to_string(endpoint.queued_bytes()));
+      out.value(name + "overflow_bytes", std::to_string(endpoint.overflow_bytes()));
       out.value(name + "last_error", health.error);
     }
   }
 
  private:
   // A component ends within a second of its stop.
+  static constexpr Duration kSync = std::chrono::milliseconds(100);
   static constexpr Duration kDrain = std::chrono::milliseconds(900);
 
   struct Running {
@@ -275,6 +285,8 @@ class LokiWrite final : public component::Configured<LokiWriteArgs>, public comp
     std::thread thread;
   };
 
+  std::filesystem::path overflow_folder() const { return host_.data_dir / "overflow"; }
+  void remove_strangers(const std::vector<EndpointSettings>& settings);
   void apply(std::vector<EndpointSettings> settings, Duration drain);
   std::shared_ptr<Endpoint> make(EndpointSettings settings);
   void report();
@@ -286,13 +298,34 @@ class LokiWrite final : public component::Configured<LokiWriteArgs>, public comp
   Condition changed_;
   std::uint64_t version_ GUARDED_BY(mutex_) = 0;  // of the list in inlet_
   Duration drain_ GUARDED_BY(mutex_) = kDrain;
+  bool overflowed_ GUARDED_BY(mutex_) = false;  // since the last sync of the endpoints' disks
   std::vector<std::unique_ptr<Running>> running_ GUARDED_BY(mutex_);  // changed by run() alone
 };
 
 std::shared_ptr<Endpoint> LokiWrite::make(EndpointSettings settings) {
   return std::make_shared<Endpoint>(
-      EndpointContext{host_.clock, host_.labels, host_.log, host_.metrics, [this] { report(); }},
+      EndpointContext{host_.clock, host_.labels, host_.log, host_.metrics, [this] { report(); },
+                      [this] {
+                        MutexLock lock(mutex_);
+                        overflowed_ = true;
+                        changed_.notify_all();
+                      }},
       std::move(settings));
+}
+
+// What an endpoint left on disk that was removed from the configuration while nothing ran.
+void LokiWrite::remove_strangers(const std::vector<EndpointSettings>& settings) {
+  std::error_code error;
+  for (std::filesystem::directory_iterator it(overflow_folder(), error), end; !error && it != end;
+       it.increment(error)) {
+    const bool known = std::any_of(settings.begin(), settings.end(),
+                                   [&](const auto& s) { return s.overflow_folder == it->path(); });
+    if (known) continue;
+    host_.log.warn("removes what waited on disk for an endpoint that is not configured any more",
+                   {{"folder", it->path().string()}});
+    std::error_code none;
+    std::filesystem::remove_all(it->path(), none);
+  }
 }
 
 // Which endpoint that runs is which of the new ones: equal settings, else the same name, else the
@@ -300,7 +333,11 @@ std::shared_ptr<Endpoint> LokiWrite::make(EndpointSettings settings) {
 // queue.
 void LokiWrite::apply(std::vector<EndpointSettings> settings, Duration drain) {
   Endpoints old;
-  if (const auto now = inlet_->get()) old = *now;
+  if (const auto now = inlet_->get()) {
+    old = *now;
+  } else {
+    remove_strangers(settings);
+  }
   Endpoints next(settings.size());
   const auto match = [&](const auto& same) {
     for (std::size_t i = 0; i < settings.size(); ++i) {
@@ -383,9 +420,17 @@ Result<> LokiWrite::run(std::stop_token stop) {
       }
     }
     report();
-    MutexLock lock(mutex_);
-    host_.clock.wait(lock, changed_, kNever, stop,
-                     [&]() NO_THREAD_SAFETY_ANALYSIS { return version_ != seen; });
+    bool sync = false;
+    {
+      MutexLock lock(mutex_);
+      host_.clock.wait(lock, changed_, kNever, stop,
+                       [&]() NO_THREAD_SAFETY_ANALYSIS { return version_ != seen || overflowed_; });
+      sync = std::exchange(overflowed_, false);
+    }
+    if (!sync || endpoints == nullptr) continue;
+    // One fsync for all that arrives in a tenth of a second.
+    host_.clock.sleep_for(kSync, stop);
+    for (const auto& endpoint : *endpoints) endpoint->sync_overflow();
   } while (!stop.stop_requested());
 
   std::vector<std::unique_ptr<Running>> ending;
@@ -399,6 +444,7 @@ Result<> LokiWrite::run(std::stop_token stop) {
   for (const auto& running : ending) {
     running->hard.request_stop();
     running->thread.join();
+    running->endpoint->sync_overflow();
   }
   return {};
 }

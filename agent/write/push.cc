@@ -64,7 +64,7 @@ bool holds(std::string_view text, std::string_view part) {
 Held::~Held() {
   const bool delivered = open_parts_ == 0;
   if (delivered) batch.settle();
-  done_(delivered);
+  done_(*this, delivered);
 }
 
 std::shared_ptr<const Outgoing> OutgoingLabels::of(const LabelSet& labels) {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -21,11 +22,12 @@
 namespace agent::write {
 
 // A batch out of the queue. Lives until all pushes that hold entries of it are gone; it was
-// delivered when each of them settled its part.
+// delivered when each of them settled its part, and so did whoever put its entries into pushes: the
+// first part is theirs.
 class Held {
  public:
   // `done` is called once, at the end.
-  Held(model::EntryBatch taken, std::function<void(bool delivered)> done)
+  Held(model::EntryBatch taken, std::function<void(const Held&, bool delivered)> done)
       : batch(std::move(taken)), done_(std::move(done)) {}
   ~Held();
   Held(const Held&) = delete;
@@ -35,10 +37,11 @@ class Held {
   void settle_part() { --open_parts_; }
 
   model::EntryBatch batch;
+  std::optional<std::uint64_t> record;  // it lies in the overflow under this id
 
  private:
-  std::function<void(bool)> done_;
-  std::size_t open_parts_ = 0;
+  std::function<void(const Held&, bool)> done_;
+  std::size_t open_parts_ = 1;
 };
 
 // What leaves of an entry's labels: without those that start with "__", with the external ones that

@@ -452,6 +452,109 @@ TEST_CASE("loki.write: every endpoint gets every entry") {
   CHECK(lines_of(one.requests().at(0)) == lines_of(two.requests().at(0)));
 }
 
+TEST_CASE("loki.write: a dead endpoint does not slow a healthy one, and gets everything later") {
+  std::atomic<bool> up{false};
+  ScriptedServer dead(
+      [&](const ScriptedServer::Request&, std::size_t) { return up ? status(204) : status(503); });
+  ScriptedServer healthy(always(status(204)));
+  Bench bench;
+  const auto small = [](const ScriptedServer& server) {
+    return endpoint(server, {attribute("max_backoff_period", "1s")},
+                    {block("queue_config", {attribute("capacity", "2KiB")})});
+  };
+  REQUIRE(bench.configure({small(dead), small(healthy)}));
+  bench.start();
+  // Far more than memory takes; nobody waits, and positions advance although one is dead.
+  for (int i = 0; i < 200; ++i) {
+    REQUIRE(bench.send({"line " + std::to_string(i)}, i + 1));
+    bench.clock.advance(std::chrono::milliseconds(20));
+  }
+  REQUIRE(bench.advance_until([&] { return bench.count(true) == 200; }));
+  const auto all = [](const ScriptedServer& server, std::size_t from) {
+    std::vector<std::string> lines;
+    const auto requests = server.requests();
+    for (std::size_t i = from; i < requests.size(); ++i) {
+      const auto some = lines_of(requests[i]);
+      lines.insert(lines.end(), some.begin(), some.end());
+    }
+    return lines;
+  };
+  REQUIRE(bench.advance_until([&] { return all(healthy, 0).size() == 200; }));
+  const std::size_t before = dead.requests().size();
+  up = true;
+  REQUIRE(
+      bench.advance_until([&] { return bench.metric("loki_write_sent_entries_total") == 400; }));
+  auto late = all(dead, before);
+  std::sort(late.begin(), late.end());
+  late.erase(std::unique(late.begin(), late.end()), late.end());
+  CHECK(late.size() == 200);
+  CHECK(bench.metric("loki_write_dropped_entries_total") == 0);
+  REQUIRE(bench.advance_until([&] { return bench.metric("loki_write_queued_entries") == 0; }));
+}
+
+TEST_CASE("loki.write: what went to disk survives a restart and is sent then") {
+  std::atomic<bool> up{false};
+  ScriptedServer server(
+      [&](const ScriptedServer::Request&, std::size_t) { return up ? status(204) : status(503); });
+  const auto blocks = [&] {
+    return std::vector<Block>{
+        endpoint(server, {}, {block("queue_config", {attribute("capacity", "500B")})}),
+        block("wal", {attribute("enabled", true)})};
+  };
+  std::filesystem::path data;
+  Bench first;
+  REQUIRE(first.configure(blocks()));
+  first.start();
+  for (int i = 0; i < 50; ++i)
+    REQUIRE(
+        first.send({"line " + std::to_string(i)}, i + 1, {{"job", "j"}, {"__tenant_id__", "t"}}));
+  REQUIRE(first.advance_until([&] { return first.count(true) == 50; }));
+  first.stop();
+  CHECK(first.metric("loki_write_returned_entries_total") == 0);
+  up = true;
+  const std::size_t before = server.requests().size();
+  Bench second;
+  std::filesystem::remove_all(second.data_dir);
+  std::filesystem::rename(first.data_dir, second.data_dir);
+  REQUIRE(second.configure(blocks()));
+  second.start();
+  REQUIRE(
+      second.advance_until([&] { return second.metric("loki_write_sent_entries_total") == 50; }));
+  std::vector<std::string> lines;
+  const auto requests = server.requests();
+  for (std::size_t i = before; i < requests.size(); ++i) {
+    CHECK(requests[i].headers.at("x-scope-orgid") == "t");
+    const auto some = lines_of(requests[i]);
+    lines.insert(lines.end(), some.begin(), some.end());
+  }
+  // What was on its way at the stop may arrive twice.
+  std::sort(lines.begin(), lines.end());
+  lines.erase(std::unique(lines.begin(), lines.end()), lines.end());
+  CHECK(lines.size() == 50);
+}
+
+TEST_CASE("loki.write: an endpoint that is removed drops what it had, and its disk") {
+  ScriptedServer dead(always(ScriptedServer::silence()));
+  ScriptedServer healthy(always(status(204)));
+  Bench bench;
+  const auto small = [](const ScriptedServer& server) {
+    return endpoint(server, {}, {block("queue_config", {attribute("capacity", "500B")})});
+  };
+  REQUIRE(bench.configure({small(healthy), small(dead)}));
+  bench.start();
+  for (int i = 0; i < 50; ++i) REQUIRE(bench.send({"line " + std::to_string(i)}, i + 1));
+  REQUIRE(bench.advance_until([&] { return dead.requests().size() == 1; }));
+  CHECK(bench.count(true) < 50);
+  REQUIRE(bench.configure({small(healthy)}));
+  REQUIRE(bench.advance_until([&] { return bench.dropped("endpoint_removed") == 50; }));
+  REQUIRE(bench.advance_until([&] { return bench.count(true) == 50; }));
+  // One folder may be the healthy one's.
+  REQUIRE(bench.advance_until([&] {
+    const std::filesystem::directory_iterator folders(bench.data_dir / "overflow");
+    return std::distance(begin(folders), end(folders)) <= 1;
+  }));
+}
+
 TEST_CASE("loki.write: without a run() a receiver exists, and after its end it refuses") {
   std::shared_ptr<agent::component::LogReceiver> receiver;
   {

@@ -43,7 +43,7 @@ TEST_CASE("push: two label sets that leave alike are one stream") {
   batch.entries = {entry(interner.intern({{"a", "1"}, {"__x", "1"}}), "one"),
                    entry(interner.intern({{"b", "1"}}), "two"),
                    entry(interner.intern({{"a", "1"}, {"__x", "2"}}), "three")};
-  const auto held = std::make_shared<Held>(std::move(batch), [](bool) {});
+  const auto held = std::make_shared<Held>(std::move(batch), [](const Held&, bool) {});
   Push push("");
   for (const Entry& e : held->batch.entries) REQUIRE(push.add(outgoing.of(e.labels), e, held, 0));
   CHECK(push.entries() == 3);
@@ -68,11 +68,12 @@ TEST_CASE("push: a batch in several pushes is delivered when all of them are set
     batch.entries = {entry(interner.intern({{"a", "1"}}), "one"),
                      entry(interner.intern({{"a", "1"}}), "two")};
     {
-      auto held = std::make_shared<Held>(std::move(batch), [](bool) {});
+      auto held = std::make_shared<Held>(std::move(batch), [](const Held&, bool) {});
       Push first("");
       Push second("");
       first.add(outgoing.of(held->batch.entries[0].labels), held->batch.entries[0], held, 0);
       second.add(outgoing.of(held->batch.entries[1].labels), held->batch.entries[1], held, 0);
+      held->settle_part();
       held.reset();
       first.settle();
       CHECK(delivered == -1);
@@ -117,4 +118,10 @@ TEST_CASE("push: Retry-After in seconds and as a date") {
   CHECK(parse_retry_after("-5", kNow) == Duration::zero());
   CHECK(parse_retry_after("soon", kNow) == Duration::zero());
   CHECK(parse_retry_after("999999999999", kNow) == std::chrono::hours(24));
+}
+
+TEST_CASE("push: a batch that never came into a push was not delivered") {
+  int delivered = -1;
+  Held(EntryBatch(Receipt([&](bool d) { delivered = d ? 1 : 0; })), [](const Held&, bool) {});
+  CHECK(delivered == 0);
 }

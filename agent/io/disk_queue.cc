@@ -373,8 +373,9 @@ Result<> DiskQueue::sync() {
 std::optional<DiskQueue::Record> DiskQueue::next() {
   MutexLock lock(mutex_);
   for (;;) {
+    const auto wanted = read_segment_;
     const auto it = std::find_if(segments_.begin(), segments_.end(),
-                                 [&](const Segment& s) { return s.number >= read_segment_; });
+                                 [&](const Segment& s) { return s.number >= wanted; });
     if (it == segments_.end()) return std::nullopt;
     Segment& segment = *it;
     if (segment.number != read_segment_) {

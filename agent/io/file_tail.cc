@@ -446,7 +446,7 @@ Result<> FileTail::take_rest(FileLines& out) {
   const auto got = read_at(fd_.get(), buffer.get(), size, place_.offset);
   if (!got) return fail(Error(got.error()).within(path_.string()));
   std::size_t length = *got;
-  if (length > 0 && buffer[length - 1] == '\r') --length;
+  if (length > 0 && buffer.get()[length - 1] == '\r') --length;
   add_line(buffer.get(), length, out);
   place_.offset += *got;
   out.bytes = *got;

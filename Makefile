@@ -31,6 +31,7 @@ bench: packages-build
 	cmake --preset $(PRESET)
 	cmake --build --preset $(PRESET) -j $(JOBS) --target benchmarks
 	for program in $(BUILD)/bench/*; do "$$program" || exit 1; done
+	$(BUILD)/pipelines/pipelines $(BUILD)/bin/fleet-agent
 
 # The tables of docs/reference, from the components' schemas.
 reference: build

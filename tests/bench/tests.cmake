@@ -22,3 +22,9 @@ house_bench(lang LIBS agent_lang)
 house_bench(render LIBS fleetctl_command agent_registration agent_runtime)
 house_bench(docker_stream LIBS agent_wire)
 house_bench(relabel LIBS agent_model)
+
+# Whole pipelines through the real agent: build/<preset>/bench/pipelines build/<preset>/bin/fleet-agent
+add_executable(bench_pipelines EXCLUDE_FROM_ALL ${CMAKE_CURRENT_LIST_DIR}/pipelines_main.cc)
+target_link_libraries(bench_pipelines PRIVATE house_flags test_support agent_io)
+set_target_properties(bench_pipelines PROPERTIES OUTPUT_NAME pipelines RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/pipelines)
+add_dependencies(benchmarks bench_pipelines fleet-agent)

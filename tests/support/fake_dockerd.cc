@@ -197,9 +197,12 @@ void FakeDockerd::stream_logs(ScriptedServer::Wire& wire, const std::string& id,
   for (;;) {
     const auto known = [&] { return containers_.find(id) != containers_.end(); };
     while (known() && at < containers_[id].log.size()) {
-      const Message message = containers_[id].log[at++];
-      if (message.time_ns < since_ns) continue;
-      std::string out = frame(message);
+      // As the daemon does, what is there goes out together.
+      std::string out;
+      while (at < containers_[id].log.size() && out.size() < 32 * 1024) {
+        const Message& message = containers_[id].log[at++];
+        if (message.time_ns >= since_ns) out += frame(message);
+      }
       const bool cut = cut_after_ > 0 && bytes + out.size() > cut_after_;
       if (cut) out.resize(cut_after_ > bytes ? cut_after_ - bytes : 0);
       bytes += out.size();

@@ -194,7 +194,7 @@ Pipeline plain_file(const TempDir& dir, std::size_t lines) {
 }
 
 Pipeline docker_json(const TempDir& dir, std::size_t lines) {
-  const std::string path = (dir.path() / "docker-json.log").string();
+  const std::string path = (dir.path() / "container-json.log").string();
   std::ofstream out(path);
   std::string escaped;
   for (const char* c = kText; *c != '\0'; ++c)

@@ -186,7 +186,8 @@ int reference(const fs::path& folder, bool update, const component::Registry& re
   }
   for (const auto& entry : fs::directory_iterator(folder)) {
     const std::string name = entry.path().stem().string();
-    if (entry.path().extension() == ".md" && name != "README" && registry.find(name) == nullptr) {
+    const bool component_page = name.find('.') != std::string::npos;
+    if (entry.path().extension() == ".md" && component_page && registry.find(name) == nullptr) {
       std::cerr << entry.path().string() << ": there is no such component\n";
       ++bad;
     }

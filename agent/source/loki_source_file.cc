@@ -39,7 +39,7 @@ using std::chrono::seconds;
 
 constexpr std::size_t kBatchBytes = 1U << 20;
 constexpr std::size_t kBatchLines = 8192;
-constexpr Duration kSafetyPoll = seconds(10);
+constexpr Duration kSafetyPoll = seconds(30);
 constexpr Duration kUnsettledWait = milliseconds(200);
 constexpr Duration kPostponed = seconds(1);
 constexpr Duration kLongestPostponed = seconds(5);

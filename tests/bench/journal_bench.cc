@@ -3,11 +3,18 @@
 
 #include <cstring>
 
+#include "agent/component/relabel_args.h"
 #include "agent/io/journal.h"
 #include "tests/support/journal_maker.h"
+#include "tests/support/running_component.h"
 #include "tests/support/temp_dir.h"
 
 namespace agent {
+
+namespace source {
+component::Declaration loki_source_journal();
+}
+
 namespace {
 
 std::vector<JournalEntry> entries(int count) {
@@ -66,6 +73,63 @@ void read_journal(benchmark::State& state) {
   state.SetItemsProcessed(count);
 }
 BENCHMARK(read_journal)->Unit(benchmark::kMillisecond);
+
+// Counts and settles.
+class Sink final : public component::LogReceiver {
+ public:
+  Result<> consume(model::EntryBatch batch, std::stop_token) override {
+    MutexLock lock(mutex_);
+    count_ += batch.entries.size();
+    batch.settle();
+    changed_.notify_all();
+    return {};
+  }
+  void wait(std::size_t count) {
+    MutexLock lock(mutex_);
+    changed_.wait(lock, [&]() NO_THREAD_SAFETY_ANALYSIS { return count_ >= count; });
+  }
+
+ private:
+  Mutex mutex_;
+  Condition changed_;
+  std::size_t count_ GUARDED_BY(mutex_) = 0;
+};
+
+// The whole of loki.source.journal with four labels by rules, up to a receiver that settles.
+void source_journal(benchmark::State& state) {
+  const TempDir dir;
+  std::filesystem::create_directory(dir / "journal");
+  append_journal(dir / "journal/a.journal", entries(100'000));
+  std::vector<model::RelabelRule> list;
+  for (const char* field : {"systemd_unit", "transport", "comm"}) {
+    model::RelabelRule rule;
+    rule.source_labels = {std::string("__journal__") + field};
+    rule.target_label = field;
+    list.push_back(rule);
+  }
+  list.push_back({});
+  list.back().source_labels = {"__journal_priority_keyword"};
+  list.back().target_label = "level";
+  const auto rules =
+      std::make_shared<model::RelabelRules>(model::RelabelRules::compile(std::move(list)).value());
+  SystemClock clock;
+  std::size_t run = 0;
+  for (auto _ : state) {
+    World world(clock);
+    const auto sink = std::make_shared<Sink>();
+    RunningComponent component(world, source::loki_source_journal(), "loki.source.journal.x",
+                               dir / std::to_string(run++));
+    lang::Body body;
+    body.attributes = {forward_to(sink), attribute("path", (dir / "journal").string()),
+                       attribute("max_age", "0s"),
+                       attribute("relabel_rules", component::capsule(rules))};
+    if (!component.configure(body)) std::abort();
+    component.start();
+    sink->wait(100'000);
+  }
+  state.SetItemsProcessed(static_cast<std::int64_t>(run) * 100'000);
+}
+BENCHMARK(source_journal)->Unit(benchmark::kMillisecond)->UseRealTime()->MeasureProcessCPUTime();
 
 }  // namespace
 }  // namespace agent

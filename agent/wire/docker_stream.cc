@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "agent/wire/civil_time.h"
+
 namespace agent::wire {
 namespace {
 
@@ -19,16 +21,6 @@ int digits(std::string_view text, std::size_t at, std::size_t count) {
     value = value * 10 + (text[i] - '0');
   }
   return value;
-}
-
-// Days since 1970-01-01 in the proleptic Gregorian calendar (Howard Hinnant's algorithm).
-std::int64_t days_from_civil(std::int64_t y, int m, int d) {
-  y -= m <= 2 ? 1 : 0;
-  const std::int64_t era = (y >= 0 ? y : y - 399) / 400;
-  const std::int64_t yoe = y - era * 400;
-  const std::int64_t doy = (153 * (m + (m > 2 ? -3 : 9)) + 2) / 5 + d - 1;
-  const std::int64_t doe = yoe * 365 + yoe / 4 - yoe / 100 + doy;
-  return era * 146097 + doe - 719468;
 }
 
 // The time that `payload` begins with and the bytes it takes, the space included.

@@ -8,6 +8,8 @@
 #include <array>
 #include <cstring>
 
+#include "agent/wire/civil_time.h"
+
 namespace agent::wire {
 namespace {
 
@@ -21,16 +23,6 @@ constexpr std::array<std::string_view, 12> kMonths = {"Jan", "Feb", "Mar", "Apr"
                                                       "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-// Days since 1970-01-01 of a date in the Gregorian calendar (Howard Hinnant's days_from_civil).
-std::int64_t days_from_civil(std::int64_t year, unsigned month, unsigned day) {
-  year -= month <= 2;
-  const std::int64_t era = (year >= 0 ? year : year - 399) / 400;
-  const auto yoe = static_cast<unsigned>(year - era * 400);
-  const unsigned doy = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
-  const unsigned doe = yoe * 365 + yoe / 4 - yoe / 100 + doy;
-  return era * 146097 + static_cast<std::int64_t>(doe) - 719468;
-}
 
 std::int64_t year_of(std::int64_t time_ns) {
   const std::int64_t days =
@@ -114,9 +106,7 @@ bool full_time(Reader& in, std::int64_t& ns) {
   }
   // Beyond these years nanoseconds do not fit 64 bits.
   if (year < 1678 || year > 2261) return false;
-  ns = days_from_civil(year, static_cast<unsigned>(month), static_cast<unsigned>(day)) *
-           86'400'000'000'000 +
-       clock - offset;
+  ns = days_from_civil(year, month, day) * 86'400'000'000'000 + clock - offset;
   in = r;
   return true;
 }
@@ -134,8 +124,7 @@ bool stamp_time(Reader& in, std::int64_t& ns) {
   std::int64_t clock = 0;
   if (!r.number(1, 2, day) || day < 1 || day > 31 || !r.take(' ') || !clock_time(r, clock))
     return false;
-  ns = days_from_civil(1972, static_cast<unsigned>(month - kMonths.begin()) + 1,
-                       static_cast<unsigned>(day)) *
+  ns = days_from_civil(1972, static_cast<int>(month - kMonths.begin()) + 1, day) *
            86'400'000'000'000 +
        clock;
   in = r;

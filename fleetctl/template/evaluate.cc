@@ -597,13 +597,24 @@ Outcome<Value> Interpreter::lookup(Args args, bool want_list) {
       Output captured;
       Unit unit;
       unit.scope = std::make_shared<Scope>();
+      const bool convert = std::none_of(options.begin(), options.end(), [](const auto& option) {
+        return option.first == "convert_data" && !value::truthy(option.second);
+      });
       const Restore<int> counted(depth_, depth_ + 1);
       const Restore<ScopePtr> scope(scope_, unit.scope);
       const Restore<Unit*> units(unit_, &unit);
       const Restore<Output*> output(out_, &captured);
+      const Restore<bool> literal(literal_concat_, convert);
       TEMPLATE_CHECK(run_root(tmpl));
-      captured.text += '\n';
-      found.push_back(finish(captured));
+      const std::size_t kept = captured.text.find_last_not_of('\n');
+      std::size_t have = captured.text.size() - (kept == std::string::npos ? 0 : kept + 1);
+      Value made = finish(captured);
+      if (made.is_string()) {
+        std::string restored = made.as_string();
+        for (; have < tmpl->trailing_newlines; ++have) restored += '\n';
+        made = Value::string(std::move(restored), made.flags());
+      }
+      found.push_back(std::move(made));
     }
   } else if (name == "dict") {
     for (const Value& term : terms) {

@@ -1041,6 +1041,9 @@ Outcome<std::shared_ptr<const Template>> parse(std::string_view source, std::str
                                                const Settings& settings) {
   auto out = std::make_shared<Template>();
   out->name = std::move(name);
+  const std::size_t last = source.find_last_not_of('\n');
+  out->trailing_newlines =
+      last == std::string_view::npos ? source.size() : source.size() - last - 1;
   auto tokens = lex(source, settings);
   if (!tokens) return named(std::move(tokens.error()), out->name);
   Parser parser(std::move(*tokens), *out);

@@ -128,6 +128,8 @@ struct Template {
   std::string name;
   Body body;
   std::vector<std::pair<std::string, const Stmt*>> blocks;
+  std::size_t trailing_newlines =
+      0;  // of its text; Ansible puts those back that rendering took away
 };
 
 }  // namespace fleetctl::template_

@@ -145,9 +145,60 @@ Outcome<Value> from_yaml(Call& c) {
   return std::move(*v);
 }
 
+// Python's pformat: what fits in 80 columns stays on one line, else one item per line; dicts by
+// key.
+Value key_sorted(const Value& v, int depth) {
+  if (depth > 100) return v;
+  if (v.is_sequence()) {
+    std::vector<Value> items;
+    for (const Value& item : v.items()) items.push_back(key_sorted(item, depth + 1));
+    return v.is_list() ? Value::list(std::move(items)) : Value::tuple(std::move(items));
+  }
+  if (!v.is_dict()) return v;
+  auto pairs = v.as_dict().items();
+  std::stable_sort(pairs.begin(), pairs.end(), [](const auto& a, const auto& b) {
+    const auto order = value::compare(a.first, b.first);
+    return order ? *order < 0 : a.first.kind() < b.first.kind();
+  });
+  value::Dict dict;
+  for (const auto& [key, item] : pairs) dict.set(key, key_sorted(item, depth + 1));
+  return Value::dict(std::move(dict));
+}
+void print_wrapped(const Value& v, std::size_t indent, std::size_t after, std::size_t limit,
+                   int depth, std::string& out) {
+  const std::string flat = value::repr(v, limit);
+  const bool small = value::count_code_points(flat) + indent + after <= 80;
+  const bool empty = (v.is_sequence() && v.items().empty()) || (v.is_dict() && v.as_dict().empty());
+  if (small || empty || depth > 100 || out.size() > limit || !(v.is_sequence() || v.is_dict())) {
+    out += flat;
+    return;
+  }
+  const std::string gap = ",\n" + std::string(indent + 1, ' ');
+  out += v.is_dict() ? '{' : v.is_list() ? '[' : '(';
+  if (v.is_dict()) {
+    std::size_t left = v.as_dict().size();
+    for (const auto& [key, item] : v.as_dict()) {
+      const std::string name = value::repr(key, limit) + ": ";
+      out += name;
+      print_wrapped(item, indent + 1 + value::count_code_points(name), left == 1 ? after + 1 : 1,
+                    limit, depth + 1, out);
+      if (--left > 0) out += gap;
+    }
+  } else {
+    std::size_t left = v.items().size();
+    for (const Value& item : v.items()) {
+      print_wrapped(item, indent + 1, left == 1 ? after + 1 : 1, limit, depth + 1, out);
+      if (--left > 0) out += gap;
+    }
+    if (v.is_tuple() && v.items().size() == 1) out += ',';
+  }
+  out += v.is_dict() ? '}' : v.is_list() ? ']' : ')';
+}
 Outcome<Value> pprint(Call& c) {
   TEMPLATE_CHECK(c.in.require_deep(c.input));
-  return Value::string(value::repr(c.input, c.in.world().limits.output_bytes));
+  std::string out;
+  print_wrapped(key_sorted(c.input, 0), 0, 0, c.in.world().limits.output_bytes, 0, out);
+  return Value::string(std::move(out));
 }
 
 constexpr std::array kRows{

@@ -342,6 +342,18 @@ TEST_CASE("template: from_yaml uses the given reader") {
   CHECK(render("{{ ('[1, 2]' | from_yaml)[1] }}", json("{}"), world).text == "2");
 }
 
+TEST_CASE("template: the template lookup renders another template and keeps its last newline") {
+  const Texts loader(Pairs{{"one.j2", "x = {{ n }}\n"}, {"list.j2", "[{{ n }}, 2]"}});
+  World world;
+  world.loader = &loader;
+  const Value variables = json(R"({"n": 1})");
+  CHECK(render("{{ lookup('template', 'one.j2') }}|", variables, world).text == "x = 1\n|");
+  CHECK(render("{{ lookup('template', 'list.j2')[1] }}", variables, world).text == "2");
+  CHECK(
+      render("{{ lookup('template', 'list.j2', convert_data=false)[1] }}", variables, world).text ==
+      "1");
+}
+
 TEST_CASE("template: expressions can be evaluated alone") {
   const Value variables = json(R"({"services": ["alloy"], "n": "{{ 1 + 1 }}"})");
   const template_::DictVariables names(variables.as_dict());

@@ -450,6 +450,10 @@ empty_dict|to_nice_yaml
 {"a": {}, "b": []}|to_nice_yaml
 [[1, 2], [3]]|to_nice_yaml
 [{"a": [1, {"b": 2}]}]|to_nice_yaml
+d|pprint
+users|pprint
+(range(40)|list)|pprint
+{"b": range(30)|list, "a": {"long key": words + words + words + words}}|pprint
 name|quote
 quote|quote
 empty|quote

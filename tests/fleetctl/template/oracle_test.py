@@ -35,7 +35,7 @@ def differs_on_purpose(source, ours, theirs):
         return True  # a comment opened by the last characters: we say that it is not closed
     # dict.items() and its kin are views in Python and lists here, which shows only in their own text;
     # an undefined value inside a list that becomes text is Python's repr of it there and an error here.
-    return "dict_items" in str(theirs) or "dict_keys" in str(theirs) or "dict_values" in str(theirs) or "AnsibleUndefined" in str(theirs.get("out"))
+    return "dict_items" in str(theirs) or "dict_keys" in str(theirs) or "dict_values" in str(theirs) or "ansibleundefined" in str(theirs.get("out")).lower()
 
 
 def ansible_file(folder, source, context):

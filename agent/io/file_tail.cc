@@ -383,6 +383,7 @@ Result<FileTail::Outcome> FileTail::take_lines(FileLines& out) {
   out.bytes = static_cast<std::size_t>(place_.offset - begin);
   out.after = place_;
   if (out.bytes == 0) return Outcome::kIdle;
+  out.begin = buffer.get();
   out.buffer = std::move(buffer);
   return Outcome::kLines;
 }
@@ -451,6 +452,7 @@ Result<> FileTail::take_rest(FileLines& out) {
   place_.offset += *got;
   out.bytes = *got;
   out.after = place_;
+  out.begin = buffer.get();
   out.buffer = std::move(buffer);
   return {};
 }

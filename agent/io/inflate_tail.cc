@@ -157,6 +157,7 @@ Result<LineReader::Outcome> InflateTail::read(Mono, FileLines& out) {
   out.bytes = static_cast<std::size_t>(at - text->data());
   place_.offset += out.bytes;
   out.after = place_;
+  out.begin = text->data();
   out.buffer = text;
   // What came before the damage is given first.
   if (!filled) failure_ = std::move(filled.error());

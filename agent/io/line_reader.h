@@ -61,9 +61,10 @@ struct FileTailOptions {
 struct FileLines {
   std::shared_ptr<const void> buffer;  // the lines point into it
   std::vector<std::string_view> lines;
-  FilePlace after;        // once the lines are delivered
-  std::size_t bytes = 0;  // of the file that they take
-  std::size_t cut = 0;    // lines cut
+  const char* begin = nullptr;  // the first of those `bytes`
+  FilePlace after;              // once the lines are delivered
+  std::size_t bytes = 0;        // of the file that they take
+  std::size_t cut = 0;          // lines cut
 };
 
 class LineReader {

@@ -2,8 +2,9 @@
 //
 // One thread reads all files. A file's stored place is the one below which everything was
 // delivered; its key is the path, independent of labels, and the place knows the file by inode and
-// content (io/file_tail.h). Lines have no time of their own: they get the time of reading, each a
-// nanosecond after the one before it, so that equal lines stay apart.
+// content (io/file_tail.h). Lines have no time of their own: they get the time of reading, each
+// some nanoseconds after the one before it, so that equal lines stay apart; read again, they get
+// the same (read_times.h).
 #include <algorithm>
 #include <charconv>
 #include <cstdint>
@@ -27,6 +28,7 @@
 #include "agent/model/entry.h"
 #include "agent/model/receipt.h"
 #include "agent/source/long_line.h"
+#include "agent/source/read_times.h"
 
 namespace agent::source {
 namespace {
@@ -37,6 +39,7 @@ using Outcome = io::LineReader::Outcome;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
+constexpr std::uint64_t kWhole = ~std::uint64_t{0};  // every offset is below it
 constexpr std::size_t kBatchBytes = 1U << 20;
 constexpr std::size_t kBatchLines = 8192;
 constexpr Duration kSafetyPoll = seconds(30);
@@ -208,6 +211,7 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
   explicit LokiSourceFile(component::Host host)
       : host_(std::move(host)),
         positions_(host_.clock, host_.data_dir / "positions", host_.log),
+        times_(host_.data_dir / "times"),
         active_(host_.metrics.gauge("loki_source_file_files_active_total", "Files open now.")),
         cut_lines_(host_.metrics.counter("loki_source_file_cut_lines_total",
                                          "Lines cut because they are too long.")),
@@ -268,8 +272,12 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
 
   void flush() override {
     store_settled();
-    if (auto saved = positions_.save(); !saved)
+    auto saved = positions_.save();
+    if (saved) {
+      forget_times();
+    } else {
       host_.log.warn("the positions were not saved", {{"err", saved.error().message}});
+    }
   }
 
   void debug_info(component::DebugWriter& out) const override {
@@ -634,6 +642,7 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
   // The file is deleted and all of it was delivered: another one of this name is read from its
   // start.
   void forget(Tail& tail) {
+    delivered_[tail.settled->inode] = kWhole;
     tail.settled.reset();
     positions_.erase(tail.path);
     unsaved_ = true;
@@ -652,14 +661,13 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
     if (begin == 0 && !lines_.lines.empty() &&
         lines_.lines[0].substr(0, kByteOrderMark.size()) == kByteOrderMark)
       lines_.lines[0].remove_prefix(kByteOrderMark.size());
-    std::int64_t time = std::max(host_.clock.wall_ns(), last_time_ns_ + 1);
-    for (const model::LabelSet& labels : tail.labels) {
-      std::int64_t at = time;
-      for (const std::string_view line : lines_.lines) {
-        batch.entries.push_back({labels, at++, line, {}});
-        last_time_ns_ = at;
-      }
-    }
+    placed_.clear();
+    for (const std::string_view line : lines_.lines)
+      placed_.push_back({begin + static_cast<std::uint64_t>(line.data() - lines_.begin), line});
+    times_.give(lines_.after.inode, lines_.after.offset, placed_, host_.clock.wall_ns(), given_);
+    for (const model::LabelSet& labels : tail.labels)
+      for (std::size_t i = 0; i < placed_.size(); ++i)
+        batch.entries.push_back({labels, given_[i], placed_[i].text, {}});
     if (!lines_.lines.empty()) batch.arena.adopt(lines_.buffer);
     if (tail.window == nullptr) {
       tail.window = std::make_unique<model::AckWindow<FilePlace>>();
@@ -679,6 +687,9 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
       batch.settle();
       return;
     }
+    if (auto written = times_.write(); !written)
+      host_.log.limited(Level::kWarn, "times of lines were not saved",
+                        {{"err", written.error().message}});
     if (auto sent = fanout_.consume(std::move(batch), stop); !sent && !stop.stop_requested())
       host_.log.limited(Level::kWarn, "a receiver refused entries",
                         {{"err", sent.error().message}});
@@ -693,10 +704,17 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
       const auto finished = finished_.find({tail.reader->file().device, inode});
       const FilePlace& end = finished == finished_.end() ? *tail.settled : finished->second.end;
       positions_.set(std::string(kFinishedKey) + std::to_string(inode), end.text());
+      delivered_[inode] = kWhole;
     }
+    delivered_[place.inode] = place.offset;
     tail.settled = place;
-    positions_.set(tail.path, place.text());
-    unsaved_ = true;
+    const std::string text = place.text();
+    // To start at the beginning is what happens without a position too. A save less here leaves
+    // room for the first one that tells of a delivery: they come at most once a second.
+    const bool beginning =
+        place.offset == 0 && !setup_->tail_from_end && positions_.damaged_lines() == 0;
+    if (!beginning && positions_.get(tail.path) != text) unsaved_ = true;
+    positions_.set(tail.path, text);
   }
 
   void store_settled() {
@@ -731,6 +749,16 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
       host_.log.limited(Level::kWarn, "the positions were not saved",
                         {{"err", saved.error().message}});
     unsaved_ = positions_.unsaved();
+    if (!unsaved_) forget_times();
+  }
+
+  // Of lines whose delivery the stored positions know.
+  void forget_times() {
+    for (const auto& [inode, offset] : delivered_) times_.forget(inode, offset);
+    delivered_.clear();
+    if (auto compacted = times_.compact(); !compacted)
+      host_.log.limited(Level::kWarn, "times of lines were not saved",
+                        {{"err", compacted.error().message}});
   }
 
   std::size_t open_files() const {
@@ -766,6 +794,7 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
 
   component::Host host_;
   io::Positions positions_;
+  ReadTimes times_;
   io::FileTailOptions options_;
   component::LogFanout fanout_;
   component::Gauge active_;
@@ -791,7 +820,9 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
   const Tail* current_ = nullptr;  // whose reader is at work
   io::FileLines lines_;
   io::FileWatch::Id next_id_ = 1;
-  std::int64_t last_time_ns_ = 0;
+  std::vector<ReadTimes::Line> placed_;
+  std::vector<std::int64_t> given_;
+  std::unordered_map<std::uint64_t, std::uint64_t> delivered_;  // inode -> offset, not saved yet
   Mono sync_at_{};
   Mono next_look_{};
   Mono prune_at_{};

@@ -87,8 +87,8 @@ TEST_CASE("loki.source.file: lines get the target's labels, filename and times o
   const std::string path = (f.dir / "a.log").string();
   CHECK(got[0].labels == "{filename=\"" + path + "\", job=\"j\"}");
   CHECK(got[0].text == "one");
-  CHECK(got[1].time_ns == got[0].time_ns + 1);
-  CHECK(got[2].time_ns == got[0].time_ns + 2);
+  CHECK(got[0].time_ns < got[1].time_ns);
+  CHECK(got[1].time_ns < got[2].time_ns);
   CHECK(got[0].time_ns == f.clock.wall_ns());
   f.write("a.log", "ial\n");
   CHECK(f.collector->take_text(1) == Lines{"partial"});

@@ -9,3 +9,4 @@ set_tests_properties(agent/source/loki_source_docker_test PROPERTIES RUN_SERIAL 
 house_test(agent/source/docker_labels_test.cc LIBS agent_source)
 house_test(agent/source/docker_faults_test.cc LIBS agent_source)
 house_test(agent/source/loki_source_file_test.cc LIBS agent_source)
+house_test(agent/source/read_times_test.cc LIBS agent_source)

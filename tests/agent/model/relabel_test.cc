@@ -45,6 +45,8 @@ TEST_CASE("relabel: replace takes the groups of a match of the whole value") {
         R"({a="foobar", b="oox-foobar"})");
   CHECK(run({replace({"a"}, "(?P<first>.)(.)", "b", "$first$$${2}$")}, {{"a", "xy"}}) ==
         R"({a="xy", b="x$y$"})");
+  CHECK(run({replace({"a"}, "(?<first>.)[(?<x]", "b", "$first")}, {{"a", "x<"}}) ==
+        R"({a="x<", b="x"})");
   CHECK(run({replace({"a"}, "(.+)", "b", "$7${x}z")}, {{"a", "xy"}}) == R"({a="xy", b="z"})");
 }
 

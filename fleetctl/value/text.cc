@@ -834,7 +834,9 @@ class JsonWriter {
     std::size_t at = 0;
     while (at < text.size()) {
       const std::size_t start = at;
-      const char32_t c = next_code_point(text, at);
+      char32_t c = next_code_point(text, at);
+      const bool broken = c >= 0xdc80 && c <= 0xdcff;  // a byte that is not UTF-8
+      if (broken) c = 0xfffd;
       static constexpr std::string_view kFrom = "\"\\\b\f\n\r\t";
       static constexpr std::string_view kTo = "\"\\bfnrt";
       if (c < 0x80 && kFrom.find(static_cast<char>(c)) != std::string_view::npos) {
@@ -843,7 +845,9 @@ class JsonWriter {
       } else if (c < 0x20) {
         out_ += "\\u";
         append_hex(out_, c, 4);
-      } else if (c < 0x7f || (c == 0x7f) || !format_.ascii) {
+      } else if (broken && !format_.ascii) {
+        append_utf8(out_, c);
+      } else if (c <= 0x7f || !format_.ascii) {
         out_.append(text, start, at - start);
       } else if (c > 0xffff) {
         out_ += "\\u";

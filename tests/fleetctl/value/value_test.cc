@@ -153,6 +153,20 @@ TEST_CASE("value: JSON keeps the order of keys and the kind of numbers") {
         "{\n  \"a\": [\n    1,\n    {}\n  ],\n  \"b\": []\n}");
 }
 
+TEST_CASE("value: bytes that are not UTF-8 become U+FFFD in JSON") {
+  CHECK(to_json(Value::string("a\xff"
+                              "b"))
+            .value() == R"("a\ufffdb")");
+  JsonFormat plain;
+  plain.ascii = false;
+  CHECK(to_json(Value::string("a\xff"
+                              "b"),
+                plain)
+            .value() ==
+        "\"a\xef\xbf\xbd"
+        "b\"");
+}
+
 TEST_CASE("value: JSON errors say where") {
   CHECK(parse_json("{\"a\": 1,\n  b}").error().message ==
         "JSON line 2 column 3: expected a key in quotes");

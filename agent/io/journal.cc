@@ -10,6 +10,8 @@
 #include <cerrno>
 #include <cstdlib>
 
+#include "agent/io/bus_guard.h"
+
 namespace agent::io {
 namespace {
 
@@ -23,11 +25,15 @@ struct Free {
 
 }  // namespace
 
-void Journal::Close::operator()(sd_journal* journal) const { sd_journal_close(journal); }
+void Journal::Close::operator()(sd_journal* journal) const {
+  const BusGuard guard;
+  sd_journal_close(journal);
+}
 
 Journal::~Journal() = default;
 
 Result<std::unique_ptr<Journal>> Journal::open(const Options& options) {
+  const BusGuard guard;
   sd_journal* raw = nullptr;
   const int opened = options.directory.empty()
                          ? sd_journal_open(&raw, SD_JOURNAL_LOCAL_ONLY)
@@ -54,6 +60,7 @@ Result<std::unique_ptr<Journal>> Journal::open(const Options& options) {
 }
 
 Result<> Journal::seek_head() {
+  const BusGuard guard;
   ahead_ = false;
   if (const int r = sd_journal_seek_head(journal_.get()); r < 0)
     return fail_journal("seek to the start", r);
@@ -61,6 +68,7 @@ Result<> Journal::seek_head() {
 }
 
 Result<> Journal::seek_time(std::uint64_t us) {
+  const BusGuard guard;
   ahead_ = false;
   if (const int r = sd_journal_seek_realtime_usec(journal_.get(), us); r < 0)
     return fail_journal("seek to a time", r);
@@ -68,6 +76,7 @@ Result<> Journal::seek_time(std::uint64_t us) {
 }
 
 Result<> Journal::seek_cursor(const std::string& cursor) {
+  const BusGuard guard;
   ahead_ = false;
   if (const int r = sd_journal_seek_cursor(journal_.get(), cursor.c_str()); r < 0)
     return fail_journal("seek to a cursor", r);
@@ -87,6 +96,7 @@ Result<bool> Journal::advance() {
 }
 
 Result<std::optional<std::uint64_t>> Journal::peek() {
+  const BusGuard guard;
   if (!ahead_) {
     const auto moved = advance();
     if (!moved) return fail(moved.error());
@@ -100,6 +110,7 @@ Result<std::optional<std::uint64_t>> Journal::peek() {
 }
 
 Result<std::optional<std::uint64_t>> Journal::next(const Visitor& visit) {
+  const BusGuard guard;
   auto us = peek();
   if (!us || !*us) return us;
   ahead_ = false;
@@ -118,6 +129,7 @@ Result<std::optional<std::uint64_t>> Journal::next(const Visitor& visit) {
 }
 
 Result<std::string> Journal::cursor() {
+  const BusGuard guard;
   char* text = nullptr;
   if (const int r = sd_journal_get_cursor(journal_.get(), &text); r < 0)
     return fail_journal("cursor of an entry", r);
@@ -126,6 +138,7 @@ Result<std::string> Journal::cursor() {
 }
 
 Result<> Journal::refresh() {
+  const BusGuard guard;
   if (const int r = sd_journal_process(journal_.get()); r < 0)
     return fail_journal("look for changes", r);
   return {};

@@ -3,7 +3,8 @@
 // One thread at a time. Times are microseconds since 1970-01-01 UTC. After an Error other than
 // kInvalid the journal is to be opened again and read on from the last cursor: libsystemd repeats
 // some errors for ever (a file vacuumed under the reader) and recovers from all on opening.
-// Entries and fields that are damaged on disk are passed over by libsystemd itself.
+// Entries and fields that are damaged on disk are passed over by libsystemd itself; a file that is
+// cut short while it is mapped reads as damage (bus_guard.h).
 #pragma once
 
 #include <cstdint>

@@ -248,4 +248,25 @@ TEST_CASE("journal: a file cut short is read as far as it goes") {
   }
 }
 
+TEST_CASE("journal: a file cut short under a reader ends its entries, not the process") {
+  TempDir dir;
+  append_journal(dir / "whole.journal", numbered(0, 2000));
+  std::filesystem::rename(dir / "whole.journal", dir / "whole");
+  for (const std::uintmax_t size : {0U, 4096U, 8192U, 100'000U, 300'000U}) {
+    std::filesystem::copy_file(dir / "whole", dir / "a.journal",
+                               std::filesystem::copy_options::overwrite_existing);
+    const auto journal = open(dir);
+    REQUIRE(journal->seek_head());
+    CHECK(read(*journal, 5) == lines(0, 5));
+    std::filesystem::resize_file(dir / "a.journal", size);
+    std::size_t count = 0;
+    for (; count < 5000; ++count) {
+      const auto us = journal->next([](std::string_view, std::string_view) {});
+      if (!us || !*us) break;
+    }
+    CHECK(count < 2000);
+    if (auto cursor = journal->cursor()) CHECK_FALSE(cursor->empty());
+  }
+}
+
 }  // namespace agent::io

@@ -37,6 +37,8 @@ static_assert(std::endian::native == std::endian::little);
 constexpr std::string_view kMarker = "\xF1\x65\x51\x1E";
 constexpr std::size_t kHeader = 4 + 4 + 8 + 8 + 4 + 4 + 1 + 4;
 
+constexpr std::uint64_t kMaxId = std::uint64_t{1} << 62;  // nobody gets there by appending
+
 struct Header {
   std::uint64_t id = 0;
   std::int64_t time_ns = 0;
@@ -228,9 +230,12 @@ void DiskQueue::scan(Segment& segment) {
       while (payload.size() >= 16) {
         const auto first = get<std::uint64_t>(payload);
         const auto end = get<std::uint64_t>(payload);
+        if (end > kMaxId) continue;
         add_range(done_, first, end);
+        // Ids are never given twice, even when all that is left of one is that it is done.
+        next_id_ = std::max(next_id_, end);
       }
-    } else if (header->kind == 'R' && header->id != 0 &&
+    } else if (header->kind == 'R' && header->id != 0 && header->id < kMaxId &&
                (found.empty() || header->id > found.back().first)) {
       found.emplace_back(header->id, header->items);
     }
@@ -498,7 +503,7 @@ void DiskQueue::remove_done() {
 }
 
 void DiskQueue::keep_budget(std::uint64_t needed) {
-  const auto too_old = [&](const Segment& segment) {
+  const auto too_old = [&](const Segment& segment) NO_THREAD_SAFETY_ANALYSIS {
     return options_.max_age > Duration::zero() &&
            segment.newest_ns < clock_.wall_ns() - options_.max_age.count();
   };

@@ -237,3 +237,20 @@ TEST_CASE("disk queue: damage while it runs costs the record, and the file still
   CHECK(queue->stats().damaged == 2);
   CHECK(f.files().size() <= 1);
 }
+
+TEST_CASE("disk queue: an id that was acknowledged is not given again when its record is damaged") {
+  Fixture f;
+  {
+    const auto queue = f.open();
+    REQUIRE(queue->append("only", 1));
+    queue->acknowledge(queue->next()->id);
+  }
+  const auto file = f.files().at(0);
+  std::string bytes = agent::read_file(file).value();
+  bytes[0] = '!';
+  REQUIRE(agent::write_file_atomic(file, bytes));
+  const auto queue = f.open();
+  REQUIRE(queue->append("new", 1));
+  REQUIRE(queue->stats().unread);
+  CHECK(queue->next()->bytes == "new");
+}

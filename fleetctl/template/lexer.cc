@@ -13,7 +13,9 @@
 
 #include <algorithm>
 #include <array>
+#include <clocale>
 #include <cstdlib>
+#include <cwctype>
 
 #include "fleetctl/value/text.h"
 
@@ -33,6 +35,22 @@ int digit_of(char c) {
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
   if (c >= 'A' && c <= 'F') return c - 'A' + 10;
   return 99;
+}
+
+// Letters of any script may be names; curly quotes and the like may not.
+bool is_identifier(std::string_view word) {
+  if (std::all_of(word.begin(), word.end(),
+                  [](char c) { return static_cast<unsigned char>(c) < 0x80; })) {
+    return true;
+  }
+  const locale_t unicode = newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr);
+  if (unicode == nullptr) return true;
+  const std::u32string points = value::decode_utf8(word);
+  const bool good = std::all_of(points.begin(), points.end(), [unicode](char32_t c) {
+    return c < 0x80 || iswalpha_l(static_cast<wint_t>(c), unicode) != 0;
+  });
+  freelocale(unicode);
+  return good;
 }
 
 std::string with_newlines(std::string_view text, std::string_view newline) {
@@ -317,7 +335,10 @@ class Lexer {
         const std::size_t from = at_;
         while (at_ < text_.size() && is_word(text_[at_])) ++at_;
         locate(from);
-        push(TokenKind::kName, text_.substr(from, at_ - from));
+        std::string word = text_.substr(from, at_ - from);
+        if (!is_identifier(word))
+          return error(from, "Invalid character in identifier '" + word + "'");
+        push(TokenKind::kName, std::move(word));
       } else if (c == '\'' || c == '"') {
         TEMPLATE_CHECK(string());
       } else {

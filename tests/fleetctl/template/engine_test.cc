@@ -77,6 +77,13 @@ TEST_CASE("template: syntax errors carry line and column") {
         "t.j2:2:10: unexpected 'end of print statement'");
   CHECK(render("x {{ a|uper }}", json(R"({"a": "b"})")).error ==
         "t.j2:1:8: No filter named 'uper', did you mean 'upper'?");
+  CHECK(render("{{ a | default(\xe2\x80\x9cx\xe2\x80\x9d) }}", json("{}")).error ==
+        "t.j2:1:16: Invalid character in identifier '\xe2\x80\x9cx\xe2\x80\x9d'");
+  CHECK(render("{{ gr\xc3\xb6\xc3\x9f"
+               "e }}",
+               json("{\"gr\xc3\xb6\xc3\x9f"
+                    "e\": 5}"))
+            .text == "5");
   CHECK(render("#jinja2: lstrip_blocks: True\nok\n{{ a b }}", json("{}")).error ==
         "t.j2:3:6: expected token 'end of print statement', got 'b'");
 }

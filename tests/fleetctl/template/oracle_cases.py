@@ -657,6 +657,7 @@ words == words|list
 
 # Whole templates.
 DOCUMENTS = [
+    "{% set gr\u00f6\u00dfe = 5 %}{{ gr\u00f6\u00dfe }}", "{% set \u540d\u524d = 5 %}{{ \u540d\u524d }}",
     "plain text", "", "\n", "a\n", "a\n\n\n", "\n\na", "a\r\nb\r\n", "{# comment #}x", "a{# c #}\nb", "a {#- c -#} b", "{{ name }}\n", "{{ name }}\n\n",
     "{{name}}{{one}}", "{{- name -}}", "a {{- name -}} b", "a\n  {{- name }}\n", "{%- if yes %} x {%- endif %} y",
     "{% if yes %}\nx\n{% endif %}\ny\n", "  {% if yes %}\n    x\n  {% endif %}\ny", "{% if yes +%}\nx\n{%+ endif %}\n", "{% if no %}a{% elif yes %}b{% else %}c{% endif %}",
@@ -703,6 +704,7 @@ DOCUMENTS = [
 
 # Templates on which both engines must fail.
 ERRORS = [
+    "{{ \U0001f40d }}", "{{ a\U0001f40d }}", "{{ \u00b7 }}", "{{ \u201cx\u201d }}",
     "{{ missing }}", "{{ missing.attr }}", "{{ missing + 1 }}", "{% for x in missing %}{% endfor %}", "{% if missing %}{% endif %}", "{{ missing == 1 }}", "{{ [missing] }}", "{{ {'a': missing} }}", "{{ missing|upper }}", "{{ missing() }}", "{{ d.nope }}", "{{ d['nope'].x }}", "{{ words[99] }}",
     "{{ words|join(missing) }}", "{{ 'a' ~ missing }}", "{{ missing|length }}", "{{ 1 in missing }}", "{{ empty_list|first }}", "{{ name.nope() }}", "{{ ('x' if no).y }}", "{{ undef() }}", "{{ missing|mandatory }}", "{{ words|map(attribute='x')|list }}", "{{ 1 + 'a' }}", "{{ 'a' + 1 }}", "{{ [1] + 'a' }}",
     "{{ 1 / 0 }}", "{{ 1 // 0 }}", "{{ 1 % 0 }}", "{{ 1 < 'a' }}", "{{ none < 1 }}", "{{ [1, 'a']|sort }}", "{{ one() }}", "{{ one.x.y.z }}", "{% for x in 5 %}{% endfor %}", "{% for a, b in [1] %}{% endfor %}", "{% for a, b in [(1, 2, 3)] %}{% endfor %}", "{{ {[1]: 2} }}", "{{ 5|length }}", "{{ name|nofilter }}", "{{ name is notest }}",

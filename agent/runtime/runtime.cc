@@ -463,11 +463,12 @@ class Runtime::Impl {
       if (stop.stop_requested()) return;
       MutexLock lock(mutex_);
       if (graph_ == nullptr || stopped_) continue;
-      for (const Node& node : graph_->nodes) {
+      const std::vector<Node>& nodes = graph_->nodes;
+      for (const Node& node : nodes) {
         Instance& instance = *instances_.at(node.id);
         const bool affected =
             std::any_of(node.dependencies.begin(), node.dependencies.end(),
-                        [&](std::size_t d) { return changed.contains(graph_->nodes[d].id); });
+                        [&](std::size_t d) { return changed.contains(nodes[d].id); });
         settle_health(instance);
         const bool due = instance.retry_at && env_.clock.mono() >= *instance.retry_at;
         if (affected || due) refresh(node);

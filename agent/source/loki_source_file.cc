@@ -329,6 +329,7 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
       }
       watch_.remove(it->first);
       by_id_.erase(it->second->id);
+      if (it->second->started && it->second->reader->is_open()) active_->add(-1);
       for (auto other = reading_.begin(); other != reading_.end();)
         other = other->second == it->second.get() ? reading_.erase(other) : std::next(other);
       ready_.erase(std::remove(ready_.begin(), ready_.end(), it->second.get()), ready_.end());
@@ -345,6 +346,7 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
         tail->look_at = host_.clock.mono();
         if (setup_->compressed) tail->look_at += setup_->initial_delay;
         by_id_[tail->id] = tail.get();
+        start_at_ = std::min(start_at_, tail->look_at);
       }
       tail->labels = std::move(labels);
     }
@@ -391,9 +393,14 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
 
   void start_tails() {
     const Mono now = host_.clock.mono();
+    if (now < start_at_) return;
+    start_at_ = kNever;
     std::vector<Tail*> waiting;
-    for (auto& [path, tail] : tails_)
-      if (!tail->started && !tail->skipped && tail->look_at <= now) waiting.push_back(tail.get());
+    for (auto& [path, tail] : tails_) {
+      if (tail->started || tail->skipped) continue;
+      if (tail->look_at > now) start_at_ = std::min(start_at_, tail->look_at);
+      if (tail->look_at <= now) waiting.push_back(tail.get());
+    }
     if (waiting.empty()) return;
     std::unordered_map<std::uint64_t, Known> by_inode;
     for (auto& [path, text] : positions_.all())
@@ -402,6 +409,7 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
       if (!start(*tail, by_inode)) {
         if (!tail->postponed_since) tail->postponed_since = now;
         retry(*tail, now + kPostponed);
+        start_at_ = std::min(start_at_, tail->look_at);
         continue;
       }
       tail->started = true;
@@ -544,7 +552,7 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
 
   Duration until_next_look() const {
     const Mono now = host_.clock.mono();
-    Mono next = std::min(next_look_, sync_at_);
+    Mono next = std::min({next_look_, sync_at_, start_at_});
     if (unsaved_ || unsettled_) next = std::min(next, now + kUnsettledWait);
     return std::max(Duration::zero(), next - now);
   }
@@ -572,6 +580,7 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
   bool read_one(Tail& tail, model::EntryBatch& batch, std::size_t& bytes) {
     const Mono now = host_.clock.mono();
     const auto before = tail.reader->events();
+    const bool counted = tail.reader->is_open();
     if (!tail.settled) {
       // Before the first byte is read, so that there is a place to go back to.
       current_ = &tail;
@@ -584,6 +593,7 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
     current_ = &tail;
     auto outcome = tail.reader->read(now, lines_);
     current_ = nullptr;
+    active_->add((tail.reader->is_open() ? 1 : 0) - (counted ? 1 : 0));
     const auto& after = tail.reader->events();
     truncations_->add(static_cast<double>(after.truncations - before.truncations));
     missing_->add(static_cast<double>(after.missing_files - before.missing_files));
@@ -743,7 +753,6 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
                                     return true;
                                   }),
                    leaving_.end());
-    active_->set(static_cast<double>(open_files()));
     if (!unsaved_) return;
     if (auto saved = positions_.save_if_due(); !saved)
       host_.log.limited(Level::kWarn, "the positions were not saved",
@@ -759,13 +768,6 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
     if (auto compacted = times_.compact(); !compacted)
       host_.log.limited(Level::kWarn, "times of lines were not saved",
                         {{"err", compacted.error().message}});
-  }
-
-  std::size_t open_files() const {
-    std::size_t count = 0;
-    for (const auto& [path, tail] : tails_)
-      if (tail->started && tail->reader->is_open()) ++count;
-    return count;
   }
 
   void drop_outstanding(const Tail& tail) {
@@ -825,6 +827,7 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
   std::unordered_map<std::uint64_t, std::uint64_t> delivered_;  // inode -> offset, not saved yet
   Mono sync_at_{};
   Mono next_look_{};
+  Mono start_at_{};  // when a file is to be begun
   Mono prune_at_{};
   int rewinds_ = 0;
   bool unsaved_ = false;

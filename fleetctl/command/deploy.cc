@@ -173,11 +173,6 @@ class Deploy {
     const Mono deadline = clock_.mono() + options_.host_limit;
     if (auto connected = reached->remote->connect(deadline); !connected)
       return unreachable(connected.error());
-    if (const auto* ssh = dynamic_cast<const remote::Ssh*>(reached->remote.get())) {
-      reached->warnings.insert(reached->warnings.end(), ssh->warnings().begin(),
-                               ssh->warnings().end());
-    }
-
     plan::Wanted wanted{plan::standard_files(host.configuration(), bundle_.unit),
                         {"systemd-journal", "adm"},
                         bundle_.release.id};
@@ -191,7 +186,9 @@ class Deploy {
     order.exec.become_user = becoming_now->user;
     order.exec.lock = !options_.check;
     HostResult result = run_host(*reached->remote, order, deadline);
-    for (const std::string& warning : reached->warnings) result.notes.push_back(printable(warning));
+    for (const auto& list : {reached->warnings, reached->remote->warnings()}) {
+      for (const std::string& warning : list) result.notes.push_back(printable(warning));
+    }
     return result;
   }
 

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "agent/base/clock.h"
 #include "agent/base/result.h"
@@ -61,6 +62,8 @@ class Remote {
   // when signal N ended it. Errors: the dialogue's own; kUnavailable when the connection broke or
   // `deadline` passed.
   virtual Result<int> exec(const std::string& command, Dialogue& dialogue, Mono deadline) = 0;
+  // What the operator should know about the connection, one line each; after connect().
+  virtual std::vector<std::string> warnings() const { return {}; }
 };
 
 }  // namespace fleetctl::remote

@@ -44,9 +44,7 @@ class Ssh final : public Remote {
   ~Ssh() override;
   Result<> connect(Mono deadline) override;
   Result<int> exec(const std::string& command, Dialogue& dialogue, Mono deadline) override;
-
-  // One line each; filled by connect().
-  const std::vector<std::string>& warnings() const { return warnings_; }
+  std::vector<std::string> warnings() const override { return warnings_; }
 
  private:
   struct Session;  // libssh's objects

@@ -206,7 +206,7 @@ TEST_CASE("bootstrap: an operator who vanishes without a word does not leave the
       GENERATE(as<std::string>{}, "/bin/dash", "/bin/bash", "/usr/bin/busybox ash");
   INFO(shell);
   Host host;
-  host.patience = "1";
+  host.patience = "2";
   host.closes = false;
   const std::string said = host.talk(shell, "");
   INFO(said);

@@ -555,6 +555,11 @@ void Endpoint::working() {
   context_.on_health();
 }
 
+bool Endpoint::failing() const {
+  MutexLock lock(mutex_);
+  return failing_since_.has_value();
+}
+
 bool Endpoint::is_retired() const {
   MutexLock lock(mutex_);
   return retired_;

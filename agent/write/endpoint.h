@@ -93,6 +93,7 @@ class Endpoint {
   };
   Health health() const;
   bool is_retired() const;
+  bool failing() const;  // its last request did
   std::size_t queued_bytes() const;
   std::uint64_t overflow_bytes() const;
 

@@ -436,7 +436,11 @@ Result<> LokiWrite::run(std::stop_token stop) {
   std::vector<std::unique_ptr<Running>> ending;
   {
     MutexLock lock(mutex_);
-    for (const auto& running : running_) running->stop.request_stop();
+    for (const auto& running : running_) {
+      running->stop.request_stop();
+      // Nothing is gained by waiting for one that does not answer.
+      if (running->endpoint->failing()) running->hard.request_stop();
+    }
     host_.clock.wait(lock, changed_, host_.clock.mono() + drain_, {},
                      [&]() NO_THREAD_SAFETY_ANALYSIS { return all_ended(); });
     ending.swap(running_);

@@ -17,11 +17,11 @@ char* Arena::allocate(std::size_t size) {
   const std::size_t rounded =
       (size + alignof(MetadataPair) - 1) / alignof(MetadataPair) * alignof(MetadataPair);
   if (rounded > left_) {
-    const std::size_t chunk = std::max(rounded, std::clamp(bytes_, kFirstChunk, kLargestChunk));
+    const std::size_t chunk = std::max(rounded, std::clamp(held_, kFirstChunk, kLargestChunk));
     std::shared_ptr<char[]> memory(new char[chunk]);
     free_ = memory.get();
     left_ = chunk;
-    bytes_ += chunk;
+    held_ += chunk;
     chunks_.push_back(std::move(memory));
   }
   char* out = free_;
@@ -47,11 +47,13 @@ std::span<const MetadataPair> Arena::store(std::span<const MetadataPair> pairs) 
 
 void Arena::merge(const Arena& other) {
   chunks_.insert(chunks_.end(), other.chunks_.begin(), other.chunks_.end());
+  held_ += other.held_;
 }
 
 Arena Arena::share() const {
   Arena copy;
   copy.chunks_ = chunks_;
+  copy.held_ = held_;
   return copy;
 }
 

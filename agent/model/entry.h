@@ -36,10 +36,14 @@ class Arena {
   std::span<const MetadataPair> store(
       std::span<const MetadataPair> pairs);  // copies names and values too
   // Keeps a foreign buffer alive with this arena, for entries that point into it without a copy.
-  void adopt(std::shared_ptr<const void> buffer) { chunks_.push_back(std::move(buffer)); }
+  void adopt(std::shared_ptr<const void> buffer, std::size_t size) {
+    chunks_.push_back(std::move(buffer));
+    held_ += size;
+  }
   // Shares the other arena's chunks: entries of both batches may then be in one.
   void merge(const Arena& other);
-  std::size_t bytes() const { return bytes_; }  // allocated here; adopted buffers do not count
+  // Bytes that this arena keeps alive, whether entries still point to them or not.
+  std::size_t held() const { return held_; }
 
   Arena() = default;
   Arena(Arena&&) noexcept = default;
@@ -50,7 +54,7 @@ class Arena {
   std::vector<std::shared_ptr<const void>> chunks_;
   char* free_ = nullptr;  // rest of the newest chunk of our own
   std::size_t left_ = 0;
-  std::size_t bytes_ = 0;
+  std::size_t held_ = 0;
 };
 
 // Entries, their bytes and their receipts. Moves; clone() is the one way to copy. One thread at a
@@ -72,6 +76,8 @@ class EntryBatch {
   bool empty() const { return entries.empty(); }
   // Bytes of the lines and metadata.
   std::size_t bytes() const;
+  // Bytes of memory that the batch keeps, which is more where a stage took a part out of each line.
+  std::size_t weight() const { return arena.held() + entries.capacity() * sizeof(Entry); }
   // A batch of the same entries that shares the bytes and the receipts.
   EntryBatch clone() const;
   // Takes the other batch's entries, bytes and receipts in.

@@ -678,7 +678,7 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
     for (const model::LabelSet& labels : tail.labels)
       for (std::size_t i = 0; i < placed_.size(); ++i)
         batch.entries.push_back({labels, given_[i], placed_[i].text, {}});
-    if (!lines_.lines.empty()) batch.arena.adopt(lines_.buffer);
+    if (!lines_.lines.empty()) batch.arena.adopt(lines_.buffer, lines_.bytes);
     if (tail.window == nullptr) {
       tail.window = std::make_unique<model::AckWindow<FilePlace>>();
       outstanding_.push_back(&tail);

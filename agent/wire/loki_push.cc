@@ -319,7 +319,7 @@ Result<> decode_push(std::string_view body, const PushLimits& limits, model::Int
       out.entries.push_back(std::move(entry));
     }
   }
-  out.arena.adopt(memory);
+  out.arena.adopt(memory, size);
   undo.keep();
   return {};
 }

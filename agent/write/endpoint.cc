@@ -15,8 +15,6 @@ namespace {
 // Batches smaller than this are copied together, so that many small ones do not each keep an arena.
 constexpr std::size_t kSmall = 32U << 10;
 constexpr std::size_t kMerged = 256U << 10;
-// What an entry costs beside its bytes.
-constexpr std::size_t kEntryCost = 64;
 // An endpoint that fails for this long is unhealthy.
 constexpr Duration kPatience = std::chrono::seconds(10);
 
@@ -191,7 +189,8 @@ std::size_t Endpoint::queued_bytes() const {
 Result<> Endpoint::accept(EntryBatch batch, const std::stop_token& stop) {
   const std::size_t bytes = batch.bytes();
   const std::size_t entries = batch.entries.size();
-  const std::size_t weight = bytes + entries * kEntryCost;
+  // Small batches are copied together, without what they keep besides their lines.
+  const std::size_t weight = bytes < kSmall ? bytes + entries * sizeof(Entry) : batch.weight();
   bool spilled = false;
   {
     MutexLock lock(mutex_);

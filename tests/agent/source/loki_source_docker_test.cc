@@ -161,16 +161,14 @@ TEST_CASE(
   const auto out = std::make_shared<KeepingReceiver>();
   const lang::Body body = arguments(docker, {"count", "mixed"}, out);
 
-  // The agent restarts while the containers write.
-  int restarts = 0;
-  while (!ends_with(out->seen(), "end")) {
+  // The agent restarts while the containers write; on a machine so slow that they end first, also
+  // afterwards.
+  for (int restarts = 0; restarts < 4 || !ends_with(out->seen(), "end"); ++restarts) {
     const std::size_t before = out->seen().size();
     Running running(box, body);
     out->wait(
         [&](const auto& seen) { return seen.size() > before + 100 || ends_with(seen, "end"); });
-    ++restarts;
   }
-  CHECK(restarts > 3);
   {
     Running running(box, body);
     CHECK(out->wait_for(3001 + 4000));

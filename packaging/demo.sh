@@ -8,9 +8,10 @@
 # the demo made it. Installed Debian packages stay.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-if [[ $(id -u) -ne 0 ]]; then exec sudo LOKI_URL="${LOKI_URL:-}" "$0" "$@"; fi
+export LAB_NAME=${LAB_NAME:-demo}
+export LAB_DIR=/tmp/fleet-$LAB_NAME LAB_CACHE=/var/cache/fleet-lab
+if [[ $(id -u) -ne 0 ]]; then exec sudo LOKI_URL="${LOKI_URL:-}" LAB_NAME="$LAB_NAME" "$0" "$@"; fi
 
-export LAB_NAME=demo LAB_DIR=/tmp/fleet-demo LAB_CACHE=/var/cache/fleet-lab
 lab=tests/support/lab
 hosts=(puck.incus oberon.incus caliban.incus)
 arrived=$LAB_DIR/receiver/arrived.log
@@ -136,8 +137,8 @@ up() {
 
   say "done in $((SECONDS - started)) s. What runs where:"
   for host in "${hosts[@]}"; do
-    printf '  %-14s fleet-agent, pages at http://%s:12345/    a shell: LAB_NAME=demo LAB_DIR=%s %s ssh %s\n' "$host" \
-      "$("$lab" address "$host")" "$LAB_DIR" "$lab" "$host"
+    printf '  %-14s fleet-agent, pages at http://%s:12345/    a shell: LAB_NAME=%s %s ssh %s\n' "$host" \
+      "$("$lab" address "$host")" "$LAB_NAME" "$lab" "$host"
   done
   cat <<END
   receiver       pages at http://$gateway:12345/, what arrives: tail -f $arrived

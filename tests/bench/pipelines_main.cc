@@ -247,7 +247,7 @@ Pipeline journal(const TempDir& dir, std::size_t lines) {
   entries.reserve(lines);
   for (std::size_t i = 0; i < lines; ++i) {
     JournalEntry entry;
-    entry.realtime_us = (kBase + static_cast<std::int64_t>(i) * 1000) / 1000;
+    entry.realtime_us = static_cast<std::uint64_t>(kBase) / 1000 + i;
     const std::string unit = "unit" + std::to_string(i % 20);
     entry.fields = {{"MESSAGE", std::string(kText) + " " + std::to_string(i)},
                     {"PRIORITY", "6"},

@@ -239,6 +239,7 @@ class SyslogSource final : public component::Configured<SyslogArgs>, public comp
 
   Result<> serve(io::Poller& poller, const std::stop_token& stop) {
     std::uint64_t version = 0;
+    std::vector<std::uint64_t> ready;
     while (!stop.stop_requested()) {
       std::shared_ptr<const Settings> now;
       bool changed = false;
@@ -250,7 +251,7 @@ class SyslogSource final : public component::Configured<SyslogArgs>, public comp
       if (changed) {
         if (auto adopted = adopt(poller, *now); !adopted) return adopted;
       }
-      const auto ready = poller.wait(std::chrono::seconds(1), stop);
+      // Served with the settings of now, not with those of when the wait began.
       for (std::uint64_t token : ready) {
         if (auto served = serve_one(poller, *now, token, stop); !served) {
           if (stop.stop_requested()) return {};
@@ -258,6 +259,7 @@ class SyslogSource final : public component::Configured<SyslogArgs>, public comp
         }
       }
       close_idle(poller);
+      ready = poller.wait(std::chrono::seconds(1), stop);
     }
     return {};
   }

@@ -173,11 +173,14 @@ class Session {
         host_.log.limited(Level::kWarn, "cannot keep the time of the last contact",
                           {{"error", saved.error().message}});
     }
-    Mono next = std::min(save_due_, time + std::chrono::seconds(60));
+    // A time that nothing above acts on must not end the wait: the thread would spin.
+    Mono next = time + std::chrono::seconds(60);
+    if (listening()) next = std::min(next, save_due_);
     if (!events_open_) next = std::min(next, events_due_);
     if (!listing_ && inspecting_ == 0)
       next = std::min(next, std::max(list_due_, last_list_ + kListGap));
-    for (const auto& [id, until] : linger_) next = std::min(next, until);
+    if (listed_)
+      for (const auto& [id, until] : linger_) next = std::min(next, until);
     return std::max(next - now(), Duration::zero());
   }
 

@@ -25,7 +25,10 @@ struct DiscoveryRelabelArgs {
 
 class DiscoveryRelabel final : public component::Configured<DiscoveryRelabelArgs> {
  public:
-  explicit DiscoveryRelabel(component::Host host) : host_(std::move(host)) {}
+  explicit DiscoveryRelabel(component::Host host) : host_(std::move(host)) {
+    host_.exports({{"output", component::targets_value({})},
+                   {"rules", component::capsule(std::make_shared<model::RelabelRules>())}});
+  }
 
   using Configured::prepare;
   Result<component::Commit> prepare(DiscoveryRelabelArgs args) override {
@@ -39,8 +42,6 @@ class DiscoveryRelabel final : public component::Configured<DiscoveryRelabelArgs
         output.push_back(std::move(labels).take());
     }
     // Published here, so that whatever refers to it is evaluated with the new targets.
-    host_.exports(
-        {{"output", component::targets_value(output)}, {"rules", component::capsule(*rules)}});
     // Published here, so that whatever refers to them is evaluated with the new ones.
     host_.exports(
         {{"output", component::targets_value(output)}, {"rules", component::capsule(*rules)}});

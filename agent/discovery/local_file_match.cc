@@ -40,7 +40,9 @@ class LocalFileMatch final : public component::Configured<LocalFileMatchArgs>,
  public:
   explicit LocalFileMatch(component::Host host)
       : host_(std::move(host)),
-        targets_(host_.metrics.gauge("local_file_match_targets", "Files that match now.")) {}
+        targets_(host_.metrics.gauge("local_file_match_targets", "Files that match now.")) {
+    host_.exports({{"targets", component::targets_value({})}});
+  }
 
   using Configured::prepare;
   Result<component::Commit> prepare(LocalFileMatchArgs args) override {
@@ -48,16 +50,17 @@ class LocalFileMatch final : public component::Configured<LocalFileMatchArgs>,
     if (!patterns) return fail(std::move(patterns.error()));
     auto next = std::make_shared<const Search>(
         Search{std::move(*patterns), args.sync_period, args.ignore_older_than});
-    // Dependants find the files that are there already, before run() begins.
+    // Dependants are prepared with the files that are there already.
     auto found = next->files(host_.clock);
+    host_.exports({{"targets", component::targets_value(found)}});
     return component::Commit([this, next = std::move(next), found = std::move(found)]() mutable {
       {
         MutexLock lock(mutex_);
         search_ = next;
         found_ = std::move(found);
+        targets_->set(static_cast<double>(found_.size()));
         changed_.notify_all();
       }
-      publish();
     });
   }
 

@@ -131,7 +131,8 @@ class LokiRelabel final : public component::Configured<LokiRelabelArgs> {
  public:
   explicit LokiRelabel(component::Host host)
       : host_(std::move(host)), receiver_(std::make_shared<Relabel>(host_.metrics)) {
-    host_.exports({{"receiver", component::capsule<component::LogReceiver>(receiver_)}});
+    host_.exports({{"receiver", component::capsule<component::LogReceiver>(receiver_)},
+                   {"rules", component::capsule(std::make_shared<model::RelabelRules>())}});
   }
 
   using Configured::prepare;

@@ -8,7 +8,7 @@ export CCACHE_MAXSIZE ?= 5G
 # Debian's own interpreter has the packages of packages.txt; another one may come first in PATH.
 PYTHON := /usr/bin/python3
 
-.PHONY: build test demo demo-down bench reference fmt clean packages-%
+.PHONY: build test demo demo-down bench reference fmt tidy clean packages-%
 
 build: packages-build
 	cmake --preset $(PRESET)
@@ -39,6 +39,11 @@ reference: build
 
 fmt:
 	git ls-files '*.cc' '*.h' | xargs clang-format -i
+
+# clang-tidy on the sources that differ from SINCE.
+SINCE ?= HEAD~1
+tidy: build
+	git diff --name-only --diff-filter=d $(SINCE) -- '*.cc' | xargs -r clang-tidy -p $(BUILD) --quiet
 
 clean:
 	rm -rf build

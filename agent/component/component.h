@@ -52,10 +52,11 @@ class Health {
 
 // The values that other components may refer to, by export name.
 using Exports = std::vector<std::pair<std::string, lang::Value>>;
-// Replaces all exports; dependants are re-evaluated when something changed. Any thread. What is published inside
-// prepare() holds once that change is committed, and the rest of the new configuration is evaluated with it: publish
-// there what follows from the arguments alone (rules), in the constructor what exists without arguments (receivers, and
-// empty values for the rest), in run() what was found out.
+// Replaces all exports; dependants are re-evaluated when something changed. Any thread. What is
+// published inside prepare() holds once that change is committed, and the rest of the new
+// configuration is evaluated with it: publish there what follows from the arguments alone (rules),
+// in the constructor what exists without arguments (receivers, and empty values for the rest), in
+// run() what was found out.
 using Publisher = std::function<void(Exports exports)>;
 
 // All that a component may touch. References outlive it.

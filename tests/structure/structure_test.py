@@ -182,6 +182,17 @@ def scripts(root):
         yield done.stdout + done.stderr
 
 
+def formatted(root):
+    """Every C++ file is as `make fmt` writes it."""
+    files = [str(path) for path in tracked(root, ".h", ".cc")]
+    done = subprocess.run(["xargs", "-n", "20", "-P", "2", "clang-format", "--dry-run"], cwd=root, capture_output=True, text=True,
+                          input="\n".join(files), check=False)
+    for line in sorted(set(re.findall(r"^(\S+?):\d+:\d+: warning: code should be", done.stderr, re.M))):
+        yield f"{line}: run `make fmt`"
+    if not files or done.returncode != 0:
+        yield f"clang-format: {done.stderr[:500] or 'no file was found'}"
+
+
 def packages(root):
     """packages.txt names each package once and only known purposes."""
     seen = set()
@@ -223,6 +234,7 @@ def selftest(root):
             words: ["agent/base/a.cc:2", "agent/stray/e.cc:1"],
             readmes: ["agent/base: has no", "tests/README.md: more"],
             scripts: ["run.sh: is a script", "SC2086"],
+            formatted: ["agent/base/a.cc: run"],
             packages: ["packages.txt:1", "packages.txt:2"],
         }
         for check, findings in expected.items():
@@ -236,7 +248,7 @@ def selftest(root):
 
 
 def main():
-    checks = {check.__name__: check for check in (layers, headers, words, readmes, scripts, packages, selftest)}
+    checks = {check.__name__: check for check in (layers, headers, words, readmes, scripts, formatted, packages, selftest)}
     if len(sys.argv) < 2 or sys.argv[1] not in checks:
         sys.exit(f"usage: {sys.argv[0]} {'|'.join(checks)} [ROOT]")
     root = Path(sys.argv[2] if len(sys.argv) > 2 else Path(__file__).resolve().parents[2])

@@ -6,8 +6,8 @@
 #include <fstream>
 
 #include "agent/io/file_tail.h"
+#include "tests/support/component_box.h"
 #include "tests/support/log_collector.h"
-#include "tests/support/running_component.h"
 #include "tests/support/temp_dir.h"
 
 namespace agent {
@@ -73,16 +73,16 @@ void source_file(benchmark::State& state) {
   SystemClock clock;
   std::size_t run = 0;
   for (auto _ : state) {
-    World world(clock);
+    ComponentBox box("loki.source.file.x", clock);
     const auto sink = std::make_shared<Sink>();
-    RunningComponent component(world, source::loki_source_file(), "loki.source.file.x",
-                               dir / std::to_string(run++));
+    RunningComponent component(box, source::loki_source_file());
+    ++run;
     lang::Body body;
     body.attributes = {
         forward_to(sink),
         attribute("targets",
                   lang::Value::List{lang::Value::Object{{"__path__", (dir / "a.log").string()}}})};
-    if (!component.configure(body)) std::abort();
+    if (!component.configure(body).empty()) std::abort();
     component.start();
     sink->wait(kLines);
   }
@@ -111,17 +111,16 @@ void idle_files(benchmark::State& state) {
   }
   SystemClock clock;
   for (auto _ : state) {
-    World world(clock);
+    ComponentBox box("loki.source.file.x", clock);
     const auto sink = std::make_shared<Sink>();
     const std::size_t before = resident_bytes();
-    RunningComponent component(world, source::loki_source_file(), "loki.source.file.x",
-                               dir / "data");
+    RunningComponent component(box, source::loki_source_file());
     lang::Body body;
     body.attributes = {forward_to(sink), attribute("targets", targets),
                        attribute("tail_from_end", true)};
-    if (!component.configure(body)) std::abort();
+    if (!component.configure(body).empty()) std::abort();
     component.start();
-    while (world.metric("loki_source_file_files_active_total") < static_cast<double>(kFiles))
+    while (box.metric("loki_source_file_files_active_total") < static_cast<double>(kFiles))
       clock.sleep_for(std::chrono::milliseconds(100), {});
     state.counters["bytes_per_file"] =
         static_cast<double>(resident_bytes() - before) / static_cast<double>(kFiles);

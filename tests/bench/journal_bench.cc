@@ -5,8 +5,8 @@
 
 #include "agent/component/relabel_args.h"
 #include "agent/io/journal.h"
+#include "tests/support/component_box.h"
 #include "tests/support/journal_maker.h"
-#include "tests/support/running_component.h"
 #include "tests/support/temp_dir.h"
 
 namespace agent {
@@ -115,15 +115,15 @@ void source_journal(benchmark::State& state) {
   SystemClock clock;
   std::size_t run = 0;
   for (auto _ : state) {
-    World world(clock);
+    ComponentBox box("loki.source.journal.x", clock);
     const auto sink = std::make_shared<Sink>();
-    RunningComponent component(world, source::loki_source_journal(), "loki.source.journal.x",
-                               dir / std::to_string(run++));
+    RunningComponent component(box, source::loki_source_journal());
+    ++run;
     lang::Body body;
     body.attributes = {forward_to(sink), attribute("path", (dir / "journal").string()),
                        attribute("max_age", "0s"),
                        attribute("relabel_rules", component::capsule(rules))};
-    if (!component.configure(body)) std::abort();
+    if (!component.configure(body).empty()) std::abort();
     component.start();
     sink->wait(100'000);
   }

@@ -1,5 +1,6 @@
 #include "tests/support/fake_clock.h"
 
+#include <thread>
 #include <vector>
 
 namespace agent {
@@ -42,6 +43,17 @@ void FakeClock::advance(Duration duration) {
   elapsed_ += duration;
   wall_ns_ += duration.count();
   for (auto& [deadline, condition] : waiting_) condition->notify_all();
+}
+
+bool FakeClock::advance_until(const std::function<bool()>& done, Duration step) {
+  const SystemClock real;
+  const Mono limit = real.mono() + std::chrono::minutes(1);
+  while (!done()) {
+    if (real.mono() > limit) return false;
+    advance(step);
+    std::this_thread::yield();
+  }
+  return true;
 }
 
 std::size_t FakeClock::sleepers() const {

@@ -19,6 +19,9 @@ class FakeClock final : public Clock {
 
   // Moves both times and wakes every waiter whose deadline is reached.
   void advance(Duration duration);
+  // Advances in small steps until `done`; false when that took a minute of real time.
+  bool advance_until(const std::function<bool()>& done,
+                     Duration step = std::chrono::milliseconds(20));
   // Number of threads that wait with a deadline, for tests that must know that a thread is asleep.
   std::size_t sleepers() const;
 

@@ -1,11 +1,14 @@
-// A receiver that keeps what it gets, for tests of log sources.
+// A receiver that keeps what it gets. Thread-safe; what waits does so in real time.
 #pragma once
 
+#include <chrono>
+#include <compare>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <set>
 #include <string>
-#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "agent/component/receiver.h"
@@ -14,11 +17,11 @@ namespace agent {
 
 class LogCollector final : public component::LogReceiver {
  public:
-  struct Line {
+  struct Line {          // everything a Loki would see
     std::string labels;  // {a="b"}
     std::int64_t time_ns = 0;
     std::string text;
-    bool operator==(const Line&) const = default;
+    auto operator<=>(const Line&) const = default;
   };
   enum class Mode {
     kSettle,  // delivered at once
@@ -58,21 +61,41 @@ class LogCollector final : public component::LogReceiver {
     return {};
   }
 
-  // Waits until there are `count` lines and takes all; fewer when a minute of real time passed.
-  std::vector<Line> take(std::size_t count) {
+  // Those that were not taken.
+  std::vector<Line> seen() const {
     MutexLock lock(mutex_);
-    wait(lock, [&]() NO_THREAD_SAFETY_ANALYSIS { return lines_.size() >= count; });
-    return std::move(lines_);
+    return lines_;
+  }
+  // False after `limit`. `enough` is called with the lock held.
+  bool wait(const std::function<bool(const std::vector<Line>&)>& enough,
+            std::chrono::milliseconds limit = kPatience) const {
+    MutexLock lock(mutex_);
+    return changed_.wait_for(lock, limit,
+                             [&]() NO_THREAD_SAFETY_ANALYSIS { return enough(lines_); });
+  }
+  bool wait_for(std::size_t count, std::chrono::milliseconds limit = kPatience) const {
+    return wait([&](const auto& lines) { return lines.size() >= count; }, limit);
+  }
+  // Waits until there are `count` lines and takes all; fewer when patience ended.
+  std::vector<Line> take(std::size_t count) {
+    wait_for(count);
+    MutexLock lock(mutex_);
+    return std::exchange(lines_, {});
   }
   std::vector<std::string> take_text(std::size_t count) {
     std::vector<std::string> out;
     for (Line& line : take(count)) out.push_back(std::move(line.text));
     return out;
   }
+  void clear() {
+    MutexLock lock(mutex_);
+    lines_.clear();
+  }
   // Waits until `count` different lines were delivered at once (mode kSettle), in all.
   bool wait_delivered(std::size_t count) {
     MutexLock lock(mutex_);
-    return wait(lock, [&]() NO_THREAD_SAFETY_ANALYSIS { return delivered_.size() >= count; });
+    return changed_.wait_for(
+        lock, kPatience, [&]() NO_THREAD_SAFETY_ANALYSIS { return delivered_.size() >= count; });
   }
   std::set<std::string> delivered() const {
     MutexLock lock(mutex_);
@@ -81,7 +104,8 @@ class LogCollector final : public component::LogReceiver {
   // Waits until consume was called `count` times in all.
   bool wait_calls(std::size_t count) {
     MutexLock lock(mutex_);
-    return wait(lock, [&]() NO_THREAD_SAFETY_ANALYSIS { return calls_ >= count; });
+    return changed_.wait_for(lock, kPatience,
+                             [&]() NO_THREAD_SAFETY_ANALYSIS { return calls_ >= count; });
   }
   std::size_t calls() const {
     MutexLock lock(mutex_);
@@ -98,13 +122,10 @@ class LogCollector final : public component::LogReceiver {
   }
 
  private:
-  template <class Ready>
-  bool wait(MutexLock& lock, Ready ready) {
-    return changed_.wait_for(lock, std::chrono::minutes(1), ready);
-  }
+  static constexpr std::chrono::milliseconds kPatience = std::chrono::minutes(1);
 
   mutable Mutex mutex_;
-  Condition changed_;
+  mutable Condition changed_;
   Mode mode_ GUARDED_BY(mutex_) = Mode::kSettle;
   std::size_t calls_ GUARDED_BY(mutex_) = 0;
   std::optional<std::size_t> left_ GUARDED_BY(mutex_);

@@ -13,7 +13,7 @@ TEST_CASE("contract: a component has all its exports as soon as it exists") {
   REQUIRE(registry.all().size() >= 12);
   for (const component::Declaration& declaration : registry.all()) {
     INFO(declaration.name);
-    component::ComponentBox box(declaration.name + ".x");
+    ComponentBox box(declaration.name + ".x");
     const auto made = declaration.make(box.host());
     for (const component::ExportInfo& info : declaration.exports) {
       INFO(info.name);

@@ -11,27 +11,18 @@ component::Declaration discovery_docker();
 
 namespace {
 
-using component::body_of;
-using component::ComponentBox;
-
 // The component on a thread, as the runtime would run it.
 class Running {
  public:
-  Running(ComponentBox& box, lang::Body body) : component_(discovery_docker().make(box.host())) {
-    REQUIRE(component::configure(*component_, body) == "");
-    auto* worker = dynamic_cast<component::Worker*>(component_.get());
-    thread_ = std::jthread([worker](std::stop_token stop) { (void)worker->run(std::move(stop)); });
+  Running(ComponentBox& box, const lang::Body& body) : component_(box, discovery_docker()) {
+    REQUIRE(component_.configure(body) == "");
+    component_.start();
   }
-  ~Running() {
-    thread_.request_stop();
-    thread_.join();
-    component_->flush();
-  }
-  component::Component& component() { return *component_; }
+  ~Running() { component_.shut_down(); }
+  RunningComponent& component() { return component_; }
 
  private:
-  std::unique_ptr<component::Component> component_;
-  std::jthread thread_;
+  RunningComponent component_;
 };
 
 std::vector<std::string> names(const std::map<std::string, lang::Value>& exports) {
@@ -96,13 +87,12 @@ TEST_CASE("discovery.docker: follows a real daemon by its events") {
     while (!box.health.state().healthy) std::this_thread::yield();
 
     // By label only; and by state.
-    REQUIRE(component::configure(
-                running.component(),
-                body_of({{"host", docker.host()}},
-                        {{"filter",
-                          body_of({{"name", "label"}, {"values", lang::Value::List{"kind=job"}}})},
-                         {"filter", body_of({{"name", "status"},
-                                             {"values", lang::Value::List{"exited"}}})}})) == "");
+    REQUIRE(
+        running.component().configure(body_of(
+            {{"host", docker.host()}},
+            {{"filter", body_of({{"name", "label"}, {"values", lang::Value::List{"kind=job"}}})},
+             {"filter",
+              body_of({{"name", "status"}, {"values", lang::Value::List{"exited"}}})}})) == "");
     CHECK(box.wait_exports(
         [](const auto& e) { return names(e) == std::vector<std::string>{"/job"}; }));
   }
@@ -124,9 +114,10 @@ TEST_CASE("discovery.docker: a daemon that is not there yet is waited for") {
 
 TEST_CASE("discovery.docker: a host that cannot be one is an error of the configuration") {
   ComponentBox box("discovery.docker.x");
-  const auto component = discovery_docker().make(box.host());
-  CHECK(component::configure(*component, body_of({{"host", "/var/run/docker.sock"}}))
-            .find("is not an address") != std::string::npos);
+  RunningComponent component(box, discovery_docker());
+  CHECK(
+      component.configure(body_of({{"host", "/var/run/docker.sock"}})).find("is not an address") !=
+      std::string::npos);
 }
 
 }  // namespace agent::discovery

@@ -8,14 +8,13 @@ namespace agent::discovery {
 component::Declaration discovery_relabel();
 
 namespace {
-using component::body_of;
 lang::Value target(lang::Value::Object labels) { return labels; }
 }  // namespace
 
 TEST_CASE(
     "discovery.relabel: targets are relabelled and dropped, their order and hidden labels stay") {
-  component::ComponentBox box("discovery.relabel.x");
-  const auto component = discovery_relabel().make(box.host());
+  ComponentBox box("discovery.relabel.x");
+  RunningComponent component(box, discovery_relabel());
   const lang::Value targets =
       lang::Value::List{target({{"__meta_docker_container_name", "/web"}, {"__address__", "a"}}),
                         target({{"__meta_docker_container_name", "/noise"}}),
@@ -28,7 +27,7 @@ TEST_CASE(
        {"rule", body_of({{"source_labels", lang::Value::List{"container"}},
                          {"regex", "noise"},
                          {"action", "drop"}})}});
-  REQUIRE(component::configure(*component, body) == "");
+  REQUIRE(component.configure(body) == "");
   CHECK(box.exported("output") ==
         lang::Value(lang::Value::List{
             target({{"__address__", "a"},

@@ -13,20 +13,11 @@ component::Declaration discovery_docker();
 
 namespace {
 
-using component::body_of;
-using component::ComponentBox;
-
 struct Bed {
-  ~Bed() {
-    thread.request_stop();
-    thread.join();
-  }
   void start(const std::string& interval) {
-    component = discovery_docker().make(box.host());
-    REQUIRE(component::configure(*component, body_of({{"host", docker.tcp_host()},
-                                                      {"refresh_interval", interval}})) == "");
-    auto* worker = dynamic_cast<component::Worker*>(component.get());
-    thread = std::jthread([worker](std::stop_token stop) { (void)worker->run(std::move(stop)); });
+    const lang::Body body = body_of({{"host", docker.tcp_host()}, {"refresh_interval", interval}});
+    REQUIRE(component.configure(body) == "");
+    component.start();
   }
   bool wait_ids(const std::vector<std::string>& ids,
                 std::chrono::milliseconds limit = std::chrono::seconds(10)) {
@@ -44,8 +35,7 @@ struct Bed {
   }
   ComponentBox box{"discovery.docker.x"};
   FakeDockerd docker{""};
-  std::unique_ptr<component::Component> component;
-  std::jthread thread;
+  RunningComponent component{box, discovery_docker()};
 };
 
 }  // namespace

@@ -1,8 +1,8 @@
 #include <catch2/catch.hpp>
 #include <fstream>
 
+#include "tests/support/component_box.h"
 #include "tests/support/fake_clock.h"
-#include "tests/support/running_component.h"
 #include "tests/support/temp_dir.h"
 
 namespace agent::discovery {
@@ -12,10 +12,10 @@ component::Declaration local_file_match();
 namespace {
 
 struct Fixture {
-  TempDir dir;
   FakeClock clock{std::chrono::system_clock::now().time_since_epoch().count()};
-  World world{clock};
-  RunningComponent component{world, local_file_match(), "local.file_match.x", dir / "data"};
+  ComponentBox box{"local.file_match.x", clock};
+  const TempDir& dir = box.dir;
+  RunningComponent component{box, local_file_match()};
   lang::Body body;
 
   void touch(std::string_view name) { std::ofstream(dir / name) << "x"; }
@@ -26,7 +26,7 @@ struct Fixture {
   }
   std::vector<std::string> paths() const {
     std::vector<std::string> out;
-    for (const auto& [name, value] : component.exports())
+    for (const auto& [name, value] : box.exports())
       for (const lang::Value& one : value.list())
         out.push_back(std::filesystem::path(one.find("__path__")->string()).filename().string());
     return out;
@@ -44,12 +44,12 @@ TEST_CASE("local.file_match: files that are there are exported at once, with the
   f.touch("c.txt");
   f.body.attributes = {
       attribute("path_targets", lang::Value::List{f.target("*.log", "b*"), f.target("c.txt")})};
-  REQUIRE(f.component.configure(f.body));
+  REQUIRE(f.component.configure(f.body) == "");
   CHECK(f.paths() == Paths{"a.log", "c.txt"});
-  const auto exports = f.component.exports();
+  const auto exports = f.box.exports();
   REQUIRE(exports.size() == 1);
-  CHECK(exports[0].first == "targets");
-  CHECK(exports[0].second.list().at(0).find("job")->string() == "j");
+  CHECK(exports.begin()->first == "targets");
+  CHECK(exports.begin()->second.list().at(0).find("job")->string() == "j");
 }
 
 TEST_CASE("local.file_match: new and removed files are seen after sync_period, others not told") {
@@ -57,7 +57,7 @@ TEST_CASE("local.file_match: new and removed files are seen after sync_period, o
   f.touch("a.log");
   f.body.attributes = {attribute("path_targets", lang::Value::List{f.target("*.log")}),
                        attribute("sync_period", "3s")};
-  REQUIRE(f.component.configure(f.body));
+  REQUIRE(f.component.configure(f.body) == "");
   f.component.start();
   const auto pass = [&] {
     while (f.clock.sleepers() == 0) std::this_thread::yield();
@@ -67,13 +67,13 @@ TEST_CASE("local.file_match: new and removed files are seen after sync_period, o
   f.touch("b.log");
   pass();
   // Published before: nothing by the constructor, a.log by prepare().
-  REQUIRE(f.component.wait_published(3));
+  REQUIRE(f.box.wait_publications(3));
   CHECK(f.paths() == Paths{"a.log", "b.log"});
   std::filesystem::remove(f.dir / "a.log");
   pass();
-  REQUIRE(f.component.wait_published(4));
+  REQUIRE(f.box.wait_publications(4));
   CHECK(f.paths() == Paths{"b.log"});
-  CHECK(f.world.metric("local_file_match_targets") == 1);
+  CHECK(f.box.metric("local_file_match_targets") == 1);
 }
 
 TEST_CASE("local.file_match: files that were not modified for long are left out") {
@@ -84,7 +84,7 @@ TEST_CASE("local.file_match: files that were not modified for long are left out"
       f.dir / "a.log", std::filesystem::file_time_type::clock::now() - std::chrono::hours(2));
   f.body.attributes = {attribute("path_targets", lang::Value::List{f.target("*.log")}),
                        attribute("ignore_older_than", "1h")};
-  REQUIRE(f.component.configure(f.body));
+  REQUIRE(f.component.configure(f.body) == "");
   CHECK(f.paths() == Paths{"b.log"});
 }
 
@@ -93,18 +93,19 @@ TEST_CASE("local.file_match: arguments that cannot work are refused") {
   SECTION("no __path__") {
     f.body.attributes = {
         attribute("path_targets", lang::Value::List{lang::Value::Object{{"a", "b"}}})};
-    CHECK_FALSE(f.component.configure(f.body));
-    CHECK(f.component.problems() == "a target has no __path__\n");
+    CHECK(f.component.configure(f.body) == "a target has no __path__");
+    CHECK(f.component.refused());
   }
   SECTION("a pattern that is none") {
     f.body.attributes = {attribute("path_targets", lang::Value::List{f.target("{a")})};
-    CHECK_FALSE(f.component.configure(f.body));
+    CHECK_FALSE(f.component.configure(f.body).empty());
+    CHECK(f.component.refused());
   }
   SECTION("no period") {
     f.body.attributes = {attribute("path_targets", lang::Value::List{}),
                          attribute("sync_period", "0s")};
-    CHECK_FALSE(f.component.configure(f.body));
-    CHECK(f.component.problems() == "sync_period must be greater than 0s\n");
+    CHECK(f.component.configure(f.body) == "sync_period must be greater than 0s");
+    CHECK(f.component.refused());
   }
 }
 

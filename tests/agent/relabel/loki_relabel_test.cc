@@ -2,6 +2,7 @@
 
 #include "agent/component/relabel_args.h"
 #include "tests/support/component_box.h"
+#include "tests/support/log_collector.h"
 
 namespace agent::relabel {
 
@@ -9,14 +10,7 @@ component::Declaration loki_relabel();
 
 namespace {
 
-using component::body_of;
-using component::ComponentBox;
-using component::KeepingReceiver;
 using component::LogReceiver;
-
-std::shared_ptr<LogReceiver> receiver_of(const ComponentBox& box) {
-  return std::static_pointer_cast<LogReceiver>(box.exported("receiver").capsule().object);
-}
 
 lang::Body rule(std::vector<std::pair<std::string, lang::Value>> attributes) {
   return body_of(std::move(attributes));
@@ -39,10 +33,10 @@ TEST_CASE(
     "loki.relabel: entries are relabelled, dropped by rule and dropped without labels, and "
     "counted") {
   ComponentBox box("loki.relabel.x");
-  const auto component = loki_relabel().make(box.host());
-  const auto out = std::make_shared<KeepingReceiver>();
-  REQUIRE(component::configure(
-              *component, body_of({{"forward_to", component::receivers(out)}},
+  RunningComponent component(box, loki_relabel());
+  const auto out = std::make_shared<LogCollector>();
+  REQUIRE(
+      component.configure(body_of({{"forward_to", receivers(out)}},
                                   {{"rule", rule({{"source_labels", lang::Value::List{"level"}},
                                                   {"regex", "debug"},
                                                   {"action", "drop"}})},
@@ -50,15 +44,15 @@ TEST_CASE(
                                    {"rule", rule({{"source_labels", lang::Value::List{"a"}},
                                                   {"regex", "(.+)"},
                                                   {"target_label", "b"}})}})) == "");
-  const auto receiver = receiver_of(box);
+  const auto receiver = box.receiver();
   int settled = 0;
   const auto receipt = [&] { return model::Receipt([&](bool ok) { settled += ok ? 1 : 100; }); };
   REQUIRE(receiver->consume(
       batch_of(box, {{{"a", "1"}}, {{"level", "debug"}}, {{"secret", "x"}}, {{"a", "1"}}},
                receipt()),
       {}));
-  CHECK(out->seen() == std::vector<component::SeenEntry>{{R"({a="1", b="1"})", 0, "line"},
-                                                         {R"({a="1", b="1"})", 3, "line"}});
+  CHECK(out->seen() == std::vector<LogCollector::Line>{{R"({a="1", b="1"})", 0, "line"},
+                                                       {R"({a="1", b="1"})", 3, "line"}});
   CHECK(settled == 1);
   REQUIRE(receiver->consume(batch_of(box, {{{"level", "debug"}}}, receipt()), {}));
   CHECK(settled == 2);
@@ -73,13 +67,12 @@ TEST_CASE(
 
 TEST_CASE("loki.relabel: a batch that the receiver refuses is not settled") {
   ComponentBox box("loki.relabel.x");
-  const auto component = loki_relabel().make(box.host());
-  const auto out = std::make_shared<KeepingReceiver>();
-  REQUIRE(component::configure(*component, body_of({{"forward_to", component::receivers(out)}})) ==
-          "");
-  out->refuse(true);
+  RunningComponent component(box, loki_relabel());
+  const auto out = std::make_shared<LogCollector>();
+  REQUIRE(component.configure(body_of({{"forward_to", receivers(out)}})) == "");
+  out->set_mode(LogCollector::Mode::kRefuse);
   bool lost = false;
-  const auto passed = receiver_of(box)->consume(
+  const auto passed = box.receiver()->consume(
       batch_of(box, {{{"a", "1"}}}, model::Receipt([&](bool ok) { lost = !ok; })), {});
   CHECK_FALSE(passed);
   CHECK(lost);
@@ -88,24 +81,24 @@ TEST_CASE("loki.relabel: a batch that the receiver refuses is not settled") {
 
 TEST_CASE("loki.relabel: rules are exported, and change for dependants only when they change") {
   ComponentBox box("loki.relabel.x");
-  const auto component = loki_relabel().make(box.host());
+  RunningComponent component(box, loki_relabel());
   const lang::Body one = body_of({{"forward_to", lang::Value::List{}}},
                                  {{"rule", rule({{"target_label", "a"}, {"replacement", "x"}})}});
-  REQUIRE(component::configure(*component, one) == "");
+  REQUIRE(component.configure(one) == "");
   const lang::Value first = box.exported("rules");
   REQUIRE(first.kind() == lang::Value::Kind::kCapsule);
-  REQUIRE(component::configure(*component, one) == "");
+  REQUIRE(component.configure(one) == "");
   CHECK(box.exported("rules") == first);
-  REQUIRE(component::configure(*component, body_of({{"forward_to", lang::Value::List{}}})) == "");
+  REQUIRE(component.configure(body_of({{"forward_to", lang::Value::List{}}})) == "");
   CHECK_FALSE(box.exported("rules") == first);
 }
 
 TEST_CASE("loki.relabel: a cache without room is refused") {
   ComponentBox box("loki.relabel.x");
-  const auto component = loki_relabel().make(box.host());
-  CHECK(component::configure(
-            *component, body_of({{"forward_to", lang::Value::List{}}, {"max_cache_size", 0}})) ==
-        "max_cache_size must be greater than 0");
+  RunningComponent component(box, loki_relabel());
+  CHECK(
+      component.configure(body_of({{"forward_to", lang::Value::List{}}, {"max_cache_size", 0}})) ==
+      "max_cache_size must be greater than 0");
 }
 
 }  // namespace agent::relabel

@@ -9,6 +9,7 @@
 #include "agent/base/file.h"
 #include "tests/support/component_box.h"
 #include "tests/support/fake_dockerd.h"
+#include "tests/support/log_collector.h"
 
 namespace agent::source {
 
@@ -16,23 +17,16 @@ component::Declaration loki_source_docker();
 
 namespace {
 
-using component::body_of;
-using component::ComponentBox;
-using component::KeepingReceiver;
-using component::SeenEntry;
-
 constexpr std::int64_t kBase = 1'795'254'494'000'000'000;
 
 struct Bed {
-  Bed()
-      : docker(std::make_unique<FakeDockerd>(socket())), out(std::make_shared<KeepingReceiver>()) {}
+  Bed() : docker(std::make_unique<FakeDockerd>(socket())), out(std::make_shared<LogCollector>()) {}
   ~Bed() { stop(); }
   std::string socket() const { return (box.dir / "docker.sock").string(); }
   void start(const std::vector<std::string>& ids, const std::string& interval = "1m") {
-    component = loki_source_docker().make(box.host());
-    REQUIRE(component::configure(*component, arguments(ids, interval)) == "");
-    auto* worker = dynamic_cast<component::Worker*>(component.get());
-    thread = std::jthread([worker](std::stop_token stop) { (void)worker->run(std::move(stop)); });
+    component = std::make_unique<RunningComponent>(box, loki_source_docker());
+    REQUIRE(component->configure(arguments(ids, interval)) == "");
+    component->start();
   }
   lang::Body arguments(const std::vector<std::string>& ids,
                        const std::string& interval = "1m") const {
@@ -42,26 +36,23 @@ struct Bed {
     return body_of({{"host", "unix://" + socket()},
                     {"targets", targets},
                     {"refresh_interval", interval},
-                    {"forward_to", component::receivers(out)}});
+                    {"forward_to", receivers(out)}});
   }
   void stop() {
     if (!component) return;
-    thread.request_stop();
-    thread.join();
-    component->flush();
+    component->shut_down();
     component.reset();
   }
   std::vector<std::string> lines() const {
     std::vector<std::string> all;
-    for (const SeenEntry& entry : out->seen()) all.push_back(entry.line);
+    for (const LogCollector::Line& entry : out->seen()) all.push_back(entry.text);
     return all;
   }
 
   ComponentBox box{"loki.source.docker.x"};
   std::unique_ptr<FakeDockerd> docker;
-  std::shared_ptr<KeepingReceiver> out;
-  std::unique_ptr<component::Component> component;
-  std::jthread thread;
+  std::shared_ptr<LogCollector> out;
+  std::unique_ptr<RunningComponent> component;
 };
 
 std::vector<FakeDockerd::Message> numbered(int from, int to) {
@@ -125,7 +116,7 @@ TEST_CASE(
   bed.start({"a"});
   REQUIRE(bed.out->wait_for(5));
   std::vector<std::int64_t> times;
-  for (const SeenEntry& entry : bed.out->seen()) times.push_back(entry.time_ns - kBase);
+  for (const LogCollector::Line& entry : bed.out->seen()) times.push_back(entry.time_ns - kBase);
   CHECK(times == std::vector<std::int64_t>{0, 1, 2, 3, 4});
 }
 
@@ -163,7 +154,7 @@ TEST_CASE("loki.source.docker: a hanging inspection holds up nothing else") {
   REQUIRE(bed.out->wait_for(1));
   bed.docker->hang_inspections(true);
   bed.docker->set("b", {true, {}, 0, ""});
-  REQUIRE(component::configure(*bed.component, bed.arguments({"a", "b"})) == "");
+  REQUIRE(bed.component->configure(bed.arguments({"a", "b"})) == "");
   bed.docker->write("a", {{1, kBase + 1, "two\n"}});
   CHECK(bed.out->wait_for(2, std::chrono::seconds(2)));
 }

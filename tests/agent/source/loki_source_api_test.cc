@@ -6,14 +6,12 @@
 #include "agent/io/http_client.h"
 #include "agent/wire/loki_push.h"
 #include "tests/support/component_box.h"
+#include "tests/support/log_collector.h"
 
 namespace agent::source {
 component::Declaration loki_source_api();
 namespace {
 
-using component::ComponentBox;
-using component::KeepingReceiver;
-using component::SeenEntry;
 using lang::Value;
 using Options = std::vector<std::pair<std::string, Value>>;
 
@@ -22,27 +20,24 @@ constexpr char kJson[] =
 
 struct Fixture {
   ComponentBox box{"loki.source.api.x"};
-  std::shared_ptr<KeepingReceiver> receiver = std::make_shared<KeepingReceiver>();
-  std::unique_ptr<component::Component> source = loki_source_api().make(box.host());
+  std::shared_ptr<LogCollector> receiver = std::make_shared<LogCollector>();
+  RunningComponent source{box, loki_source_api()};
   io::HttpClient client{{}};
 
   explicit Fixture(Options more = {}) {
-    more.emplace_back("forward_to", component::receivers(receiver));
+    more.emplace_back("forward_to", receivers(receiver));
     more.emplace_back("labels", Value::Object{{"via", "api"}});
     more.emplace_back("use_incoming_timestamp", true);
-    const auto body = component::body_of(
-        std::move(more),
-        {{"http", component::body_of({{"listen_address", "127.0.0.1"}, {"listen_port", 0}})}});
-    const std::string problem = component::configure(*source, body);
-    if (!problem.empty()) FAIL(problem);
+    const auto body =
+        body_of(std::move(more),
+                {{"http", body_of({{"listen_address", "127.0.0.1"}, {"listen_port", 0}})}});
+    REQUIRE(source.configure(body) == "");
   }
   int post(std::string_view body, io::HttpHeaders headers,
            const std::string& path = "/loki/api/v1/push") {
-    component::DebugWriter writer;
-    source->debug_info(writer);
     io::HttpRequest request;
     request.method = "POST";
-    request.url = "http://" + writer.rows().front().second + path;
+    request.url = "http://" + source.debug_rows().front().second + path;
     request.headers = std::move(headers);
     request.body = body;
     const auto answer = client.send(request, {});
@@ -77,8 +72,8 @@ TEST_CASE("loki.source.api: JSON and protobuf pushes arrive with the labels adde
   encoder.add_stream(R"({app="y"})", {&entry, 1});
   CHECK(f.post(encoder.body(), {{"Content-Type", "application/x-protobuf"}}) == 204);
   CHECK(f.receiver->seen() ==
-        std::vector<SeenEntry>{{R"({app="x", via="api"})", 1700000000000000001, "hello"},
-                               {R"({app="y", via="api"})", 7, "bytes"}});
+        std::vector<LogCollector::Line>{{R"({app="x", via="api"})", 1700000000000000001, "hello"},
+                                        {R"({app="y", via="api"})", 7, "bytes"}});
 }
 
 TEST_CASE("loki.source.api: gzipped JSON is taken, a bomb is refused before it is unpacked") {
@@ -101,7 +96,7 @@ TEST_CASE("loki.source.api: what is no push is refused with 400, other paths wit
 
 TEST_CASE("loki.source.api: the pusher hears 503 when nobody takes the entries") {
   Fixture f;
-  f.receiver->refuse(true);
+  f.receiver->set_mode(LogCollector::Mode::kRefuse);
   CHECK(f.post(kJson, {{"Content-Type", "application/json"}}) == 503);
 }
 

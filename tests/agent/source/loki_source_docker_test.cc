@@ -9,6 +9,7 @@
 #include "agent/base/file.h"
 #include "agent/component/relabel_args.h"
 #include "tests/support/component_box.h"
+#include "tests/support/log_collector.h"
 #include "tests/support/private_docker.h"
 
 namespace agent::source {
@@ -17,10 +18,7 @@ component::Declaration loki_source_docker();
 
 namespace {
 
-using component::body_of;
-using component::ComponentBox;
-using component::KeepingReceiver;
-using component::SeenEntry;
+using Mode = LogCollector::Mode;
 
 lang::Value target(const PrivateDocker& docker, const std::string& name) {
   return lang::Value::Object{
@@ -33,32 +31,28 @@ lang::Value target(const PrivateDocker& docker, const std::string& name) {
 // killed.
 class Running {
  public:
-  Running(ComponentBox& box, const lang::Body& body)
-      : component_(loki_source_docker().make(box.host())) {
-    REQUIRE(component::configure(*component_, body) == "");
-    auto* worker = dynamic_cast<component::Worker*>(component_.get());
-    thread_ = std::jthread([worker](std::stop_token stop) { (void)worker->run(std::move(stop)); });
+  Running(ComponentBox& box, const lang::Body& body) : component_(box, loki_source_docker()) {
+    REQUIRE(component_.configure(body) == "");
+    component_.start();
   }
   ~Running() {
-    thread_.request_stop();
-    thread_.join();
-    if (!crash_) component_->flush();
+    component_.stop();
+    if (!crash_) component_.shut_down();
   }
-  component::Component& component() { return *component_; }
+  RunningComponent& component() { return component_; }
   void crash() { crash_ = true; }
 
  private:
-  std::unique_ptr<component::Component> component_;
-  std::jthread thread_;
+  RunningComponent component_;
   bool crash_ = false;
 };
 
 struct Lines {
-  const std::vector<SeenEntry>& seen;
+  const std::vector<LogCollector::Line>& seen;
   std::vector<std::string> of(const std::string& labels) const {
     std::vector<std::string> out;
-    for (const SeenEntry& entry : seen)
-      if (entry.labels == labels) out.push_back(entry.line);
+    for (const LogCollector::Line& entry : seen)
+      if (entry.labels == labels) out.push_back(entry.text);
     return out;
   }
 };
@@ -69,18 +63,18 @@ std::vector<std::string> numbers(int from, int to) {
   return out;
 }
 
-bool ends_with(const std::vector<SeenEntry>& seen, const std::string& line) {
+bool ends_with(const std::vector<LogCollector::Line>& seen, const std::string& line) {
   return std::any_of(seen.begin(), seen.end(),
-                     [&](const SeenEntry& entry) { return entry.line == line; });
+                     [&](const LogCollector::Line& entry) { return entry.text == line; });
 }
 
 lang::Body arguments(const PrivateDocker& docker, const std::vector<std::string>& names,
-                     const std::shared_ptr<KeepingReceiver>& out,
+                     const std::shared_ptr<LogCollector>& out,
                      std::vector<std::pair<std::string, lang::Value>> more = {}) {
   lang::Value::List targets;
   for (const std::string& name : names) targets.push_back(target(docker, name));
   std::vector<std::pair<std::string, lang::Value>> all = {
-      {"host", docker.host()}, {"targets", targets}, {"forward_to", component::receivers(out)}};
+      {"host", docker.host()}, {"targets", targets}, {"forward_to", receivers(out)}};
   for (auto& one : more) all.push_back(std::move(one));
   return body_of(std::move(all));
 }
@@ -105,7 +99,7 @@ TEST_CASE("loki.source.docker: what a real daemon holds arrives as it was writte
   docker.docker("wait both tty long short unread");
 
   ComponentBox box("loki.source.docker.x");
-  const auto out = std::make_shared<KeepingReceiver>();
+  const auto out = std::make_shared<LogCollector>();
   model::RelabelRule stream;
   stream.source_labels = {"__meta_docker_container_log_stream"};
   stream.target_label = "stream";
@@ -140,7 +134,7 @@ TEST_CASE("loki.source.docker: what a real daemon holds arrives as it was writte
   const std::int64_t seconds =
       std::stoll(shell("date -d " + logged.substr(0, logged.find(' ')) + " +%s%N"));
   CHECK(std::any_of(seen.begin(), seen.end(),
-                    [&](const SeenEntry& e) { return e.time_ns == seconds; }));
+                    [&](const LogCollector::Line& e) { return e.time_ns == seconds; }));
 
   // Nothing comes twice after a restart of the agent.
   out->clear();
@@ -148,7 +142,7 @@ TEST_CASE("loki.source.docker: what a real daemon holds arrives as it was writte
   docker.docker("start short");
   REQUIRE(out->wait_for(1));
   CHECK_FALSE(out->wait_for(2, std::chrono::milliseconds(700)));
-  CHECK(out->seen()[0].line == "last words");
+  CHECK(out->seen()[0].text == "last words");
 }
 
 TEST_CASE(
@@ -158,7 +152,7 @@ TEST_CASE(
   docker.run("mixed",
              "i=0; while [ $i -lt 2000 ]; do i=$((i+1)); echo o$i; echo e$i >&2; done; sleep 1000");
   ComponentBox box("loki.source.docker.x");
-  const auto out = std::make_shared<KeepingReceiver>();
+  const auto out = std::make_shared<LogCollector>();
   const lang::Body body = arguments(docker, {"count", "mixed"}, out);
 
   // The agent restarts while the containers write; on a machine so slow that they end first, also
@@ -222,20 +216,19 @@ TEST_CASE("loki.source.docker: undelivered and unconfirmed lines come again, the
   const PrivateDocker docker("dse");
   docker.run("count", kCounting);
   ComponentBox box("loki.source.docker.x");
-  const auto out = std::make_shared<KeepingReceiver>();
+  const auto out = std::make_shared<LogCollector>();
   const lang::Body body = arguments(docker, {"count"}, out);
   // Killed again and again, with what is on its way lost or refused.
   for (int round = 0; round < 8 && !ends_with(out->seen(), "end"); ++round) {
     Running running(box, body);
     const std::size_t before = out->seen().size();
-    out->hold(true);
+    out->set_mode(Mode::kHold);
     out->wait([&](const auto& seen) { return seen.size() > before + 150; });
     if (round % 2 == 0) out->settle_held();
     out->lose_held();
-    out->refuse(true);
+    out->set_mode(Mode::kRefuse);
     std::this_thread::yield();
-    out->refuse(false);
-    out->hold(false);
+    out->set_mode(Mode::kSettle);
     out->wait([&](const auto& seen) { return seen.size() > before + 300; });
     running.crash();
   }
@@ -244,7 +237,7 @@ TEST_CASE("loki.source.docker: undelivered and unconfirmed lines come again, the
     REQUIRE(out->wait([](const auto& seen) { return ends_with(seen, "end"); }));
   }
   std::map<std::string, std::set<std::int64_t>> times;
-  for (const SeenEntry& entry : out->seen()) times[entry.line].insert(entry.time_ns);
+  for (const LogCollector::Line& entry : out->seen()) times[entry.text].insert(entry.time_ns);
   CHECK(times.size() == 3001);
   for (const auto& [line, at] : times) CHECK(at.size() == 1);
 }
@@ -253,20 +246,20 @@ TEST_CASE("loki.source.docker: what a container left is read though nobody names
   const PrivateDocker docker("dsf");
   docker.run("job", "echo first; sleep 1000", "--stop-timeout 0");
   ComponentBox box("loki.source.docker.x");
-  const auto out = std::make_shared<KeepingReceiver>();
+  const auto out = std::make_shared<LogCollector>();
   const lang::Body nobody = arguments(docker, {}, out);
   {
     Running running(box, arguments(docker, {"job"}, out));
     REQUIRE(out->wait_for(1));
     // The receiver is down while the container writes more, ends, and leaves the targets; then the
     // agent is killed.
-    out->refuse(true);
+    out->set_mode(Mode::kRefuse);
     docker.docker("exec job /bin/sh -c \"echo second >/proc/1/fd/1; echo third >/proc/1/fd/1\"");
     docker.docker("kill job");
-    REQUIRE(component::configure(running.component(), nobody) == "");
+    REQUIRE(running.component().configure(nobody) == "");
     running.crash();
   }
-  out->refuse(false);
+  out->set_mode(Mode::kSettle);
   Running running(box, nobody);
   CHECK(out->wait([](const auto& seen) { return ends_with(seen, "third"); }));
   CHECK(ends_with(out->seen(), "second"));
@@ -282,18 +275,18 @@ TEST_CASE("loki.source.docker: without targets it finds the containers itself") 
   docker.docker("wait before");
   docker.run("there", "echo here; sleep 1000", "--label com.docker.compose.service=web");
   ComponentBox box("loki.source.docker.x");
-  const auto out = std::make_shared<KeepingReceiver>();
+  const auto out = std::make_shared<LogCollector>();
   Running running(box, body_of({{"host", docker.host()},
                                 {"positions_path", "/var/lib/alloy/positions.yaml"},
                                 {"labels", lang::Value::Object{{"job", "docker"}}},
-                                {"forward_to", component::receivers(out)}}));
+                                {"forward_to", receivers(out)}}));
   CHECK(out->wait_for(1));
   docker.run("short", "echo quick");
   CHECK(out->wait_for(2));
   const auto seen = out->seen();
-  CHECK(seen.at(0).line == "here");
+  CHECK(seen.at(0).text == "here");
   CHECK(seen.at(0).labels == R"({job="docker"})");
-  CHECK(seen.at(1).line == "quick");
+  CHECK(seen.at(1).text == "quick");
 }
 
 }  // namespace agent::source

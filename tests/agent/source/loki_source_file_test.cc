@@ -2,9 +2,9 @@
 #include <catch2/catch.hpp>
 #include <fstream>
 
+#include "tests/support/component_box.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/log_collector.h"
-#include "tests/support/running_component.h"
 #include "tests/support/temp_dir.h"
 
 namespace agent::source {
@@ -17,9 +17,9 @@ using Mode = LogCollector::Mode;
 using Lines = std::vector<std::string>;
 
 struct Fixture {
-  TempDir dir;
   FakeClock clock;
-  World world{clock};
+  ComponentBox box{"loki.source.file.x", clock};
+  const TempDir& dir = box.dir;
   std::shared_ptr<LogCollector> collector = std::make_shared<LogCollector>();
   lang::Body body;
 
@@ -53,12 +53,11 @@ struct Fixture {
     body.blocks.push_back({name, "", inner, {}});
   }
   std::unique_ptr<RunningComponent> make() {
-    return std::make_unique<RunningComponent>(world, loki_source_file(), "loki.source.file.x",
-                                              dir / "data");
+    return std::make_unique<RunningComponent>(box, loki_source_file());
   }
   std::unique_ptr<RunningComponent> start() {
     auto component = make();
-    if (!component->configure(body)) FAIL(component->problems());
+    REQUIRE(component->configure(body) == "");
     component->start();
     return component;
   }
@@ -92,8 +91,8 @@ TEST_CASE("loki.source.file: lines get the target's labels, filename and times o
   CHECK(got[0].time_ns == f.clock.wall_ns());
   f.write("a.log", "ial\n");
   CHECK(f.collector->take_text(1) == Lines{"partial"});
-  CHECK(f.world.metric("loki_source_file_read_lines_total", {{"path", path}}) == 4);
-  CHECK(f.world.metric("loki_source_file_read_bytes_total", {{"path", path}}) == 26);
+  CHECK(f.box.metric("loki_source_file_read_lines_total", {{"path", path}}) == 4);
+  CHECK(f.box.metric("loki_source_file_read_bytes_total", {{"path", path}}) == 26);
 }
 
 TEST_CASE("loki.source.file: a file that appears later is read from its start") {
@@ -111,7 +110,7 @@ TEST_CASE("loki.source.file: tail_from_end passes over what is there, once") {
   f.set("tail_from_end", true);
   {
     const auto component = f.start();
-    while (f.world.metric("loki_source_file_files_active_total") != 1) std::this_thread::yield();
+    while (f.box.metric("loki_source_file_files_active_total") != 1) std::this_thread::yield();
     component->shut_down();
   }
   f.write("a.log", "meanwhile\n");
@@ -165,7 +164,7 @@ TEST_CASE("loki.source.file: lines that come back undelivered are read again, ro
   f.collector->set_mode(Mode::kSettle);
   f.collector->lose_held();
   CHECK(f.take_in_time(2) == Lines{"1", "2"});
-  CHECK(f.world.metric("loki_source_file_rewinds_total") == 1);
+  CHECK(f.box.metric("loki_source_file_rewinds_total") == 1);
 }
 
 TEST_CASE("loki.source.file: a kill at any batch loses nothing, while the file is rotated") {
@@ -252,12 +251,13 @@ TEST_CASE("loki.source.file: a deleted file is let go and a new one read from it
   CHECK(f.collector->take_text(1) == Lines{"1"});
   std::filesystem::remove(f.dir / "a.log");
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-  while (f.world.metric("loki_source_file_files_active_total") != 0 &&
+  while (f.box.metric("loki_source_file_files_active_total") != 0 &&
          std::chrono::steady_clock::now() < end) {
     f.clock.advance(std::chrono::milliseconds(500));
     std::this_thread::yield();
   }
-  CHECK(f.world.metric("loki_source_file_files_active_total") == 0);
+  CHECK(f.box.series("loki_source_file_files_active_total") == 1);
+  CHECK(f.box.metric("loki_source_file_files_active_total") == 0);
   f.write("a.log", "2\n");
   CHECK(f.take_in_time(1) == Lines{"2"});
 }
@@ -270,11 +270,11 @@ TEST_CASE("loki.source.file: targets come and go while it runs") {
   const auto component = f.start();
   CHECK(f.collector->take_text(1) == Lines{"a1"});
   f.targets({"b.log"});
-  REQUIRE(component->configure(f.body));
+  REQUIRE(component->configure(f.body) == "");
   CHECK(f.take_in_time(1) == Lines{"b1"});
   f.write("a.log", "a2\n");
   f.targets({"a.log", "b.log"});
-  REQUIRE(component->configure(f.body));
+  REQUIRE(component->configure(f.body) == "");
   CHECK(f.take_in_time(1) == Lines{"a2"});
 }
 
@@ -309,7 +309,7 @@ TEST_CASE("loki.source.file: damaged positions restart as configured") {
   SECTION("from the end") {
     f.set("on_positions_file_error", "restart_from_end");
     const auto component = f.start();
-    while (f.world.metric("loki_source_file_files_active_total") != 1) std::this_thread::yield();
+    while (f.box.metric("loki_source_file_files_active_total") != 1) std::this_thread::yield();
     f.write("a.log", "2\n");
     CHECK(f.take_in_time(1) == Lines{"2"});
   }
@@ -342,14 +342,15 @@ TEST_CASE("loki.source.file: arguments that cannot work are refused") {
   f.set("on_positions_file_error", "panic");
   f.block("decompression", {attribute("enabled", true), attribute("format", "bz2")});
   const auto component = f.make();
-  CHECK_FALSE(component->configure(f.body));
-  CHECK(component->problems().find("bz2 is not supported") != std::string::npos);
+  CHECK(component->configure(f.body).find("bz2 is not supported") != std::string::npos);
+  CHECK(component->refused());
   f.body.blocks.clear();
-  CHECK_FALSE(component->configure(f.body));
-  CHECK(component->problems() == "encoding \"UTF-16\" is not supported\nunknown value \"panic\"\n");
+  CHECK(component->configure(f.body) ==
+        "encoding \"UTF-16\" is not supported\nunknown value \"panic\"");
+  CHECK(component->refused());
   f.set("encoding", "utf-8");
   f.set("on_positions_file_error", "skip");
-  CHECK(component->configure(f.body));
+  CHECK(component->configure(f.body) == "");
 }
 
 }  // namespace agent::source

@@ -2,10 +2,10 @@
 #include <fstream>
 
 #include "agent/component/relabel_args.h"
+#include "tests/support/component_box.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/journal_maker.h"
 #include "tests/support/log_collector.h"
-#include "tests/support/running_component.h"
 #include "tests/support/temp_dir.h"
 
 namespace agent::source {
@@ -37,9 +37,9 @@ std::vector<std::string> lines(int from, int to) {
 }
 
 struct Fixture {
-  TempDir dir;
   FakeClock clock{kNow};
-  World world{clock};
+  ComponentBox box{"loki.source.journal.x", clock};
+  const TempDir& dir = box.dir;
   std::shared_ptr<LogCollector> collector = std::make_shared<LogCollector>();
   lang::Body body;
 
@@ -51,12 +51,11 @@ struct Fixture {
     append_journal(dir / "journal/a.journal", entries);
   }
   std::unique_ptr<RunningComponent> make() {
-    return std::make_unique<RunningComponent>(world, loki_source_journal(), "loki.source.journal.x",
-                                              dir / "data");
+    return std::make_unique<RunningComponent>(box, loki_source_journal());
   }
   std::unique_ptr<RunningComponent> start() {
     auto component = make();
-    if (!component->configure(body)) FAIL(component->problems());
+    REQUIRE(component->configure(body) == "");
     component->start();
     return component;
   }
@@ -76,15 +75,15 @@ TEST_CASE("loki.source.journal: entries carry their time, the static labels and 
                       static_cast<std::int64_t>(kStart) * 1000, "line 0"},
                      {R"({host="h", job="loki.source.journal.x"})",
                       static_cast<std::int64_t>(kStart) * 1000 + 1'000'000, "line 1"}});
-    CHECK(component->health().state().healthy);
+    CHECK(f.box.health.state().healthy);
     CHECK(component->debug("last_read_unix_seconds") == "1699999000");
   }
-  CHECK(f.world.metric("loki_source_journal_target_lines_total") == -1);
+  CHECK(f.box.series("loki_source_journal_target_lines_total") == 0);
   f.body.attributes.back() =
       attribute("labels", lang::Value::Object{{"host", "h"}, {"job", "mine"}});
   const auto component = f.start();
   CHECK(f.collector->take(2).at(0).labels == R"({host="h", job="mine"})");
-  CHECK(f.world.metric("loki_source_journal_target_lines_total") == 2);
+  CHECK(f.box.metric("loki_source_journal_target_lines_total") == 2);
 }
 
 TEST_CASE("loki.source.journal: rules and matches choose and label the entries") {
@@ -113,9 +112,9 @@ TEST_CASE("loki.source.journal: arguments that cannot work are refused") {
   f.body.attributes.push_back(attribute("matches", "A=1 + B"));
   f.body.attributes.push_back(attribute("max_age", "-1h"));
   const auto component = f.make();
-  CHECK_FALSE(component->configure(f.body));
-  CHECK(component->problems() ==
-        "max_age must not be negative\n\"+\" is not a match\n\"B\" is not a match\n");
+  CHECK(component->configure(f.body) ==
+        "max_age must not be negative\n\"+\" is not a match\n\"B\" is not a match");
+  CHECK(component->refused());
 }
 
 TEST_CASE("loki.source.journal: a message that is missing and labels that are gone are counted") {
@@ -133,8 +132,8 @@ TEST_CASE("loki.source.journal: a message that is missing and labels that are go
   const auto component = f.start();
   CHECK(f.collector->take_text(1) == std::vector<std::string>{"keep me"});
   const std::string name = "loki_source_journal_target_parsing_errors_total";
-  CHECK(f.world.metric(name, {{"error", "no_message"}}) == 1);
-  CHECK(f.world.metric(name, {{"error", "empty_labels"}}) == 1);
+  CHECK(f.box.metric(name, {{"error", "no_message"}}) == 1);
+  CHECK(f.box.metric(name, {{"error", "empty_labels"}}) == 1);
 }
 
 TEST_CASE("loki.source.journal: format_as_json sends all fields, sorted") {
@@ -156,7 +155,7 @@ TEST_CASE("loki.source.journal: a line that is too long is cut and counted") {
   REQUIRE(got.size() == 1);
   CHECK(got[0].size() == 256 * 1024);
   CHECK(got[0].substr(got[0].size() - 12) == "x [line cut]");
-  CHECK(f.world.metric("loki_source_journal_target_cut_lines_total") == 1);
+  CHECK(f.box.metric("loki_source_journal_target_cut_lines_total") == 1);
 }
 
 TEST_CASE("loki.source.journal: max_age passes over old entries, at a resume too") {
@@ -219,7 +218,7 @@ TEST_CASE("loki.source.journal: entries that come back undelivered are read agai
   f.collector->set_mode(Mode::kSettle);
   f.collector->lose_held();
   CHECK(f.collector->take_text(3) == lines(0, 3));
-  CHECK(f.world.metric("loki_source_journal_rewinds_total") == 1);
+  CHECK(f.box.metric("loki_source_journal_rewinds_total") == 1);
   f.append(numbered(3, 4));
   CHECK(f.collector->take_text(1) == lines(3, 4));
 }
@@ -316,11 +315,11 @@ TEST_CASE("loki.source.journal: a folder that is not there makes it unhealthy un
   std::filesystem::remove(f.dir / "journal");
   const auto component = f.start();
   while (component->failed_runs() == 0) std::this_thread::yield();
-  CHECK_FALSE(component->health().state().healthy);
+  CHECK_FALSE(f.box.health.state().healthy);
   std::filesystem::create_directory(f.dir / "journal");
   f.append(numbered(0, 1));
   CHECK(f.collector->take_text(1) == lines(0, 1));
-  CHECK(component->health().state().healthy);
+  CHECK(f.box.health.state().healthy);
 }
 
 TEST_CASE("loki.source.journal: a change of arguments takes effect while it runs") {
@@ -330,7 +329,7 @@ TEST_CASE("loki.source.journal: a change of arguments takes effect while it runs
   CHECK(f.collector->take_text(2) == lines(0, 2));
   f.body.attributes.push_back(attribute("matches", "_SYSTEMD_UNIT=unit0.service"));
   f.body.attributes.push_back(attribute("labels", lang::Value::Object{{"job", "new"}}));
-  REQUIRE(component->configure(f.body));
+  REQUIRE(component->configure(f.body) == "");
   f.append(numbered(2, 4));
   const auto got = f.collector->take(1);
   REQUIRE(got.size() == 1);

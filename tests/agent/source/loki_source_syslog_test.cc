@@ -10,13 +10,12 @@
 #include "agent/component/relabel_args.h"
 #include "agent/io/socket.h"
 #include "tests/support/component_box.h"
+#include "tests/support/log_collector.h"
 
 namespace agent::source {
 component::Declaration loki_source_syslog();
 namespace {
 
-using component::ComponentBox;
-using component::KeepingReceiver;
 using lang::Value;
 
 FileDescriptor connect_to(const std::string& address, int type = SOCK_STREAM) {
@@ -35,34 +34,28 @@ using Options = std::vector<std::pair<std::string, Value>>;
 // A loki.source.syslog with one listener on a port of its own.
 struct Fixture {
   ComponentBox box{"loki.source.syslog.x"};
-  std::shared_ptr<KeepingReceiver> receiver = std::make_shared<KeepingReceiver>();
-  std::unique_ptr<component::Component> source = loki_source_syslog().make(box.host());
-  std::jthread thread;
+  std::shared_ptr<LogCollector> receiver = std::make_shared<LogCollector>();
+  RunningComponent source{box, loki_source_syslog()};
   lang::Body body;
 
   explicit Fixture(Options listener = {}) {
     listener.insert(listener.begin(), {"address", "127.0.0.1:0"});
     listener.emplace_back("labels", Value::Object{{"job", "kairos"}});
-    body = component::body_of({{"forward_to", component::receivers(receiver)}},
-                              {{"listener", component::body_of(std::move(listener))}});
+    body = body_of({{"forward_to", receivers(receiver)}},
+                   {{"listener", body_of(std::move(listener))}});
   }
   std::string start() {
-    const std::string problem = component::configure(*source, body);
-    if (problem.empty())
-      thread = std::jthread([this](const std::stop_token& stop) {
-        [[maybe_unused]] const auto result = dynamic_cast<component::Worker&>(*source).run(stop);
-      });
+    const std::string problem = source.configure(body);
+    if (problem.empty()) source.start();
     return problem;
   }
   std::string address() const {
-    component::DebugWriter writer;
-    source->debug_info(writer);
-    const std::string& text = writer.rows().front().second;
+    const std::string text = source.debug("listener");
     return text.substr(text.find(' ') + 1);
   }
   std::vector<std::string> lines() const {
     std::vector<std::string> out;
-    for (const auto& entry : receiver->seen()) out.push_back(entry.labels + " " + entry.line);
+    for (const auto& entry : receiver->seen()) out.push_back(entry.labels + " " + entry.text);
     return out;
   }
 };
@@ -151,7 +144,7 @@ TEST_CASE("loki.source.syslog: a change keeps listeners and connections that sta
   REQUIRE(f.receiver->wait_for(1));
   const std::string address = f.address();
   f.body.blocks.front().body.attributes.back().value = Value(Value::Object{{"job", "other"}});
-  REQUIRE(component::configure(*f.source, f.body).empty());
+  REQUIRE(f.source.configure(f.body).empty());
   CHECK(f.address() == address);
   REQUIRE(write_all(peer.get(), "<30>1 - h su - - - after\n"));
   REQUIRE(f.receiver->wait_for(2));

@@ -5,7 +5,8 @@
 
 #include "agent/component/component.h"
 #include "agent/wire/loki_push.h"
-#include "tests/support/component_bench.h"
+#include "tests/support/component_box.h"
+#include "tests/support/fake_clock.h"
 #include "tests/support/scripted_server.h"
 
 namespace agent::write {
@@ -15,8 +16,10 @@ component::Declaration loki_echo();
 
 using agent::attribute;
 using agent::block;
-using agent::ComponentBench;
+using agent::ComponentBox;
 using agent::Duration;
+using agent::FakeClock;
+using agent::RunningComponent;
 using agent::ScriptedServer;
 using agent::lang::Block;
 using agent::lang::Body;
@@ -48,35 +51,38 @@ std::vector<std::string> lines_of(const ScriptedServer::Request& request) {
   return lines;
 }
 
+struct WithClock {
+  FakeClock clock;
+};
+
 // A loki.write that runs.
-struct Bench : ComponentBench {
-  Bench() : ComponentBench("loki.write.test") {}
+struct Bench : WithClock, ComponentBox {
+  Bench() : ComponentBox("loki.write.test", clock) {}
   ~Bench() { stop(); }
 
   bool configure(std::vector<Block> blocks, std::vector<agent::lang::Attribute> attributes = {}) {
     Body body;
     body.blocks = std::move(blocks);
     body.attributes = std::move(attributes);
-    if (component == nullptr) component = agent::write::loki_write().make(host());
-    diagnostics = {};
-    auto commit = component->prepare(body, diagnostics);
-    if (!commit) return false;
-    (*commit)();
-    return true;
+    make();
+    problems = component->configure(body);
+    return !component->refused();
   }
-  void start() {
-    auto* worker = dynamic_cast<agent::component::Worker*>(component.get());
-    thread = std::jthread([this, worker](std::stop_token stop) {
-      (void)worker->run(stop);
-      ended = true;
-    });
+  void make() {
+    if (component == nullptr)
+      component = std::make_unique<RunningComponent>(*this, agent::write::loki_write());
   }
+  void start() { component->start(); }
   // Without `patience` the clock goes on meanwhile.
   void stop(bool patience = false) {
-    if (!thread.joinable()) return;
-    thread.request_stop();
-    if (!patience) advance_until([&] { return ended.load(); });
-    thread.join();
+    if (component == nullptr || !component->running()) return;
+    component->request_stop();
+    if (!patience) advance_until([&] { return component->ended(); });
+    component->stop();
+  }
+  bool advance_until(const std::function<bool()>& done,
+                     Duration step = std::chrono::milliseconds(20)) {
+    return clock.advance_until(done, step);
   }
   // Sends entries of one stream; the receipt's outcome lands in `delivered`.
   agent::Result<> send(const std::vector<std::string>& lines, std::int64_t time = 1,
@@ -109,10 +115,8 @@ struct Bench : ComponentBench {
   std::vector<std::pair<std::size_t, bool>> delivered;
   std::size_t outcomes = 0;
   std::stop_source sending;
-  std::atomic<bool> ended{false};
-  agent::lang::Diagnostics diagnostics;
-  std::unique_ptr<agent::component::Component> component;
-  std::jthread thread;
+  std::string problems;
+  std::unique_ptr<RunningComponent> component;
 };
 
 Block endpoint(const ScriptedServer& server, std::vector<agent::lang::Attribute> more = {},
@@ -559,7 +563,7 @@ TEST_CASE("loki.write: without a run() a receiver exists, and after its end it r
   std::shared_ptr<agent::component::LogReceiver> receiver;
   {
     Bench bench;
-    bench.component = agent::write::loki_write().make(bench.host());
+    bench.make();
     receiver = bench.receiver();
     REQUIRE(receiver != nullptr);
   }
@@ -571,9 +575,7 @@ TEST_CASE("loki.write: what cannot work is refused with a reason") {
   const auto errors = [&](std::vector<Block> blocks) {
     Bench bench;
     CHECK_FALSE(bench.configure(std::move(blocks)));
-    std::string out;
-    for (const auto& d : bench.diagnostics.all()) out += d.message + "\n";
-    return out;
+    return bench.problems;
   };
   CHECK_THAT(errors({block("endpoint", {})}), Catch::Contains("url"));
   CHECK_THAT(errors({block("endpoint", {attribute("url", "loki:3100")})}),
@@ -589,8 +591,9 @@ TEST_CASE("loki.write: what cannot work is refused with a reason") {
 }
 
 TEST_CASE("loki.echo: entries go to the log and are settled") {
-  ComponentBench bench("loki.echo.test");
-  const auto component = agent::write::loki_echo().make(bench.host());
+  FakeClock clock;
+  ComponentBox bench("loki.echo.test", clock);
+  const RunningComponent component(bench, agent::write::loki_echo());
   bool delivered = false;
   EntryBatch batch(Receipt([&](bool good) { delivered = good; }));
   agent::model::Entry entry;

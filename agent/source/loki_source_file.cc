@@ -20,6 +20,7 @@
 #include "agent/base/file.h"
 #include "agent/component/component.h"
 #include "agent/component/path_targets.h"
+#include "agent/io/crc32c.h"
 #include "agent/io/file_tail.h"
 #include "agent/io/file_watch.h"
 #include "agent/io/inflate_tail.h"
@@ -44,6 +45,7 @@ constexpr std::size_t kBatchBytes = 1U << 20;
 constexpr std::size_t kBatchLines = 8192;
 constexpr Duration kSafetyPoll = seconds(30);
 constexpr Duration kUnsettledWait = milliseconds(200);
+constexpr Duration kBegunPause = milliseconds(100);  // between saves of new files
 constexpr Duration kPostponed = seconds(1);
 constexpr Duration kLongestPostponed = seconds(5);
 constexpr Duration kForget = std::chrono::hours(24);
@@ -186,6 +188,7 @@ struct Setup {
 // One file name that is read, whatever file has it.
 struct Tail {
   std::string path;
+  std::uint64_t folder = 0;  // a hash: inodes are unique within one only
   io::FileWatch::Id id = 0;
   std::vector<model::LabelSet> labels;  // of each target that names the file
   std::unique_ptr<io::LineReader> reader;
@@ -341,6 +344,7 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
       if (tail == nullptr) {
         tail = std::make_unique<Tail>();
         tail->path = path;
+        tail->folder = std::uint64_t{io::crc32c(path.substr(0, path.rfind('/') + 1))} << 32U;
         tail->id = next_id_++;
         tail->poll = setup_->poll_min;
         tail->look_at = host_.clock.mono();
@@ -649,10 +653,15 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
     next_look_ = std::min(next_look_, at);
   }
 
+  // What times_ knows a file by, under each of its names in the folder.
+  static std::uint64_t times_key(const Tail& tail, std::uint64_t inode) {
+    return inode ^ tail.folder;
+  }
+
   // The file is deleted and all of it was delivered: another one of this name is read from its
   // start.
   void forget(Tail& tail) {
-    delivered_[tail.settled->inode] = kWhole;
+    delivered_[times_key(tail, tail.settled->inode)] = kWhole;
     tail.settled.reset();
     positions_.erase(tail.path);
     unsaved_ = true;
@@ -674,7 +683,8 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
     placed_.clear();
     for (const std::string_view line : lines_.lines)
       placed_.push_back({begin + static_cast<std::uint64_t>(line.data() - lines_.begin), line});
-    times_.give(lines_.after.inode, lines_.after.offset, placed_, host_.clock.wall_ns(), given_);
+    times_.give(times_key(tail, lines_.after.inode), lines_.after.offset, placed_,
+                host_.clock.wall_ns(), given_);
     for (const model::LabelSet& labels : tail.labels)
       for (std::size_t i = 0; i < placed_.size(); ++i)
         batch.entries.push_back({labels, given_[i], placed_[i].text, {}});
@@ -697,6 +707,7 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
       batch.settle();
       return;
     }
+    save_begun();
     if (auto written = times_.write(); !written)
       host_.log.limited(Level::kWarn, "times of lines were not saved",
                         {{"err", written.error().message}});
@@ -714,20 +725,32 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
       const auto finished = finished_.find({tail.reader->file().device, inode});
       const FilePlace& end = finished == finished_.end() ? *tail.settled : finished->second.end;
       positions_.set(std::string(kFinishedKey) + std::to_string(inode), end.text());
-      delivered_[inode] = kWhole;
+      delivered_[times_key(tail, inode)] = kWhole;
     }
-    delivered_[place.inode] = place.offset;
+    delivered_[times_key(tail, place.inode)] = place.offset;
     tail.settled = place;
     const std::string text = place.text();
-    // To start at the beginning is what happens without a position too. A save less here leaves
-    // room for the first one that tells of a delivery: they come at most once a second.
+    // A beginning is stored by save_begun() and leaves this second's save to the first delivery.
     const bool beginning =
         place.offset == 0 && !setup_->tail_from_end && positions_.damaged_lines() == 0;
-    if (!beginning && positions_.get(tail.path) != text) unsaved_ = true;
+    if (positions_.get(tail.path) != text) (beginning ? begun_ : unsaved_) = true;
     positions_.set(tail.path, text);
   }
 
+  // Which file was begun is stored before its lines go on: rotated while we are down, it would not
+  // be found again.
+  void save_begun() {
+    const Mono now = host_.clock.mono();
+    if (!begun_ || now < save_begun_at_) return;
+    save_begun_at_ = now + kBegunPause;
+    if (auto saved = positions_.save(); !saved)
+      host_.log.limited(Level::kWarn, "the positions were not saved",
+                        {{"err", saved.error().message}});
+    begun_ = positions_.unsaved();
+  }
+
   void store_settled() {
+    save_begun();
     unsettled_ = false;
     std::size_t kept = 0;
     for (Tail* tail : outstanding_) {
@@ -763,7 +786,7 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
 
   // Of lines whose delivery the stored positions know.
   void forget_times() {
-    for (const auto& [inode, offset] : delivered_) times_.forget(inode, offset);
+    for (const auto& [file, offset] : delivered_) times_.forget(file, offset);
     delivered_.clear();
     if (auto compacted = times_.compact(); !compacted)
       host_.log.limited(Level::kWarn, "times of lines were not saved",
@@ -824,12 +847,15 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
   io::FileWatch::Id next_id_ = 1;
   std::vector<ReadTimes::Line> placed_;
   std::vector<std::int64_t> given_;
-  std::unordered_map<std::uint64_t, std::uint64_t> delivered_;  // inode -> offset, not saved yet
+  std::unordered_map<std::uint64_t, std::uint64_t>
+      delivered_;  // times_key -> offset, not saved yet
   Mono sync_at_{};
   Mono next_look_{};
   Mono start_at_{};  // when a file is to be begun
   Mono prune_at_{};
   int rewinds_ = 0;
+  Mono save_begun_at_{};
+  bool begun_ = false;  // a file whose beginning is not stored
   bool unsaved_ = false;
   bool unsettled_ = false;
   bool first_start_ = true;

@@ -1,7 +1,8 @@
 // The log: records of 40 bytes in the machine's byte order,
-//   inode u64, begin u64, end u64, time_ns i64, print u32, crc u32
+//   file u64, begin u64, end u64, time_ns i64, print u32, crc u32
 // where print is the CRC32C of the first bytes of the line at begin, and crc that of the record
-// before it. Reading ends at the first record that is not whole.
+// before it; or, with begin = end and time_ns = 0, all of the file below begin was delivered.
+// Reading ends at the first record that is not whole.
 #include "agent/source/read_times.h"
 
 #include <fcntl.h>
@@ -10,6 +11,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <limits>
 #include <system_error>
 #include <utility>
 
@@ -23,6 +25,10 @@ constexpr std::size_t kPrinted = 256;        // bytes of a line
 constexpr std::size_t kMaxSpans = 1U << 18;  // more are forgotten: the files they are of are gone
 constexpr std::uint64_t kCompactFrom = 1U << 20;  // bytes
 constexpr std::size_t kMaxLog = 64U << 20;
+// The clock was set back by more than this: new lines get its time, be it before that of others.
+constexpr std::int64_t kSetBack = 10'000'000'000;
+constexpr std::uint64_t kMaxSpanBytes = 1U << 30;  // far above any read
+constexpr std::int64_t kLatest = std::numeric_limits<std::int64_t>::max() / 2;
 
 template <class T>
 void put(std::string& out, T value) {
@@ -49,7 +55,7 @@ ReadTimes::ReadTimes(std::filesystem::path log) : path_(std::move(log)) {
   for (std::size_t at = 0; at + kRecord <= text->size(); at += kRecord) {
     const std::string_view record(text->data() + at, kRecord);
     const char* field = record.data();
-    const auto inode = take<std::uint64_t>(field);
+    const auto key = take<std::uint64_t>(field);
     Span span;
     span.begin = take<std::uint64_t>(field);
     span.end = take<std::uint64_t>(field);
@@ -57,16 +63,22 @@ ReadTimes::ReadTimes(std::filesystem::path log) : path_(std::move(log)) {
     span.print = take<std::uint32_t>(field);
     const bool whole =
         take<std::uint32_t>(field) == io::crc32c(record.substr(0, kRecord - sizeof(std::uint32_t)));
-    if (!whole || span.begin >= span.end) break;
+    if (!whole || span.begin > span.end || span.end - span.begin > kMaxSpanBytes ||
+        span.time_ns < 0 || span.time_ns > kLatest)
+      break;
     size_ = at + kRecord;
-    add(inode, span);
+    if (span.begin == span.end) {
+      remove(key, span.begin);
+      continue;
+    }
+    add(key, span);
     last_ns_ = std::max(last_ns_, span.time_ns + static_cast<std::int64_t>(span.end - span.begin));
   }
 }
 
-void ReadTimes::record(std::uint64_t inode, const Span& span, std::string& out) {
+void ReadTimes::record(std::uint64_t file, const Span& span, std::string& out) {
   const std::size_t begin = out.size();
-  put(out, inode);
+  put(out, file);
   put(out, span.begin);
   put(out, span.end);
   put(out, span.time_ns);
@@ -75,12 +87,12 @@ void ReadTimes::record(std::uint64_t inode, const Span& span, std::string& out) 
 }
 
 // A span replaces what was known of its bytes and of those after it.
-void ReadTimes::add(std::uint64_t inode, const Span& span) {
+void ReadTimes::add(std::uint64_t file, const Span& span) {
   if (count_ >= kMaxSpans) {
     files_.clear();
     count_ = 0;
   }
-  Spans& spans = files_[inode];
+  Spans& spans = files_[file];
   while (!spans.empty() && spans.back().end > span.begin) {
     spans.pop_back();
     --count_;
@@ -89,11 +101,11 @@ void ReadTimes::add(std::uint64_t inode, const Span& span) {
   ++count_;
 }
 
-void ReadTimes::give(std::uint64_t inode, std::uint64_t end, const std::vector<Line>& lines,
+void ReadTimes::give(std::uint64_t file, std::uint64_t end, const std::vector<Line>& lines,
                      std::int64_t now_ns, std::vector<std::int64_t>& times) {
   times.clear();
-  const auto file = files_.find(inode);
-  const Spans* known = file == files_.end() ? nullptr : &file->second;
+  const auto found = files_.find(file);
+  const Spans* known = found == files_.end() ? nullptr : &found->second;
   std::size_t next = 0;
   if (known != nullptr && !lines.empty()) {
     const auto first =
@@ -113,26 +125,26 @@ void ReadTimes::give(std::uint64_t inode, std::uint64_t end, const std::vector<L
     times.push_back(time_in(span, lines[i].offset));
   }
   if (i == lines.size()) return;
-  const Span span{lines[i].offset, std::max(end, lines.back().offset + 1),
-                  std::max(now_ns, last_ns_ + 1), print_of(lines[i].text)};
+  const std::int64_t time = last_ns_ - now_ns > kSetBack ? now_ns : std::max(now_ns, last_ns_ + 1);
+  const Span span{lines[i].offset, std::max(end, lines.back().offset + 1), time,
+                  print_of(lines[i].text)};
   last_ns_ = time_in(span, span.end);
   for (; i < lines.size(); ++i) times.push_back(time_in(span, lines[i].offset));
-  add(inode, span);
-
-  record(inode, span, unwritten_);
+  add(file, span);
+  record(file, span, unwritten_);
 }
 
 Result<> ReadTimes::open() {
-  if (file_) return {};
+  if (log_) return {};
   std::error_code ignored;
   std::filesystem::create_directories(path_.parent_path(), ignored);
-  file_.reset(::open(path_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!file_) return fail_errno("open " + path_.string(), errno);
+  log_.reset(::open(path_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!log_) return fail_errno("open " + path_.string(), errno);
   // What stands after the last whole record goes.
-  if (::ftruncate(file_.get(), static_cast<off_t>(size_)) != 0 ||
-      ::lseek(file_.get(), static_cast<off_t>(size_), SEEK_SET) < 0) {
+  if (::ftruncate(log_.get(), static_cast<off_t>(size_)) != 0 ||
+      ::lseek(log_.get(), static_cast<off_t>(size_), SEEK_SET) < 0) {
     const int number = errno;
-    file_.reset();
+    log_.reset();
     return fail_errno("truncate " + path_.string(), number);
   }
   return {};
@@ -142,42 +154,47 @@ Result<> ReadTimes::write() {
   if (unwritten_.empty()) return {};
   const std::string records = std::exchange(unwritten_, {});
   if (auto opened = open(); !opened) return opened;
-  if (auto written = write_all(file_.get(), records); !written) {
-    file_.reset();  // opened anew, it is cut to its whole records
+  if (auto written = write_all(log_.get(), records); !written) {
+    log_.reset();  // opened anew, it is cut to its whole records
     return fail(std::move(written.error()).within("write " + path_.string()));
   }
   size_ += records.size();
   return {};
 }
 
-void ReadTimes::forget(std::uint64_t inode, std::uint64_t offset) {
-  const auto file = files_.find(inode);
-  if (file == files_.end()) return;
-  Spans& spans = file->second;
+bool ReadTimes::remove(std::uint64_t file, std::uint64_t offset) {
+  const auto found = files_.find(file);
+  if (found == files_.end()) return false;
+  Spans& spans = found->second;
   const auto keep = std::find_if(spans.begin(), spans.end(),
                                  [offset](const Span& span) { return span.end > offset; });
+  if (keep == spans.begin()) return false;
   count_ -= static_cast<std::size_t>(keep - spans.begin());
   spans.erase(spans.begin(), keep);
-  if (spans.empty()) files_.erase(file);
+  if (spans.empty()) files_.erase(found);
+  return true;
+}
+
+void ReadTimes::forget(std::uint64_t file, std::uint64_t offset) {
+  if (remove(file, offset)) record(file, {offset, offset, 0, 0}, unwritten_);
 }
 
 Result<> ReadTimes::compact() {
-  if (size_ == 0 || (count_ > 0 && (size_ < kCompactFrom || size_ < 2 * count_ * kRecord)))
-    return {};
-  if (count_ > 0) {
-    // The spans that are left, those not yet written among them.
-    unwritten_.clear();
-    std::string records;
-    for (const auto& [inode, spans] : files_)
-      for (const Span& span : spans) record(inode, span, records);
-    if (auto written = write_file_atomic(path_, records); !written) return written;
-    file_.reset();
-    size_ = records.size();
-    return {};
+  if (count_ > 0 && (size_ < kCompactFrom || size_ < 2 * count_ * kRecord)) return write();
+  unwritten_.clear();  // the spans left are among those written below
+  if (size_ == 0) return {};
+  if (count_ == 0) {
+    size_ = 0;
+    log_.reset();
+    return open();
   }
-  size_ = 0;
-  file_.reset();
-  return open();
+  std::string records;
+  for (const auto& [file, spans] : files_)
+    for (const Span& span : spans) record(file, span, records);
+  if (auto written = write_file_atomic(path_, records); !written) return written;
+  log_.reset();
+  size_ = records.size();
+  return {};
 }
 
 }  // namespace agent::source

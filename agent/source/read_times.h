@@ -4,8 +4,11 @@
 //
 // A read of the bytes [begin, end) of a file is one span with one time; a line's time is the span's
 // plus its distance from the span's begin in nanoseconds, which is the same however the bytes are
-// cut into reads the next time. Spans are appended to a log before their lines are passed on. Owned
-// by a source, one thread. A damaged or missing log costs recognised repetitions, nothing else.
+// cut into reads the next time. Spans are appended to a log before their lines are passed on, and
+// so is what was delivered, lest a later file with a forgotten one's key gets its times. `file` is
+// any number that stays the file's own over restarts. Nothing is synced: a kill keeps what was
+// written. Owned by a source, one thread. A damaged or missing log costs recognised repetitions,
+// nothing else.
 #pragma once
 
 #include <cstddef>
@@ -30,16 +33,16 @@ class ReadTimes {
     std::uint64_t offset = 0;
     std::string_view text;
   };
-  // The times of `lines`, ascending by offset, of a read of `inode` that reached `end`. New lines
-  // get times after `now` and after all times given before.
-  void give(std::uint64_t inode, std::uint64_t end, const std::vector<Line>& lines,
+  // The times of `lines`, ascending by offset, of a read of `file` that reached `end`. New lines
+  // get times after `now` and after all times given before, unless the clock was set back.
+  void give(std::uint64_t file, std::uint64_t end, const std::vector<Line>& lines,
             std::int64_t now_ns, std::vector<std::int64_t>& times);
 
   // Brings what was given since the last call into the log.
   Result<> write();
 
   // All below `offset` is delivered, and the source's position says so on disk.
-  void forget(std::uint64_t inode, std::uint64_t offset);
+  void forget(std::uint64_t file, std::uint64_t offset);
   // Makes the log small again where that is cheap; after forget().
   Result<> compact();
 
@@ -50,16 +53,17 @@ class ReadTimes {
     std::uint64_t begin = 0;
     std::uint64_t end = 0;
     std::int64_t time_ns = 0;
-    std::uint32_t print = 0;  // of the line at `begin`: another file may have got the inode
+    std::uint32_t print = 0;  // of the line at `begin`: another file may have got the key
   };
   using Spans = std::vector<Span>;
 
-  static void record(std::uint64_t inode, const Span& span, std::string& out);
-  void add(std::uint64_t inode, const Span& span);
+  static void record(std::uint64_t file, const Span& span, std::string& out);
+  void add(std::uint64_t file, const Span& span);
+  bool remove(std::uint64_t file, std::uint64_t offset);
   Result<> open();
 
   std::filesystem::path path_;
-  FileDescriptor file_;
+  FileDescriptor log_;
   std::uint64_t size_ = 0;  // of the log
   std::unordered_map<std::uint64_t, Spans> files_;
   std::size_t count_ = 0;

@@ -167,6 +167,88 @@ TEST_CASE("loki.source.file: lines that come back undelivered are read again, ro
   CHECK(f.box.metric("loki_source_file_rewinds_total") == 1);
 }
 
+TEST_CASE("loki.source.file: a line that is read again after a kill has the time it had") {
+  Fixture f;
+  std::filesystem::create_directory(f.dir / "other");
+  f.targets({"a.log", "other/b.log"});
+  std::map<std::string, std::int64_t> first;  // line -> time
+  std::size_t repeats = 0;
+  // Takes lines until all `count` written so far were seen.
+  const auto take = [&](std::size_t count) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    std::set<std::string> seen;
+    while (seen.size() < count && std::chrono::steady_clock::now() < end) {
+      for (const auto& line : f.collector->take(0)) {
+        seen.insert(line.text);
+        const auto [it, fresh] = first.emplace(line.text, line.time_ns);
+        INFO(line.text);
+        CHECK(it->second == line.time_ns);
+        repeats += fresh ? 0 : 1;
+      }
+      f.clock.advance(std::chrono::milliseconds(100));
+      std::this_thread::yield();
+    }
+    CHECK(seen.size() == count);
+  };
+  const auto write_some = [&](const std::string& name, int from) {
+    std::string text;
+    for (int i = from; i < from + 2000; ++i)
+      text += name + " " + std::to_string(i) + std::string(200, 'x') + "\n";
+    f.write(name, text);
+  };
+  f.collector->set_mode(Mode::kHold);
+  for (int life = 0; life < 4; ++life) {
+    write_some("a.log", life * 4000);
+    write_some("other/b.log", life * 4000);
+    // Nothing of what was held is settled, and nothing is flushed.
+    const auto component = f.start();
+    take(static_cast<std::size_t>(life) * 8000 + 4000);
+    write_some("a.log", life * 4000 + 2000);
+    write_some("other/b.log", life * 4000 + 2000);
+    take(4000);
+    if (life == 1) f.rename("a.log", "a.log.1");
+    if (life == 1) f.write("a.log", "");
+  }
+  CHECK(repeats == (8000 + 16000 + 24000));
+  f.collector->set_mode(Mode::kSettle);
+  f.collector->lose_held();
+  const auto component = f.start();
+  take(32'000);
+  component->shut_down();
+  CHECK(std::filesystem::file_size(f.dir / "data" / "times") == 0);
+}
+
+TEST_CASE("loki.source.file: a line that comes back undelivered has the time it had") {
+  Fixture f;
+  f.write("a.log", "1\n2\n");
+  f.targets({"a.log"});
+  f.collector->set_mode(Mode::kHold);
+  const auto component = f.start();
+  const auto held = f.collector->take(2);
+  f.clock.advance(std::chrono::seconds(5));
+  f.write("a.log", "3\n");
+  f.collector->set_mode(Mode::kSettle);
+  f.collector->lose_held();
+  std::vector<LogCollector::Line> again;
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (again.size() < 3 && std::chrono::steady_clock::now() < end) {
+    for (auto& line : f.collector->take(0))
+      if (again.empty() || line.text != again.back().text) again.push_back(std::move(line));
+    f.clock.advance(std::chrono::milliseconds(100));
+    std::this_thread::yield();
+  }
+  REQUIRE(again.size() >= 3);
+  const auto of = [&](const std::string& text) {
+    const auto it = std::find_if(again.begin(), again.end(),
+                                 [&](const auto& line) { return line.text == text; });
+    REQUIRE(it != again.end());
+    return it->time_ns;
+  };
+  CHECK(of("1") == held[0].time_ns);
+  CHECK(of("2") == held[1].time_ns);
+  CHECK(of("3") > held[1].time_ns);
+}
+
 TEST_CASE("loki.source.file: a kill at any batch loses nothing, while the file is rotated") {
   Fixture f;
   f.targets({"a.log"});

@@ -103,6 +103,35 @@ TEST_CASE("read times: a torn or damaged log costs only what comes after the dam
   CHECK(ReadTimes(dir / "garbage").spans() == 0);
 }
 
+TEST_CASE("read times: what was delivered stays forgotten when the log is read again") {
+  TempDir dir;
+  {
+    ReadTimes times(dir / "times");
+    give(times, 1, 4, {{0, "abc"}}, 1000);
+    give(times, 2, 4, {{0, "abc"}}, 2000);
+    REQUIRE(times.write());
+    times.forget(1, 4);
+    REQUIRE(times.compact());
+  }
+  // Another file has the first one's key and begins like it.
+  ReadTimes times(dir / "times");
+  CHECK(times.spans() == 1);
+  CHECK(give(times, 1, 4, {{0, "abc"}}, 9000) == Times{9000});
+  CHECK(give(times, 2, 4, {{0, "abc"}}, 9000) == Times{2000});
+}
+
+TEST_CASE("read times: times ascend over small steps of the clock and follow it over great ones") {
+  TempDir dir;
+  ReadTimes times(dir / "times");
+  constexpr std::int64_t kSecond = 1'000'000'000;
+  const std::int64_t start = 1000 * kSecond;
+  CHECK(give(times, 1, 4, {{0, "abc"}}, start) == Times{start});
+  CHECK(give(times, 1, 8, {{4, "def"}}, start - kSecond) == Times{start + 5});
+  CHECK(give(times, 1, 12, {{8, "ghi"}}, start - 60 * kSecond) == Times{start - 60 * kSecond});
+  CHECK(give(times, 1, 12, {{0, "abc"}, {4, "def"}, {8, "ghi"}}, start) ==
+        Times{start, start + 5, start - 60 * kSecond});
+}
+
 TEST_CASE("read times: a log that cannot be written is told of and goes on in memory") {
   TempDir dir;
   std::ofstream(dir / "file") << "x";

@@ -5,10 +5,8 @@ PRESET ?= release
 BUILD := build/$(PRESET)
 # A clone shares the user's compiler cache with every other checkout.
 export CCACHE_MAXSIZE ?= 5G
-# Debian's own interpreter has the packages of packages.txt; another one may come first in PATH.
-PYTHON := /usr/bin/python3
 
-.PHONY: build test demo demo-down bench reference fmt tidy clean packages-%
+.PHONY: build test demo demo-down bench reference fmt tidy clean
 
 build: packages-build
 	cmake --preset $(PRESET)
@@ -37,12 +35,12 @@ bench: packages-build
 reference: build
 	$(BUILD)/tests/reference update docs/reference
 
-fmt:
+fmt: packages-test
 	git ls-files '*.cc' '*.h' | xargs clang-format -i
 
 # clang-tidy on the sources that differ from SINCE.
 SINCE ?= HEAD~1
-tidy: build
+tidy: packages-test build
 	git diff --name-only --diff-filter=d $(SINCE) -- '*.cc' | xargs -r clang-tidy -p $(BUILD) --quiet
 
 clean:

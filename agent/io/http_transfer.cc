@@ -190,6 +190,7 @@ Result<> HttpTransfer::prepare(const HttpOptions& options, const HttpRequest& re
                    options.http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1);
   curl_easy_setopt(easy, CURLOPT_USERAGENT, options.user_agent.c_str());
   if (request.accept_compressed) curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip, deflate");
+  unix_socket_ = options.unix_socket;
   if (!options.unix_socket.empty())
     curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, options.unix_socket.c_str());
 
@@ -319,6 +320,14 @@ Result<> HttpTransfer::outcome(int code) const {
     case CURLE_SSL_CACERT_BADFILE:
       kind = ErrorCode::kPermission;
       break;
+    case CURLE_COULDNT_CONNECT: {
+      // libcurl names the URL's host and port, which nobody dialled.
+      if (unix_socket_.empty()) break;
+      long number = 0;
+      curl_easy_getinfo(easy_, CURLINFO_OS_ERRNO, &number);
+      return fail(kind, what_ + ": connect to " + unix_socket_ + ": " +
+                            (number != 0 ? errno_text(static_cast<int>(number)) : "failed"));
+    }
     case CURLE_OPERATION_TIMEDOUT:
       return fail(ErrorCode::kUnavailable, what_ + ": timed out: " + error_.c_str());
     default:

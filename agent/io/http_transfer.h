@@ -60,6 +60,7 @@ class HttpTransfer {
   void* proxy_headers_ = nullptr;
   void* connect_to_ = nullptr;
   std::string what_;  // "GET <url>"
+  std::string unix_socket_;
   std::string error_;
   HttpHeaders headers_;
   std::size_t header_bytes_ = 0;

@@ -184,6 +184,13 @@ TEST_CASE("http client: speaks over a unix socket") {
     CHECK(server.requests().at(0).target == "/_ping");
   }
   std::filesystem::remove(path);
+  HttpOptions options;
+  options.unix_socket = path;
+  HttpClient client(options);
+  const auto gone = client.send(get("http://localhost/_ping"), {});
+  REQUIRE_FALSE(gone);
+  CHECK(gone.error().message ==
+        "GET http://localhost/_ping: connect to " + path.string() + ": No such file or directory");
 }
 
 TEST_CASE("http client: sends basic or bearer authentication, from a file if so told") {

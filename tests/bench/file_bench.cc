@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "agent/io/file_tail.h"
+#include "tests/bench/counting_sink.h"
 #include "tests/support/component_box.h"
 #include "tests/support/log_collector.h"
 #include "tests/support/temp_dir.h"
@@ -46,27 +47,6 @@ void read_and_split(benchmark::State& state) {
 }
 BENCHMARK(read_and_split)->Unit(benchmark::kMillisecond);
 
-// Counts and settles.
-class Sink final : public component::LogReceiver {
- public:
-  Result<> consume(model::EntryBatch batch, std::stop_token) override {
-    MutexLock lock(mutex_);
-    count_ += batch.entries.size();
-    batch.settle();
-    changed_.notify_all();
-    return {};
-  }
-  void wait(std::size_t count) {
-    MutexLock lock(mutex_);
-    changed_.wait(lock, [&]() NO_THREAD_SAFETY_ANALYSIS { return count_ >= count; });
-  }
-
- private:
-  Mutex mutex_;
-  Condition changed_;
-  std::size_t count_ GUARDED_BY(mutex_) = 0;
-};
-
 void source_file(benchmark::State& state) {
   const TempDir dir;
   write_log(dir / "a.log");
@@ -74,7 +54,7 @@ void source_file(benchmark::State& state) {
   std::size_t run = 0;
   for (auto _ : state) {
     ComponentBox box("loki.source.file.x", clock);
-    const auto sink = std::make_shared<Sink>();
+    const auto sink = std::make_shared<CountingSink>();
     RunningComponent component(box, source::loki_source_file());
     ++run;
     lang::Body body;
@@ -112,7 +92,7 @@ void idle_files(benchmark::State& state) {
   SystemClock clock;
   for (auto _ : state) {
     ComponentBox box("loki.source.file.x", clock);
-    const auto sink = std::make_shared<Sink>();
+    const auto sink = std::make_shared<CountingSink>();
     const std::size_t before = resident_bytes();
     RunningComponent component(box, source::loki_source_file());
     lang::Body body;

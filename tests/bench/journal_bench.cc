@@ -5,6 +5,7 @@
 
 #include "agent/component/relabel_args.h"
 #include "agent/io/journal.h"
+#include "tests/bench/counting_sink.h"
 #include "tests/support/component_box.h"
 #include "tests/support/journal_maker.h"
 #include "tests/support/temp_dir.h"
@@ -74,27 +75,6 @@ void read_journal(benchmark::State& state) {
 }
 BENCHMARK(read_journal)->Unit(benchmark::kMillisecond);
 
-// Counts and settles.
-class Sink final : public component::LogReceiver {
- public:
-  Result<> consume(model::EntryBatch batch, std::stop_token) override {
-    MutexLock lock(mutex_);
-    count_ += batch.entries.size();
-    batch.settle();
-    changed_.notify_all();
-    return {};
-  }
-  void wait(std::size_t count) {
-    MutexLock lock(mutex_);
-    changed_.wait(lock, [&]() NO_THREAD_SAFETY_ANALYSIS { return count_ >= count; });
-  }
-
- private:
-  Mutex mutex_;
-  Condition changed_;
-  std::size_t count_ GUARDED_BY(mutex_) = 0;
-};
-
 // The whole of loki.source.journal with four labels by rules, up to a receiver that settles.
 void source_journal(benchmark::State& state) {
   const TempDir dir;
@@ -116,7 +96,7 @@ void source_journal(benchmark::State& state) {
   std::size_t run = 0;
   for (auto _ : state) {
     ComponentBox box("loki.source.journal.x", clock);
-    const auto sink = std::make_shared<Sink>();
+    const auto sink = std::make_shared<CountingSink>();
     RunningComponent component(box, source::loki_source_journal());
     ++run;
     lang::Body body;

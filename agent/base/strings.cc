@@ -1,6 +1,9 @@
 #include "agent/base/strings.h"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
 
 namespace agent {
 namespace {
@@ -161,6 +164,30 @@ std::string to_hex(std::string_view bytes) {
     out.push_back(kHex[static_cast<unsigned char>(c) >> 4]);
     out.push_back(kHex[static_cast<unsigned char>(c) & 15]);
   }
+  return out;
+}
+
+void append_number(std::string& out, double value) {
+  if (std::isnan(value)) {
+    out += "NaN";
+    return;
+  }
+  if (std::isinf(value)) {
+    out += value > 0 ? "+Inf" : "-Inf";
+    return;
+  }
+  // Go writes an exponent below -4 and from 6 on.
+  const double size = std::fabs(value);
+  const bool plain = value == 0 || (size >= 1e-4 && size < 1e6);
+  std::array<char, 64> buffer;
+  const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value,
+                                 plain ? std::chars_format::fixed : std::chars_format::scientific);
+  out.append(buffer.data(), end.ptr);
+}
+
+std::string format_number(double value) {
+  std::string out;
+  append_number(out, value);
   return out;
 }
 

@@ -22,5 +22,9 @@ std::size_t edit_distance(std::string_view a, std::string_view b);
 // The candidate nearest to `name` when it is near enough to be a slip of the pen, else "".
 std::string_view nearest(std::string_view name, std::span<const std::string_view> candidates);
 std::string to_hex(std::string_view bytes);
+// The shortest text that reads back as `value`, in the form that Prometheus' tools write (Go's
+// 'g'): 0.1, 100000, 1e+06, +Inf, NaN.
+void append_number(std::string& out, double value);
+std::string format_number(double value);
 
 }  // namespace agent

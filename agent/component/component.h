@@ -20,6 +20,7 @@
 #include "agent/base/log.h"
 #include "agent/base/mutex.h"
 #include "agent/base/result.h"
+#include "agent/component/collector.h"
 #include "agent/component/metrics.h"
 #include "agent/component/schema.h"
 #include "agent/lang/body.h"
@@ -64,8 +65,9 @@ struct Host {
   std::string id;  // "loki.source.journal.systemd"
   model::Interner& labels;
   Clock& clock;
-  Log log;          // carries component_id
-  Metrics metrics;  // series carry component_id and component_path
+  Log log;                // carries component_id
+  Metrics metrics;        // series carry component_id and component_path
+  Collectors collectors;  // an exporter adds itself, a scrape asks them
   Health& health;
   std::filesystem::path data_dir;  // of this component alone; made on first use
   Publisher exports;

@@ -69,6 +69,10 @@ template <>
 struct CapsuleName<LogReceiver> {
   static constexpr std::string_view kName = "LogsReceiver";
 };
+template <>
+struct CapsuleName<MetricsReceiver> {
+  static constexpr std::string_view kName = "MetricsReceiver";
+};
 
 template <class T>
 lang::Value capsule(std::shared_ptr<T> object) {

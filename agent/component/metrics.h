@@ -1,6 +1,6 @@
-// The agent's own metrics. A component asks its Metrics for counters and gauges once and keeps the
-// handles; the series carry component_id and component_path and go when the last handle of them
-// goes. Thread-safe; adding is one atomic.
+// The agent's own metrics. A component asks its Metrics for counters, gauges and histograms once
+// and keeps the handles; the series carry component_id and component_path and go when the last
+// handle of them goes. Thread-safe; adding is one atomic, observing a few.
 #pragma once
 
 #include <atomic>
@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "agent/model/metric_family.h"
@@ -33,6 +34,25 @@ class Metric {
 using Counter = std::shared_ptr<Metric>;
 using Gauge = std::shared_ptr<Metric>;
 
+// How often observed values were at most each bound, their number and their sum. A collection while
+// others observe may see one of these a value ahead of another.
+class Distribution {
+ public:
+  explicit Distribution(std::vector<double> bounds);  // rising; +Inf is added
+  void observe(double value);
+  // Per bound, +Inf last: values at most that bound, those of lower bounds included.
+  std::vector<std::pair<double, double>> buckets() const;
+  double sum() const { return sum_.value(); }
+
+ private:
+  std::vector<double> bounds_;
+  std::vector<std::atomic<std::uint64_t>> counts_;  // one more than bounds_
+  Metric sum_;
+};
+using Histogram = std::shared_ptr<Distribution>;
+// Seconds, from 5 ms to 10 s: what Prometheus' clients take by default.
+std::vector<double> default_buckets();
+
 // A cheap, copyable handle on the process's metrics plus the labels that each series of this part
 // carries.
 class Metrics {
@@ -46,6 +66,8 @@ class Metrics {
   // `help` one sentence.
   Counter counter(std::string_view name, std::string_view help, model::Labels labels = {}) const;
   Gauge gauge(std::string_view name, std::string_view help, model::Labels labels = {}) const;
+  Histogram histogram(std::string_view name, std::string_view help, std::vector<double> bounds,
+                      model::Labels labels = {}) const;
 
   // Asked at every collect(), for figures that exist anyway (queue lengths). Lives as long as the
   // returned handle.
@@ -57,8 +79,9 @@ class Metrics {
 
  private:
   struct Store;
-  std::shared_ptr<Metric> series(model::MetricFamily::Type type, std::string_view name,
-                                 std::string_view help, model::Labels labels) const;
+  template <class Value, class Make>
+  std::shared_ptr<Value> series(model::MetricType type, std::string_view name,
+                                std::string_view help, model::Labels labels, Make make) const;
   std::shared_ptr<Store> store_;
   model::Labels common_;
 };

@@ -11,6 +11,7 @@
 #include "agent/base/mutex.h"
 #include "agent/base/result.h"
 #include "agent/model/entry.h"
+#include "agent/model/sample.h"
 
 namespace agent::component {
 
@@ -24,6 +25,7 @@ class Receiver {
 };
 
 using LogReceiver = Receiver<model::EntryBatch>;
+using MetricsReceiver = Receiver<model::SampleBatch>;
 
 // Passes each batch to all receivers that forward_to names, one after another. Thread-safe; no lock
 // is held across consume. Without receivers a batch is settled: nobody wants it.
@@ -64,5 +66,6 @@ class Fanout final : public Receiver<Batch> {
 };
 
 using LogFanout = Fanout<model::EntryBatch>;
+using MetricsFanout = Fanout<model::SampleBatch>;
 
 }  // namespace agent::component

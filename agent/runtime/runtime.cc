@@ -221,6 +221,7 @@ class Runtime::Impl {
     return graph_ == nullptr ? 0 : graph_->nodes.size();
   }
 
+  const component::Collectors& collectors() const { return collectors_; }
   Mono last_beat() const {
     MutexLock lock(exports_mutex_);
     return beat_;
@@ -314,6 +315,7 @@ class Runtime::Impl {
         env_.clock,
         env_.log.with("component_path", "/").with("component_id", node.id),
         env_.metrics.with({{"component_id", node.id}, {"component_path", "/"}}),
+        collectors_,
         instance->reported,
         env_.data_dir / node.id,
         [this, id = node.id](Exports exports) { publish(id, std::move(exports)); }};
@@ -477,6 +479,7 @@ class Runtime::Impl {
   }
 
   Environment env_;
+  const component::Collectors collectors_;
   mutable Mutex mutex_;  // the graph; taken before exports_mutex_
   std::shared_ptr<const Graph> graph_ GUARDED_BY(mutex_);
   Instances instances_ GUARDED_BY(mutex_);
@@ -505,6 +508,7 @@ std::vector<std::pair<std::string, std::string>> Runtime::waiting() const {
   return impl_->waiting();
 }
 std::size_t Runtime::component_count() const { return impl_->component_count(); }
+const component::Collectors& Runtime::collectors() const { return impl_->collectors(); }
 Mono Runtime::last_beat() const { return impl_->last_beat(); }
 
 }  // namespace agent::runtime

@@ -78,6 +78,8 @@ class Runtime {
   std::vector<std::pair<std::string, std::string>> unhealthy() const;
   // Components that could not start yet and are tried again, with the reason.
   std::vector<std::pair<std::string, std::string>> waiting() const;
+  // The exporters of what runs.
+  const component::Collectors& collectors() const;
   // When the runtime's own thread was last seen alive; it shows itself every second.
   Mono last_beat() const;
 

@@ -182,6 +182,7 @@ ServerReply Pages::handle(const ServerRequest& request) const {
   if (path == "/api/v0/web/components") return components_json();
   constexpr std::string_view kApi = "/api/v0/web/components/";
   if (path.starts_with(kApi)) return component_json(path.substr(kApi.size()));
+  if (const auto id = component::exporter_of_path(path); !id.empty()) return exporter(id);
   constexpr std::string_view kComponent = "/component/";
   if (path.starts_with(kComponent)) return component_page(path.substr(kComponent.size()));
   if (path == "/") return component_list();
@@ -218,6 +219,14 @@ ServerReply Pages::reload(const ServerRequest& request) const {
     return text(403, "a reload cannot come from another site\n");
   const std::string problems = reload_();
   return problems.empty() ? text(200, "config reloaded\n") : text(400, problems);
+}
+
+ServerReply Pages::exporter(std::string_view id) const {
+  const auto collector = runtime_.collectors().find(id);
+  if (!collector) return text(404, "there is no exporter " + std::string(id) + "\n");
+  const auto families = collector->collect({});
+  if (!families) return text(500, families.error().message + "\n");
+  return {200, wire::kExpositionContentType, wire::write_exposition(*families), {}};
 }
 
 ServerReply Pages::component_list() const {

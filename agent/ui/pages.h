@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
 
 #include "agent/component/metrics.h"
 #include "agent/io/http_server.h"
@@ -27,6 +28,7 @@ class Pages {
   io::ServerReply component_page(const std::string& id) const;
   io::ServerReply components_json() const;
   io::ServerReply component_json(const std::string& id) const;
+  io::ServerReply exporter(std::string_view id) const;
   io::ServerReply ready() const;
   io::ServerReply healthy() const;
   io::ServerReply reload(const io::ServerRequest& request) const;

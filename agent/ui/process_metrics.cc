@@ -17,7 +17,7 @@ namespace {
 
 using model::Labels;
 using model::MetricFamily;
-using Type = MetricFamily::Type;
+using Type = model::MetricType;
 
 void add(std::vector<MetricFamily>& out, std::string name, std::string help, Type type,
          double value, Labels labels = {}) {

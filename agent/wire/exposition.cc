@@ -1,16 +1,17 @@
 // page   := { family }
-// family := "# HELP" name text LF  "# TYPE" name type LF  { name [ "{" label { "," label } "}" ] SP
-// value LF } label  := name '="' text '"'      with \\ \" \n escaped; help escapes \\ \n only
+// family := "# HELP" name text LF  "# TYPE" name type LF  { sample }
+// sample := name [ "{" label { "," label } "}" ] SP value [ SP milliseconds ] LF
+// label  := name '="' text '"'      with \\ \" \n escaped; help escapes \\ \n only
 #include "agent/wire/exposition.h"
 
-#include <charconv>
-#include <cmath>
 #include <string_view>
+
+#include "agent/base/strings.h"
 
 namespace agent::wire {
 namespace {
 
-using Type = model::MetricFamily::Type;
+using Type = model::MetricType;
 
 void append_escaped(std::string& out, std::string_view text, bool quotes) {
   for (char c : text) {
@@ -32,23 +33,21 @@ std::string_view type_name(Type type) {
       return "counter";
     case Type::kGauge:
       return "gauge";
+    case Type::kInfo:
+    case Type::kStateSet:  // as OpenMetrics asks of those who write the older format
+      return "gauge";
     case Type::kHistogram:
       return "histogram";
-    case Type::kUntyped:
+    case Type::kSummary:
+      return "summary";
+    case Type::kGaugeHistogram:
+    case Type::kUnknown:
       break;
   }
   return "untyped";
 }
 
 }  // namespace
-
-std::string format_sample_value(double value) {
-  if (std::isnan(value)) return "NaN";
-  if (std::isinf(value)) return value > 0 ? "+Inf" : "-Inf";
-  char buffer[64];
-  const auto result = std::to_chars(buffer, buffer + sizeof buffer, value);
-  return std::string(buffer, result.ptr);
-}
 
 std::string write_exposition(const std::vector<model::MetricFamily>& families) {
   std::string out;
@@ -69,7 +68,10 @@ std::string write_exposition(const std::vector<model::MetricFamily>& families) {
         separator = ",";
       }
       if (!point.labels.empty()) out += '}';
-      out += ' ' + format_sample_value(point.value) + '\n';
+      out += ' ';
+      append_number(out, point.value);
+      if (point.time_ms) out += ' ' + std::to_string(*point.time_ms);
+      out += '\n';
     }
   }
   return out;

@@ -13,7 +13,4 @@ inline constexpr char kExpositionContentType[] = "text/plain; version=0.0.4; cha
 
 std::string write_exposition(const std::vector<model::MetricFamily>& families);
 
-// A sample's value: shortest form that reads back equal, +Inf, -Inf, NaN.
-std::string format_sample_value(double value);
-
 }  // namespace agent::wire

@@ -25,9 +25,15 @@ component::Host ComponentBox::host() {
     ++publications_;
     changed_.notify_all();
   };
-  return component::Host{
-      id_,    labels,   clock_, Log(clock_, sink), metrics.with({{"component_id", id_}}),
-      health, data_dir, publish};
+  return component::Host{id_,
+                         labels,
+                         clock_,
+                         Log(clock_, sink),
+                         metrics.with({{"component_id", id_}}),
+                         collectors,
+                         health,
+                         data_dir,
+                         publish};
 }
 
 ComponentBox::Published ComponentBox::exports() const {

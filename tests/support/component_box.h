@@ -54,6 +54,7 @@ class ComponentBox {
   const std::filesystem::path data_dir = dir / "data";
   model::Interner labels;
   component::Metrics metrics;
+  component::Collectors collectors;
   component::Health health;
 
  private:

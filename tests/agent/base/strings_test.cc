@@ -1,6 +1,7 @@
 #include "agent/base/strings.h"
 
 #include <catch2/catch.hpp>
+#include <cmath>
 
 namespace agent {
 
@@ -24,6 +25,23 @@ TEST_CASE("strings: the nearest name is one that a slip of the pen could have me
   CHECK(nearest("hots", names) == "host");
   CHECK(nearest("completely_different", names).empty());
   CHECK(nearest(std::string(200, 'a'), names).empty());
+}
+
+TEST_CASE("strings: numbers are written as Go writes them") {
+  const auto text = [](double value) { return format_number(value); };
+  CHECK(text(0) == "0");
+  CHECK(text(-0.0) == "-0");
+  CHECK(text(0.1) == "0.1");
+  CHECK(text(100000) == "100000");
+  CHECK(text(999999.5) == "999999.5");
+  CHECK(text(1e6) == "1e+06");
+  CHECK(text(123456789) == "1.23456789e+08");
+  CHECK(text(1e21) == "1e+21");
+  CHECK(text(0.0001) == "0.0001");
+  CHECK(text(0.00001) == "1e-05");
+  CHECK(text(-INFINITY) == "-Inf");
+  CHECK(text(INFINITY) == "+Inf");
+  CHECK(text(std::nan("")) == "NaN");
 }
 
 }  // namespace agent

@@ -1,13 +1,11 @@
 #include "agent/wire/exposition.h"
 
 #include <catch2/catch.hpp>
-#include <cmath>
 
 namespace agent::wire {
 
 TEST_CASE("exposition: help, type, labels and values are written and escaped") {
-  model::MetricFamily family{
-      "a_total", "Lines\nread \\ kept.", model::MetricFamily::Type::kCounter, {}};
+  model::MetricFamily family{"a_total", "Lines\nread \\ kept.", model::MetricType::kCounter, {}};
   family.points.push_back({"", {{"k", "v\"\\\n"}, {"z", "1"}}, 3});
   family.points.push_back({"", {}, 0.1});
   CHECK(write_exposition({family}) ==
@@ -17,10 +15,10 @@ TEST_CASE("exposition: help, type, labels and values are written and escaped") {
         "a_total 0.1\n");
 }
 
-TEST_CASE("exposition: values that are not finite") {
-  CHECK(format_sample_value(std::nan("")) == "NaN");
-  CHECK(format_sample_value(-INFINITY) == "-Inf");
-  CHECK(format_sample_value(1e21) == "1e+21");
+TEST_CASE("exposition: a point's own time is written") {
+  model::MetricFamily family{"a", "A.", model::MetricType::kSummary, {}};
+  family.points.push_back({"_sum", {}, 1e6, 1'700'000'000'123});
+  CHECK(write_exposition({family}) == "# HELP a A.\n# TYPE a summary\na_sum 1e+06 1700000000123\n");
 }
 
 }  // namespace agent::wire

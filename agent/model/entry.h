@@ -23,7 +23,9 @@ struct Entry {
   LabelSet labels;
   std::int64_t time_ns = 0;  // since 1970-01-01 UTC
   std::string_view line;     // any bytes; in the batch's arena
-  std::span<const MetadataPair> metadata;
+  std::span<const MetadataPair> metadata{};
+  // What the source knows besides: found by stages among the extracted values, sent by nobody.
+  LabelSet context{};
 };
 
 // Owns the bytes that entries point to. Grows in chunks, frees all at once; copies share the chunks

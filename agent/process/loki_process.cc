@@ -106,9 +106,9 @@ class Processor final : public LogReceiver {
     }
     out.entries.reserve(batch.items.size());
     for (Item& item : batch.items)
-      out.entries.push_back(
-          {std::move(item.labels), item.time_ns, item.line,
-           batch.arena.store(std::span<const model::MetadataPair>(item.metadata))});
+      out.entries.push_back({std::move(item.labels), item.time_ns, item.line,
+                             batch.arena.store(std::span<const model::MetadataPair>(item.metadata)),
+                             std::move(item.context)});
     out.arena = std::move(batch.arena);
     sent_->add(static_cast<double>(out.entries.size()));
     return fanout_.consume(std::move(out), std::move(stop));

@@ -17,7 +17,13 @@ Item::Item(const model::Entry& entry)
       time_ns(entry.time_ns),
       line(entry.line),
       metadata(entry.metadata.begin(), entry.metadata.end()),
+      context(entry.context),
       initial_labels_(entry.labels) {}
+
+std::string_view Item::initial(std::string_view name) const {
+  const std::string_view label = initial_labels_.get(name);
+  return label.empty() ? context.get(name) : label;
+}
 
 void Item::set(std::string_view name, Extracted value) {
   for (Pair& pair : extracted_) {
@@ -35,7 +41,7 @@ void Item::remove(std::string_view name) {
     pair.removed = true;
     return;
   }
-  if (!initial_labels_.get(name).empty()) extracted_.push_back({name, {}, true});
+  if (!initial(name).empty()) extracted_.push_back({name, {}, true});
 }
 
 std::optional<Extracted> Item::find(std::string_view name) const {
@@ -44,18 +50,21 @@ std::optional<Extracted> Item::find(std::string_view name) const {
     if (pair.removed) return std::nullopt;
     return pair.value;
   }
-  const std::string_view value = initial_labels_.get(name);
+  const std::string_view value = initial(name);
   if (value.empty()) return std::nullopt;
   return Extracted(value);
 }
 
 std::vector<std::pair<std::string_view, Extracted>> Item::all_extracted() const {
   std::vector<std::pair<std::string_view, Extracted>> out;
-  for (const model::Label& label : initial_labels_.labels()) {
+  const auto add = [&](const model::Label& label) {
     const bool shadowed = std::any_of(extracted_.begin(), extracted_.end(),
                                       [&](const Pair& pair) { return pair.name == label.name; });
     if (!shadowed) out.emplace_back(label.name, std::string_view(label.value));
-  }
+  };
+  for (const model::Label& label : initial_labels_.labels()) add(label);
+  for (const model::Label& label : context.labels())
+    if (initial_labels_.get(label.name).empty()) add(label);
   for (const Pair& pair : extracted_)
     if (!pair.removed) out.emplace_back(pair.name, pair.value);
   return out;

@@ -25,14 +25,16 @@ namespace agent::process {
 // A value that a stage took out of a line. Text lives in the batch's arena.
 using Extracted = std::variant<std::monostate, bool, std::int64_t, double, std::string_view>;
 
-// One entry on its way through the stages. What is extracted starts as a copy of the labels and is
-// apart from them: stages like json fill it, stages like labels, timestamp and output read it.
+// One entry on its way through the stages. What is extracted starts as a copy of the labels and,
+// behind them, of the entry's context, and is apart from both: stages like json fill it, stages
+// like labels, timestamp and output read it.
 class Item {
  public:
   model::LabelSet labels;
   std::int64_t time_ns = 0;
   std::string_view line;
   std::vector<model::MetadataPair> metadata;
+  model::LabelSet context;
   bool dropped = false;  // the frame removes it after the stage
 
   Item() = default;  // for entries that a stage makes up
@@ -43,15 +45,17 @@ class Item {
   void remove(std::string_view name);
   // nullopt when there is no such key; std::monostate is a key with a null value.
   std::optional<Extracted> find(std::string_view name) const;
-  // Every key and value, the initial labels included.
+  // Every key and value, the initial ones included.
   std::vector<std::pair<std::string_view, Extracted>> all_extracted() const;
 
  private:
   struct Pair {
     std::string_view name;
     Extracted value;
-    bool removed = false;  // hides an initial label
+    bool removed = false;  // hides an initial value
   };
+  std::string_view initial(std::string_view name) const;
+
   model::LabelSet initial_labels_;
   std::vector<Pair> extracted_;
 };

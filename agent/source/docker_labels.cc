@@ -6,7 +6,7 @@
 namespace agent::source {
 namespace {
 
-constexpr std::size_t kMaxMetadata = 64;
+constexpr std::array<std::string_view, 2> kStreams = {"stdout", "stderr"};
 
 std::string_view without_slash(std::string_view name) {
   return !name.empty() && name.front() == '/' ? name.substr(1) : name;
@@ -54,28 +54,28 @@ DockerEntryLabels docker_entry_labels(const model::Target& target, const model::
   for (std::size_t stream = 0; stream < 2; ++stream) {
     model::LabelBuilder labels{model::Labels(target)};
     for (const model::Label& label : own) labels.set(label.name, label.value);
-    labels.set("__meta_docker_container_log_stream", stream == 0 ? "stdout" : "stderr");
+    labels.set("__meta_docker_container_log_stream", kStreams[stream]);
     if (rules != nullptr && !rules->apply(labels)) continue;
     labels.remove_prefix("__");
-    out.streams[stream] = interner.intern(std::move(labels).take());
+    out.streams[stream].emplace().labels = interner.intern(std::move(labels).take());
   }
   return out;
 }
 
 std::string print_entry_labels(const DockerEntryLabels& labels) {
   std::string out;
-  for (const auto& set : labels.streams) {
-    put(out, set ? std::to_string(set->labels().size()) : "-");
-    if (!set) continue;
-    for (const model::Label& label : set->labels()) {
-      put(out, label.name);
-      put(out, label.value);
+  for (const auto& stream : labels.streams) {
+    if (!stream) {
+      put(out, "-");
+      continue;
     }
-  }
-  put(out, std::to_string(labels.metadata.size()));
-  for (const auto& [name, value] : labels.metadata) {
-    put(out, name);
-    put(out, value);
+    for (const model::LabelSet* set : {&stream->labels, &stream->context}) {
+      put(out, std::to_string(set->labels().size()));
+      for (const model::Label& label : set->labels()) {
+        put(out, label.name);
+        put(out, label.value);
+      }
+    }
   }
   return out;
 }
@@ -84,23 +84,21 @@ std::optional<DockerEntryLabels> parse_entry_labels(std::string_view text,
                                                     model::Interner& interner) {
   DockerEntryLabels out;
   Netstrings input(text);
-  for (auto& set : out.streams) {
+  for (auto& stream : out.streams) {
     if (input.starts_with("1:-")) {
       input.skip(3);
       continue;
     }
-    std::size_t count = 0;
-    if (!input.get_count(count)) return std::nullopt;
-    model::Labels labels(count);
-    for (model::Label& label : labels)
-      if (!input.get(label.name) || !input.get(label.value)) return std::nullopt;
-    set = interner.intern(std::move(labels));
+    stream.emplace();
+    for (model::LabelSet* set : {&stream->labels, &stream->context}) {
+      std::size_t count = 0;
+      if (!input.get_count(count)) return std::nullopt;
+      model::Labels labels(count);
+      for (model::Label& label : labels)
+        if (!input.get(label.name) || !input.get(label.value)) return std::nullopt;
+      *set = interner.intern(std::move(labels));
+    }
   }
-  std::size_t count = 0;
-  if (!input.get_count(count)) return std::nullopt;
-  out.metadata.resize(count);
-  for (auto& [name, value] : out.metadata)
-    if (!input.get(name) || !input.get(value)) return std::nullopt;
   if (!input.at_end()) return std::nullopt;
   return out;
 }
@@ -115,16 +113,18 @@ model::Target docker_own_target(const wire::DockerContainer& container) {
   return std::move(labels).take();
 }
 
-std::vector<std::pair<std::string, std::string>> docker_metadata(
-    const wire::DockerContainer& container) {
-  std::vector<std::pair<std::string, std::string>> out;
-  out.emplace_back("container_id", container.id);
-  out.emplace_back("container_name", without_slash(container.name));
-  for (const auto& [key, value] : container.labels) {
-    if (out.size() == kMaxMetadata) break;
-    out.emplace_back("container_label_" + model::sanitize_label_name(key), value);
+void add_docker_context(const wire::DockerContainer& container, model::Interner& interner,
+                        DockerEntryLabels& out) {
+  model::LabelBuilder context;
+  for (const auto& [key, value] : container.labels)
+    context.set("container_label_" + model::sanitize_label_name(key), value);
+  context.set("container_id", container.id);
+  context.set("container_name", without_slash(container.name));
+  for (std::size_t stream = 0; stream < out.streams.size(); ++stream) {
+    if (!out.streams[stream]) continue;
+    context.set("stream", kStreams[stream]);
+    out.streams[stream]->context = interner.intern(context.labels());
   }
-  return out;
 }
 
 }  // namespace agent::source

@@ -65,9 +65,9 @@ struct LokiSourceDockerArgs {
             "targets", &LokiSourceDockerArgs::targets,
             "Containers to read, as discovery.docker exports them; each needs "
             "__meta_docker_container_id. "
-            "Without this argument all containers of the daemon are read, and their name, id and "
-            "labels "
-            "become structured metadata container_name, container_id and container_label_<name>.")
+            "Without this argument all containers of the daemon are read, and stages find "
+            "container_name, container_id, container_label_<name> and stream among the extracted "
+            "values.")
         .required("forward_to", &LokiSourceDockerArgs::forward_to,
                   "Receivers that get the entries.")
         .optional("labels", &LokiSourceDockerArgs::labels,
@@ -286,7 +286,7 @@ class Session {
         continue;
       auto labels = std::make_shared<DockerEntryLabels>(docker_entry_labels(
           docker_own_target(container), settings_->labels, settings_->rules.get(), host_.labels));
-      labels->metadata = docker_metadata(container);
+      add_docker_context(container, host_.labels, *labels);
       wanted.emplace(container.id, std::move(labels));
     }
     want(wanted);
@@ -525,19 +525,20 @@ class Session {
   bool pass_on(Reader& reader, Parse parse) {
     model::EntryBatch batch;
     const DockerEntryLabels& labels = *reader.labels;
-    const auto metadata = stored_metadata(batch.arena, labels);
     const DockerCursor before = reader.read;
     const wire::DockerStream::Sink sink = [&](const wire::DockerStream::Line& line) {
       const std::size_t stream = line.source == wire::DockerStream::Source::kStdout ? 0 : 1;
       if (reader.resume->already_read(stream, line.time_ns)) return;
       const std::int64_t time = reader.read.advance(stream, line.time_ns);
       if (line.text.empty()) return;
-      const auto& set = labels.streams[stream];
-      if (!set || set->empty()) {
-        (set ? counters_.dropped_unlabelled : counters_.dropped_by_rule)->increment();
+      const auto& known = labels.streams[stream];
+      // Of what the context tells stages may still make labels.
+      if (!known || (known->labels.empty() && known->context.empty())) {
+        (known ? counters_.dropped_unlabelled : counters_.dropped_by_rule)->increment();
         return;
       }
-      batch.entries.push_back({*set, time, batch.arena.store(line.text), metadata});
+      batch.entries.push_back(
+          {known->labels, time, batch.arena.store(line.text), {}, known->context});
     };
     const Result<> parsed = parse(sink);
     account(reader);
@@ -564,15 +565,6 @@ class Session {
     if (!passed) return false;  // the receipt says so; it is read again
     counters_.entries->add(count);
     return true;
-  }
-
-  static std::span<const model::MetadataPair> stored_metadata(model::Arena& arena,
-                                                              const DockerEntryLabels& labels) {
-    if (labels.metadata.empty()) return {};
-    std::vector<model::MetadataPair> pairs;
-    pairs.reserve(labels.metadata.size());
-    for (const auto& [name, value] : labels.metadata) pairs.push_back({name, value});
-    return arena.store(std::span<const model::MetadataPair>(pairs));
   }
 
   void account(Reader& reader) {

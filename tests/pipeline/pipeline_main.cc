@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
@@ -199,11 +200,15 @@ class Case {
     }
     const std::size_t blank = section.rest.find(' ');
     const std::string target = section.rest.substr(0, blank);
-    model::Labels labels;
-    if (blank != std::string::npos) {
-      auto parsed = wire::parse_labels_text(section.rest.substr(blank + 1));
+    const std::size_t bar = section.rest.find("} | {");
+    std::array<model::LabelSet, 2> sets;  // labels, context
+    const std::array<std::size_t, 3> at = {blank, bar == std::string::npos ? bar : bar + 3,
+                                           std::string::npos};
+    for (std::size_t i = 0; i < sets.size() && at[i] != std::string::npos; ++i) {
+      const std::size_t end = i == 0 && bar != std::string::npos ? bar + 1 : std::string::npos;
+      auto parsed = wire::parse_labels_text(section.rest.substr(at[i] + 1, end - at[i] - 1));
       if (!parsed) return complain(section.line, parsed.error().message);
-      labels = std::move(*parsed);
+      sets[i] = labels_.intern(std::move(*parsed));
     }
     for (const auto& status : runtime_->status()) {
       if (status.id != target) continue;
@@ -212,10 +217,10 @@ class Case {
         const auto receiver =
             std::static_pointer_cast<component::LogReceiver>(value.capsule().object);
         model::EntryBatch batch;
-        const model::LabelSet set = labels_.intern(labels);
         for (const std::string& line : section.lines)
           if (!line.empty())
-            batch.entries.push_back({set, clock_.wall_ns(), batch.arena.store(unescape(line)), {}});
+            batch.entries.push_back(
+                {sets[0], clock_.wall_ns(), batch.arena.store(unescape(line)), {}, sets[1]});
         if (auto sent = receiver->consume(std::move(batch), {}); !sent)
           return complain(section.line, sent.error().message);
         return 0;

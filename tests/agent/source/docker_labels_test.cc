@@ -10,7 +10,7 @@ TEST_CASE("docker labels: the target's labels under the component's, without the
       docker_entry_labels({{"__meta_docker_container_id", "abc"}, {"job", "a"}, {"service", "web"}},
                           {{"job", "docker"}}, nullptr, interner);
   REQUIRE(labels.streams[0]);
-  CHECK(labels.streams[0]->text() == R"({job="docker", service="web"})");
+  CHECK(labels.streams[0]->labels.text() == R"({job="docker", service="web"})");
   CHECK(labels.streams[0] == labels.streams[1]);
 }
 
@@ -27,20 +27,19 @@ TEST_CASE("docker labels: rules see the stream and may drop it") {
   REQUIRE(rules);
   const auto labels = docker_entry_labels({}, {}, &*rules, interner);
   REQUIRE(labels.streams[0]);
-  CHECK(labels.streams[0]->text() == R"({stream="stdout"})");
+  CHECK(labels.streams[0]->labels.text() == R"({stream="stdout"})");
   CHECK_FALSE(labels.streams[1]);
 }
 
 TEST_CASE("docker labels: a record gives back what was printed, anything else is refused") {
   model::Interner interner;
   DockerEntryLabels labels;
-  labels.streams[1] = interner.intern({{"a", "1:2"}, {"b", "\n\x1f\xff"}});
-  labels.metadata = {{"container_name", "x"}};
+  labels.streams[1] = {interner.intern({{"a", "1:2"}, {"b", "\n\x1f\xff"}}),
+                       interner.intern({{"container_name", "x"}})};
   const std::string text = print_entry_labels(labels);
   const auto again = parse_entry_labels(text, interner);
   REQUIRE(again);
   CHECK(again->streams == labels.streams);
-  CHECK(again->metadata == labels.metadata);
   for (std::size_t size = 0; size < text.size(); ++size) {
     CAPTURE(size);
     CHECK_FALSE(parse_entry_labels(text.substr(0, size), interner));
@@ -51,16 +50,20 @@ TEST_CASE("docker labels: a record gives back what was printed, anything else is
 }
 
 TEST_CASE("docker labels: of a container that is found without a target") {
+  model::Interner interner;
   wire::DockerContainer container;
   container.id = "abc";
   container.name = "/web";
   container.labels = {{"com.docker.compose.service", "api"}};
-  CHECK(docker_metadata(container) == std::vector<std::pair<std::string, std::string>>{
-                                          {"container_id", "abc"},
-                                          {"container_name", "web"},
-                                          {"container_label_com_docker_compose_service", "api"}});
   CHECK(model::LabelBuilder(docker_own_target(container)).get("__meta_docker_container_name") ==
         "/web");
+  DockerEntryLabels labels;
+  labels.streams[1].emplace();
+  add_docker_context(container, interner, labels);
+  CHECK_FALSE(labels.streams[0]);
+  CHECK(labels.streams[1]->context.text() ==
+        R"({container_id="abc", container_label_com_docker_compose_service="api", )"
+        R"(container_name="web", stream="stderr"})");
 }
 
 }  // namespace agent::source

@@ -12,6 +12,10 @@
 #include "tests/support/log_collector.h"
 #include "tests/support/private_docker.h"
 
+namespace agent::process {
+component::Declaration loki_process();
+}
+
 namespace agent::source {
 
 component::Declaration loki_source_docker();
@@ -287,6 +291,41 @@ TEST_CASE("loki.source.docker: without targets it finds the containers itself") 
   CHECK(seen.at(0).text == "here");
   CHECK(seen.at(0).labels == R"({job="docker"})");
   CHECK(seen.at(1).text == "quick");
+}
+
+TEST_CASE("loki.source.docker: what it finds of a container itself can become labels in stages") {
+  const PrivateDocker docker("dsg");
+  docker.run("web", "echo out; echo err >&2; sleep 1000",
+             "--label com.docker.compose.service=api --label com.docker.compose.project=shop");
+  ComponentBox processor("loki.process.containers");
+  const auto out = std::make_shared<LogCollector>();
+  RunningComponent process(processor, process::loki_process());
+  REQUIRE(process.configure(body_of(
+              {{"forward_to", receivers(out)}},
+              {{"stage.docker", body_of({})},
+               {"stage.labels",
+                body_of({{"values",
+                          lang::Value::Object{
+                              {"stream", "stream"},
+                              {"container", "container_name"},
+                              {"container_id", "container_id"},
+                              {"compose_service", "container_label_com_docker_compose_service"},
+                              {"compose_project", "container_label_com_docker_compose_project"},
+                              {"missing", "container_label_missing"}}}})}})) == "");
+  ComponentBox box("loki.source.docker.x");
+  Running running(
+      box, body_of({{"host", docker.host()}, {"forward_to", receivers(processor.receiver())}}));
+  REQUIRE(out->wait_for(2));
+  const std::string id = docker.docker("inspect -f {{.Id}} web");
+  const auto labels = [&](const std::string& stream) {
+    return R"({compose_project="shop", compose_service="api", container="web", container_id=")" +
+           id + R"(", stream=")" + stream + "\"}";
+  };
+  const auto seen = out->seen();
+  CHECK(Lines{seen}.of(labels("stdout")) == std::vector<std::string>{"out"});
+  CHECK(Lines{seen}.of(labels("stderr")) == std::vector<std::string>{"err"});
+  CHECK(box.metric("loki_source_docker_targets_active") == 1);
+  CHECK(box.metric("loki_source_docker_entries_dropped_total") == 0);
 }
 
 }  // namespace agent::source

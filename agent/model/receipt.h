@@ -30,6 +30,10 @@ class Receipt {
   // Delivered, deliberately dropped, or refused for good by the receiver. The handle is empty
   // afterwards.
   void settle() { release(true); }
+  // False when nobody waits for it.
+  explicit operator bool() const { return state_ != nullptr; }
+  // True for two holders of one receipt.
+  bool same_as(const Receipt& other) const { return state_ == other.state_; }
 
  private:
   struct State;

@@ -70,11 +70,36 @@ std::vector<std::pair<std::string_view, Extracted>> Item::all_extracted() const 
   return out;
 }
 
-std::vector<model::Receipt> Batch::share_receipts() const {
-  std::vector<model::Receipt> out;
-  out.reserve(receipts.size());
-  for (const model::Receipt& receipt : receipts) out.push_back(receipt.share());
-  return out;
+Batch::Batch(model::EntryBatch entries) {
+  receipts = entries.take_receipts();
+  arena = std::move(entries.arena);
+  items.reserve(entries.entries.size());
+  for (const model::Entry& entry : entries.entries) {
+    items.emplace_back(entry);
+    items.back().receipts_ = static_cast<std::uint32_t>(receipts.size());
+  }
+}
+
+void Batch::append(Batch other) {
+  const auto shift = static_cast<std::uint32_t>(receipts.size());
+  items.reserve(items.size() + other.items.size());
+  for (Item& item : other.items) {
+    item.first_receipt_ += shift;
+    items.push_back(std::move(item));
+  }
+  std::move(other.receipts.begin(), other.receipts.end(), std::back_inserter(receipts));
+  arena.merge(other.arena);
+}
+
+Batch Batch::split(std::size_t count) {
+  const auto end = items.begin() + static_cast<std::ptrdiff_t>(count);
+  Batch first;
+  first.items.assign(std::make_move_iterator(items.begin()), std::make_move_iterator(end));
+  items.erase(items.begin(), end);
+  first.arena = arena.share();
+  first.receipts.reserve(receipts.size());
+  for (const model::Receipt& receipt : receipts) first.receipts.push_back(receipt.share());
+  return first;
 }
 
 void Batch::for_matching(const std::function<bool(const Item&)>& matches,
@@ -144,6 +169,18 @@ void check_label_names(const component::StringMap& values, const lang::Body& bod
                         json_string(name) + " is not a valid label name");
 }
 
+StageHost::StageHost(std::string id, Clock& the_clock, Log the_log, component::Metrics the_metrics,
+                     model::Interner& interner)
+    : component_id(std::move(id)),
+      clock(the_clock),
+      log(std::move(the_log)),
+      metrics(std::move(the_metrics)),
+      labels(interner),
+      held(metrics.gauge("loki_process_held_lines",
+                         "Lines that stages keep back until others come.")),
+      joined(metrics.counter("loki_process_joined_lines_total",
+                             "Lines that became a part of another line.")) {}
+
 component::Counter StageHost::dropped(std::string_view reason) const {
   return metrics.counter("loki_process_dropped_lines_total", "Lines that a stage dropped.",
                          {{"reason", std::string(reason)}});
@@ -182,11 +219,9 @@ void Pipeline::flush(Batch& out, Mono now, bool all) {
   for (std::size_t i = 0; i < stages_.size(); ++i) {
     Batch part;
     stages_[i]->flush(part, now, all);
-    if (part.items.empty() && part.receipts.empty()) continue;
+    if (part.empty()) continue;
     process_from(i + 1, part);
-    std::move(part.items.begin(), part.items.end(), std::back_inserter(out.items));
-    std::move(part.receipts.begin(), part.receipts.end(), std::back_inserter(out.receipts));
-    out.arena.merge(part.arena);
+    out.append(std::move(part));
   }
 }
 

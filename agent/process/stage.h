@@ -36,8 +36,11 @@ class Item {
   std::vector<model::MetadataPair> metadata;
   model::LabelSet context;
   bool dropped = false;  // the frame removes it after the stage
+  // The item leaves the component no sooner, unless a stop or other stages come before it: how a
+  // stage slows entries down, since a stage itself never waits.
+  Mono not_before{};
 
-  Item() = default;  // for entries that a stage makes up
+  // An entry that a stage makes up starts as a copy of the item it comes from.
   explicit Item(const model::Entry& entry);
 
   void set(std::string_view name,
@@ -49,6 +52,8 @@ class Item {
   std::vector<std::pair<std::string_view, Extracted>> all_extracted() const;
 
  private:
+  friend struct Batch;
+  friend class HeldItem;
   struct Pair {
     std::string_view name;
     Extracted value;
@@ -58,16 +63,26 @@ class Item {
 
   model::LabelSet initial_labels_;
   std::vector<Pair> extracted_;
+  // Its receipts among its batch's: who holds it back shares these and no others.
+  std::uint32_t first_receipt_ = 0;
+  std::uint32_t receipts_ = 0;
 };
 
-// The items of one EntryBatch, the bytes they point to and the receipts that wait for them.
+// The items of one EntryBatch, the bytes they point to and the receipts that wait for them: they
+// are settled when the items that are left at the end of the stages were delivered. What a stage
+// keeps for later it takes along with a HeldItem (held_item.h).
 struct Batch {
   std::vector<Item> items;
   model::Arena arena;
   std::vector<model::Receipt> receipts;
 
-  // For a stage that keeps an item back: receipts that settle together with this batch's.
-  std::vector<model::Receipt> share_receipts() const;
+  Batch() = default;
+  explicit Batch(model::EntryBatch entries);
+  bool empty() const { return items.empty() && receipts.empty(); }
+  // Takes the other batch's items, bytes and receipts in.
+  void append(Batch other);
+  // Removes the first `count` items; the batch of them shares the bytes and the receipts.
+  Batch split(std::size_t count);
   // Calls `use` with each run of neighbouring items for which `matches` is true, as a batch of
   // their own, and puts what it leaves in their place.
   void for_matching(const std::function<bool(const Item&)>& matches,
@@ -91,20 +106,29 @@ struct StageHost {
   Log log;
   component::Metrics metrics;
   model::Interner& labels;
+  component::Gauge held;      // for HeldItem: lines that stages keep back
+  component::Counter joined;  // for HeldItem: lines that became a part of another
 
+  StageHost(std::string id, Clock& the_clock, Log the_log, component::Metrics the_metrics,
+            model::Interner& interner);
   // loki_process_dropped_lines_total{reason="..."}
   component::Counter dropped(std::string_view reason) const;
 };
 
-// Called by one thread at a time.
+// Called by one thread at a time, with the component's lock held: a stage does not wait, and calls
+// nothing that does. One that must slow entries down sets their not_before. One that must keep
+// entries back until others come moves them into HeldItems, says by deadline() until when, and
+// lets them go in process() or in flush().
 class Stage {
  public:
   virtual ~Stage() = default;
   virtual void process(Batch& batch) = 0;
-  // A stage that keeps items back says until when at most; the frame then calls flush().
+  // When flush() is to be called at the latest; asked after every process() and flush().
   virtual Mono deadline() const { return kNever; }
-  // Puts out what is due at `now`; with `all` everything, because the stage is about to go.
-  virtual void flush(Batch&, Mono /*now*/, bool /*all*/) {}
+  // Puts out what is due at `now`, so that deadline() is later; with `all` everything that it
+  // holds, because the component stops or its arguments change. The items then go through the
+  // stages behind this one.
+  virtual void flush(Batch& /*out*/, Mono /*now*/, bool /*all*/) {}
 };
 
 // A decoded stage block: makes the stage once its host exists.

@@ -11,14 +11,6 @@ using lang::Value;
 
 namespace {
 
-Span place(const Body& body, std::string_view name) {
-  if (const lang::Attribute* attribute = body.find(name)) return attribute->value_span;
-  for (const lang::Block& block : body.blocks) {
-    if (block.name == name) return block.span;
-  }
-  return body.span;
-}
-
 // At most one of the named ones may be given.
 void exclusive(const Body& body, std::vector<std::pair<std::string_view, bool>> given,
                Diagnostics& diagnostics) {
@@ -30,7 +22,7 @@ void exclusive(const Body& body, std::vector<std::pair<std::string_view, bool>> 
     if (!names.empty()) names += ", ";
     names += name;
   }
-  diagnostics.error(place(body, given[1].first), "at most one of " + names + " may be given");
+  diagnostics.error(body.span_of(given[1].first), "at most one of " + names + " may be given");
 }
 
 io::SecretHeaders flat(const SecretHeaders& headers) {
@@ -102,7 +94,7 @@ void TlsArgs::validate(const Body& body, Diagnostics& diagnostics) const {
   }
   if (!min_version.empty() && min_version != "TLS10" && min_version != "TLS11" &&
       min_version != "TLS12" && min_version != "TLS13") {
-    diagnostics.error(place(body, "min_version"), "unknown TLS version",
+    diagnostics.error(body.span_of("min_version"), "unknown TLS version",
                       "known: TLS10, TLS11, TLS12, TLS13");
   }
 }
@@ -140,7 +132,7 @@ void ProxyArgs::validate(const Body& body, Diagnostics& diagnostics) const {
             {{"no_proxy", !no_proxy.empty()}, {"proxy_from_environment", proxy_from_environment}},
             diagnostics);
   if (!no_proxy.empty() && proxy_url.empty() && !proxy_from_environment)
-    diagnostics.error(place(body, "no_proxy"), "no_proxy without proxy_url has no meaning");
+    diagnostics.error(body.span_of("no_proxy"), "no_proxy without proxy_url has no meaning");
 }
 
 io::ProxyOptions ProxyArgs::options() const {
@@ -179,7 +171,7 @@ void AuthorizationArgs::validate(const Body& body, Diagnostics& diagnostics) con
       {{"credentials", !credentials.empty()}, {"credentials_file", !credentials_file.empty()}},
       diagnostics);
   if (type == "Basic" || type == "basic") {
-    diagnostics.error(place(body, "type"), "basic authentication has a block of its own",
+    diagnostics.error(body.span_of("type"), "basic authentication has a block of its own",
                       "use basic_auth { ... }");
   }
 }
@@ -277,7 +269,7 @@ void validate_url(const Body& body, std::string_view name, const std::string& ur
     return static_cast<unsigned char>(c) <= ' ' || c == 0x7F;
   });
   if ((starts("http://") || starts("https://")) && plain && io::parse_origin(url)) return;
-  diagnostics.error(place(body, name), std::string(name) + " is not a URL that can be requested",
+  diagnostics.error(body.span_of(name), std::string(name) + " is not a URL that can be requested",
                     "expected http://host... or https://host...");
 }
 

@@ -10,6 +10,13 @@ const Attribute* Body::find(std::string_view name) const {
   return nullptr;
 }
 
+const Span& Body::span_of(std::string_view name) const {
+  if (const Attribute* attribute = find(name)) return attribute->value_span;
+  for (const Block& block : blocks)
+    if (block.name == name) return block.span;
+  return span;
+}
+
 bool operator==(const Body& a, const Body& b) {
   return std::equal(a.attributes.begin(), a.attributes.end(), b.attributes.begin(),
                     b.attributes.end(),

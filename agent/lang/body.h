@@ -26,6 +26,9 @@ struct Body {
   Span span;                          // the block's header, for "missing required attribute"
 
   const Attribute* find(std::string_view name) const;
+  // What a message about the argument `name` points at: the attribute's value, the block of that
+  // name, or, when there is neither, this body's own header.
+  const Span& span_of(std::string_view name) const;
 };
 
 struct Block {

@@ -11,10 +11,10 @@
 #include <map>
 
 #include "agent/base/strings.h"
+#include "agent/base/unicode.h"
 #include "agent/lang/functions.h"
 #include "agent/lang/operators.h"
 #include "agent/lang/stdlib.h"
-#include "agent/lang/unicode.h"
 
 namespace agent::lang {
 namespace {

@@ -13,10 +13,10 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "agent/base/unicode.h"
 #include "agent/lang/functions.h"
 #include "agent/lang/operators.h"
 #include "agent/lang/stdlib.h"
-#include "agent/lang/unicode.h"
 
 namespace agent::lang {
 namespace {

@@ -1,9 +1,9 @@
 #include <algorithm>
 #include <optional>
 
+#include "agent/base/unicode.h"
 #include "agent/lang/functions.h"
 #include "agent/lang/stdlib.h"
-#include "agent/lang/unicode.h"
 
 namespace agent::lang {
 namespace {
@@ -22,23 +22,10 @@ Result<std::vector<std::string>> texts(const Arguments& arguments, std::size_t c
   return out;
 }
 
-template <class Map>
-Result<Value> mapped(const Arguments& arguments, Map map) {
+Result<Value> mapped(const Arguments& arguments, char32_t (*map)(char32_t)) {
   auto text = texts(arguments, 1);
   if (!text) return fail(std::move(text).error());
-  std::string out;
-  std::string_view rest = (*text)[0];
-  out.reserve(rest.size());
-  while (!rest.empty()) {
-    const CodePoint c = decode_utf8(rest);
-    if (c.valid) {
-      append_utf8(out, map(c.value));
-    } else {
-      append_utf8(out, 0xFFFD);
-    }
-    rest.remove_prefix(c.length);
-  }
-  return Value(std::move(out));
+  return Value(map_code_points((*text)[0], map));
 }
 
 // Without the code points at both ends for which `drop` holds.

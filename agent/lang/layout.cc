@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "agent/lang/unicode.h"
+#include "agent/base/unicode.h"
 
 namespace agent::lang {
 

@@ -9,7 +9,7 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "agent/lang/unicode.h"
+#include "agent/base/unicode.h"
 
 namespace agent::lang {
 namespace {

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "agent/base/strings.h"
-#include "agent/lang/unicode.h"
+#include "agent/base/unicode.h"
 
 namespace agent::lang {
 namespace {

@@ -5,11 +5,6 @@
 namespace agent::runtime {
 namespace {
 
-lang::Span span_of(const lang::Body& body, std::string_view attribute) {
-  const lang::Attribute* found = body.find(attribute);
-  return found != nullptr ? found->value_span : body.span;
-}
-
 template <class Args>
 SettingsDeclaration settings(std::string name, std::string doc, Args Settings::*member) {
   return {std::move(name), std::move(doc), [] { return Args::schema().info(); },
@@ -33,10 +28,10 @@ component::Schema<LoggingArgs> LoggingArgs::schema() {
 void LoggingArgs::validate(const lang::Body& body, lang::Diagnostics& diagnostics) const {
   Level parsed = Level::kInfo;
   if (!parse_level(level, parsed))
-    diagnostics.error(span_of(body, "level"), "unrecognized log level \"" + level + "\"",
+    diagnostics.error(body.span_of("level"), "unrecognized log level \"" + level + "\"",
                       "levels are debug, info, warn and error");
   if (format != "logfmt" && format != "json")
-    diagnostics.error(span_of(body, "format"), "unrecognized log format \"" + format + "\"",
+    diagnostics.error(body.span_of("format"), "unrecognized log format \"" + format + "\"",
                       "formats are logfmt and json");
 }
 
@@ -48,7 +43,7 @@ component::Schema<ServerHttpArgs> ServerHttpArgs::schema() {
 
 void ServerHttpArgs::validate(const lang::Body& body, lang::Diagnostics& diagnostics) const {
   if (listen_port < 0 || listen_port > 65535)
-    diagnostics.error(span_of(body, "listen_port"), "a port is a number from 0 to 65535");
+    diagnostics.error(body.span_of("listen_port"), "a port is a number from 0 to 65535");
 }
 
 component::Schema<ServerArgs> ServerArgs::schema() {

@@ -1,10 +1,10 @@
-#include "agent/lang/unicode.h"
+#include "agent/base/unicode.h"
 
 #include <algorithm>
 #include <iterator>
 
 // Tables of Unicode 14, from its character database: the code points from U+0080 on.
-namespace agent::lang {
+namespace agent {
 namespace {
 
 struct Interval {
@@ -394,4 +394,15 @@ char32_t to_upper(char32_t c) {
   return mapped(kUpper, c);
 }
 
-}  // namespace agent::lang
+std::string map_code_points(std::string_view text, char32_t (*map)(char32_t)) {
+  std::string out;
+  out.reserve(text.size());
+  while (!text.empty()) {
+    const CodePoint c = decode_utf8(text);
+    append_utf8(out, c.valid ? map(c.value) : c.value);
+    text.remove_prefix(c.length);
+  }
+  return out;
+}
+
+}  // namespace agent

@@ -1,12 +1,12 @@
-// What the language needs of Unicode: identifiers are letters and digits of any script, and the
-// case functions map every letter (simple mappings: one code point to one code point).
+// Unicode 14: code points in UTF-8, their categories, and their cases (simple mappings: one code
+// point to one code point, as Go's strings.ToLower has them).
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <string_view>
 
-namespace agent::lang {
+namespace agent {
 
 struct CodePoint {
   char32_t value = 0xFFFD;
@@ -24,5 +24,7 @@ bool is_digit(char32_t c);   // category Nd
 bool is_space(char32_t c);   // White_Space
 char32_t to_lower(char32_t c);
 char32_t to_upper(char32_t c);
+// The text with each code point mapped; an invalid byte becomes U+FFFD.
+std::string map_code_points(std::string_view text, char32_t (*map)(char32_t));
 
-}  // namespace agent::lang
+}  // namespace agent

@@ -7,6 +7,9 @@
 namespace agent::component {
 namespace {
 
+constexpr std::string_view kLastMatch = "last_match";
+constexpr std::string_view kFirstMatch = "first_match";
+
 constexpr std::string_view kActionNames[] = {"replace",   "keep",      "drop",     "keepequal",
                                              "dropequal", "hashmod",   "labelmap", "labeldrop",
                                              "labelkeep", "lowercase", "uppercase"};
@@ -22,11 +25,6 @@ model::RelabelRule to_rule(const RuleArgs& args) {
   rule.target_label = args.target_label;
   rule.replacement = args.replacement;
   return rule;
-}
-
-const lang::Span& place(const lang::Body& body, std::string_view attribute) {
-  const lang::Attribute* found = body.find(attribute);
-  return found == nullptr ? body.span : found->value_span;
 }
 
 }  // namespace
@@ -59,31 +57,49 @@ Schema<RuleArgs> RuleArgs::schema() {
 void RuleArgs::validate(const lang::Body& body, lang::Diagnostics& diagnostics) const {
   if (!model::parse_action(action)) {
     const std::string_view near = nearest(action, kActionNames);
-    diagnostics.error(place(body, "action"), "unknown relabel action " + json_string(action),
+    diagnostics.error(body.span_of("action"), "unknown relabel action " + json_string(action),
                       near.empty() ? "" : "did you mean \"" + std::string(near) + "\"?");
     return;
   }
   if (modulus < 0) {
-    diagnostics.error(place(body, "modulus"), "modulus must not be negative");
+    diagnostics.error(body.span_of("modulus"), "modulus must not be negative");
     return;
   }
   if (auto checked = model::check_rule(to_rule(*this)); !checked) {
     const bool regex_wrong = checked.error().message.find("regex") == 0 ||
                              checked.error().message.find("error parsing regexp") == 0;
-    diagnostics.error(regex_wrong ? place(body, "regex") : body.span, checked.error().message);
+    diagnostics.error(regex_wrong ? body.span_of("regex") : body.span, checked.error().message);
   }
 }
 
-Result<model::RelabelRules> compile_rules(const std::vector<RuleArgs>& rules) {
-  std::vector<model::RelabelRule> all;
-  all.reserve(rules.size());
-  for (const RuleArgs& rule : rules) all.push_back(to_rule(rule));
-  return model::RelabelRules::compile(std::move(all));
+Schema<RelabelArgs> RelabelArgs::schema() {
+  return Schema<RelabelArgs>()
+      .optional("precedence", &RelabelArgs::precedence,
+                "Which of several rules with one target_label wins: last_match, the last that "
+                "matches, or first_match, the first that gives the label a value. Not an argument "
+                "of Alloy's.")
+      .block("rule", &RelabelArgs::rules, "Rules, applied in order; see precedence.");
+}
+
+void RelabelArgs::validate(const lang::Body& body, lang::Diagnostics& diagnostics) const {
+  if (precedence != kLastMatch && precedence != kFirstMatch)
+    diagnostics.error(
+        body.span_of("precedence"),
+        "precedence must be \"last_match\" or \"first_match\", got " + json_string(precedence));
+}
+
+Result<model::RelabelRules> compile_rules(const RelabelArgs& args) {
+  std::vector<model::RelabelRule> rules;
+  rules.reserve(args.rules.size());
+  for (const RuleArgs& rule : args.rules) rules.push_back(to_rule(rule));
+  return model::RelabelRules::compile(std::move(rules), args.precedence == kFirstMatch
+                                                            ? model::Precedence::kFirstMatch
+                                                            : model::Precedence::kLastMatch);
 }
 
 Result<std::shared_ptr<model::RelabelRules>> share_rules(
-    const std::vector<RuleArgs>& rules, const std::shared_ptr<model::RelabelRules>& before) {
-  auto compiled = compile_rules(rules);
+    const RelabelArgs& args, const std::shared_ptr<model::RelabelRules>& before) {
+  auto compiled = compile_rules(args);
   if (!compiled) return fail(std::move(compiled.error()));
   if (before && *before == *compiled) return before;
   return std::make_shared<model::RelabelRules>(std::move(*compiled));

@@ -1,5 +1,5 @@
-// The `rule` block of the components that relabel, and the capsule in which rules travel between
-// components.
+// What the components that relabel have in common: their `rule` blocks and the order of precedence
+// between them, and the capsule in which rules travel to components that apply them themselves.
 #pragma once
 
 #include <cstdint>
@@ -32,12 +32,21 @@ struct RuleArgs {
   void validate(const lang::Body& body, lang::Diagnostics& diagnostics) const;
 };
 
-// Of rules that were validated.
-Result<model::RelabelRules> compile_rules(const std::vector<RuleArgs>& rules);
+// To be included in a component's own schema, whose validate() calls this one.
+struct RelabelArgs {
+  std::string precedence = "last_match";
+  std::vector<RuleArgs> rules;
+
+  static Schema<RelabelArgs> schema();
+  void validate(const lang::Body& body, lang::Diagnostics& diagnostics) const;
+};
+
+// Of arguments that were validated.
+Result<model::RelabelRules> compile_rules(const RelabelArgs& args);
 
 // What compile_rules gives, as the same object as `before` when the rules are equal: dependants of
 // an export see a change only when there is one.
 Result<std::shared_ptr<model::RelabelRules>> share_rules(
-    const std::vector<RuleArgs>& rules, const std::shared_ptr<model::RelabelRules>& before);
+    const RelabelArgs& args, const std::shared_ptr<model::RelabelRules>& before);
 
 }  // namespace agent::component

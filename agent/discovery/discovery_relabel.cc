@@ -13,13 +13,15 @@ namespace {
 
 struct DiscoveryRelabelArgs {
   std::vector<model::Target> targets;
-  std::vector<component::RuleArgs> rules;
+  component::RelabelArgs relabel;
 
   static component::Schema<DiscoveryRelabelArgs> schema() {
     return component::Schema<DiscoveryRelabelArgs>()
         .required("targets", &DiscoveryRelabelArgs::targets, "Targets to relabel.")
-        .block("rule", &DiscoveryRelabelArgs::rules,
-               "Rules, applied to each target in order; a later one overwrites an earlier one.");
+        .include(&DiscoveryRelabelArgs::relabel);
+  }
+  void validate(const lang::Body& body, lang::Diagnostics& diagnostics) const {
+    relabel.validate(body, diagnostics);
   }
 };
 
@@ -32,7 +34,7 @@ class DiscoveryRelabel final : public component::Configured<DiscoveryRelabelArgs
 
   using Configured::prepare;
   Result<component::Commit> prepare(DiscoveryRelabelArgs args) override {
-    auto rules = component::share_rules(args.rules, rules_);
+    auto rules = component::share_rules(args.relabel, rules_);
     if (!rules) return fail(std::move(rules.error()));
     std::vector<model::Target> output;
     output.reserve(args.targets.size());
@@ -41,7 +43,6 @@ class DiscoveryRelabel final : public component::Configured<DiscoveryRelabelArgs
       if ((*rules)->apply(labels) && !labels.labels().empty())
         output.push_back(std::move(labels).take());
     }
-    // Published here, so that whatever refers to it is evaluated with the new targets.
     // Published here, so that whatever refers to them is evaluated with the new ones.
     host_.exports(
         {{"output", component::targets_value(output)}, {"rules", component::capsule(*rules)}});

@@ -7,6 +7,7 @@
 #include <array>
 
 #include "agent/base/strings.h"
+#include "agent/base/unicode.h"
 
 namespace agent::model {
 namespace {
@@ -79,8 +80,10 @@ std::string with_named_groups(std::string_view regex) {
     out += c;
     if (c == '\\' && i + 1 < regex.size()) {
       out += regex[++i];
-    } else if (c == '[') {
+    } else if (c == '[' && !in_class) {
       in_class = true;
+      for (const char first : {'^', ']'})  // a bracket that comes first is one of the class
+        if (i + 1 < regex.size() && regex[i + 1] == first) out += regex[++i];
     } else if (c == ']') {
       in_class = false;
     } else if (!in_class && regex.substr(i, 3) == "(?<" && i + 3 < regex.size() &&
@@ -199,6 +202,16 @@ class Pattern {
   std::size_t groups_ = 0;
 };
 
+// Go's names of groups: letters and digits of any script, and underscores.
+std::size_t reference_end(std::string_view text, std::size_t begin) {
+  while (begin < text.size()) {
+    const CodePoint c = decode_utf8(text.substr(begin));
+    if (!c.valid || !(is_letter(c.value) || agent::is_digit(c.value) || c.value == '_')) break;
+    begin += c.length;
+  }
+  return begin;
+}
+
 // Text with references to groups.
 class Template {
  public:
@@ -216,8 +229,7 @@ class Template {
       }
       const bool braced = i < text.size() && text[i] == '{';
       const std::size_t begin = braced ? i + 1 : i;
-      std::size_t end = begin;
-      while (end < text.size() && is_word(text[end])) ++end;
+      const std::size_t end = reference_end(text, begin);
       if (end == begin || (braced && (end == text.size() || text[end] != '}'))) {
         add_text("$");  // not a reference: taken as it stands
         continue;
@@ -264,43 +276,6 @@ std::uint64_t md5_tail(std::string_view text) {
   return out;
 }
 
-// Letters whose two cases lie a fixed distance apart in blocks that UTF-8 writes with two bytes.
-std::uint32_t change_case(std::uint32_t c, bool lower) {
-  struct Block {
-    std::uint32_t first, last, distance;  // of the capitals
-  };
-  static constexpr std::array<Block, 6> kBlocks{{{0xC0, 0xD6, 0x20},
-                                                 {0xD8, 0xDE, 0x20},
-                                                 {0x391, 0x3A1, 0x20},
-                                                 {0x3A3, 0x3A9, 0x20},
-                                                 {0x400, 0x40F, 0x50},
-                                                 {0x410, 0x42F, 0x20}}};
-  for (const Block& block : kBlocks) {
-    if (lower && c >= block.first && c <= block.last) return c + block.distance;
-    if (!lower && c >= block.first + block.distance && c <= block.last + block.distance)
-      return c - block.distance;
-  }
-  return c;
-}
-
-std::string with_case(std::string_view text, bool lower) {
-  std::string out(text);
-  for (std::size_t i = 0; i < out.size(); ++i) {
-    const auto c = static_cast<unsigned char>(out[i]);
-    if (lower && c >= 'A' && c <= 'Z') out[i] = static_cast<char>(c + 0x20);
-    if (!lower && c >= 'a' && c <= 'z') out[i] = static_cast<char>(c - 0x20);
-    if ((c & 0xE0U) != 0xC0 || i + 1 == out.size() ||
-        (static_cast<unsigned char>(out[i + 1]) & 0xC0U) != 0x80)
-      continue;
-    const std::uint32_t changed =
-        change_case((c & 0x1FU) << 6U | (static_cast<unsigned char>(out[i + 1]) & 0x3FU), lower);
-    out[i] = static_cast<char>(0xC0U | changed >> 6U);
-    out[i + 1] = static_cast<char>(0x80U | (changed & 0x3FU));
-    ++i;
-  }
-  return out;
-}
-
 // A label name in which groups may stand for parts.
 bool is_target_template(std::string_view text) {
   if (text.empty()) return false;
@@ -324,6 +299,23 @@ bool is_target_template(std::string_view text) {
 }  // namespace
 
 struct RelabelRules::Compiled {
+  // The rules on their way over one set of labels.
+  struct Run {
+    LabelBuilder& labels;
+    const Precedence precedence;
+    std::string scratch;
+    Groups groups;
+    std::vector<std::string> given;  // kFirstMatch: labels that a rule has given a value
+
+    void set(std::string_view name, std::string_view value) {
+      if (precedence == Precedence::kFirstMatch) {
+        if (std::find(given.begin(), given.end(), name) != given.end()) return;
+        if (!value.empty()) given.emplace_back(name);
+      }
+      labels.set(name, value);
+    }
+  };
+
   struct Step {
     Action action;
     std::vector<std::string> sources;
@@ -345,18 +337,21 @@ struct RelabelRules::Compiled {
       return scratch;
     }
 
-    void replace(std::string_view value, LabelBuilder& labels, Groups& groups) const {
-      if (!pattern.match(value, groups)) return;
-      const std::string result = replacement.expand(groups);
-      if (!target_template.has_references()) return labels.set(target, result);
-      const std::string name = target_template.expand(groups);
-      if (is_valid_label_name(name)) labels.set(name, result);
+    void replace(std::string_view value, Run& run) const {
+      if (!pattern.match(value, run.groups)) return;
+      const std::string result = replacement.expand(run.groups);
+      if (!target_template.has_references()) return run.set(target, result);
+      const std::string name = target_template.expand(run.groups);
+      if (is_valid_label_name(name)) run.set(name, result);
     }
 
     void map_names(LabelBuilder& labels, Groups& groups) const {
       const Labels before = labels.labels();
-      for (const Label& label : before)
-        if (pattern.match(label.name, groups)) labels.set(replacement.expand(groups), label.value);
+      for (const Label& label : before) {
+        if (!pattern.match(label.name, groups)) continue;
+        const std::string name = replacement.expand(groups);
+        if (is_valid_label_name(name)) labels.set(name, label.value);
+      }
     }
 
     void remove_names(LabelBuilder& labels, bool matching) const {
@@ -365,10 +360,12 @@ struct RelabelRules::Compiled {
         if (pattern.matches(label.name) == matching) labels.remove(label.name);
     }
 
-    bool run(LabelBuilder& labels, std::string& scratch, Groups& groups) const {
+    bool apply(Run& run) const {
+      LabelBuilder& labels = run.labels;
+      std::string& scratch = run.scratch;
       switch (action) {
         case Action::kReplace:
-          replace(joined(labels, scratch), labels, groups);
+          replace(joined(labels, scratch), run);
           return true;
         case Action::kKeep:
           return pattern.matches(joined(labels, scratch));
@@ -379,10 +376,10 @@ struct RelabelRules::Compiled {
         case Action::kDropEqual:
           return joined(labels, scratch) != labels.get(target);
         case Action::kHashMod:
-          labels.set(target, std::to_string(md5_tail(joined(labels, scratch)) % modulus));
+          run.set(target, std::to_string(md5_tail(joined(labels, scratch)) % modulus));
           return true;
         case Action::kLabelMap:
-          map_names(labels, groups);
+          map_names(labels, run.groups);
           return true;
         case Action::kLabelDrop:
           remove_names(labels, true);
@@ -392,7 +389,8 @@ struct RelabelRules::Compiled {
           return true;
         case Action::kLowercase:
         case Action::kUppercase:
-          labels.set(target, with_case(joined(labels, scratch), action == Action::kLowercase));
+          run.set(target, map_code_points(joined(labels, scratch),
+                                          action == Action::kLowercase ? to_lower : to_upper));
           return true;
       }
       return true;
@@ -401,6 +399,7 @@ struct RelabelRules::Compiled {
 
   std::vector<RelabelRule> rules;
   std::vector<Step> steps;
+  Precedence precedence = Precedence::kLastMatch;
 };
 
 std::string_view action_name(Action action) {
@@ -458,8 +457,9 @@ Result<> check_rule(const RelabelRule& rule) {
 
 RelabelRules::RelabelRules() : compiled_(std::make_shared<const Compiled>()) {}
 
-Result<RelabelRules> RelabelRules::compile(std::vector<RelabelRule> rules) {
+Result<RelabelRules> RelabelRules::compile(std::vector<RelabelRule> rules, Precedence precedence) {
   auto compiled = std::make_shared<Compiled>();
+  compiled->precedence = precedence;
   for (const RelabelRule& rule : rules) {
     if (auto checked = check_rule(rule); !checked) return fail(std::move(checked.error()));
     auto pattern = Pattern::compile(rule.regex);
@@ -475,15 +475,14 @@ Result<RelabelRules> RelabelRules::compile(std::vector<RelabelRule> rules) {
 }
 
 bool RelabelRules::apply(LabelBuilder& labels) const {
-  std::string scratch;
-  Groups groups;
-  for (const Compiled::Step& step : compiled_->steps)
-    if (!step.run(labels, scratch, groups)) return false;
-  return true;
+  Compiled::Run run{labels, compiled_->precedence, {}, {}, {}};
+  return std::all_of(compiled_->steps.begin(), compiled_->steps.end(),
+                     [&](const Compiled::Step& step) { return step.apply(run); });
 }
 
 bool RelabelRules::empty() const { return compiled_->steps.empty(); }
 const std::vector<RelabelRule>& RelabelRules::rules() const { return compiled_->rules; }
+Precedence RelabelRules::precedence() const { return compiled_->precedence; }
 
 Relabeler::Relabeler(Interner& interner, RelabelRules rules, std::size_t max_entries)
     : interner_(interner), rules_(std::move(rules)), max_entries_(max_entries) {}

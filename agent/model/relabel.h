@@ -1,10 +1,10 @@
 // Relabelling: rules that rewrite a set of labels or drop what carries it.
 //
 // Rules run in order on one mutable set; each sees what the ones before it made, a later one
-// overwrites, and the first keep/drop that decides against the set ends the run. An absent label
-// and an empty value are the same thing. Regular expressions are RE2's, matched against the whole
-// text, and `.` matches a newline. In target_label and replacement, $1, ${1}, $name and ${name}
-// stand for groups and $$ for a dollar sign; an unknown group is empty.
+// overwrites (but see Precedence), and the first keep/drop that decides against the set ends the
+// run. An absent label and an empty value are the same thing. Regular expressions are RE2's,
+// matched against the whole text, and `.` matches a newline. In target_label and replacement, $1,
+// ${1}, $name and ${name} stand for groups and $$ for a dollar sign; an unknown group is empty.
 #pragma once
 
 #include <cstddef>
@@ -33,11 +33,11 @@ struct RelabelRule {
     kKeepEqual,  // drop unless the joined sources equal target_label's value
     kDropEqual,  // drop when they do
     kHashMod,    // target_label = last 8 bytes of the MD5 of the joined sources, modulo modulus
-    kLabelMap,   // each label whose name matches is copied to the name that replacement gives
+    kLabelMap,   // each label whose name matches is copied to the name that replacement gives,
+                 // when that is a valid one
     kLabelDrop,  // labels whose name matches go
     kLabelKeep,  // all others go
-    kLowercase,  // target_label = joined sources in lower case (ASCII, Latin-1, Greek, Cyrillic
-                 // letters)
+    kLowercase,  // target_label = joined sources in lower case
     kUppercase,
   };
   Action action = Action::kReplace;
@@ -48,6 +48,13 @@ struct RelabelRule {
   std::string target_label;
   std::string replacement = "$1";
   bool operator==(const RelabelRule&) const = default;
+};
+
+// Which of several rules with one target_label has the last word.
+enum class Precedence {
+  kLastMatch,   // the last that matches: Prometheus' and Alloy's meaning
+  kFirstMatch,  // the first that gives the label a value: later ones are passed over. Rules without
+                // a target_label are not concerned
 };
 
 std::string_view action_name(RelabelRule::Action action);
@@ -63,13 +70,17 @@ class RelabelRules {
  public:
   RelabelRules();  // no rules
   // Fails as check_rule does.
-  static Result<RelabelRules> compile(std::vector<RelabelRule> rules);
+  static Result<RelabelRules> compile(std::vector<RelabelRule> rules,
+                                      Precedence precedence = Precedence::kLastMatch);
 
   // False: drop what carries these labels (which are then in an unspecified state).
   bool apply(LabelBuilder& labels) const;
   bool empty() const;
   const std::vector<RelabelRule>& rules() const;
-  bool operator==(const RelabelRules& other) const { return rules() == other.rules(); }
+  Precedence precedence() const;
+  bool operator==(const RelabelRules& other) const {
+    return rules() == other.rules() && precedence() == other.precedence();
+  }
 
  private:
   struct Compiled;

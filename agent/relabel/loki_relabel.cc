@@ -17,7 +17,7 @@ namespace {
 struct LokiRelabelArgs {
   std::vector<std::shared_ptr<component::LogReceiver>> forward_to;
   std::int64_t max_cache_size = 10000;
-  std::vector<component::RuleArgs> rules;
+  component::RelabelArgs relabel;
 
   static component::Schema<LokiRelabelArgs> schema() {
     return component::Schema<LokiRelabelArgs>()
@@ -27,13 +27,12 @@ struct LokiRelabelArgs {
                   "its rules.")
         .optional("max_cache_size", &LokiRelabelArgs::max_cache_size,
                   "Number of label sets whose result is kept at hand.")
-        .block("rule", &LokiRelabelArgs::rules,
-               "Rules, applied in order; a later one overwrites an earlier one.");
+        .include(&LokiRelabelArgs::relabel);
   }
   void validate(const lang::Body& body, lang::Diagnostics& diagnostics) const {
-    if (max_cache_size > 0) return;
-    diagnostics.error(body.find("max_cache_size")->value_span,
-                      "max_cache_size must be greater than 0");
+    relabel.validate(body, diagnostics);
+    if (max_cache_size <= 0)
+      diagnostics.error(body.span_of("max_cache_size"), "max_cache_size must be greater than 0");
   }
 };
 
@@ -137,7 +136,7 @@ class LokiRelabel final : public component::Configured<LokiRelabelArgs> {
 
   using Configured::prepare;
   Result<component::Commit> prepare(LokiRelabelArgs args) override {
-    auto rules = component::share_rules(args.rules, rules_);
+    auto rules = component::share_rules(args.relabel, rules_);
     if (!rules) return fail(std::move(rules.error()));
     auto shared = std::make_shared<LokiRelabelArgs>(std::move(args));
     // Published here, so that whatever refers to them is evaluated with the new rules.

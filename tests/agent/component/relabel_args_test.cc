@@ -36,21 +36,50 @@ TEST_CASE("rule block: what cannot be right is an error of the configuration") {
 }
 
 TEST_CASE("rule block: equal rules stay the same object, so that dependants rest") {
-  RuleArgs args;
-  args.target_label = "a";
-  args.replacement = "x";
-  const auto first = share_rules({args}, nullptr);
+  RelabelArgs args;
+  args.rules.emplace_back();
+  args.rules[0].target_label = "a";
+  args.rules[0].replacement = "x";
+  const auto first = share_rules(args, nullptr);
   REQUIRE(first);
-  const auto second = share_rules({args}, *first);
+  const auto second = share_rules(args, *first);
   REQUIRE(second);
   CHECK(*first == *second);
-  args.replacement = "y";
-  const auto third = share_rules({args}, *first);
+  args.rules[0].replacement = "y";
+  const auto third = share_rules(args, *first);
   REQUIRE(third);
   CHECK(*first != *third);
   model::LabelBuilder labels;
   CHECK((*third)->apply(labels));
   CHECK(labels.get("a") == "y");
+  args.precedence = "first_match";
+  const auto fourth = share_rules(args, *third);
+  REQUIRE(fourth);
+  CHECK(*third != *fourth);
+}
+
+TEST_CASE("relabel arguments: the precedence travels with the rules, and a wrong one is an error") {
+  RelabelArgs args;
+  for (const char* value : {"first", "last"}) {
+    args.rules.emplace_back();
+    args.rules.back().target_label = "a";
+    args.rules.back().replacement = value;
+  }
+  for (const auto& [precedence, wanted] :
+       {std::pair("last_match", "last"), std::pair("first_match", "first")}) {
+    args.precedence = precedence;
+    const auto rules = compile_rules(args);
+    REQUIRE(rules);
+    model::LabelBuilder labels;
+    CHECK(rules->apply(labels));
+    CHECK(labels.get("a") == wanted);
+  }
+  args.precedence = "first";
+  lang::Diagnostics diagnostics;
+  args.validate({}, diagnostics);
+  REQUIRE(diagnostics.has_errors());
+  CHECK(diagnostics.all()[0].message ==
+        R"(precedence must be "last_match" or "first_match", got "first")");
 }
 
 }  // namespace agent::component

@@ -8,8 +8,9 @@ namespace {
 using Action = RelabelRule::Action;
 
 // "dropped" or the labels as text.
-std::string run(std::vector<RelabelRule> rules, Labels labels) {
-  auto compiled = RelabelRules::compile(std::move(rules));
+std::string run(std::vector<RelabelRule> rules, Labels labels,
+                Precedence precedence = Precedence::kLastMatch) {
+  auto compiled = RelabelRules::compile(std::move(rules), precedence);
   if (!compiled) return "error: " + compiled.error().message;
   LabelBuilder builder(std::move(labels));
   return compiled->apply(builder) ? labels_text(builder.labels()) : "dropped";
@@ -48,6 +49,7 @@ TEST_CASE("relabel: replace takes the groups of a match of the whole value") {
   CHECK(run({replace({"a"}, "(?<first>.)[(?<x]", "b", "$first")}, {{"a", "x<"}}) ==
         R"({a="x<", b="x"})");
   CHECK(run({replace({"a"}, "(.+)", "b", "$7${x}z")}, {{"a", "xy"}}) == R"({a="xy", b="z"})");
+  CHECK(run({replace({"a"}, "(.+)", "b", "$1é-${1}é")}, {{"a", "xy"}}) == R"({a="xy", b="-xyé"})");
 }
 
 TEST_CASE("relabel: a dot matches a newline") {
@@ -75,6 +77,41 @@ TEST_CASE("relabel: rules run in order and a later one overwrites") {
             {{"u", "ssh.service"}}) == R"({job="systemd", u="ssh.service"})");
   CHECK(run({replace({}, "(.*)", "a", "one"), replace({"a"}, "one", "b", "two")}, {}) ==
         R"({a="one", b="two"})");
+}
+
+TEST_CASE("relabel: with precedence first_match the first rule that gives a value wins") {
+  const auto first = [](std::vector<RelabelRule> rules, Labels labels) {
+    return run(std::move(rules), std::move(labels), Precedence::kFirstMatch);
+  };
+  const std::vector<RelabelRule> journal = {replace({"u"}, "ssh.service", "job", "ssh"),
+                                            replace({"u"}, ".+", "job", "systemd")};
+  CHECK(first(journal, {{"u", "ssh.service"}}) == R"({job="ssh", u="ssh.service"})");
+  CHECK(first(journal, {{"u", "cron.service"}}) == R"({job="systemd", u="cron.service"})");
+  // What was there before the rules is no rule's doing.
+  CHECK(first(journal, {{"job", "x"}, {"u", "a"}}) == R"({job="systemd", u="a"})");
+  // A rule that leaves its label empty has not given it a value: a fallback takes over.
+  CHECK(first({replace({"project"}, "(.*)", "service"), replace({}, "", "service", "other")},
+              {{"service", "old"}}) == R"({service="other"})");
+  // Rules still see each other's results, and keep and drop still decide.
+  RelabelRule drop = rule(Action::kDrop);
+  drop.source_labels = {"b"};
+  drop.regex = "one";
+  const RelabelRule one = replace({}, "", "a", "one");
+  const RelabelRule two = replace({}, "", "a", "two");
+  const RelabelRule copy = replace({"a"}, "(.*)", "b");
+  CHECK(first({one, two, copy}, {}) == R"({a="one", b="one"})");
+  CHECK(first({one, copy, drop}, {}) == "dropped");
+  // A name made of groups counts as what it comes to; other actions that set a label count too.
+  RelabelRule upper = rule(Action::kUppercase);
+  upper.source_labels = {"a"};
+  upper.target_label = "c";
+  CHECK(first({replace({"n"}, "(.*)", "${1}", "1"), replace({}, "", "c", "2"), upper},
+              {{"a", "x"}, {"n", "c"}}) == R"({a="x", c="1", n="c"})");
+  CHECK(first({upper, replace({}, "", "c", "2")}, {{"a", "x"}}) == R"({a="x", c="X"})");
+  // A label that a rule without target_label makes or takes away is no question of precedence.
+  RelabelRule map = rule(Action::kLabelMap);
+  map.regex = "x_(.+)";
+  CHECK(first({one, map, two}, {{"x_a", "mapped"}}) == R"({a="mapped", x_a="mapped"})");
 }
 
 TEST_CASE("relabel: the target may be made of groups; an invalid name skips the rule") {
@@ -124,6 +161,9 @@ TEST_CASE("relabel: labelmap copies, labeldrop and labelkeep choose by name") {
   map.regex = "__meta_(.+)";
   CHECK(run({map}, {{"__meta_a", "1"}, {"__meta_b", "2"}, {"c", "3"}}) ==
         R"({__meta_a="1", __meta_b="2", a="1", b="2", c="3"})");
+  // A name that no back end would take is not made.
+  CHECK(run({map}, {{"__meta_1", "1"}, {"__meta_b", "2"}}) ==
+        R"({__meta_1="1", __meta_b="2", b="2"})");
   RelabelRule drop = rule(Action::kLabelDrop);
   drop.regex = "__.*";
   CHECK(run({drop}, {{"__x", "1"}, {"c", "3"}}) == R"({c="3"})");
@@ -137,6 +177,7 @@ TEST_CASE("relabel: lowercase and uppercase always set their target") {
   r.source_labels = {"a"};
   r.target_label = "b";
   CHECK(run({r}, {{"a", "AbC ÄÖÜ ΣΩ ЖЁ"}}) == R"({a="AbC ÄÖÜ ΣΩ ЖЁ", b="abc äöü σω жё"})");
+  CHECK(run({r}, {{"a", "Ǆ Ŷ Ⴀ Ⓚ"}}) == R"({a="Ǆ Ŷ Ⴀ Ⓚ", b="ǆ ŷ ⴀ ⓚ"})");
   CHECK(run({r}, {{"b", "x"}}) == "{}");
   r.action = Action::kUppercase;
   CHECK(run({r}, {{"a", "xy é"}}) == R"({a="xy é", b="XY É"})");

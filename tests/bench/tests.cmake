@@ -23,6 +23,7 @@ house_bench(lang LIBS agent_lang)
 house_bench(render LIBS fleetctl_command agent_registration agent_runtime)
 house_bench(docker_stream LIBS agent_wire)
 house_bench(relabel LIBS agent_model)
+house_bench(exposition LIBS agent_wire)
 
 # Whole pipelines through the real agent: build/<preset>/bench/pipelines build/<preset>/bin/fleet-agent
 add_executable(bench_pipelines EXCLUDE_FROM_ALL ${CMAKE_CURRENT_LIST_DIR}/pipelines_main.cc)

@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <cstdlib>
 
 namespace agent {
 namespace {
@@ -77,6 +78,15 @@ std::string to_valid_utf8(std::string_view text) {
     }
   }
   return out;
+}
+
+std::string_view utf8_head(std::string_view text, std::size_t limit) {
+  if (text.size() <= limit) return text;
+  std::size_t end = limit;
+  for (int back = 0; back < 3 && end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80;
+       ++back)
+    --end;
+  return text.substr(0, end);
 }
 
 void append_json_string(std::string& out, std::string_view text) {
@@ -189,6 +199,22 @@ std::string format_number(double value) {
   std::string out;
   append_number(out, value);
   return out;
+}
+
+std::string plain_number(double number) {
+  char buffer[64] = {};
+  const auto written = std::to_chars(buffer, buffer + sizeof buffer, std::abs(number),
+                                     std::chars_format::scientific);
+  const std::string_view text(buffer, static_cast<std::size_t>(written.ptr - buffer));
+  const std::size_t e = text.find('e');
+  std::string digits(text.substr(0, e));
+  std::erase(digits, '.');
+  const int point = std::atoi(text.data() + e + 1) + 1;  // how many digits stand before the point
+  std::string out = std::signbit(number) ? "-" : "";
+  if (point <= 0) return out + "0." + std::string(static_cast<std::size_t>(-point), '0') + digits;
+  const auto whole = static_cast<std::size_t>(point);
+  if (digits.size() <= whole) return out + digits + std::string(whole - digits.size(), '0');
+  return out + digits.substr(0, whole) + "." + digits.substr(whole);
 }
 
 }  // namespace agent

@@ -14,6 +14,8 @@ std::string_view trim(std::string_view text);  // ASCII white space at both ends
 bool is_valid_utf8(std::string_view text);
 // Invalid bytes become U+FFFD.
 std::string to_valid_utf8(std::string_view text);
+// The longest beginning of at most `limit` bytes that does not end inside a character.
+std::string_view utf8_head(std::string_view text, std::size_t limit);
 // `"text"` with JSON escapes.
 void append_json_string(std::string& out, std::string_view text);
 std::string json_string(std::string_view text);
@@ -26,5 +28,8 @@ std::string to_hex(std::string_view bytes);
 // 'g'): 0.1, 100000, 1e+06, +Inf, NaN.
 void append_number(std::string& out, double value);
 std::string format_number(double value);
+// The fewest digits that give `number` again, without an exponent: Go's format 'f' with precision
+// -1. `number` is finite.
+std::string plain_number(double number);
 
 }  // namespace agent

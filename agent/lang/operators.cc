@@ -6,6 +6,7 @@
 #include <limits>
 #include <string_view>
 
+#include "agent/base/strings.h"
 namespace agent::lang {
 namespace {
 
@@ -171,24 +172,6 @@ Outcome add(const Value& a, const Value& b) {
   return Value(std::move(joined));
 }
 
-// The fewest digits that give the number again, without an exponent: Go's format 'f' with precision
-// -1.
-std::string fixed_digits(double d) {
-  char buffer[64] = {};
-  const auto written =
-      std::to_chars(buffer, buffer + sizeof buffer, std::abs(d), std::chars_format::scientific);
-  const std::string_view text(buffer, static_cast<std::size_t>(written.ptr - buffer));
-  const std::size_t e = text.find('e');
-  std::string digits(text.substr(0, e));
-  std::erase(digits, '.');
-  const int point = std::atoi(text.data() + e + 1) + 1;  // how many digits stand before the point
-  std::string out = std::signbit(d) ? "-" : "";
-  if (point <= 0) return out + "0." + std::string(static_cast<std::size_t>(-point), '0') + digits;
-  const auto whole = static_cast<std::size_t>(point);
-  if (digits.size() <= whole) return out + digits + std::string(whole - digits.size(), '0');
-  return out + digits.substr(0, whole) + "." + digits.substr(whole);
-}
-
 }  // namespace
 
 std::int64_t to_int(const Value& number) {
@@ -218,7 +201,7 @@ std::string number_text(const Value& number) {
       if (std::isnan(d)) return "NaN";
       if (d == 0) return std::signbit(d) ? "-0" : "0";
       if (std::isinf(d)) return d < 0 ? "-Inf" : "+Inf";
-      return fixed_digits(d);
+      return plain_number(d);
     }
   }
 }

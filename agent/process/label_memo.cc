@@ -31,4 +31,19 @@ model::LabelSet LabelMemo::apply(const model::LabelSet& labels, const Changes& c
   return known_.emplace(hash, std::move(known))->second.after;
 }
 
+model::LabelSet LabelChange::apply(const model::LabelSet& labels) {
+  if (any_ && labels == before_) return after_;
+  auto it = known_.find(labels);
+  if (it == known_.end()) {
+    if (known_.size() >= kMost) known_.clear();
+    model::LabelBuilder builder(labels);
+    change_(builder);
+    it = known_.emplace(labels, interner_.intern(std::move(builder).take())).first;
+  }
+  before_ = labels;
+  after_ = it->second;
+  any_ = true;
+  return after_;
+}
+
 }  // namespace agent::process

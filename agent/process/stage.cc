@@ -1,5 +1,7 @@
 #include "agent/process/stage.h"
 
+#include <re2/re2.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -33,6 +35,15 @@ void Item::set(std::string_view name, Extracted value) {
     return;
   }
   extracted_.push_back({name, value, false});
+}
+
+void Item::set_metadata(std::string_view name, std::string_view value) {
+  for (model::MetadataPair& pair : metadata) {
+    if (pair.name != name) continue;
+    pair.value = value;
+    return;
+  }
+  metadata.push_back({name, value});
 }
 
 void Item::remove(std::string_view name) {
@@ -130,7 +141,7 @@ void Batch::remove_dropped() {
 }
 
 std::optional<std::string_view> to_text(const Extracted& value, model::Arena& arena) {
-  char buffer[64];
+  char buffer[32];
   const auto store = [&](const char* end) {
     return arena.store(std::string_view(buffer, static_cast<std::size_t>(end - buffer)));
   };
@@ -141,7 +152,7 @@ std::optional<std::string_view> to_text(const Extracted& value, model::Arena& ar
   if (const auto* number = std::get_if<double>(&value)) {
     if (std::isnan(*number)) return "NaN";
     if (std::isinf(*number)) return *number > 0 ? "+Inf" : "-Inf";
-    return store(std::to_chars(buffer, buffer + sizeof buffer, *number).ptr);
+    return arena.store(plain_number(*number));
   }
   return std::nullopt;
 }
@@ -159,6 +170,27 @@ std::optional<double> to_number(const Extracted& value) {
       return number;
   }
   return std::nullopt;
+}
+
+std::optional<std::string_view> to_label_value(const Extracted& value, model::Arena& arena) {
+  const auto text = to_text(value, arena);
+  if (text && !is_valid_utf8(*text)) return arena.store(to_valid_utf8(*text));
+  return text;
+}
+
+std::optional<std::string_view> source_text(const Item& item, std::string_view source,
+                                            model::Arena& arena) {
+  if (source.empty()) return item.line;
+  const auto value = item.find(source);
+  return value ? to_text(*value, arena) : std::nullopt;
+}
+
+void check_expression(const std::string& expression, const lang::Body& body,
+                      std::string_view argument, lang::Diagnostics& diagnostics) {
+  const RE2 compiled(expression, RE2::Quiet);
+  if (!compiled.ok())
+    diagnostics.error(body.find(argument)->value_span,
+                      "the regular expression is wrong: " + compiled.error());
 }
 
 void check_label_names(const component::StringMap& values, const lang::Body& body,

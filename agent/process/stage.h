@@ -46,6 +46,8 @@ class Item {
   void set(std::string_view name,
            Extracted value);  // `name` outlives the batch or lies in its arena
   void remove(std::string_view name);
+  // Sets structured metadata; both texts lie in the batch's arena, for they leave with it.
+  void set_metadata(std::string_view name, std::string_view value);
   // nullopt when there is no such key; std::monostate is a key with a null value.
   std::optional<Extracted> find(std::string_view name) const;
   // Every key and value, the initial ones included.
@@ -94,6 +96,15 @@ struct Batch {
 // such form.
 std::optional<std::string_view> to_text(const Extracted& value, model::Arena& arena);
 std::optional<double> to_number(const Extracted& value);
+// to_text() as UTF-8: Loki refuses a stream whose labels are not.
+std::optional<std::string_view> to_label_value(const Extracted& value, model::Arena& arena);
+// What an argument `source` names: an extracted value's text, or the line when it is empty.
+std::optional<std::string_view> source_text(const Item& item, std::string_view source,
+                                            model::Arena& arena);
+
+// Reports a regular expression, given as the argument `argument`, that RE2 does not take.
+void check_expression(const std::string& expression, const lang::Body& body,
+                      std::string_view argument, lang::Diagnostics& diagnostics);
 
 // Reports names in the argument `values` that cannot be labels.
 void check_label_names(const component::StringMap& values, const lang::Body& body,

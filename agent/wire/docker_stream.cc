@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "agent/base/strings.h"
 #include "agent/wire/civil_time.h"
 
 namespace agent::wire {
@@ -30,16 +31,6 @@ std::optional<std::pair<std::int64_t, std::size_t>> leading_time(std::string_vie
   const auto time = parse_docker_time(payload.substr(0, space));
   if (!time) return std::nullopt;
   return std::pair(*time, space + 1);
-}
-
-// The longest beginning of at most `limit` bytes that does not end inside a UTF-8 character.
-std::string_view cut_at(std::string_view text, std::size_t limit) {
-  if (text.size() <= limit) return text;
-  std::size_t end = limit;
-  for (int back = 0; back < 3 && end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80;
-       ++back)
-    --end;
-  return text.substr(0, end);
 }
 
 }  // namespace
@@ -179,7 +170,7 @@ void DockerStream::emit(Source source, std::int64_t time_ns, std::string_view te
                         std::size_t length, const Sink& sink) {
   if (length <= max_line_) return sink({source, time_ns, text});
   ++cut_lines_;
-  scratch_ = cut_at(text, max_line_ - kCutMarker.size());
+  scratch_ = utf8_head(text, max_line_ - kCutMarker.size());
   scratch_ += kCutMarker;
   sink({source, time_ns, scratch_});
 }

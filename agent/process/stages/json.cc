@@ -91,12 +91,7 @@ struct JsonArgs {
     for (const auto& [name, expression] : expressions)
       if (auto path = parse_path(expression.empty() ? name : expression); !path)
         diagnostics.error(body.find("expressions")->value_span, path.error().message);
-    if (!regex.empty()) {
-      const RE2 compiled(regex, RE2::Quiet);
-      if (!compiled.ok())
-        diagnostics.error(body.find("regex")->value_span,
-                          "the regular expression is wrong: " + compiled.error());
-    }
+    if (!regex.empty()) check_expression(regex, body, "regex", diagnostics);
   }
 };
 
@@ -112,14 +107,9 @@ class Json final : public Stage {
 
   void process(Batch& batch) override {
     for (Item& item : batch.items) {
-      std::string_view text = item.line;
-      if (!args_.source.empty()) {
-        const auto value = item.find(args_.source);
-        const auto source = value ? to_text(*value, batch.arena) : std::nullopt;
-        if (!source) continue;
-        text = *source;
-      }
-      const auto root = document_.parse(text);
+      const auto text = source_text(item, args_.source, batch.arena);
+      if (!text) continue;
+      const auto root = document_.parse(*text);
       if (!root || root->kind() != JsonNode::Kind::kObject) {
         log_.limited(Level::kDebug, "stage.json: an entry is not a JSON object");
         if (!args_.drop_malformed) continue;

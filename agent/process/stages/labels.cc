@@ -50,15 +50,11 @@ class Labels final : public Stage {
                                            model::Arena& arena) const {
     if (args_.source_type == "structured_metadata") {
       for (const model::MetadataPair& pair : item.metadata)
-        if (pair.name == source) return pair.value;
+        if (pair.name == source) return to_label_value(pair.value, arena);
       return std::nullopt;
     }
     const auto value = item.find(source);
-    if (!value) return std::nullopt;
-    const auto text = to_text(*value, arena);
-    // Loki refuses a stream whose labels are not UTF-8.
-    if (text && !is_valid_utf8(*text)) return arena.store(to_valid_utf8(*text));
-    return text;
+    return value ? to_label_value(*value, arena) : std::nullopt;
   }
 
   Arguments args_;

@@ -10,6 +10,10 @@ struct OutputArgs {
     return component::Schema<OutputArgs>().required("source", &OutputArgs::source,
                                                     "Extracted value that becomes the line.");
   }
+  void validate(const lang::Body& body, lang::Diagnostics& diagnostics) const {
+    if (source.empty())
+      diagnostics.error(body.find("source")->value_span, "source must not be empty");
+  }
 };
 
 class Output final : public Stage {

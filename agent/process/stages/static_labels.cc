@@ -19,30 +19,18 @@ struct StaticLabelsArgs {
 class StaticLabels final : public Stage {
  public:
   using Arguments = StaticLabelsArgs;
-  StaticLabels(Arguments args, const StageHost& host) : args_(std::move(args)), memo_(host.labels) {
-    for (const auto& [name, value] : args_.values)
-      if (!value.empty()) changes_.emplace_back(name, value);
-  }
+  StaticLabels(const Arguments& args, const StageHost& host)
+      : change_(host.labels, [values = args.values](model::LabelBuilder& labels) {
+          for (const auto& [name, value] : values)
+            if (!value.empty()) labels.set(name, value);
+        }) {}
 
   void process(Batch& batch) override {
-    for (Item& item : batch.items) {
-      // Neighbours nearly always share their labels.
-      if (!known_ || !(item.labels == before_)) {
-        before_ = item.labels;
-        after_ = memo_.apply(item.labels, changes_);
-        known_ = true;
-      }
-      item.labels = after_;
-    }
+    for (Item& item : batch.items) item.labels = change_.apply(item.labels);
   }
 
  private:
-  const Arguments args_;
-  LabelMemo::Changes changes_;  // views of args_
-  LabelMemo memo_;
-  bool known_ = false;
-  model::LabelSet before_;
-  model::LabelSet after_;
+  LabelChange change_;
 };
 
 }  // namespace

@@ -44,4 +44,22 @@ TEST_CASE("strings: numbers are written as Go writes them") {
   CHECK(text(std::nan("")) == "NaN");
 }
 
+TEST_CASE("strings: the head of a text ends with a whole character") {
+  CHECK(utf8_head("abc", 3) == "abc");
+  CHECK(utf8_head("abc", 2) == "ab");
+  CHECK(utf8_head("a\xC3\xA4", 2) == "a");
+  CHECK(utf8_head("\xF0\x9F\x98\x80", 3).empty());
+  CHECK(utf8_head("a\xF0\x9F\x98\x80z", 5) == "a\xF0\x9F\x98\x80");
+  CHECK(utf8_head("\x80\x80\x80\x80\x80", 4).size() == 1);  // no UTF-8: at most 3 bytes less
+}
+
+TEST_CASE("strings: a number without an exponent has the fewest digits that give it again") {
+  CHECK(plain_number(0) == "0");
+  CHECK(plain_number(-1.5) == "-1.5");
+  CHECK(plain_number(1e21) == "1000000000000000000000");
+  CHECK(plain_number(1e23) == "100000000000000000000000");
+  CHECK(plain_number(1e-7) == "0.0000001");
+  CHECK(plain_number(123456.789) == "123456.789");
+}
+
 }  // namespace agent

@@ -59,7 +59,7 @@ std::optional<std::vector<std::string>> literals(std::string_view regex) {
   std::size_t begin = 0;
   for (std::size_t i = 0; i <= regex.size(); ++i) {
     if (i < regex.size() && regex[i] == '\\') {
-      ++i;
+      if (++i == regex.size()) return std::nullopt;
       continue;
     }
     if (i < regex.size() && regex[i] != '|') continue;
@@ -441,7 +441,8 @@ Result<> check_rule(const RelabelRule& rule) {
       is_valid_label_name(rule.target_label) ||
       (is(Action::kReplace) && rule.target_label.find('$') != std::string::npos &&
        is_target_template(rule.target_label));
-  if (is(Action::kReplace, Action::kHashMod, Action::kLowercase, Action::kUppercase) &&
+  if (is(Action::kReplace, Action::kHashMod, Action::kLowercase, Action::kUppercase,
+         Action::kKeepEqual, Action::kDropEqual) &&
       !valid_target)
     return invalid(json_string(rule.target_label) + " is invalid 'target_label' for " + action +
                    " action");

@@ -1,4 +1,5 @@
 house_test(agent/model/labels_test.cc LIBS agent_model)
 house_test(agent/model/receipt_test.cc LIBS agent_model)
 house_test(agent/model/relabel_test.cc LIBS agent_model)
+house_test(agent/model/relabel_prometheus_test.cc LIBS agent_model third_party::json)
 house_test(agent/model/selector_test.cc LIBS agent_model)

@@ -67,15 +67,26 @@ void HeldItem::take_receipts(const Item& item, const Batch& batch) {
 }
 
 void HeldItem::release_into(Batch& out) && {
-  item_.line = out.arena.store(line);
+  hand_over(std::move(item_), out);
+  forget();
+}
+
+void HeldItem::release_part_into(Batch& out) {
+  hand_over(item_, out);
+  held_->add(-static_cast<double>(lines_));
+  lines_ = 0;
+  line.clear();
+}
+
+void HeldItem::hand_over(Item item, Batch& out) {
+  item.line = out.arena.store(line);
   if (bytes_ != nullptr) out.arena.adopt(bytes_, size_);
-  item_.first_receipt_ = static_cast<std::uint32_t>(out.receipts.size());
-  item_.receipts_ = static_cast<std::uint32_t>(receipts_.size());
+  item.first_receipt_ = static_cast<std::uint32_t>(out.receipts.size());
+  item.receipts_ = static_cast<std::uint32_t>(receipts_.size());
   std::move(receipts_.begin(), receipts_.end(), std::back_inserter(out.receipts));
   receipts_.clear();
-  out.items.push_back(std::move(item_));
-  joined_->add(static_cast<double>(lines_ - 1));
-  forget();
+  out.items.push_back(std::move(item));
+  if (lines_ > 1) joined_->add(static_cast<double>(lines_ - 1));
 }
 
 void HeldItem::forget() {

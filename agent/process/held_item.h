@@ -43,9 +43,12 @@ class HeldItem {
     return sizeof(HeldItem) + line.capacity() + size_ + receipts_.size() * sizeof(model::Receipt);
   }
   void release_into(Batch& out) &&;
+  // Releases what it has so far and goes on empty, with the same labels, time and values.
+  void release_part_into(Batch& out);
 
  private:
   void take_receipts(const Item& item, const Batch& batch);
+  void hand_over(Item item, Batch& out);
   void forget();
 
   Item item_;  // without a line

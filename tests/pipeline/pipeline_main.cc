@@ -61,7 +61,7 @@ std::string unescape(std::string_view text) {
   for (std::size_t i = 0; i < text.size(); ++i) {
     if (text[i] == '\\' && i + 1 < text.size()) {
       ++i;
-      out += text[i] == 'n' ? '\n' : text[i] == 't' ? '\t' : text[i];
+      out += text[i] == 'n' ? '\n' : text[i] == 'r' ? '\r' : text[i] == 't' ? '\t' : text[i];
     } else {
       out += text[i];
     }
@@ -74,6 +74,8 @@ std::string escape(std::string_view text) {
   for (char c : text) {
     if (c == '\n') {
       out += "\\n";
+    } else if (c == '\r') {
+      out += "\\r";
     } else if (c == '\t') {
       out += "\\t";
     } else if (c == '\\') {

@@ -202,6 +202,9 @@ class Runtime::Impl {
         layers = std::max(layers, layer[d] + 1);
       }
     }
+    // Those at the end stop together: what they take to send the rest does not add up.
+    for (std::size_t i = 0; i < nodes.size(); ++i)
+      if (nodes[i].dependencies.empty()) layer[i] = layers - 1;
     for (std::size_t l = 0; l < layers; ++l) {
       for (std::size_t i = 0; i < nodes.size(); ++i)
         if (layer[i] == l) instances_.at(nodes[i].id)->stop.request_stop();

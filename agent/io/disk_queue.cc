@@ -433,6 +433,7 @@ std::optional<DiskQueue::Record> DiskQueue::next() {
     Record record;
     record.id = header->id;
     record.items = header->items;
+    record.time_ns = header->time_ns;
     record.bytes = read_at(fd, payload_at, header->length);
     if (record.bytes.size() != header->length || crc32c(record.bytes) != header->payload_check) {
       ++stats_.damaged;

@@ -36,6 +36,7 @@ class DiskQueue {
   struct Record {
     std::uint64_t id = 0;
     std::uint32_t items = 0;
+    std::int64_t time_ns = 0;  // wall time when it was appended
     std::string bytes;
   };
   struct Stats {

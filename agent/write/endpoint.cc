@@ -73,6 +73,10 @@ Endpoint::Endpoint(EndpointContext context, EndpointSettings settings)
   dropped_full_ = dropped("queue_is_full");
   dropped_removed_ = dropped("endpoint_removed");
   dropped_budget_ = dropped("overflow_budget");
+  latency_ = context_.metrics.histogram(
+      "loki_write_entry_propagation_latency_seconds",
+      "Time from an entry's arrival until it was sent or dropped.",
+      {0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 21600}, host);
   MutexLock lock(mutex_);
   std::error_code none;
   if (!settings_->overflow_folder.empty() &&
@@ -244,10 +248,10 @@ Result<> Endpoint::accept(EntryBatch batch, const std::stop_token& stop) {
       changed_.notify_all();
     } else if (fits()) {
       if (weight >= kSmall) {
-        queue_.push_back({std::move(batch), weight, false});
+        queue_.push_back({std::move(batch), weight, context_.clock.mono(), false});
       } else {
         if (queue_.empty() || !queue_.back().open || queue_.back().weight + weight > kMerged)
-          queue_.push_back({EntryBatch(), 0, true});
+          queue_.push_back({EntryBatch(), 0, context_.clock.mono(), true});
         queue_.back().weight += weight;
         append_copy(queue_.back().batch, std::move(batch));
       }
@@ -277,18 +281,20 @@ void Endpoint::released(std::size_t weight) {
 }
 
 std::shared_ptr<Held> Endpoint::take(Mono deadline, const std::stop_token& stop) {
-  const auto hold = [this](EntryBatch batch, std::size_t weight) {
-    return std::make_shared<Held>(std::move(batch),
-                                  [this, weight](const Held& held, bool delivered) {
-                                    released(weight);
-                                    if (!held.record || !delivered) return;
-                                    {
-                                      MutexLock lock(mutex_);
-                                      if (overflow_ != nullptr)
-                                        overflow_->acknowledge(*held.record);
-                                    }
-                                    context_.on_overflow();
-                                  });
+  const auto hold = [this](EntryBatch batch, std::size_t weight, Mono since) {
+    return std::make_shared<Held>(
+        std::move(batch), [this, weight, since](const Held& held, bool delivered) {
+          released(weight);
+          if (!delivered) return;
+          latency_->observe(std::chrono::duration<double>(context_.clock.mono() - since).count(),
+                            held.batch.entries.size());
+          if (!held.record) return;
+          {
+            MutexLock lock(mutex_);
+            if (overflow_ != nullptr) overflow_->acknowledge(*held.record);
+          }
+          context_.on_overflow();
+        });
   };
   MutexLock lock(mutex_);
   for (;;) {
@@ -299,7 +305,7 @@ std::shared_ptr<Held> Endpoint::take(Mono deadline, const std::stop_token& stop)
     if (!queue_.empty()) {
       Queued front = std::move(queue_.front());
       queue_.pop_front();
-      auto held = hold(std::move(front.batch), front.weight);
+      auto held = hold(std::move(front.batch), front.weight, front.since);
       if (live_.size() > 64) {
         live_.erase(std::remove_if(live_.begin(), live_.end(),
                                    [](const auto& weak) { return weak.expired(); }),
@@ -310,7 +316,8 @@ std::shared_ptr<Held> Endpoint::take(Mono deadline, const std::stop_token& stop)
     }
     if (!spilling_) return nullptr;
     if (auto taken = overflow_->next()) {
-      auto held = hold(std::move(taken->batch), 0);
+      const Duration age(std::max<std::int64_t>(0, context_.clock.wall_ns() - taken->time_ns));
+      auto held = hold(std::move(taken->batch), 0, context_.clock.mono() - age);
       held->record = taken->id;
       return held;
     }
@@ -518,11 +525,10 @@ Endpoint::Verdict Endpoint::post(const std::string& tenant, std::string_view bod
     Counters& count = counters(tenant);
     const Mono started = context_.clock.mono();
     const auto response = client_->send(request, hard);
-    count.requests->increment();
-    count.request_seconds->add(
-        std::chrono::duration<double>(context_.clock.mono() - started).count());
-
     const int status = response ? response->status : 0;
+    count.request_bytes->observe(static_cast<double>(body.size()));
+    request_seconds(tenant, response ? status : -1)
+        .observe(std::chrono::duration<double>(context_.clock.mono() - started).count());
     if (status == 429) rate_limited_until_ = context_.clock.mono() + kRateLimitPause;
     if (status >= 200 && status < 300) {
       {
@@ -702,10 +708,11 @@ Endpoint::Counters& Endpoint::counters(const std::string& tenant) {
   c.sent_bytes =
       m.counter("loki_write_sent_bytes_total", "Bytes sent, as compressed in requests.", labels);
   c.retries = m.counter("loki_write_batch_retries_total", "Pushes that were tried again.", labels);
-  c.requests = m.counter("loki_write_request_duration_seconds_count", "Requests made.", labels);
-  c.request_seconds =
-      m.counter("loki_write_request_duration_seconds_sum", "Time spent in requests.", labels);
-  c.dropped = {};
+  std::vector<double> sizes;
+  for (double kib : {1, 4, 16, 64, 256, 512, 1024, 2048, 4096, 8192, 16384, 20480})
+    sizes.push_back(kib * 1024);
+  c.request_bytes = m.histogram("loki_write_request_size_bytes",
+                                "Sizes of requests, as compressed.", std::move(sizes), labels);
   Counters& kept = counters_.emplace(tenant, std::move(c)).first->second;
   // There from the start, so that a first drop is an increase.
   for (const char* reason :
@@ -713,6 +720,18 @@ Endpoint::Counters& Endpoint::counters(const std::string& tenant) {
     count_dropped(tenant, reason, 0, 0);
   }
   return kept;
+}
+
+component::Distribution& Endpoint::request_seconds(const std::string& tenant, int status) {
+  component::Histogram& seconds = counters(tenant).request_seconds[status];
+  if (seconds == nullptr) {
+    seconds = context_.metrics.histogram("loki_write_request_duration_seconds",
+                                         "Time spent in requests.", component::default_buckets(),
+                                         {{"status_code", std::to_string(status)},
+                                          {"host", host_of(used_->url)},
+                                          {"tenant", tenant}});
+  }
+  return *seconds;
 }
 
 void Endpoint::count_sent(const std::string& tenant, std::size_t entries, std::size_t bytes) {

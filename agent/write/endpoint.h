@@ -107,7 +107,9 @@ class Endpoint {
  private:
   enum class Verdict { kDelivered, kRefused, kTooLarge, kDropped, kAbandoned };
   struct Counters {  // of one tenant
-    component::Counter sent_entries, sent_bytes, retries, requests, request_seconds;
+    component::Counter sent_entries, sent_bytes, retries;
+    component::Histogram request_bytes;
+    std::map<int, component::Histogram> request_seconds;  // by status; -1: no answer
     std::map<std::string, std::pair<component::Counter, component::Counter>, std::less<>> dropped;
   };
 
@@ -137,6 +139,7 @@ class Endpoint {
   void count_sent(const std::string& tenant, std::size_t entries, std::size_t bytes);
 
   Counters& counters(const std::string& tenant);
+  component::Distribution& request_seconds(const std::string& tenant, int status);
   void count_dropped(const std::string& tenant, std::string_view reason, std::size_t entries,
                      std::size_t bytes);
   void released(std::size_t weight);
@@ -148,6 +151,7 @@ class Endpoint {
   struct Queued {
     model::EntryBatch batch;
     std::size_t weight = 0;
+    Mono since;         // its oldest entry
     bool open = false;  // ours to append to
   };
   std::deque<Queued> queue_ GUARDED_BY(mutex_);
@@ -169,6 +173,7 @@ class Endpoint {
   component::Counter dropped_full_;
   component::Counter dropped_removed_;
   component::Counter dropped_budget_;
+  component::Histogram latency_;
 
   // Of the thread in run():
   std::shared_ptr<const EndpointSettings> used_;

@@ -42,6 +42,7 @@ std::optional<Overflow::Taken> Overflow::next() {
   while (auto record = disk_->next()) {
     Taken out;
     out.id = record->id;
+    out.time_ns = record->time_ns;
     wire::PushLimits limits;
     limits.max_bytes = 256U << 20;  // our own records: no more than one batch
     if (wire::decode_push(record->bytes, limits, labels_, out.batch)) return out;

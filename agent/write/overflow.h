@@ -45,6 +45,7 @@ class Overflow {
 
   struct Taken {
     std::uint64_t id = 0;
+    std::int64_t time_ns = 0;  // wall time when it came in
     model::EntryBatch batch;
   };
   // The oldest batch that nobody has in hands.

@@ -661,10 +661,10 @@ TEST_CASE(
   ScriptedServer server(
       [&](const ScriptedServer::Request&, std::size_t) { return up ? status(204) : status(503); });
   Bench bench;
-  REQUIRE(
-      bench.configure({endpoint(server, {attribute("max_backoff_period", "1s")},
-                                {block("queue_config", {attribute("overflow_budget", "1KiB")})}),
-                       block("wal", {attribute("enabled", true)})}));
+  REQUIRE(bench.configure({endpoint(server, {attribute("max_backoff_period", "1s")},
+                                    {block("queue_config", {attribute("overflow_budget", "1KiB"),
+                                                            attribute("capacity", "200B")})}),
+                           block("wal", {attribute("enabled", true)})}));
   bench.start();
   std::jthread source([&] {
     for (int i = 0; i < 100; ++i) {

@@ -25,15 +25,10 @@ using component::StringMap;
 // systemd waits 20 s for the whole process (packaging/fleet-agent.service), then it kills.
 constexpr Duration kLongestDrain = std::chrono::seconds(15);
 
-lang::Span place(const lang::Body& body, std::string_view name) {
-  const lang::Attribute* found = body.find(name);
-  return found == nullptr ? body.span : found->value_span;
-}
-
 void not_negative(const lang::Body& body, std::string_view name, Duration value,
                   lang::Diagnostics& diagnostics) {
   if (value < Duration::zero())
-    diagnostics.error(place(body, name), std::string(name) + " must not be negative");
+    diagnostics.error(body.span_of(name), std::string(name) + " must not be negative");
 }
 
 struct QueueArgs {
@@ -60,13 +55,14 @@ struct QueueArgs {
   }
 
   void validate(const lang::Body& body, lang::Diagnostics& diagnostics) const {
-    if (capacity.bytes <= 0) diagnostics.error(place(body, "capacity"), "capacity must be above 0");
+    if (capacity.bytes <= 0)
+      diagnostics.error(body.span_of("capacity"), "capacity must be above 0");
     if (overflow_budget.bytes <= 0)
-      diagnostics.error(place(body, "overflow_budget"), "overflow_budget must be above 0");
+      diagnostics.error(body.span_of("overflow_budget"), "overflow_budget must be above 0");
     not_negative(body, "drain_timeout", drain_timeout, diagnostics);
-    if (min_shards < 1) diagnostics.error(place(body, "min_shards"), "min_shards must be above 0");
+    if (min_shards < 1) diagnostics.error(body.span_of("min_shards"), "min_shards must be above 0");
     if (min_shards > 1) {
-      diagnostics.warning(place(body, "min_shards"),
+      diagnostics.warning(body.span_of("min_shards"),
                           "an endpoint has one connection, which keeps order; min_shards has no "
                           "effect");
     }
@@ -118,18 +114,19 @@ struct EndpointArgs {
   void validate(const lang::Body& body, lang::Diagnostics& diagnostics) const {
     component::validate_url(body, "url", url, diagnostics);
     http.validate(body, diagnostics);
-    const auto at = [&](std::string_view attribute) { return place(body, attribute); };
-    if (batch_size.bytes <= 0) diagnostics.error(at("batch_size"), "batch_size must be above 0");
+    if (batch_size.bytes <= 0)
+      diagnostics.error(body.span_of("batch_size"), "batch_size must be above 0");
     if (batch_wait <= Duration::zero())
-      diagnostics.error(at("batch_wait"), "batch_wait must be above 0");
+      diagnostics.error(body.span_of("batch_wait"), "batch_wait must be above 0");
     if (remote_timeout <= Duration::zero())
-      diagnostics.error(at("remote_timeout"), "remote_timeout must be above 0");
+      diagnostics.error(body.span_of("remote_timeout"), "remote_timeout must be above 0");
     if (min_backoff_period <= Duration::zero() || max_backoff_period < min_backoff_period) {
-      diagnostics.error(at("min_backoff_period"),
+      diagnostics.error(body.span_of("min_backoff_period"),
                         "min_backoff_period must be above 0 and at most max_backoff_period");
     }
     if (max_backoff_retries < 0)
-      diagnostics.error(at("max_backoff_retries"), "max_backoff_retries must not be negative");
+      diagnostics.error(body.span_of("max_backoff_retries"),
+                        "max_backoff_retries must not be negative");
     not_negative(body, "max_entry_age", max_entry_age, diagnostics);
   }
 

@@ -151,6 +151,12 @@ class Runtime::Impl {
       return finish(std::move(report));
     }
 
+    if (env_.review) {
+      std::vector<const lang::Body*> all;
+      for (const auto& [instance, body] : bodies) all.push_back(&body);
+      env_.review(*next, all, report.diagnostics);
+    }
+
     // From here on nothing can fail. What goes stops first, sources before what they feed.
     std::vector<std::shared_ptr<Instance>> removed;
     if (graph_ != nullptr) {

@@ -24,7 +24,6 @@
 #include "agent/io/http_server.h"
 #include "agent/lang/printer.h"
 #include "agent/lang/rendering.h"
-#include "agent/lint/lint.h"
 #include "agent/registration.h"
 #include "agent/runtime/check.h"
 #include "agent/runtime/runtime.h"
@@ -123,7 +122,7 @@ class Daemon {
     // The registry is complete before anything looks a component up.
     register_components(registry_);
     runtime_ = std::make_unique<runtime::Runtime>(runtime::Runtime::Environment{
-        registry_, *stdlib_, clock_, labels_, log_, metrics_, options_.storage, lint::review});
+        registry_, *stdlib_, clock_, labels_, log_, metrics_, options_.storage});
     process_metrics_ = ui::expose_process(metrics_, *runtime_, AGENT_VERSION);
     load_ok_ = metrics_.gauge("alloy_config_last_load_successful", "Config loaded successfully.");
     load_time_ = metrics_.gauge("alloy_config_last_load_success_timestamp_seconds",
@@ -144,8 +143,8 @@ class Daemon {
     }
     log_.info("now listening for http traffic", {{"addr", (*server)->address()}});
 
-    if (const ui::Pages::Reloaded loaded = load(); !loaded.ok) {
-      std::cerr << loaded.report;
+    if (const std::string problems = load(); !problems.empty()) {
+      std::cerr << problems;
       log_.error("the configuration cannot run", {{"path", path()}});
       return kFailed;
     }
@@ -178,42 +177,41 @@ class Daemon {
     return "127.0.0.1:12345";
   }
 
-  ui::Pages::Reloaded load() {
+  // "" when the configuration runs, else what is wrong with it.
+  std::string load() {
     auto texts = read_configuration(path());
     if (!texts) {
       load_ok_->set(0);
-      return {false, texts.error().message + "\n"};
+      return texts.error().message + "\n";
     }
     const runtime::LoadReport report = runtime_->load(std::move(*texts));
-    const ui::Pages::Reloaded loaded{report.ok(), render(report.diagnostics, report.sources)};
-    if (!loaded.ok) {
+    const std::string text = render(report.diagnostics, report.sources);
+    if (!report.ok()) {
       load_ok_->set(0);
-      return loaded;
+      return text;
     }
-    for (const lang::Diagnostic& d : report.diagnostics.all())
-      log_.warn("the configuration may not do what it seems to",
-                {{"at", d.span.begin.text()}, {"warning", d.message}, {"hint", d.hint}});
+    if (!text.empty()) std::cerr << text;  // warnings
     load_ok_->set(1);
     load_time_->set(static_cast<double>(clock_.wall_ns()) / 1e9);
     Level level = Level::kInfo;
     if (!level_given_ && parse_level(report.settings.logging.level, level)) log_.set_level(level);
     log_.set_json(report.settings.logging.format == "json");
-    return loaded;
+    return {};
   }
 
   // From a page's thread or the signal loop; one at a time.
-  ui::Pages::Reloaded reload() {
+  std::string reload() {
     MutexLock lock(reload_mutex_);
     const auto now = clock_.mono().time_since_epoch().count() / 1000;
     ::sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld", static_cast<long long>(now));
-    const ui::Pages::Reloaded loaded = load();
+    const std::string problems = load();
     ::sd_notify(0, "READY=1");
-    if (loaded.ok) {
+    if (problems.empty()) {
       log_.info("config reloaded", {{"path", path()}});
     } else {
-      log_.error("config not reloaded, the old one goes on", {{"err", loaded.report}});
+      log_.error("config not reloaded, the old one goes on", {{"err", problems}});
     }
-    return loaded;
+    return problems;
   }
 
   void serve(const sigset_t& signals) {
@@ -255,8 +253,7 @@ int validate(const std::string& path, bool json) {
   }
   component::Registry registry;
   register_components(registry);
-  const runtime::CheckReport report =
-      runtime::check(*texts, registry, *lang::system_world(), lint::review);
+  const runtime::CheckReport report = runtime::check(*texts, registry, *lang::system_world());
   if (json) {
     std::cout << lang::render_json(report.diagnostics);
   } else {

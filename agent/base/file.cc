@@ -82,6 +82,14 @@ Result<> write_file_atomic(const fs::path& path, std::string_view bytes, mode_t 
   return {};
 }
 
+Result<> append_file(const fs::path& path, std::string_view bytes) {
+  FileDescriptor fd(::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640));
+  if (!fd) return fail_errno("open " + path.string(), errno);
+  if (auto written = write_all(fd.get(), bytes); !written)
+    return fail(std::move(written.error()).within("append to " + path.string()));
+  return {};
+}
+
 std::string sha256_hex(std::string_view bytes) {
   std::array<unsigned char, SHA256_DIGEST_LENGTH> digest;
   SHA256(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), digest.data());

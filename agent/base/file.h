@@ -37,6 +37,8 @@ Result<std::string> read_file(const std::filesystem::path& path, std::size_t lim
 Result<> write_file_atomic(const std::filesystem::path& path, std::string_view bytes,
                            mode_t mode = 0600, uid_t uid = static_cast<uid_t>(-1),
                            gid_t gid = static_cast<gid_t>(-1));
+// Appends to the file, which is made with mode 0640 when it is not there.
+Result<> append_file(const std::filesystem::path& path, std::string_view bytes);
 // write(2) until all of `bytes` is out.
 Result<> write_all(int fd, std::string_view bytes);
 

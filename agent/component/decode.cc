@@ -229,6 +229,40 @@ bool Decoder<StringMap>::decode(const Value& value, const Span& span, StringMap&
   return good;
 }
 
+std::string Decoder<StringListMap>::type_name() { return "map(list(string))"; }
+std::string Decoder<StringListMap>::text(const StringListMap& value) {
+  std::string out = "{";
+  for (const auto& [key, members] : value) {
+    if (out.size() > 1) out += ", ";
+    out += key + " = " + Decoder<std::vector<std::string>>::text(members);
+  }
+  return out + "}";
+}
+bool Decoder<StringListMap>::decode(const Value& value, const Span& span, StringListMap& out,
+                                    Diagnostics& diagnostics) {
+  if (value.is_placeholder()) {
+    accept_placeholder(value, type_name(), span, diagnostics);
+    return false;
+  }
+  if (value.kind() != Kind::kObject) {
+    report_mismatch(type_name(), value, span, diagnostics);
+    return false;
+  }
+  StringListMap members;
+  bool good = true;
+  for (const auto& [key, member] : value.object()) {
+    std::vector<std::string> texts;
+    if (!member.is_null() &&
+        !Decoder<std::vector<std::string>>::decode(member, span, texts, diagnostics)) {
+      good = false;
+      continue;
+    }
+    members.emplace_back(key, std::move(texts));
+  }
+  out = std::move(members);
+  return good;
+}
+
 std::string Decoder<Value>::type_name() { return "any"; }
 std::string Decoder<Value>::text(const Value& value) { return value.text(); }
 bool Decoder<Value>::decode(const Value& value, const Span&, Value& out, Diagnostics&) {

@@ -25,6 +25,7 @@ struct ByteSize {
 
 // In the order of the source; keys unique.
 using StringMap = std::vector<std::pair<std::string, std::string>>;
+using StringListMap = std::vector<std::pair<std::string, std::vector<std::string>>>;
 
 // Specialise it for a type of your own: type_name(), text() and decode(). decode() says whether
 // `out` was set, and reports why not. A placeholder of a fitting type leaves `out` as it is.
@@ -47,6 +48,7 @@ AGENT_DECODER(Secret);
 AGENT_DECODER(Duration);
 AGENT_DECODER(ByteSize);
 AGENT_DECODER(StringMap);
+AGENT_DECODER(StringListMap);
 AGENT_DECODER(lang::Value);
 AGENT_DECODER(std::vector<model::Target>);
 #undef AGENT_DECODER

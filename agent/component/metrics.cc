@@ -34,10 +34,10 @@ void add_points(MetricFamily& family, const Labels& labels, const Distribution& 
 Distribution::Distribution(std::vector<double> bounds)
     : bounds_(std::move(bounds)), counts_(bounds_.size() + 1) {}
 
-void Distribution::observe(double value, std::uint64_t times) {
+void Distribution::observe(double value) {
   const auto at = std::lower_bound(bounds_.begin(), bounds_.end(), value) - bounds_.begin();
-  counts_[static_cast<std::size_t>(at)].fetch_add(times, std::memory_order_relaxed);
-  sum_.add(value * static_cast<double>(times));
+  counts_[static_cast<std::size_t>(at)].fetch_add(1, std::memory_order_relaxed);
+  sum_.add(value);
 }
 
 std::vector<std::pair<double, double>> Distribution::buckets() const {

@@ -39,7 +39,7 @@ using Gauge = std::shared_ptr<Metric>;
 class Distribution {
  public:
   explicit Distribution(std::vector<double> bounds);  // rising; +Inf is added
-  void observe(double value, std::uint64_t times = 1);
+  void observe(double value);
   // Per bound, +Inf last: values at most that bound, those of lower bounds included.
   std::vector<std::pair<double, double>> buckets() const;
   double sum() const { return sum_.value(); }

@@ -14,8 +14,7 @@ constexpr std::string_view kActionNames[] = {"replace",   "keep",      "drop",  
                                              "dropequal", "hashmod",   "labelmap", "labeldrop",
                                              "labelkeep", "lowercase", "uppercase"};
 
-}  // namespace
-
+// Of a known action.
 model::RelabelRule to_rule(const RuleArgs& args) {
   model::RelabelRule rule;
   rule.action = model::parse_action(args.action).value_or(model::RelabelRule::Action::kReplace);
@@ -27,6 +26,8 @@ model::RelabelRule to_rule(const RuleArgs& args) {
   rule.replacement = args.replacement;
   return rule;
 }
+
+}  // namespace
 
 Schema<RuleArgs> RuleArgs::schema() {
   return Schema<RuleArgs>()

@@ -1,7 +1,6 @@
 #include "agent/io/http_client.h"
 
 #include <curl/curl.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <chrono>
@@ -15,29 +14,12 @@
 namespace agent::io {
 namespace {
 
-constexpr int kMaxRedirects = 10;
 constexpr int kSlice = 1000;  // ms; a belt for the stop's wakeup
 
 bool equal_ignoring_case(std::string_view a, std::string_view b) {
   const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
   return std::equal(a.begin(), a.end(), b.begin(), b.end(),
                     [&](char x, char y) { return lower(x) == lower(y); });
-}
-
-// "https://host:443"
-std::string origin_of(const std::string& url) {
-  CURLU* parsed = curl_url();
-  std::string out;
-  if (curl_url_set(parsed, CURLUPART_URL, url.c_str(), 0) == CURLUE_OK) {
-    for (const auto part : {CURLUPART_SCHEME, CURLUPART_HOST, CURLUPART_PORT}) {
-      char* text = nullptr;
-      if (curl_url_get(parsed, part, &text, CURLU_DEFAULT_PORT) == CURLUE_OK) out += text;
-      out += '|';
-      curl_free(text);
-    }
-  }
-  curl_url_cleanup(parsed);
-  return out;
 }
 
 std::string percent_encoded(std::string_view text) {
@@ -55,29 +37,6 @@ std::string percent_encoded(std::string_view text) {
   return out;
 }
 
-// Differs when one of the files was replaced or rewritten.
-std::string files_state(const TlsOptions& tls) {
-  std::string out;
-  for (const std::string* path : {&tls.ca_file, &tls.cert_file, &tls.key_file}) {
-    struct stat info {};
-    if (path->empty()) continue;
-    if (::stat(path->c_str(), &info) != 0) {
-      out += "-;";
-      continue;
-    }
-    for (const auto part :
-         {static_cast<std::int64_t>(info.st_ino), static_cast<std::int64_t>(info.st_size),
-          static_cast<std::int64_t>(info.st_mtim.tv_sec),
-          static_cast<std::int64_t>(info.st_mtim.tv_nsec)})
-      out += std::to_string(part) + ";";
-  }
-  return out;
-}
-
-bool is_redirect(int status) {
-  return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
-}
-
 }  // namespace
 
 std::string_view HttpResponse::header(std::string_view name) const {
@@ -88,10 +47,7 @@ std::string_view HttpResponse::header(std::string_view name) const {
 }
 
 struct HttpClient::State {
-  explicit State(HttpOptions o)
-      : options(std::move(o)),
-        tls_files(files_state(options.tls) + files_state(options.oauth2.tls)),
-        multi(curl_multi_init()) {
+  explicit State(HttpOptions o) : options(std::move(o)), multi(curl_multi_init()) {
     curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, 4L);
   }
   ~State() { curl_multi_cleanup(multi); }
@@ -102,8 +58,7 @@ struct HttpClient::State {
   Result<Secret> token(const std::stop_token& stop);
 
   CurlLibrary library;
-  const HttpOptions options;
-  const std::string tls_files;  // their state when the first connection was made
+  HttpOptions options;
   CURLM* multi;
   HttpTransfer transfer;
   std::optional<Secret> bearer;  // of OAuth
@@ -224,28 +179,28 @@ Result<Secret> HttpClient::State::token(const std::stop_token& stop) {
   return fail(ErrorCode::kUnavailable, "OAuth: no token");
 }
 
+Result<std::optional<Secret>> HttpClient::token(const std::stop_token& stop) {
+  if (state_->options.oauth2.token_url.empty()) return std::optional<Secret>();
+  auto token = state_->token(stop);
+  if (!token) return fail(std::move(token.error()));
+  return std::optional<Secret>(std::move(*token));
+}
+
+void HttpClient::forget_token() { state_->bearer.reset(); }
+
 Result<HttpResponse> HttpClient::send(const HttpRequest& request, const std::stop_token& stop) {
-  // Kept connections, sessions and authorities are those of the files as they were.
-  const HttpOptions& options = state_->options;
-  if (files_state(options.tls) + files_state(options.oauth2.tls) != state_->tls_files)
-    state_ = std::make_unique<State>(options);
-  std::optional<Secret> bearer;
-  if (!state_->options.oauth2.token_url.empty()) {
-    auto token = state_->token(stop);
-    if (!token) return fail(std::move(token.error()));
-    bearer = *token;
-  }
+  auto bearer = token(stop);
+  if (!bearer) return fail(std::move(bearer.error()));
   HttpRequest now = request;
   const std::string home = origin_of(request.url);
   for (int hop = 0;; ++hop) {
     std::string redirect;
     auto response =
-        state_->exchange(state_->options, now, origin_of(now.url) == home, bearer, redirect, stop);
+        state_->exchange(state_->options, now, origin_of(now.url) == home, *bearer, redirect, stop);
     if (!response) return response;
-    if (response->status == 401 && bearer) state_->bearer.reset();
-    const bool follow = state_->options.follow_redirects && is_redirect(response->status) &&
-                        !redirect.empty() &&
-                        (response->status != 303 || now.method == "GET" || now.method == "HEAD");
+    if (response->status == 401) forget_token();
+    const bool follow = state_->options.follow_redirects &&
+                        follows_redirect(response->status, now.method) && !redirect.empty();
     if (!follow) return response;
     if (hop == kMaxRedirects) {
       return fail(ErrorCode::kUnavailable,

@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -107,6 +108,12 @@ class HttpClient {
 
   // Ends within a second of a stop.
   Result<HttpResponse> send(const HttpRequest& request, const std::stop_token& stop);
+
+  // The OAuth token that requests carry, asked for when there is none or it is about to expire;
+  // none without OAuth. send() does this by itself.
+  Result<std::optional<Secret>> token(const std::stop_token& stop);
+  // The token was refused: the next one is a new one.
+  void forget_token();
 
  private:
   struct State;

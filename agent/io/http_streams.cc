@@ -21,6 +21,14 @@ namespace {
 
 constexpr int kSlice = 1000;  // ms; a belt for the stop's wakeup
 
+bool has_location(const HttpHeaders& headers) {
+  return std::any_of(headers.begin(), headers.end(), [](const auto& header) {
+    constexpr std::string_view kName = "location";
+    return std::equal(header.first.begin(), header.first.end(), kName.begin(), kName.end(),
+                      [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a + 32 : a) == b; });
+  });
+}
+
 }  // namespace
 
 // libcurl tells which sockets to watch (watch) and when it wants to be called (want_timer); poll()
@@ -31,6 +39,9 @@ struct HttpStreams::State {
     HttpRequest request;
     Callbacks callbacks;
     std::string body;
+    std::string home;  // origin of the first request; others get no credentials
+    int hops = 0;
+    bool redirecting = false;
     bool added = false;
     bool cancelled = false;
   };
@@ -90,11 +101,13 @@ struct HttpStreams::State {
 
   void start_added();
   void end_finished();
+  bool redirect(Id id, Stream& stream, Result<>& end);
   void forget_cancelled();
   int wait_time(std::optional<Mono> deadline) const;
 
   SystemClock clock;  // libcurl's limits are real time
   HttpOptions options;
+  std::optional<Secret> bearer;
   CurlLibrary library;
   CURLM* multi;
   FileDescriptor epoll;
@@ -117,12 +130,17 @@ HttpStreams::Id HttpStreams::add(HttpRequest request, Callbacks callbacks) {
   stream->request.body = stream->body;
   stream->callbacks = std::move(callbacks);
   State::Stream* raw = stream.get();
-  stream->transfer.on_headers = [raw] {
+  stream->home = origin_of(stream->request.url);
+  stream->transfer.on_headers = [raw, follow = state_->options.follow_redirects] {
+    raw->redirecting = follow && follows_redirect(raw->transfer.status(), raw->request.method) &&
+                       has_location(raw->transfer.headers());
+    if (raw->redirecting) return !raw->cancelled;
     return !raw->cancelled &&
            (!raw->callbacks.on_headers ||
             raw->callbacks.on_headers(raw->transfer.status(), raw->transfer.headers()));
   };
   stream->transfer.on_data = [raw](std::string_view data) {
+    if (raw->redirecting) return !raw->cancelled;
     return !raw->cancelled && (!raw->callbacks.on_data || raw->callbacks.on_data(data)) &&
            !raw->cancelled;
   };
@@ -131,6 +149,8 @@ HttpStreams::Id HttpStreams::add(HttpRequest request, Callbacks callbacks) {
   state_->to_start.push_back(id);
   return id;
 }
+
+void HttpStreams::authorize(std::optional<Secret> bearer) { state_->bearer = std::move(bearer); }
 
 void HttpStreams::cancel(Id id) {
   const auto it = state_->streams.find(id);
@@ -155,7 +175,8 @@ void HttpStreams::State::start_added() {
     const auto it = streams.find(id);
     if (it == streams.end() || it->second->cancelled) continue;
     Stream& stream = *it->second;
-    auto ready = stream.transfer.prepare(options, stream.request, true);
+    const bool at_home = stream.hops == 0 || origin_of(stream.request.url) == stream.home;
+    auto ready = stream.transfer.prepare(options, stream.request, at_home, bearer);
     if (!ready) {
       const Callbacks callbacks = std::move(stream.callbacks);
       streams.erase(it);
@@ -165,6 +186,24 @@ void HttpStreams::State::start_added() {
     curl_multi_add_handle(multi, easy(stream));
     stream.added = true;
   }
+}
+
+// The stream goes on at the place that its answer named; false with `end` set when it cannot.
+bool HttpStreams::State::redirect(Id id, Stream& stream, Result<>& end) {
+  std::string to = stream.transfer.redirect_url();
+  const std::string what = stream.request.method + " " + url_for_people(stream.request.url) + ": ";
+  if (to.empty()) {
+    end = fail(ErrorCode::kUnavailable, what + "a redirect to nowhere");
+    return false;
+  }
+  if (++stream.hops > kMaxRedirects) {
+    end = fail(ErrorCode::kUnavailable, what + "more than 10 redirects");
+    return false;
+  }
+  stream.request.url = std::move(to);
+  stream.redirecting = false;
+  to_start.push_back(id);
+  return true;
 }
 
 void HttpStreams::State::end_finished() {
@@ -179,10 +218,11 @@ void HttpStreams::State::end_finished() {
     if (it == streams.end()) continue;
     it->second->added = false;
     if (it->second->cancelled) continue;
+    Result<> end;
+    if (!it->second->transfer.aborted()) end = it->second->transfer.outcome(code);
+    if (end && it->second->redirecting && redirect(it->first, *it->second, end)) continue;
     const std::unique_ptr<Stream> stream = std::move(it->second);
     streams.erase(it);
-    Result<> end;
-    if (!stream->transfer.aborted()) end = stream->transfer.outcome(code);
     if (stream->callbacks.on_end) stream->callbacks.on_end(std::move(end));
   }
 }

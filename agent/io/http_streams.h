@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string_view>
 
@@ -28,12 +29,16 @@ class HttpStreams {
     std::function<void(Result<> end)> on_end;
   };
 
-  // `options` hold for all streams, unix_socket included. No redirects, no OAuth.
+  // `options` hold for all streams, unix_socket included; redirects are followed as they say, OAuth
+  // is not done: see authorize().
   explicit HttpStreams(HttpOptions options);
   ~HttpStreams();
   HttpStreams(const HttpStreams&) = delete;
   HttpStreams& operator=(const HttpStreams&) = delete;
 
+  // Streams that start from now on carry this token (HttpClient::token()) instead of the configured
+  // authentication.
+  void authorize(std::optional<Secret> bearer);
   // Starts with the next poll(). request.max_body does not count here; request.timeout bounds the
   // whole life of the stream (0: none), options.connect_timeout the connecting.
   Id add(HttpRequest request, Callbacks callbacks);

@@ -73,6 +73,26 @@ Result<long> tls_version(const std::string& name) {
 CurlLibrary::CurlLibrary() { curl_global_init(CURL_GLOBAL_DEFAULT); }
 CurlLibrary::~CurlLibrary() { curl_global_cleanup(); }
 
+bool follows_redirect(int status, std::string_view method) {
+  if (status == 303) return method == "GET" || method == "HEAD";
+  return status == 301 || status == 302 || status == 307 || status == 308;
+}
+
+std::string origin_of(const std::string& url) {
+  CURLU* parsed = curl_url();
+  std::string out;
+  if (curl_url_set(parsed, CURLUPART_URL, url.c_str(), 0) == CURLUE_OK) {
+    for (const auto part : {CURLUPART_SCHEME, CURLUPART_HOST, CURLUPART_PORT}) {
+      char* text = nullptr;
+      if (curl_url_get(parsed, part, &text, CURLU_DEFAULT_PORT) == CURLUE_OK) out += text;
+      out += '|';
+      curl_free(text);
+    }
+  }
+  curl_url_cleanup(parsed);
+  return out;
+}
+
 HttpTransfer::HttpTransfer() : easy_(curl_easy_init()) {}
 
 HttpTransfer::~HttpTransfer() {

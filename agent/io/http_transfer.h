@@ -20,6 +20,12 @@ class CurlLibrary {
   CurlLibrary& operator=(const CurlLibrary&) = delete;
 };
 
+inline constexpr int kMaxRedirects = 10;
+// An answer of this status to this method is followed when it says where to.
+bool follows_redirect(int status, std::string_view method);
+// "https|host|443|", for comparing; "" when it is no URL.
+std::string origin_of(const std::string& url);
+
 class HttpTransfer {
  public:
   HttpTransfer();

@@ -71,10 +71,6 @@ std::optional<std::vector<std::string>> literals(std::string_view regex) {
   return out;
 }
 
-bool in_parentheses(std::string_view regex) {
-  return regex.size() >= 2 && regex.front() == '(' && regex.back() == ')';
-}
-
 // Go also writes named groups as (?<name>...), which this RE2 only knows as (?P<name>...).
 std::string with_named_groups(std::string_view regex) {
   std::string out;
@@ -168,9 +164,15 @@ class Pattern {
   static re2::StringPiece piece(std::string_view text) { return {text.data(), text.size()}; }
 
   bool compile_simple(std::string_view regex) {
-    if (auto all = literal_texts(regex)) {
+    std::string_view inner = regex;
+    bool captured = false;
+    if (inner.size() >= 2 && inner.front() == '(' && inner.back() == ')') {
+      inner = inner.substr(1, inner.size() - 2);
+      captured = true;
+    }
+    if (auto all = literals(inner)) {
       one_of_ = std::move(*all);
-      groups_ = in_parentheses(regex) ? 1 : 0;
+      groups_ = captured ? 1 : 0;
       return true;
     }
     std::string_view head = regex;
@@ -400,10 +402,6 @@ struct RelabelRules::Compiled {
   Precedence precedence = Precedence::kLastMatch;
 };
 
-std::optional<std::vector<std::string>> literal_texts(std::string_view regex) {
-  return literals(in_parentheses(regex) ? regex.substr(1, regex.size() - 2) : regex);
-}
-
 std::string_view action_name(Action action) {
   for (const auto& [value, name] : kActions)
     if (value == action) return name;
@@ -496,7 +494,8 @@ std::optional<LabelSet> Relabeler::apply(const LabelSet& labels) {
     if (const auto it = index_.find(labels); it != index_.end()) {
       ++hits_;
       recent_.splice(recent_.begin(), recent_, it->second);
-      return it->second->second;
+      it->second->round = round_;
+      return it->second->result;
     }
     ++misses_;
   }
@@ -510,12 +509,24 @@ std::optional<LabelSet> Relabeler::apply(const LabelSet& labels) {
   MutexLock lock(mutex_);
   if (index_.contains(labels)) return result;
   if (recent_.size() >= max_entries_) {
-    index_.erase(recent_.back().first);
+    index_.erase(recent_.back().labels);
     evicted.splice(evicted.begin(), recent_, std::prev(recent_.end()));
   }
-  recent_.emplace_front(labels, result);
+  recent_.push_front({labels, result, round_});
   index_.emplace(labels, recent_.begin());
   return result;
+}
+
+std::size_t Relabeler::forget_unused() {
+  std::list<Known> forgotten;  // freed after the lock
+  MutexLock lock(mutex_);
+  // The list is in order of use.
+  while (!recent_.empty() && recent_.back().round != round_) {
+    index_.erase(recent_.back().labels);
+    forgotten.splice(forgotten.begin(), recent_, std::prev(recent_.end()));
+  }
+  ++round_;
+  return forgotten.size();
 }
 
 Relabeler::Stats Relabeler::stats() const {

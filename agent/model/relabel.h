@@ -65,10 +65,6 @@ std::optional<RelabelRule::Action> parse_action(
 // not compile.
 Result<> check_rule(const RelabelRule& rule);
 
-// The texts that a regex matches, when they are a fixed few: "a|b\\.c" -> a, b.c; also in one pair
-// of parentheses.
-std::optional<std::vector<std::string>> literal_texts(std::string_view regex);
-
 // Rules, compiled. Immutable; any thread may apply them.
 class RelabelRules {
  public:
@@ -100,6 +96,8 @@ class Relabeler {
   Relabeler(Interner& interner, RelabelRules rules, std::size_t max_entries);
   // The new set; none when the rules drop it.
   std::optional<LabelSet> apply(const LabelSet& labels);
+  // Forgets the results that nobody asked for since the last call. -> how many
+  std::size_t forget_unused();
 
   struct Stats {
     std::uint64_t hits = 0;
@@ -109,7 +107,11 @@ class Relabeler {
   Stats stats() const;
 
  private:
-  using Known = std::pair<LabelSet, std::optional<LabelSet>>;
+  struct Known {
+    LabelSet labels;
+    std::optional<LabelSet> result;
+    std::uint32_t round = 0;  // of forget_unused() in which it was asked for last
+  };
   Interner& interner_;
   const RelabelRules rules_;
   const std::size_t max_entries_;
@@ -118,6 +120,7 @@ class Relabeler {
   std::unordered_map<LabelSet, std::list<Known>::iterator, LabelSetHash> index_ GUARDED_BY(mutex_);
   std::uint64_t hits_ GUARDED_BY(mutex_) = 0;
   std::uint64_t misses_ GUARDED_BY(mutex_) = 0;
+  std::uint32_t round_ GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace agent::model

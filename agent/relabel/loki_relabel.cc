@@ -1,15 +1,11 @@
 // loki.relabel: rewrites the labels of entries and passes them on; or, with forward_to = [], only
 // exports its rules.
-#include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "agent/base/mutex.h"
-#include "agent/component/component.h"
-#include "agent/component/receiver.h"
-#include "agent/component/relabel_args.h"
-#include "agent/model/relabel.h"
+#include "agent/relabel/relabel_component.h"
 
 namespace agent::relabel {
 namespace {
@@ -29,6 +25,7 @@ struct LokiRelabelArgs {
                   "Number of label sets whose result is kept at hand.")
         .include(&LokiRelabelArgs::relabel);
   }
+  std::size_t cache_entries() const { return static_cast<std::size_t>(max_cache_size); }
   void validate(const lang::Body& body, lang::Diagnostics& diagnostics) const {
     relabel.validate(body, diagnostics);
     if (max_cache_size <= 0)
@@ -36,29 +33,20 @@ struct LokiRelabelArgs {
   }
 };
 
-// The exported receiver; others may hold it longer than the component lives.
-class Relabel final : public component::LogReceiver {
+class Relabel final : public RelabelReceiver<model::EntryBatch> {
  public:
-  explicit Relabel(const component::Metrics& metrics)
-      : processed_(metrics.counter("loki_relabel_entries_processed", "Entries received.")),
-        written_(metrics.counter("loki_relabel_entries_written", "Entries passed on.")),
-        dropped_by_rule_(dropped(metrics, "rule")),
-        dropped_unlabelled_(dropped(metrics, "no_labels")),
-        hits_(metrics.counter("loki_relabel_cache_hits", "Label sets whose result was at hand.")),
-        misses_(metrics.counter("loki_relabel_cache_misses",
-                                "Label sets that went through the rules.")),
-        size_(metrics.gauge("loki_relabel_cache_size", "Results at hand.")) {}
+  explicit Relabel(const component::Host& host)
+      : processed_(host.metrics.counter("loki_relabel_entries_processed", "Entries received.")),
+        written_(host.metrics.counter("loki_relabel_entries_written", "Entries passed on.")),
+        dropped_by_rule_(dropped(host.metrics, "rule")),
+        dropped_unlabelled_(dropped(host.metrics, "no_labels")),
+        hits_(host.metrics.counter("loki_relabel_cache_hits",
+                                   "Label sets whose result was at hand.")),
+        misses_(host.metrics.counter("loki_relabel_cache_misses",
+                                     "Label sets that went through the rules.")),
+        size_(host.metrics.gauge("loki_relabel_cache_size", "Results at hand.")) {}
 
-  void set(std::shared_ptr<model::Relabeler> relabeler,
-           std::vector<std::shared_ptr<component::LogReceiver>> forward_to) {
-    forward_.set(std::move(forward_to));
-    MutexLock lock(mutex_);
-    relabeler_ = std::move(relabeler);
-  }
-  std::shared_ptr<model::Relabeler> relabeler() const {
-    MutexLock lock(mutex_);
-    return relabeler_;
-  }
+  void configure(const LokiRelabelArgs&) {}
 
   Result<> consume(model::EntryBatch batch, std::stop_token stop) override {
     const auto relabeler = this->relabeler();
@@ -121,61 +109,12 @@ class Relabel final : public component::LogReceiver {
   const component::Counter hits_;
   const component::Counter misses_;
   const component::Gauge size_;
-  component::LogFanout forward_;
-  mutable Mutex mutex_;
-  std::shared_ptr<model::Relabeler> relabeler_ GUARDED_BY(mutex_);
-};
-
-class LokiRelabel final : public component::Configured<LokiRelabelArgs> {
- public:
-  explicit LokiRelabel(component::Host host)
-      : host_(std::move(host)), receiver_(std::make_shared<Relabel>(host_.metrics)) {
-    host_.exports({{"receiver", component::capsule<component::LogReceiver>(receiver_)},
-                   {"rules", component::capsule(std::make_shared<model::RelabelRules>())}});
-  }
-
-  using Configured::prepare;
-  Result<component::Commit> prepare(LokiRelabelArgs args) override {
-    auto rules = component::share_rules(args.relabel, rules_);
-    if (!rules) return fail(std::move(rules.error()));
-    auto shared = std::make_shared<LokiRelabelArgs>(std::move(args));
-    // Published here, so that whatever refers to them is evaluated with the new rules.
-    host_.exports({{"receiver", component::capsule<component::LogReceiver>(receiver_)},
-                   {"rules", component::capsule(*rules)}});
-    return component::Commit([this, shared, rules = std::move(*rules)]() mutable {
-      // Equal rules keep what they have learned.
-      auto relabeler = receiver_->relabeler();
-      if (relabeler == nullptr || rules != rules_ || shared->max_cache_size != max_cache_size_) {
-        relabeler = std::make_shared<model::Relabeler>(
-            host_.labels, *rules, static_cast<std::size_t>(shared->max_cache_size));
-      }
-      max_cache_size_ = shared->max_cache_size;
-      rules_ = std::move(rules);
-      receiver_->set(std::move(relabeler), std::move(shared->forward_to));
-    });
-  }
-
-  void debug_info(component::DebugWriter& out) const override {
-    const auto relabeler = receiver_->relabeler();
-    if (relabeler == nullptr) return;
-    const auto stats = relabeler->stats();
-    out.value("cache.size", std::to_string(stats.size));
-    out.value("cache.hits", std::to_string(stats.hits));
-    out.value("cache.misses", std::to_string(stats.misses));
-  }
-
- private:
-  component::Host host_;
-  // Written by commit, which is not called concurrently with itself or with prepare.
-  std::shared_ptr<model::RelabelRules> rules_;
-  std::int64_t max_cache_size_ = 0;
-  const std::shared_ptr<Relabel> receiver_;
 };
 
 }  // namespace
 
 component::Declaration loki_relabel() {
-  return component::declare<LokiRelabel>(
+  return component::declare<RelabelComponent<LokiRelabelArgs, Relabel, model::EntryBatch>>(
       "loki.relabel", "Rewrites the labels of log entries by rules, or drops entries by them.",
       {{"receiver", "LogsReceiver", "Receiver of the entries to relabel."},
        {"rules", "RelabelRules", "The rules, for components that apply them themselves."}});

@@ -51,6 +51,11 @@ std::shared_ptr<component::LogReceiver> ComponentBox::receiver() const {
   return std::static_pointer_cast<component::LogReceiver>(exported("receiver").capsule().object);
 }
 
+std::shared_ptr<component::MetricsReceiver> ComponentBox::metrics_receiver() const {
+  return std::static_pointer_cast<component::MetricsReceiver>(
+      exported("receiver").capsule().object);
+}
+
 std::size_t ComponentBox::publications() const {
   MutexLock lock(mutex_);
   return publications_;
@@ -181,6 +186,10 @@ lang::Body body_of(std::vector<std::pair<std::string, lang::Value>> attributes,
 }
 
 lang::Value receivers(std::shared_ptr<component::LogReceiver> receiver) {
+  return lang::Value::List{component::capsule(std::move(receiver))};
+}
+
+lang::Value receivers(std::shared_ptr<component::MetricsReceiver> receiver) {
   return lang::Value::List{component::capsule(std::move(receiver))};
 }
 

@@ -34,6 +34,7 @@ class ComponentBox {
   Published exports() const;
   lang::Value exported(const std::string& name) const;  // null when it is not there
   std::shared_ptr<component::LogReceiver> receiver() const;
+  std::shared_ptr<component::MetricsReceiver> metrics_receiver() const;
   std::size_t publications() const;
   // Wait for real time; false after `limit`. `enough` is called with the box's lock held.
   bool wait_exports(const std::function<bool(const Published&)>& enough,
@@ -105,6 +106,7 @@ lang::Block block(std::string name, std::vector<lang::Attribute> attributes,
 lang::Body body_of(std::vector<std::pair<std::string, lang::Value>> attributes,
                    std::vector<std::pair<std::string, lang::Body>> blocks = {});
 lang::Value receivers(std::shared_ptr<component::LogReceiver> receiver);
+lang::Value receivers(std::shared_ptr<component::MetricsReceiver> receiver);
 lang::Value string_list(const std::vector<std::string>& items);
 
 }  // namespace agent

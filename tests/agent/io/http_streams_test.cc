@@ -85,6 +85,45 @@ ScriptedServer::Script endless() {
 
 }  // namespace
 
+TEST_CASE("http streams: a redirect is followed, with credentials on the same origin only") {
+  const auto redirect = [](std::string to) {
+    Answer answer;
+    answer.status = 302;
+    answer.body = "this way";
+    answer.headers = {{"Location", std::move(to)}};
+    return answer;
+  };
+  const auto found = [](const ScriptedServer::Request&, std::size_t) {
+    Answer answer;
+    answer.status = 200;
+    answer.body = "found";
+    return answer;
+  };
+  ScriptedServer other(found);
+  ScriptedServer server([&](const ScriptedServer::Request& request, std::size_t n) {
+    if (request.target == "/near") return redirect("/here");
+    if (request.target == "/far") return redirect(other.url("/there"));
+    if (request.target == "/loop") return redirect("/loop");
+    return found(request, n);
+  });
+  HttpStreams streams({});
+  streams.authorize(agent::Secret("token"));
+  Seen near;
+  Seen far;
+  Seen loop;
+  streams.add(get(server.url("/near")), near.callbacks());
+  streams.add(get(server.url("/far")), far.callbacks());
+  streams.add(get(server.url("/loop")), loop.callbacks());
+  REQUIRE(poll_until(streams, [&] { return near.end && far.end && loop.end; }));
+  CHECK(near.status == 200);
+  CHECK(near.data == "found");
+  CHECK(far.data == "found");
+  CHECK(loop.end->error().message.find("more than 10 redirects") != std::string::npos);
+  for (const auto& request : server.requests())
+    CHECK(request.headers.at("authorization") == "Bearer token");
+  CHECK(other.requests().at(0).headers.count("authorization") == 0);
+}
+
 TEST_CASE("http streams: data arrives as it is sent, and the end is told once") {
   ScriptedServer server(chunks({"one ", "two"}, true));
   HttpStreams streams({});

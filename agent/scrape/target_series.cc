@@ -1,0 +1,260 @@
+#include "agent/scrape/target_series.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "agent/base/strings.h"
+
+namespace agent::scrape {
+namespace {
+
+constexpr std::size_t kMaxFamilies = 10'000;       // whose metadata is remembered
+constexpr std::size_t kMaxHelp = 1024;             // bytes of a help text that are kept
+constexpr std::size_t kMaxSeriesText = 64U << 10;  // bytes of a name with its labels
+
+bool is_metric_name(std::string_view name) {
+  const auto letter = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == ':';
+  };
+  if (name.empty() || !letter(name.front())) return false;
+  return std::all_of(name.begin(), name.end(),
+                     [&](char c) { return letter(c) || (c >= '0' && c <= '9'); });
+}
+
+tl::unexpected<Error> over(std::string_view what, std::uint64_t limit) {
+  return fail(ErrorCode::kExhausted, std::string(what) + " than " + std::to_string(limit));
+}
+
+}  // namespace
+
+void TargetSeries::start() {
+  ++reading_;
+  read_.clear();
+  exemplars_.clear();
+}
+
+// What becomes of the labels on the page: the target's are added, and of two with one name the one
+// that honor_labels favours keeps it. Then the limits.
+Result<model::LabelSet> TargetSeries::series_of(model::Labels exposed) const {
+  model::LabelBuilder labels(std::move(exposed));
+  const std::string name(labels.get(model::kMetricNameLabel));
+  if (name.empty()) return fail(ErrorCode::kInvalid, "a series has no name");
+  if (rules_.honor_labels) {
+    for (const model::Label& label : target_)
+      if (labels.get(label.name).empty()) labels.set(label.name, label.value);
+  } else {
+    std::vector<model::Label> clashing;
+    for (const model::Label& label : target_)
+      if (const auto value = labels.get(label.name); !value.empty())
+        clashing.push_back({label.name, std::string(value)});
+    for (const model::Label& label : target_) labels.set(label.name, label.value);
+    // Short names first, so that exported_x gives way to x.
+    std::stable_sort(clashing.begin(), clashing.end(),
+                     [](const auto& a, const auto& b) { return a.name.size() < b.name.size(); });
+    for (const model::Label& label : clashing) {
+      std::string to = "exported_" + label.name;
+      while (!labels.get(to).empty()) to.insert(0, "exported_");
+      labels.set(to, label.value);
+    }
+  }
+  if (!rules_.utf8_names) {
+    if (!is_metric_name(name))
+      return fail(ErrorCode::kInvalid, "not a metric name: " + json_string(name));
+    for (const model::Label& label : labels.labels())
+      if (!model::is_valid_label_name(label.name))
+        return fail(ErrorCode::kInvalid, "not a label name: " + json_string(label.name));
+  }
+  const model::Labels& all = labels.labels();
+  if (rules_.label_limit != 0 && all.size() > rules_.label_limit)
+    return over(name + " has more labels", rules_.label_limit);
+  for (const model::Label& label : all) {
+    if (rules_.label_name_length_limit != 0 && label.name.size() > rules_.label_name_length_limit)
+      return over(name + ": a label's name is longer", rules_.label_name_length_limit);
+    if (rules_.label_value_length_limit != 0 &&
+        label.value.size() > rules_.label_value_length_limit)
+      return over(name + ": the value of " + label.name + " is longer",
+                  rules_.label_value_length_limit);
+  }
+  return interner_.intern(std::move(labels).take());
+}
+
+template <class Labels>
+Result<> TargetSeries::add(std::string_view text, double value,
+                           std::optional<std::int64_t> own_time, std::int64_t time_ms,
+                           const Labels& labels, Outcome& outcome) {
+  auto found = known_.find(text);
+  if (found == known_.end()) {
+    if (text.size() > kMaxSeriesText) return over("a series has more bytes", kMaxSeriesText);
+    Result<model::Labels> exposed = labels();
+    if (!exposed) return fail(std::move(exposed.error()));
+    auto series = series_of(std::move(*exposed));
+    if (!series) return fail(std::move(series.error()));
+    found = known_.emplace(std::string(text), Known{}).first;
+    found->second.series = std::move(*series);
+    ++outcome.added;
+  }
+  Known& known = found->second;
+  ++outcome.scraped;
+  const std::uint64_t limit = rules_.sample_limit != 0 ? rules_.sample_limit : kDefaultSampleLimit;
+  if (outcome.scraped > limit) return over("there are more samples", limit);
+  const bool own = own_time.has_value() && rules_.honor_timestamps;
+  if (known.reading == reading_ && !own) {
+    ++outcome.duplicates;
+    return {};
+  }
+  known.reading = reading_;
+  read_.push_back({&known, own ? *own_time : time_ms, value, own});
+  return {};
+}
+
+Result<TargetSeries::Outcome> TargetSeries::take(std::string_view page,
+                                                 wire::ExpositionFormat format,
+                                                 std::int64_t time_ms, model::SampleBatch& out) {
+  using Item = wire::ExpositionReader::Item;
+  start();
+  Outcome outcome;
+  wire::ExpositionReader reader(page, format);
+  while (true) {
+    const Item item = reader.next();
+    if (item == Item::kSample) {
+      const std::size_t before = read_.size();
+      auto added = add(
+          reader.series(), reader.value(), reader.time_ms(), time_ms,
+          [&] { return reader.labels(); }, outcome);
+      if (!added) {
+        forget_unfinished();
+        return fail(std::move(added.error()));
+      }
+      if (const auto& exemplar = reader.exemplar(); exemplar && read_.size() > before) {
+        // One that is wrong is left out, as if it were not there.
+        if (auto labels = wire::ExpositionReader::labels_of(exemplar->labels))
+          exemplars_.push_back({read_.back().known->series, std::move(*labels), exemplar->value,
+                                exemplar->time_ms.value_or(time_ms)});
+      }
+    } else if (item == Item::kEnd) {
+      break;
+    } else if (item == Item::kBroken) {
+      forget_unfinished();
+      return fail(ErrorCode::kInvalid, reader.error());
+    } else if (rules_.metadata) {
+      if (families_.size() >= kMaxFamilies && families_.find(reader.family()) == families_.end())
+        continue;
+      FamilyText& known = family(reader.family());
+      if (item == Item::kType) {
+        known.changed |= known.type != reader.type();
+        known.type = reader.type();
+      } else {
+        std::string& old = item == Item::kHelp ? known.help : known.unit;
+        std::string text = reader.text();
+        if (text.size() > kMaxHelp) text = to_valid_utf8(text.substr(0, kMaxHelp));
+        known.changed |= old != text;
+        old = std::move(text);
+      }
+    }
+  }
+  return finish(outcome, time_ms, out);
+}
+
+Result<TargetSeries::Outcome> TargetSeries::take(const std::vector<model::MetricFamily>& families,
+                                                 std::int64_t time_ms, model::SampleBatch& out) {
+  start();
+  Outcome outcome;
+  for (const model::MetricFamily& one : families) {
+    for (const auto& point : one.points) {
+      // Not a text of any format, only unmistakable.
+      key_.assign(one.name).append(point.suffix);
+      for (const model::Label& label : point.labels)
+        key_.append(1, '\0').append(label.name).append(1, '\0').append(label.value);
+      const auto labels = [&]() -> Result<model::Labels> {
+        model::LabelBuilder builder(point.labels);
+        builder.set(model::kMetricNameLabel, one.name + point.suffix);
+        return std::move(builder).take();
+      };
+      if (auto added = add(key_, point.value, point.time_ms, time_ms, labels, outcome); !added) {
+        forget_unfinished();
+        return fail(std::move(added.error()));
+      }
+    }
+    if (rules_.metadata) {
+      FamilyText& known = family(one.name);
+      known.changed |= known.type != one.type || known.help != one.help;
+      known.type = one.type;
+      known.help = one.help;
+    }
+  }
+  return finish(outcome, time_ms, out);
+}
+
+TargetSeries::FamilyText& TargetSeries::family(std::string_view name) {
+  auto found = families_.find(name);
+  if (found == families_.end()) {
+    found = families_.emplace(std::string(name), FamilyText{}).first;
+    found->second.changed = true;
+  }
+  return found->second;
+}
+
+void TargetSeries::pass_metadata(model::SampleBatch& out) {
+  for (auto& [name, text] : families_) {
+    if (!text.changed) continue;
+    text.changed = false;
+    out.metadata.push_back({name, text.type, text.help, text.unit});
+  }
+}
+
+TargetSeries::Outcome TargetSeries::finish(Outcome outcome, std::int64_t time_ms,
+                                           model::SampleBatch& out) {
+  const std::uint32_t last = page_;
+  page_ = reading_;
+  std::size_t there_again = 0;  // of those that would get a marker
+  std::size_t marked = 0;
+  out.samples.reserve(out.samples.size() + read_.size());
+  for (const Read& read : read_) {
+    Known& known = *read.known;
+    out.samples.push_back({known.series, read.time_ms, read.value});
+    if (known.page == page_) continue;  // another time of the same series
+    if (known.page == last && last != 0 && known.marked) ++there_again;
+    known.page = page_;
+    known.marked = !read.own_time || rules_.track_timestamps_staleness;
+    if (known.marked) ++marked;
+  }
+  std::move(exemplars_.begin(), exemplars_.end(), std::back_inserter(out.exemplars));
+  if (rules_.metadata) pass_metadata(out);
+  // Usually there is nothing to look for.
+  if (there_again != marked_ || known_.size() > 2 * read_.size()) {
+    for (auto it = known_.begin(); it != known_.end();) {
+      const Known& known = it->second;
+      if (known.page == page_) {
+        ++it;
+        continue;
+      }
+      if (known.page == last && last != 0 && known.marked)
+        out.samples.push_back({known.series, time_ms, model::stale_marker()});
+      it = known_.erase(it);
+    }
+  }
+  marked_ = marked;
+  read_.clear();
+  return outcome;
+}
+
+// Forgets what a page that failed brought up, so that a hostile one cannot make us grow.
+void TargetSeries::forget_unfinished() {
+  read_.clear();
+  exemplars_.clear();
+  for (auto it = known_.begin(); it != known_.end();)
+    it = it->second.page == 0 ? known_.erase(it) : std::next(it);
+}
+
+void TargetSeries::end(std::int64_t time_ms, model::SampleBatch& out) {
+  if (page_ == 0) return;
+  for (auto& [text, known] : known_) {
+    if (known.page == page_ && known.marked)
+      out.samples.push_back({known.series, time_ms, model::stale_marker()});
+    known.page = 0;
+  }
+  page_ = 0;
+  marked_ = 0;
+}
+
+}  // namespace agent::scrape

@@ -1,0 +1,109 @@
+// What one target exposes, from scrape to scrape: its pages become samples, and series that it no
+// longer exposes get a staleness marker.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "agent/base/result.h"
+#include "agent/model/labels.h"
+#include "agent/model/metric_family.h"
+#include "agent/model/sample.h"
+#include "agent/wire/exposition_reader.h"
+
+namespace agent::scrape {
+
+// Samples of one page where nothing else is configured: what a broken or hostile target may cost.
+inline constexpr std::uint64_t kDefaultSampleLimit = 250'000;
+
+struct SeriesRules {
+  bool honor_labels = false;                   // labels of the page win over the target's
+  bool honor_timestamps = true;                // times of the page are used
+  bool track_timestamps_staleness = false;     // series with times of their own get markers, too
+  bool metadata = false;                       // types, help and units are passed on
+  bool utf8_names = false;                     // names outside [a-zA-Z_:][a-zA-Z0-9_:]* are fine
+  std::uint64_t sample_limit = 0;              // 0: kDefaultSampleLimit
+  std::uint64_t label_limit = 0;               // 0: none, as below
+  std::uint64_t label_name_length_limit = 0;   // bytes
+  std::uint64_t label_value_length_limit = 0;  // bytes
+  bool operator==(const SeriesRules&) const = default;
+};
+
+// Belongs to one thread.
+class TargetSeries {
+ public:
+  struct Outcome {
+    std::size_t scraped = 0;     // samples on the page
+    std::size_t added = 0;       // series that were not there the last time
+    std::size_t duplicates = 0;  // samples left out because their series stood on the page before
+  };
+
+  // `interner` outlives it.
+  TargetSeries(model::Interner& interner, model::Labels target_labels, SeriesRules rules)
+      : interner_(interner), target_(std::move(target_labels)), rules_(rules) {}
+
+  // Appends the page's samples, and markers for series that it lacks. On failure (kInvalid: the
+  // page, kExhausted: a limit) `out` is as it was; follow with end().
+  Result<Outcome> take(std::string_view page, wire::ExpositionFormat format, std::int64_t time_ms,
+                       model::SampleBatch& out);
+  Result<Outcome> take(const std::vector<model::MetricFamily>& families, std::int64_t time_ms,
+                       model::SampleBatch& out);
+  // Appends a marker for each series of the last page: the target does not answer, or is gone.
+  void end(std::int64_t time_ms, model::SampleBatch& out);
+
+  std::size_t size() const { return known_.size(); }
+
+ private:
+  struct Known {
+    model::LabelSet series;
+    std::uint32_t page = 0;     // the last good page that it stood on
+    std::uint32_t reading = 0;  // the last page, good or not
+    bool marked = false;        // gets a marker when it ends
+  };
+  struct Hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const {
+      return std::hash<std::string_view>()(text);
+    }
+  };
+  struct Read {
+    Known* known = nullptr;
+    std::int64_t time_ms = 0;
+    double value = 0;
+    bool own_time = false;
+  };
+  struct FamilyText {
+    model::MetricType type = model::MetricType::kUnknown;
+    std::string help, unit;
+    bool changed = false;
+  };
+
+  void start();
+  template <class Labels>
+  Result<> add(std::string_view text, double value, std::optional<std::int64_t> own_time,
+               std::int64_t time_ms, const Labels& labels, Outcome& outcome);
+  Result<model::LabelSet> series_of(model::Labels exposed) const;
+  Outcome finish(Outcome outcome, std::int64_t time_ms, model::SampleBatch& out);
+  void forget_unfinished();
+  void pass_metadata(model::SampleBatch& out);
+  FamilyText& family(std::string_view name);
+
+  model::Interner& interner_;
+  const model::Labels target_;
+  const SeriesRules rules_;
+  std::unordered_map<std::string, Known, Hash, std::equal_to<>> known_;  // by text on the page
+  std::unordered_map<std::string, FamilyText, Hash, std::equal_to<>> families_;
+  std::uint32_t page_ = 0;     // number of the last good page
+  std::uint32_t reading_ = 0;  // of the page being read
+  std::size_t marked_ = 0;     // series of the last good page that get a marker
+  std::vector<Read> read_;     // of the page being read
+  std::vector<model::Exemplar> exemplars_;
+  std::string key_;
+};
+
+}  // namespace agent::scrape

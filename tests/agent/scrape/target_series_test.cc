@@ -1,0 +1,205 @@
+#include "agent/scrape/target_series.h"
+
+#include <catch2/catch.hpp>
+#include <string>
+
+#include "tests/support/sample_collector.h"
+
+namespace agent::scrape {
+namespace {
+
+using wire::ExpositionFormat;
+
+struct Bed {
+  explicit Bed(SeriesRules rules = {})
+      : series(interner, {{"instance", "h"}, {"job", "j"}}, rules) {}
+
+  // What a page becomes: one sample a line, then the outcome.
+  std::string take(std::string_view page, std::int64_t time_ms,
+                   ExpositionFormat format = ExpositionFormat::kText) {
+    model::SampleBatch batch;
+    const auto outcome = series.take(page, format, time_ms, batch);
+    if (!outcome) {
+      CHECK(batch.empty());
+      return outcome.error().message;
+    }
+    return text(batch) + "scraped " + std::to_string(outcome->scraped) + " added " +
+           std::to_string(outcome->added) +
+           (outcome->duplicates > 0 ? " duplicates " + std::to_string(outcome->duplicates) : "");
+  }
+  std::string end(std::int64_t time_ms) {
+    model::SampleBatch batch;
+    series.end(time_ms, batch);
+    return text(batch);
+  }
+  static std::string text(const model::SampleBatch& batch) {
+    std::string out;
+    for (const model::Sample& sample : batch.samples)
+      out += SampleCollector::text(sample.series) + " " +
+             (model::is_stale_marker(sample.value) ? "stale" : format_number(sample.value)) + " @" +
+             std::to_string(sample.time_ms) + "\n";
+    return out;
+  }
+
+  model::Interner interner;
+  TargetSeries series;
+};
+
+}  // namespace
+
+TEST_CASE("target series: samples get the target's labels and the scrape's time") {
+  Bed bed;
+  CHECK(bed.take("a 1\nb{x=\"1\"} 2\n", 1000) ==
+        "a{instance=\"h\", job=\"j\"} 1 @1000\nb{instance=\"h\", job=\"j\", x=\"1\"} 2 @1000\n"
+        "scraped 2 added 2");
+  CHECK(bed.take("a 3\nb{x=\"1\"} 4\n", 2000) ==
+        "a{instance=\"h\", job=\"j\"} 3 @2000\nb{instance=\"h\", job=\"j\", x=\"1\"} 4 @2000\n"
+        "scraped 2 added 0");
+}
+
+TEST_CASE("target series: what is not there any more gets a marker, once") {
+  Bed bed;
+  bed.take("a 1\nb 2\n", 1000);
+  CHECK(bed.take("a 1\n", 2000) ==
+        "a{instance=\"h\", job=\"j\"} 1 @2000\nb{instance=\"h\", job=\"j\"} stale @2000\n"
+        "scraped 1 added 0");
+  CHECK(bed.take("a 1\n", 3000) == "a{instance=\"h\", job=\"j\"} 1 @3000\nscraped 1 added 0");
+  // One goes while another comes.
+  CHECK(bed.take("c 1\n", 4000) ==
+        "c{instance=\"h\", job=\"j\"} 1 @4000\na{instance=\"h\", job=\"j\"} stale @4000\n"
+        "scraped 1 added 1");
+  CHECK(bed.end(5000) == "c{instance=\"h\", job=\"j\"} stale @5000\n");
+  CHECK(bed.end(6000).empty());
+  CHECK(bed.take("c 1\n", 7000) == "c{instance=\"h\", job=\"j\"} 1 @7000\nscraped 1 added 0");
+}
+
+TEST_CASE("target series: a page that breaks in the middle is refused as a whole, then all end") {
+  Bed bed;
+  bed.take("a 1\nb 2\n", 1000);
+  CHECK(bed.take("a 1\nc 3\nnonsense\n", 2000) == "line 3: expected a value after the series");
+  CHECK(bed.end(2000) == Bed::text([&] {
+          model::SampleBatch batch;
+          for (const char* name : {"a", "b"})
+            batch.samples.push_back(
+                {bed.interner.intern({{"__name__", name}, {"instance", "h"}, {"job", "j"}}), 2000,
+                 model::stale_marker()});
+          return batch;
+        }()));
+  CHECK(bed.take("a 1\n", 3000) == "a{instance=\"h\", job=\"j\"} 1 @3000\nscraped 1 added 0");
+}
+
+TEST_CASE("target series: clashing labels are renamed, or win with honor_labels") {
+  const char* page = "a{job=\"own\",exported_job=\"e\",instance=\"\"} 1\n";
+  Bed bed;
+  CHECK(bed.take(page, 1).starts_with(
+      "a{exported_exported_job=\"own\", exported_job=\"e\", instance=\"h\", job=\"j\"} 1"));
+  SeriesRules rules;
+  rules.honor_labels = true;
+  Bed honoring(rules);
+  CHECK(honoring.take(page, 1).starts_with("a{exported_job=\"e\", instance=\"h\", job=\"own\"} 1"));
+}
+
+TEST_CASE("target series: times of the page") {
+  Bed bed;
+  CHECK(bed.take("a 1 500\n", 1000) == "a{instance=\"h\", job=\"j\"} 1 @500\nscraped 1 added 1");
+  // No marker: Prometheus cannot know when such a series ends.
+  CHECK(bed.take("b 1\n", 2000) == "b{instance=\"h\", job=\"j\"} 1 @2000\nscraped 1 added 1");
+  SeriesRules track;
+  track.track_timestamps_staleness = true;
+  Bed tracking(track);
+  tracking.take("a 1 500\n", 1000);
+  CHECK(tracking.take("", 2000) == "a{instance=\"h\", job=\"j\"} stale @2000\nscraped 0 added 0");
+  SeriesRules ignore;
+  ignore.honor_timestamps = false;
+  Bed ignoring(ignore);
+  CHECK(ignoring.take("a 1 500\n", 1000) ==
+        "a{instance=\"h\", job=\"j\"} 1 @1000\nscraped 1 added 1");
+}
+
+TEST_CASE("target series: a series that stands on a page twice counts once") {
+  Bed bed;
+  CHECK(bed.take("a 1\na 2\na{} 3\n", 1) ==
+        "a{instance=\"h\", job=\"j\"} 1 @1\na{instance=\"h\", job=\"j\"} 3 @1\n"
+        "scraped 3 added 2 duplicates 1");
+}
+
+TEST_CASE("target series: limits fail the page") {
+  const auto with = [](auto set) {
+    SeriesRules rules;
+    set(rules);
+    return rules;
+  };
+  CHECK(Bed(with([](auto& r) { r.sample_limit = 1; })).take("a 1\nb 2\n", 1) ==
+        "there are more samples than 1");
+  CHECK(Bed(with([](auto& r) { r.label_limit = 3; })).take("a{x=\"1\"} 1\n", 1) ==
+        "a has more labels than 3");
+  CHECK(Bed(with([](auto& r) {
+          r.label_name_length_limit = 8;
+        })).take("a{long_name=\"1\"} 1\n", 1) == "a: a label's name is longer than 8");
+  CHECK(Bed(with([](auto& r) { r.label_value_length_limit = 3; })).take("a{x=\"1234\"} 1\n", 1) ==
+        "a: the value of x is longer than 3");
+  CHECK(Bed().take("a{x=\"" + std::string(70000, 'x') + "\"} 1\n", 1) ==
+        "a series has more bytes than 65536");
+  CHECK(Bed().take("{\"a b\"} 1\n", 1) == "not a metric name: \"a b\"");
+  CHECK(Bed().take("{x=\"1\"} 1\n", 1) == "a series has no name");
+  CHECK(Bed(with([](auto& r) { r.utf8_names = true; })).take("{\"a b\"} 1\n", 1) ==
+        "a b{instance=\"h\", job=\"j\"} 1 @1\nscraped 1 added 1");
+}
+
+TEST_CASE("target series: pages that fail do not make it grow") {
+  Bed bed;
+  bed.take("a 1\n", 1);
+  for (int i = 0; i < 50; ++i) {
+    std::string page;
+    for (int k = 0; k < 100; ++k) page += "x" + std::to_string(i * 100 + k) + " 1\n";
+    bed.take(page + "broken\n", 2);
+    bed.end(2);
+  }
+  CHECK(bed.series.size() <= 1);
+}
+
+TEST_CASE("target series: exemplars and metadata") {
+  SeriesRules rules;
+  rules.metadata = true;
+  Bed bed(rules);
+  const char* page =
+      "# TYPE a counter\n# HELP a Help.\n# UNIT a s\na_total 1 # {t=\"1\"} 0.5\n# EOF\n";
+  model::SampleBatch batch;
+  REQUIRE(bed.series.take(page, ExpositionFormat::kOpenMetrics, 7, batch));
+  REQUIRE(batch.exemplars.size() == 1);
+  CHECK(model::labels_text(batch.exemplars[0].labels) == "{t=\"1\"}");
+  CHECK(batch.exemplars[0].time_ms == 7);
+  REQUIRE(batch.metadata.size() == 1);
+  CHECK(batch.metadata[0].family == "a");
+  CHECK(batch.metadata[0].help == "Help.");
+  CHECK(batch.metadata[0].unit == "s");
+  CHECK(batch.metadata[0].type == model::MetricType::kCounter);
+  model::SampleBatch again;
+  REQUIRE(bed.series.take(page, ExpositionFormat::kOpenMetrics, 8, again));
+  CHECK(again.metadata.empty());
+}
+
+TEST_CASE("target series: families of an exporter of this process") {
+  Bed bed;
+  std::vector<model::MetricFamily> families = {
+      {"a_seconds",
+       "A.",
+       model::MetricType::kHistogram,
+       {{"_bucket", {{"le", "+Inf"}}, 3}, {"_sum", {}, 1.5}, {"_count", {}, 3}}},
+      {"b", "B.", model::MetricType::kGauge, {{"", {}, 1, 77}}}};
+  model::SampleBatch batch;
+  const auto outcome = bed.series.take(families, 1000, batch);
+  REQUIRE(outcome);
+  CHECK(outcome->added == 4);
+  CHECK(Bed::text(batch) ==
+        "a_seconds_bucket{instance=\"h\", job=\"j\", le=\"+Inf\"} 3 @1000\n"
+        "a_seconds_sum{instance=\"h\", job=\"j\"} 1.5 @1000\n"
+        "a_seconds_count{instance=\"h\", job=\"j\"} 3 @1000\n"
+        "b{instance=\"h\", job=\"j\"} 1 @77\n");
+  families.erase(families.begin());
+  model::SampleBatch next;
+  REQUIRE(bed.series.take(families, 2000, next));
+  CHECK(next.samples.size() == 4);  // b, and three markers
+}
+
+}  // namespace agent::scrape

@@ -24,6 +24,7 @@
 #include "agent/io/http_server.h"
 #include "agent/lang/printer.h"
 #include "agent/lang/rendering.h"
+#include "agent/lint/lint.h"
 #include "agent/registration.h"
 #include "agent/runtime/check.h"
 #include "agent/runtime/runtime.h"
@@ -122,7 +123,7 @@ class Daemon {
     // The registry is complete before anything looks a component up.
     register_components(registry_);
     runtime_ = std::make_unique<runtime::Runtime>(runtime::Runtime::Environment{
-        registry_, *stdlib_, clock_, labels_, log_, metrics_, options_.storage});
+        registry_, *stdlib_, clock_, labels_, log_, metrics_, options_.storage, lint::review});
     process_metrics_ = ui::expose_process(metrics_, *runtime_, AGENT_VERSION);
     load_ok_ = metrics_.gauge("alloy_config_last_load_successful", "Config loaded successfully.");
     load_time_ = metrics_.gauge("alloy_config_last_load_success_timestamp_seconds",
@@ -143,8 +144,8 @@ class Daemon {
     }
     log_.info("now listening for http traffic", {{"addr", (*server)->address()}});
 
-    if (const std::string problems = load(); !problems.empty()) {
-      std::cerr << problems;
+    if (const ui::Pages::Reloaded loaded = load(); !loaded.ok) {
+      std::cerr << loaded.report;
       log_.error("the configuration cannot run", {{"path", path()}});
       return kFailed;
     }
@@ -177,41 +178,42 @@ class Daemon {
     return "127.0.0.1:12345";
   }
 
-  // "" when the configuration runs, else what is wrong with it.
-  std::string load() {
+  ui::Pages::Reloaded load() {
     auto texts = read_configuration(path());
     if (!texts) {
       load_ok_->set(0);
-      return texts.error().message + "\n";
+      return {false, texts.error().message + "\n"};
     }
     const runtime::LoadReport report = runtime_->load(std::move(*texts));
-    const std::string text = render(report.diagnostics, report.sources);
-    if (!report.ok()) {
+    const ui::Pages::Reloaded loaded{report.ok(), render(report.diagnostics, report.sources)};
+    if (!loaded.ok) {
       load_ok_->set(0);
-      return text;
+      return loaded;
     }
-    if (!text.empty()) std::cerr << text;  // warnings
+    for (const lang::Diagnostic& d : report.diagnostics.all())
+      log_.warn("the configuration may not do what it seems to",
+                {{"at", d.span.begin.text()}, {"warning", d.message}, {"hint", d.hint}});
     load_ok_->set(1);
     load_time_->set(static_cast<double>(clock_.wall_ns()) / 1e9);
     Level level = Level::kInfo;
     if (!level_given_ && parse_level(report.settings.logging.level, level)) log_.set_level(level);
     log_.set_json(report.settings.logging.format == "json");
-    return {};
+    return loaded;
   }
 
   // From a page's thread or the signal loop; one at a time.
-  std::string reload() {
+  ui::Pages::Reloaded reload() {
     MutexLock lock(reload_mutex_);
     const auto now = clock_.mono().time_since_epoch().count() / 1000;
     ::sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld", static_cast<long long>(now));
-    const std::string problems = load();
+    const ui::Pages::Reloaded loaded = load();
     ::sd_notify(0, "READY=1");
-    if (problems.empty()) {
+    if (loaded.ok) {
       log_.info("config reloaded", {{"path", path()}});
     } else {
-      log_.error("config not reloaded, the old one goes on", {{"err", problems}});
+      log_.error("config not reloaded, the old one goes on", {{"err", loaded.report}});
     }
-    return problems;
+    return loaded;
   }
 
   void serve(const sigset_t& signals) {
@@ -253,7 +255,8 @@ int validate(const std::string& path, bool json) {
   }
   component::Registry registry;
   register_components(registry);
-  const runtime::CheckReport report = runtime::check(*texts, registry, *lang::system_world());
+  const runtime::CheckReport report =
+      runtime::check(*texts, registry, *lang::system_world(), lint::review);
   if (json) {
     std::cout << lang::render_json(report.diagnostics);
   } else {

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "agent/component/component.h"
+#include "agent/lint/lint.h"
 #include "agent/registration.h"
 #include "agent/runtime/check.h"
 #include "fleetctl/command/deploy.h"
@@ -29,7 +30,8 @@ ConfigurationCheck agent_check() {
   agent::register_components(*registry);
   return [registry](std::string_view text, std::string file) {
     const auto world = agent::runtime::unknown_world();
-    return agent::runtime::check({{std::move(file), std::string(text)}}, *registry, *world)
+    return agent::runtime::check({{std::move(file), std::string(text)}}, *registry, *world,
+                                 agent::lint::review)
         .diagnostics;
   };
 }

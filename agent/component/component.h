@@ -111,7 +111,8 @@ class Component {
 class Worker {
  public:
   virtual ~Worker() = default;
-  // Works until the stop; ends within a second of it. A failure makes the component unhealthy, and
+  // Works until the stop; ends within a second of it, or, when it sends to elsewhere, at most 15 s
+  // later as long as it gets something delivered. A failure makes the component unhealthy, and
   // run() is called again after a pause that grows from 1 s to 1 min.
   virtual Result<> run(std::stop_token stop) = 0;
 };

@@ -14,7 +14,8 @@ constexpr std::string_view kActionNames[] = {"replace",   "keep",      "drop",  
                                              "dropequal", "hashmod",   "labelmap", "labeldrop",
                                              "labelkeep", "lowercase", "uppercase"};
 
-// Of a known action.
+}  // namespace
+
 model::RelabelRule to_rule(const RuleArgs& args) {
   model::RelabelRule rule;
   rule.action = model::parse_action(args.action).value_or(model::RelabelRule::Action::kReplace);
@@ -26,8 +27,6 @@ model::RelabelRule to_rule(const RuleArgs& args) {
   rule.replacement = args.replacement;
   return rule;
 }
-
-}  // namespace
 
 Schema<RuleArgs> RuleArgs::schema() {
   return Schema<RuleArgs>()

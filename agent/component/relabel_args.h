@@ -32,6 +32,9 @@ struct RuleArgs {
   void validate(const lang::Body& body, lang::Diagnostics& diagnostics) const;
 };
 
+// Of a known action.
+model::RelabelRule to_rule(const RuleArgs& args);
+
 // To be included in a component's own schema, whose validate() calls this one.
 struct RelabelArgs {
   std::string precedence = "last_match";

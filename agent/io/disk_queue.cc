@@ -330,6 +330,14 @@ Result<std::uint64_t> DiskQueue::append(std::string_view bytes, std::uint32_t it
                                            " bytes is larger than a queue on disk takes");
   }
   MutexLock lock(mutex_);
+  if (!options_.drop_oldest) {
+    remove_done();
+    if (stats_.items > 0 && stats_.bytes + bytes.size() + kHeader > options_.max_bytes) {
+      return fail(ErrorCode::kExhausted, "the " + std::to_string(options_.max_bytes) +
+                                             " bytes of " + options_.folder.string() +
+                                             " are used up");
+    }
+  }
   keep_budget(bytes.size() + kHeader);
   if (auto r = write_record('R', next_id_, items, bytes); !r) return fail(std::move(r.error()));
   Segment& segment = segments_.back();
@@ -345,6 +353,13 @@ void DiskQueue::take(std::uint64_t id, std::uint32_t items) {
   in_flight_.emplace(id, items);
 }
 
+void DiskQueue::limit(std::uint64_t max_bytes, Duration max_age, bool drop_oldest) {
+  MutexLock lock(mutex_);
+  options_.max_bytes = max_bytes;
+  options_.max_age = max_age;
+  options_.drop_oldest = drop_oldest;
+}
+
 Result<> DiskQueue::move_to(const std::filesystem::path& folder) {
   MutexLock lock(mutex_);
   if (rename(options_.folder.c_str(), folder.c_str()) != 0) {
@@ -356,6 +371,7 @@ Result<> DiskQueue::move_to(const std::filesystem::path& folder) {
 
 Result<> DiskQueue::sync() {
   MutexLock lock(mutex_);
+  keep_budget(0);
   remove_done();
   if (!new_done_.empty()) {
     std::string payload;
@@ -417,6 +433,7 @@ std::optional<DiskQueue::Record> DiskQueue::next() {
     Record record;
     record.id = header->id;
     record.items = header->items;
+    record.time_ns = header->time_ns;
     record.bytes = read_at(fd, payload_at, header->length);
     if (record.bytes.size() != header->length || crc32c(record.bytes) != header->payload_check) {
       ++stats_.damaged;
@@ -507,8 +524,11 @@ void DiskQueue::keep_budget(std::uint64_t needed) {
     return options_.max_age > Duration::zero() &&
            segment.newest_ns < clock_.wall_ns() - options_.max_age.count();
   };
-  while (!segments_.empty() &&
-         (stats_.bytes + needed > options_.max_bytes || too_old(segments_.front()))) {
+  const auto too_many = [&]() NO_THREAD_SAFETY_ANALYSIS {
+    return (options_.drop_oldest || stats_.items == 0) &&
+           stats_.bytes + needed > options_.max_bytes;
+  };
+  while (!segments_.empty() && (too_many() || too_old(segments_.front()))) {
     Segment& front = segments_.front();
     // What is on its way counts as that, not as dropped.
     std::uint64_t flying = 0;

@@ -30,11 +30,13 @@ class DiskQueue {
     std::filesystem::path folder;  // made when it is not there, mode 0700
     std::uint64_t max_bytes = 512U << 20;
     Duration max_age = Duration::zero();  // of the newest record of a segment; 0: no limit
+    bool drop_oldest = true;              // to stay within max_bytes; else append() fails
     std::uint64_t segment_bytes = 8U << 20;
   };
   struct Record {
     std::uint64_t id = 0;
     std::uint32_t items = 0;
+    std::int64_t time_ns = 0;  // wall time when it was appended
     std::string bytes;
   };
   struct Stats {
@@ -53,7 +55,8 @@ class DiskQueue {
   DiskQueue& operator=(const DiskQueue&) = delete;
 
   // Appends a record that counts for `items` (at least 1). On disk for certain after the next
-  // sync(). On failure (kExhausted: disk full or record too large) nothing was appended. -> its id
+  // sync(). On failure (kExhausted: the disk or the budget is used up, or the record is too large)
+  // nothing was appended. -> its id
   Result<std::uint64_t> append(std::string_view bytes, std::uint32_t items) EXCLUDES(mutex_);
   // Makes all appended records and all acknowledgements durable with one fsync; does nothing when
   // there are none.
@@ -66,6 +69,8 @@ class DiskQueue {
   void acknowledge(std::uint64_t id) EXCLUDES(mutex_);
   // next() starts again with the oldest record that is not acknowledged.
   void rewind() EXCLUDES(mutex_);
+  // New limits, as in Options; what is over them goes at the next append() or sync().
+  void limit(std::uint64_t max_bytes, Duration max_age, bool drop_oldest) EXCLUDES(mutex_);
   // Renames the folder.
   Result<> move_to(const std::filesystem::path& folder) EXCLUDES(mutex_);
   Stats stats() const EXCLUDES(mutex_);

@@ -1,9 +1,7 @@
 #include "agent/io/file_tail.h"
 
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include <algorithm>
 #include <array>
@@ -14,45 +12,19 @@
 #include <utility>
 
 #include "agent/base/strings.h"
+#include "agent/io/file_print.h"
+#include "agent/io/line_splitter.h"
 
 namespace agent::io {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr std::size_t kPrint = 1024;
 // Content shorter than this does not tell a copy from another file that begins alike.
 constexpr std::uint32_t kTellingPrint = 64;
 constexpr std::size_t kChunk = 256U << 10;
 // A replaced file that keeps growing is left at last.
 constexpr Duration kLongestGrace = std::chrono::minutes(1);
-
-std::uint32_t crc(const char* data, std::size_t size) {
-  return static_cast<std::uint32_t>(crc32_z(0, reinterpret_cast<const Bytef*>(data), size));
-}
-
-Result<std::size_t> read_at(int fd, char* data, std::size_t size, std::uint64_t offset) {
-  std::size_t done = 0;
-  while (done < size) {
-    const ssize_t n = ::pread(fd, data + done, size - done, static_cast<off_t>(offset + done));
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return fail_errno("read", errno);
-    if (n == 0) break;
-    done += static_cast<std::size_t>(n);
-  }
-  return done;
-}
-
-FileDescriptor open_regular(const fs::path& file, struct stat& info) {
-  // Not blocking: the name may be a FIFO's.
-  FileDescriptor fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-  if (!fd) return fd;
-  if (::fstat(fd.get(), &info) != 0) return FileDescriptor();
-  if (!S_ISREG(info.st_mode)) {
-    errno = EINVAL;
-    return FileDescriptor();
-  }
-  return fd;
-}
+constexpr std::size_t kMaxFolders = 256;  // below the file's own, looked through for a moved one
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
@@ -93,7 +65,7 @@ std::optional<std::uint64_t> rotation_number(std::string_view mark) {
 }  // namespace
 
 struct FileTail::Sibling {
-  fs::path file;
+  std::string file;
   std::string mark;
   std::uint64_t inode = 0;
   timespec changed{};
@@ -107,8 +79,34 @@ struct FileTail::Sibling {
   }
 };
 
-FileTail::FileTail(fs::path path, const FileTailOptions& options)
-    : path_(std::move(path)), options_(options) {}
+// What a tail has to remember while its file loses its name.
+struct FileTail::Rotation {
+  FileDescriptor kept;  // the file before
+  std::uint64_t kept_inode = 0;
+  std::uint64_t kept_size = 0;
+  std::optional<Mono> end_since;  // at the end of a replaced or deleted file
+  std::optional<Mono> replaced_since;
+};
+
+FileTail::FileTail(const std::string& path, const FileTailOptions& options)
+    : path_(path), options_(options), encoding_(options.encoding) {}
+FileTail::~FileTail() = default;
+
+FileTail::Rotation& FileTail::rotation() {
+  if (rotation_ == nullptr) rotation_ = std::make_unique<Rotation>();
+  return *rotation_;
+}
+
+// Back under its name, or another file.
+void FileTail::forget_pauses() {
+  if (rotation_ == nullptr) return;
+  if (!rotation_->kept) {
+    rotation_.reset();
+    return;
+  }
+  rotation_->end_since.reset();
+  rotation_->replaced_since.reset();
+}
 
 void FileTail::from_end() {
   fd_.reset();
@@ -116,15 +114,16 @@ void FileTail::from_end() {
 }
 
 void FileTail::resume(const FilePlace& place) {
-  end_since_.reset();
-  replaced_since_.reset();
+  forget_pauses();
   fresh_ = true;
-  if (previous_ && place.inode == previous_inode_) {
-    fd_ = std::move(previous_);
+  if (rotation_ != nullptr && place.inode == rotation_->kept_inode) {
+    fd_ = std::move(rotation_->kept);
+    rotation_.reset();
     place_ = place;
     struct stat info {};
     if (::fstat(fd_.get(), &info) == 0) device_ = info.st_dev;
-  } else if (fd_ && place.inode == place_.inode && place.offset <= place_.offset) {
+  } else if (fd_ && place.inode == place_.inode && place.offset <= place_.offset &&
+             place.generation == place_.generation) {
     place_ = place;
   } else {
     fd_.reset();
@@ -134,16 +133,39 @@ void FileTail::resume(const FilePlace& place) {
 }
 
 void FileTail::release(const FilePlace& settled) {
-  if (previous_ && settled.inode != previous_inode_) previous_.reset();
+  if (rotation_ != nullptr && settled.inode != rotation_->kept_inode) drop_kept();
+}
+
+std::uint64_t FileTail::kept() const {
+  return rotation_ != nullptr && rotation_->kept ? rotation_->kept_size : 0;
+}
+
+void FileTail::drop_kept() {
+  if (rotation_ == nullptr) return;
+  rotation_->kept.reset();
+  if (!rotation_->end_since && !rotation_->replaced_since) rotation_.reset();
+}
+
+bool FileTail::unchanged() const {
+  struct stat info {};
+  return rotation_ == nullptr && start_ == Start::kBeginning && place_.inode != 0 &&
+         ::stat(path_.c_str(), &info) == 0 && info.st_ino == place_.inode &&
+         info.st_dev == device_ && static_cast<std::uint64_t>(info.st_size) == size_;
+}
+
+void FileTail::pause() {
+  if (!fd_) return;
+  fd_.reset();
+  start_ = Start::kPlace;
 }
 
 // True when the file is there and open, at its start.
-Result<bool> FileTail::open(const fs::path& file) {
+Result<bool> FileTail::open(const std::string& file) {
   struct stat info {};
   FileDescriptor fd = open_regular(file, info);
   if (!fd) {
     if (errno == ENOENT || errno == ENOTDIR) return false;
-    return fail_errno("open " + file.string(), errno);
+    return fail_errno("open " + file, errno);
   }
   adopt(std::move(fd), info.st_ino, info.st_dev, static_cast<std::uint64_t>(info.st_size));
   return true;
@@ -156,28 +178,38 @@ void FileTail::adopt(FileDescriptor fd, std::uint64_t inode, std::uint64_t devic
   size_ = size;
   place_ = {};
   place_.inode = inode;
-  end_since_.reset();
-  replaced_since_.reset();
+  encoding_ = options_.encoding;
+  mark_size_ = 0;
+  forget_pauses();
   fresh_ = true;
+}
+
+// The content that was opened now comes after the one of `before`. Where the name keeps its file
+// and its contents are copied away, they are told apart by their order, whichever of them is read
+// from a copy.
+void FileTail::name_content_after(const FilePlace& before) {
+  const std::uint64_t number =
+      before.content != 0 ? before.content : content_number(path_, before.inode);
+  struct stat named {};
+  if (::stat(path_.c_str(), &named) != 0 || content_number(path_, named.st_ino) != number) return;
+  place_.generation = before.generation + 1;
+  place_.content = place_.inode == named.st_ino ? 0 : number;
 }
 
 // The open file `fd` begins as `place` says and reaches to its offset.
 bool FileTail::fits(int fd, const FilePlace& place) {
   struct stat info {};
-  if (::fstat(fd, &info) != 0 || static_cast<std::uint64_t>(info.st_size) < place.offset)
-    return false;
-  std::array<char, kPrint> head;
-  const auto got = read_at(fd, head.data(), place.print_size, 0);
-  return got && *got == place.print_size && crc(head.data(), *got) == place.print;
+  return ::fstat(fd, &info) == 0 && static_cast<std::uint64_t>(info.st_size) >= place.offset &&
+         begins_as(fd, place);
 }
 
-bool FileTail::fits(const fs::path& file, const FilePlace& place) {
+bool FileTail::fits(const std::filesystem::path& file, const FilePlace& place) {
   struct stat info {};
   const FileDescriptor fd = open_regular(file, info);
   return fd && info.st_ino == place.inode && fits(fd.get(), place);
 }
 
-bool FileTail::open_at(const fs::path& file, const FilePlace& place) {
+bool FileTail::open_at(const std::string& file, const FilePlace& place) {
   const auto opened = open(file);
   if (!opened || !*opened) return false;
   if (!fits(fd_.get(), place)) {
@@ -186,23 +218,55 @@ bool FileTail::open_at(const fs::path& file, const FilePlace& place) {
   }
   const std::uint64_t inode = place_.inode;
   place_ = place;
+  if (inode == place.inode) return true;
   place_.inode = inode;
+  if (place_.content == 0) place_.content = content_number(path_, place.inode);
   return true;
 }
 
-std::vector<FileTail::Sibling> FileTail::rotated_siblings() const {
-  std::vector<Sibling> out;
-  const std::string base = path_.filename().string();
-  const fs::path folder = path_.has_parent_path() ? path_.parent_path() : fs::path(".");
+std::string FileTail::folder() const {
+  const std::size_t slash = path_.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return path_.substr(0, std::max<std::size_t>(slash, 1));
+}
+
+// Files whose names say that they were rotated out of ours. Elsewhere they may have kept the name.
+void FileTail::siblings_in(const std::string& folder, bool own, std::vector<Sibling>& out) const {
+  const std::string_view base = std::string_view(path_).substr(path_.rfind('/') + 1);
   std::error_code error;
-  for (const auto& entry : fs::directory_iterator(folder, error)) {
-    const std::string name = entry.path().filename().string();
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    const std::string name = it->path().filename().string();
+    const bool same = !own && name == base;
     const auto mark = rotation_mark(name, base);
     struct stat info {};
-    if (!mark || ::stat(entry.path().c_str(), &info) != 0 || !S_ISREG(info.st_mode)) continue;
-    out.push_back({entry.path(), std::string(*mark), info.st_ino, info.st_mtim});
+    if ((!mark && !same) || ::stat(it->path().c_str(), &info) != 0 || !S_ISREG(info.st_mode))
+      continue;
+    out.push_back({it->path().string(), std::string(mark.value_or("")), info.st_ino, info.st_mtim});
   }
+}
+
+// In the file's folder and in those where its like were rotated to.
+std::vector<FileTail::Sibling> FileTail::rotated_siblings() const {
+  std::vector<Sibling> out;
+  const std::string own = folder();
+  siblings_in(own, true, out);
+  for (const std::string& other : options_.rotated_to)
+    if (other != own) siblings_in(other, false, out);
   std::sort(out.begin(), out.end(), [](const Sibling& a, const Sibling& b) { return a.before(b); });
+  return out;
+}
+
+// And in the folders within its own.
+std::vector<FileTail::Sibling> FileTail::siblings_anywhere() const {
+  std::vector<Sibling> out;
+  std::size_t folders = 0;
+  std::error_code error;
+  for (fs::directory_iterator it(folder(), error), end; !error && it != end; it.increment(error)) {
+    std::error_code ignored;
+    if (!it->is_directory(ignored) || it->is_symlink(ignored)) continue;
+    if (++folders > kMaxFolders) break;
+    siblings_in(it->path().string(), false, out);
+  }
   return out;
 }
 
@@ -212,9 +276,16 @@ bool FileTail::find_moved(const FilePlace& place) {
   const auto siblings = rotated_siblings();
   for (const Sibling& sibling : siblings)
     if (sibling.inode == place.inode && open_at(sibling.file, place)) return true;
+  const auto others = siblings_anywhere();
+  for (const Sibling& other : others) {
+    if (other.inode != place.inode || !open_at(other.file, place)) continue;
+    if (options_.learned) options_.learned(other.file.substr(0, other.file.rfind('/')));
+    return true;
+  }
   if (place.print_size < kTellingPrint) return false;
-  for (const Sibling& sibling : siblings)
-    if (sibling.inode != place.inode && open_at(sibling.file, place)) return true;
+  for (const auto* some : {&siblings, &others})
+    for (const Sibling& sibling : *some)
+      if (sibling.inode != place.inode && open_at(sibling.file, place)) return true;
   return false;
 }
 
@@ -259,16 +330,33 @@ Result<> FileTail::start() {
   }
   start_ = Start::kBeginning;
   if (how == Start::kPlace && place.offset > 0) ++events_.missing_files;
-  if (how != Start::kEnd) {
-    start_where_known();
-    return {};
-  }
+  if (how == Start::kEnd) return go_to_end();
+  if (how == Start::kPlace) name_content_after(place);
+  start_where_known();
+  return {};
+}
+
+// To the beginning of a line that may not be complete yet.
+Result<> FileTail::go_to_end() {
   if (auto learned = check_print(); !learned) return fail(learned.error());
-  place_.offset = size_;
-  // Not in the middle of a line.
-  char last = '\n';
-  if (size_ > 0 && read_at(fd_.get(), &last, 1, size_ - 1).value_or(0) == 1)
-    place_.skipping = last != '\n';
+  const std::size_t width = encoding_->width;
+  std::uint64_t size = size_ - size_ % width;
+  const auto limit = static_cast<std::uint64_t>(longest_raw_line(*encoding_, options_.max_line));
+  const std::uint64_t begin = size > limit ? (size - limit) / width * width : 0;
+  std::string tail(static_cast<std::size_t>(size - begin), '\0');
+  const auto got = read_at(fd_.get(), tail.data(), tail.size(), begin);
+  if (!got) return fail(Error(got.error()).within(path_));
+  std::string newline(width, '\0');
+  newline[encoding_->big_endian ? width - 1 : 0] = encoding_->newline;
+  std::size_t found = tail.rfind(newline);
+  while (found != std::string::npos && found % width != 0)
+    found = found == 0 ? std::string::npos : tail.rfind(newline, found - 1);
+  if (found != std::string::npos) {
+    place_.offset = begin + found + width;
+  } else if (begin > 0) {
+    place_.offset = size;
+    place_.skipping = true;  // its beginning is too far away
+  }
   return {};
 }
 
@@ -285,26 +373,34 @@ void FileTail::start_where_known() {
 // Compares the file's first bytes with what they were and learns more of them. False: this is not
 // the content that was read before.
 Result<bool> FileTail::check_print() {
-  std::array<char, kPrint> head;
-  const std::size_t wanted = static_cast<std::size_t>(std::min<std::uint64_t>(kPrint, size_));
+  std::array<char, kLargestPrint> head;
+  const std::size_t wanted = static_cast<std::size_t>(std::min<std::uint64_t>(head.size(), size_));
   if (wanted < place_.print_size) return false;
   const auto got = read_at(fd_.get(), head.data(), wanted, 0);
-  if (!got) return fail(Error(got.error()).within(path_.string()));
-  if (*got < place_.print_size || crc(head.data(), place_.print_size) != place_.print) return false;
+  if (!got) return fail(Error(got.error()).within(path_));
+  if (*got < place_.print_size || print_of(head.data(), place_.print_size) != place_.print)
+    return false;
   place_.print_size = static_cast<std::uint32_t>(*got);
-  place_.print = crc(head.data(), *got);
+  place_.print = print_of(head.data(), *got);
+  const ByteOrderMark mark = byte_order_mark({head.data(), *got}, *options_.encoding);
+  encoding_ = mark.encoding;
+  mark_size_ = static_cast<std::uint8_t>(mark.size);
   return true;
 }
 
 // The content is not what it was: reads on in the copy that was made of it, if there is one, else
-// the new content from its start.
-void FileTail::restart_truncated() {
+// the new content from its start. `before_size` is how large the old one was seen.
+void FileTail::restart_truncated(std::uint64_t before_size) {
   ++events_.truncations;
-  previous_.reset();
+  drop_kept();
   const FilePlace before = place_;
   FileDescriptor own = std::move(fd_);
   const std::uint64_t device = device_;
-  if (!find_moved(before)) adopt(std::move(own), before.inode, device, size_);
+  const std::uint64_t size = size_;
+  if (find_moved(before)) return;
+  if (before_size > before.offset) events_.lost_bytes += before_size - before.offset;
+  adopt(std::move(own), before.inode, device, size);
+  name_content_after(before);
 }
 
 Result<> FileTail::open() {
@@ -313,32 +409,30 @@ Result<> FileTail::open() {
 }
 
 Result<FileTail::Outcome> FileTail::read(Mono now, FileLines& out) {
-  out.buffer.reset();
-  out.lines.clear();
-  out.bytes = 0;
-  out.cut = 0;
+  out.clear();
   if (auto opened = open(); !opened) return fail(std::move(opened.error()));
   if (!fd_) return Outcome::kMissing;
   // Each further round is for a file that changed under us.
   for (int round = 0; round < 8; ++round) {
     struct stat info {};
-    if (::fstat(fd_.get(), &info) != 0) return fail_errno("stat " + path_.string(), errno);
+    if (::fstat(fd_.get(), &info) != 0) return fail_errno("stat " + path_, errno);
+    const std::uint64_t size_before = size_;
     size_ = static_cast<std::uint64_t>(info.st_size);
     bool same = size_ >= place_.offset;
-    if (same && fresh_ && size_ > place_.offset) {
+    if (same && fresh_) {  // also with as many bytes as before
       const auto checked = check_print();
       if (!checked) return fail(checked.error());
       same = *checked;
     }
     if (!same) {
-      restart_truncated();
+      restart_truncated(size_before);
       continue;
     }
     fresh_ = false;
     if (size_ > place_.offset) {
-      auto taken = take_lines(out);
+      auto taken = take_lines(false, out);
       if (!taken || *taken == Outcome::kLines) {
-        end_since_.reset();
+        if (rotation_ != nullptr) rotation_->end_since.reset();
         return taken;
       }
     }
@@ -346,71 +440,33 @@ Result<FileTail::Outcome> FileTail::read(Mono now, FileLines& out) {
     const auto outcome = at_end(now);
     if (!outcome) continue;
     if (*outcome != Outcome::kLines) return *outcome;
-    // Nothing will be added to this file any more.
-    if (auto rest = take_rest(out); !rest) return fail(std::move(rest.error()));
-    if (auto opened = open_next(); !opened && out.lines.empty())
+    // Nothing will be added to this file any more: its last line needs no newline.
+    if (size_ > place_.offset)
+      if (auto rest = take_lines(true, out); !rest) return fail(std::move(rest.error()));
+    if (auto opened = open_next(); !opened && out.bytes == 0)
       return fail(std::move(opened.error()));
-    if (!out.lines.empty()) return Outcome::kLines;
+    if (out.bytes > 0) return Outcome::kLines;
     if (!fd_) return Outcome::kMissing;
   }
   return Outcome::kPending;
 }
 
 // kIdle when what is there is only the beginning of a line.
-Result<FileTail::Outcome> FileTail::take_lines(FileLines& out) {
-  const std::size_t limit = std::max(kChunk, options_.max_line + 1);
-  const std::size_t size =
-      static_cast<std::size_t>(std::min<std::uint64_t>(limit, size_ - place_.offset));
-  std::shared_ptr<char[]> buffer(new char[size]);
-  const auto got = read_at(fd_.get(), buffer.get(), size, place_.offset);
-  if (!got) return fail(Error(got.error()).within(path_.string()));
-  std::string_view text(buffer.get(), *got);
-  const std::uint64_t begin = place_.offset;
-  if (place_.skipping) {
-    const std::size_t newline = text.find('\n');
-    const std::size_t skipped = newline == std::string_view::npos ? text.size() : newline + 1;
-    place_.offset += skipped;
-    place_.skipping = newline == std::string_view::npos;
-    text.remove_prefix(skipped);
-  }
-  if (!place_.skipping) split(text, out);
-  if (out.lines.empty() && *got == limit && place_.offset == begin && !place_.skipping) {
-    // No newline within the longest line.
-    add_line(buffer.get(), *got, out);
-    place_.offset += *got;
-    place_.skipping = true;
-  }
-  out.bytes = static_cast<std::size_t>(place_.offset - begin);
+Result<FileTail::Outcome> FileTail::take_lines(bool last, FileLines& out) {
+  const std::size_t limit = std::max(kChunk, longest_raw_line(*encoding_, options_.max_line));
+  LineChunk chunk;
+  chunk.size = static_cast<std::size_t>(std::min<std::uint64_t>(limit, size_ - place_.offset));
+  chunk.buffer = std::shared_ptr<char[]>(new char[chunk.size]);
+  const auto got = read_at(fd_.get(), chunk.buffer.get(), chunk.size, place_.offset);
+  if (!got) return fail(Error(got.error()).within(path_));
+  chunk.full = *got == limit;
+  chunk.size = *got;
+  chunk.last = last;
+  if (auto split = split_lines(std::move(chunk), {encoding_, mark_size_}, options_, place_, out);
+      !split)
+    return fail(std::move(split.error()).within(path_));
   out.after = place_;
-  if (out.bytes == 0) return Outcome::kIdle;
-  out.begin = buffer.get();
-  out.buffer = std::move(buffer);
-  return Outcome::kLines;
-}
-
-void FileTail::split(std::string_view text, FileLines& out) {
-  const char* at = text.data();
-  const char* const end = at + text.size();
-  while (at < end) {
-    const auto* newline =
-        static_cast<const char*>(std::memchr(at, '\n', static_cast<std::size_t>(end - at)));
-    if (newline == nullptr) break;
-    std::size_t size = static_cast<std::size_t>(newline - at);
-    if (size > 0 && at[size - 1] == '\r') --size;
-    add_line(const_cast<char*>(at), size, out);
-    at = newline + 1;
-  }
-  place_.offset += static_cast<std::uint64_t>(at - text.data());
-}
-
-void FileTail::add_line(char* line, std::size_t size, FileLines& out) const {
-  if (size > options_.max_line) {
-    size = options_.max_line;
-    const std::size_t marker = std::min(options_.cut_marker.size(), size);
-    options_.cut_marker.copy(line + size - marker, marker);
-    ++out.cut;
-  }
-  out.lines.push_back({line, size});
+  return out.bytes == 0 ? Outcome::kIdle : Outcome::kLines;
 }
 
 // kLines: the file is finished. None: it was written to meanwhile.
@@ -418,8 +474,7 @@ std::optional<FileTail::Outcome> FileTail::at_end(Mono now) {
   struct stat named {};
   const bool there = ::stat(path_.c_str(), &named) == 0;
   if (there && named.st_ino == place_.inode && named.st_dev == device_) {
-    end_since_.reset();
-    replaced_since_.reset();
+    forget_pauses();
     return Outcome::kIdle;
   }
   struct stat own {};
@@ -428,39 +483,41 @@ std::optional<FileTail::Outcome> FileTail::at_end(Mono now) {
   if (static_cast<std::uint64_t>(own.st_size) != size_) return std::nullopt;
   // Renamed, and its writer goes on or will open a new one.
   if (!there && own.st_nlink > 0) return Outcome::kPending;
-  if (!end_since_) end_since_ = now;
+  Rotation& state = rotation();
+  if (!state.end_since) state.end_since = now;
   if (!there) {
-    const bool waited = now - *end_since_ >= options_.deletion_grace;
+    const bool waited = now - *state.end_since >= options_.deletion_grace;
     return waited ? Outcome::kLines : Outcome::kPending;
   }
-  if (!replaced_since_) replaced_since_ = now;
-  const bool waited = now - *end_since_ >= options_.rotation_grace ||
-                      now - *replaced_since_ >= std::max(kLongestGrace, options_.rotation_grace);
+  if (!state.replaced_since) {
+    state.replaced_since = now;
+    learn_folder();
+  }
+  const bool waited =
+      now - *state.end_since >= options_.rotation_grace ||
+      now - *state.replaced_since >= std::max(kLongestGrace, options_.rotation_grace);
   return waited || !successors().empty() ? Outcome::kLines : Outcome::kPending;
 }
 
-// What is left of the last line of a finished file: less than a chunk, take_lines saw to that.
-Result<> FileTail::take_rest(FileLines& out) {
-  const auto size = static_cast<std::size_t>(size_ - place_.offset);
-  if (size == 0 || place_.skipping) return {};
-  std::shared_ptr<char[]> buffer(new char[size]);
-  const auto got = read_at(fd_.get(), buffer.get(), size, place_.offset);
-  if (!got) return fail(Error(got.error()).within(path_.string()));
-  std::size_t length = *got;
-  if (length > 0 && buffer.get()[length - 1] == '\r') --length;
-  add_line(buffer.get(), length, out);
-  place_.offset += *got;
-  out.bytes = *got;
-  out.after = place_;
-  out.begin = buffer.get();
-  out.buffer = std::move(buffer);
-  return {};
+// Where the open file was moved to, the next ones will be looked for.
+void FileTail::learn_folder() const {
+  if (!options_.learned) return;
+  std::error_code error;
+  const std::string now =
+      fs::read_symlink("/proc/self/fd/" + std::to_string(fd_.get()), error).string();
+  struct stat info {};
+  if (error || now.empty() || now[0] != '/' || ::stat(now.c_str(), &info) != 0 ||
+      info.st_ino != place_.inode)
+    return;
+  const std::string there = now.substr(0, std::max<std::size_t>(now.rfind('/'), 1));
+  const std::string own = fs::weakly_canonical(folder(), error).string();
+  if (!error && there != own) options_.learned(there);
 }
 
 // From a finished file to the one that was rotated after it, or to the one that has the name now.
 Result<> FileTail::open_next() {
   start_ = Start::kBeginning;
-  const std::uint64_t finished = place_.inode;
+  const FilePlace finished = place_;
   // Files may be rotated once more while we look; what was opened must be what was found.
   for (int attempt = 0; attempt < 8; ++attempt) {
     const auto next = successors();
@@ -473,15 +530,19 @@ Result<> FileTail::open_next() {
     }
     if (fd && !next.empty() && next.front().inode != info.st_ino) continue;
     if (!fd && !next.empty() && number == ENOENT) continue;
-    if (!fd && number != ENOENT) return fail_errno("open " + path_.string(), number);
+    if (!fd && number != ENOENT) return fail_errno("open " + path_, number);
     ++events_.rotations;
-    previous_ = std::move(fd_);
-    previous_inode_ = finished;
+    Rotation& state = rotation();
+    state.kept = std::move(fd_);
+    state.kept_inode = finished.inode;
+    state.kept_size = size_;
     if (fd) {
       adopt(std::move(fd), info.st_ino, info.st_dev, static_cast<std::uint64_t>(info.st_size));
+      name_content_after(finished);
       if (next.empty()) start_where_known();
     } else {
       place_ = {};
+      forget_pauses();
     }
     return {};
   }

@@ -2,12 +2,12 @@
 //
 // Owned by a source; one thread at a time. A file is known by its inode and the first bytes of its
 // content, so a FilePlace stays right when the file is renamed, and a reused inode is noticed.
-//  - rename (a.log -> a.log.1, a.log-20260101): the open file is read to its end, then the ones
-//    rotated after it in their order, then the new one from its start;
+//  - rename (a.log -> a.log.1, a.log-20260101, old/a.log.1): the open file is read to its end, then
+//    the ones rotated after it in their order, then the new one from its start;
 //  - copytruncate: what was not read yet comes from the copy beside it, when there is one;
 //  - deletion: read to the end, closed after a pause.
-// A line is complete when its newline has arrived; the last one of a finished file also without. A
-// carriage return before the newline is removed.
+// A line is complete when its newline has arrived; the last one of a finished file also without.
+// line_splitter.h says what lines are.
 #pragma once
 
 #include <cstddef>
@@ -16,7 +16,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "agent/base/clock.h"
@@ -28,15 +27,21 @@ namespace agent::io {
 
 class FileTail final : public LineReader {
  public:
-  // `options` outlives it.
-  FileTail(std::filesystem::path path, const FileTailOptions& options);
+  // Both outlive it: there may be ten thousand of them.
+  FileTail(const std::string& path, const FileTailOptions& options);
+  FileTail(std::string&& path, const FileTailOptions& options) = delete;
+  ~FileTail() override;
 
   void from_end() override;
   void resume(const FilePlace& place) override;
   Result<> open() override;
-  // At most max(256 KiB, max_line) of the file.
+  // At most max(256 KiB, max_line) of the file, in code units.
   Result<Outcome> read(Mono now, FileLines& out) override;
   void release(const FilePlace& settled) override;
+  std::uint64_t kept() const override;
+  void drop_kept() override;
+  bool unchanged() const override;
+  void pause() override;
 
   // The file of this name begins as `place` says and reaches to its offset.
   static bool fits(const std::filesystem::path& file, const FilePlace& place);
@@ -50,38 +55,43 @@ class FileTail final : public LineReader {
 
  private:
   struct Sibling;
+  struct Rotation;
   enum class Start : std::uint8_t { kBeginning, kEnd, kPlace };
 
   Result<> start();
-  Result<bool> open(const std::filesystem::path& file);
+  Result<bool> open(const std::string& file);
   void adopt(FileDescriptor fd, std::uint64_t inode, std::uint64_t device, std::uint64_t size);
-  bool open_at(const std::filesystem::path& file, const FilePlace& place);
+  void name_content_after(const FilePlace& before);
+  bool open_at(const std::string& file, const FilePlace& place);
   bool find_moved(const FilePlace& place);
+  std::string folder() const;
+  void siblings_in(const std::string& folder, bool own, std::vector<Sibling>& out) const;
   std::vector<Sibling> rotated_siblings() const;
+  std::vector<Sibling> siblings_anywhere() const;
   std::vector<Sibling> successors() const;
   static bool fits(int fd, const FilePlace& place);
   Result<bool> check_print();
+  Result<> go_to_end();
   void start_where_known();
-  void restart_truncated();
-  Result<Outcome> take_lines(FileLines& out);
-  void split(std::string_view text, FileLines& out);
-  void add_line(char* line, std::size_t size, FileLines& out) const;
+  void restart_truncated(std::uint64_t before_size);
+  Result<Outcome> take_lines(bool last, FileLines& out);
   std::optional<Outcome> at_end(Mono now);
-  Result<> take_rest(FileLines& out);
+  void learn_folder() const;
   Result<> open_next();
+  Rotation& rotation();
+  void forget_pauses();
 
-  std::filesystem::path path_;
+  const std::string& path_;
   const FileTailOptions& options_;
   FileDescriptor fd_;
-  FileDescriptor previous_;
-  std::uint64_t previous_inode_ = 0;
+  Start start_ = Start::kBeginning;
+  bool fresh_ = true;  // the next read begins a burst: check that the file is still the same
+  std::uint8_t mark_size_ = 0;
   std::uint64_t device_ = 0;
   std::uint64_t size_ = 0;
   FilePlace place_;
-  std::optional<Mono> end_since_;  // at the end of a replaced or deleted file
-  std::optional<Mono> replaced_since_;
-  Start start_ = Start::kBeginning;
-  bool fresh_ = true;  // the next read begins a burst: check that the file is still the same
+  const TextEncoding* encoding_;
+  std::unique_ptr<Rotation> rotation_;  // only while there is something of it
 };
 
 }  // namespace agent::io

@@ -1,6 +1,7 @@
 #include "agent/io/http_client.h"
 
 #include <curl/curl.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <chrono>
@@ -37,6 +38,25 @@ std::string percent_encoded(std::string_view text) {
   return out;
 }
 
+// Differs when one of the files was replaced or rewritten.
+std::string files_state(const TlsOptions& tls) {
+  std::string out;
+  for (const std::string* path : {&tls.ca_file, &tls.cert_file, &tls.key_file}) {
+    struct stat info {};
+    if (path->empty()) continue;
+    if (::stat(path->c_str(), &info) != 0) {
+      out += "-;";
+      continue;
+    }
+    for (const auto part :
+         {static_cast<std::int64_t>(info.st_ino), static_cast<std::int64_t>(info.st_size),
+          static_cast<std::int64_t>(info.st_mtim.tv_sec),
+          static_cast<std::int64_t>(info.st_mtim.tv_nsec)})
+      out += std::to_string(part) + ";";
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string_view HttpResponse::header(std::string_view name) const {
@@ -47,7 +67,10 @@ std::string_view HttpResponse::header(std::string_view name) const {
 }
 
 struct HttpClient::State {
-  explicit State(HttpOptions o) : options(std::move(o)), multi(curl_multi_init()) {
+  explicit State(HttpOptions o)
+      : options(std::move(o)),
+        tls_files(files_state(options.tls) + files_state(options.oauth2.tls)),
+        multi(curl_multi_init()) {
     curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, 4L);
   }
   ~State() { curl_multi_cleanup(multi); }
@@ -58,7 +81,8 @@ struct HttpClient::State {
   Result<Secret> token(const std::stop_token& stop);
 
   CurlLibrary library;
-  HttpOptions options;
+  const HttpOptions options;
+  const std::string tls_files;  // their state when the first connection was made
   CURLM* multi;
   HttpTransfer transfer;
   std::optional<Secret> bearer;  // of OAuth
@@ -189,6 +213,10 @@ Result<std::optional<Secret>> HttpClient::token(const std::stop_token& stop) {
 void HttpClient::forget_token() { state_->bearer.reset(); }
 
 Result<HttpResponse> HttpClient::send(const HttpRequest& request, const std::stop_token& stop) {
+  // Kept connections, sessions and authorities are those of the files as they were.
+  const HttpOptions& options = state_->options;
+  if (files_state(options.tls) + files_state(options.oauth2.tls) != state_->tls_files)
+    state_ = std::make_unique<State>(options);
   auto bearer = token(stop);
   if (!bearer) return fail(std::move(bearer.error()));
   HttpRequest now = request;

@@ -1,5 +1,5 @@
 // What reads a file line by line, and the place it has reached. Implemented by FileTail (files that
-// grow) and InflateTail (compressed files). One thread at a time.
+// grow) and CompressedTail. One thread at a time.
 #pragma once
 
 #include <cstddef>
@@ -14,21 +14,31 @@
 
 #include "agent/base/clock.h"
 #include "agent/base/result.h"
+#include "agent/io/text_encoding.h"
 
 namespace agent::io {
 
 // From where a file is to be read on.
+//
+// As text: its numbers in this order, separated by blanks; those after `skipping` may be missing.
 struct FilePlace {
   std::uint64_t inode = 0;
   std::uint64_t offset = 0;
   std::uint32_t print_size = 0;  // bytes at the file's start that `print` covers
   std::uint32_t print = 0;       // their CRC-32
   bool skipping = false;         // within a line that was cut
+  bool whole = false;            // all of a compressed file was read
+  // The content's own number, which stays with it when it is renamed or copied (content_number),
+  // and how many contents the same file had before it.
+  std::uint32_t generation = 0;
+  std::uint64_t content = 0;
 
   std::string text() const;
   static std::optional<FilePlace> parse(std::string_view text);
   bool operator==(const FilePlace&) const = default;
 };
+// Of the first content of the file with this inode in the folder of `path`; never 0.
+std::uint64_t content_number(std::string_view path, std::uint64_t inode);
 
 // A file, whatever its name, on this machine while it runs.
 struct FileId {
@@ -45,7 +55,8 @@ struct FileIdHash {
 std::optional<FileId> file_id(const std::filesystem::path& path);
 
 struct FileTailOptions {
-  std::size_t max_line = 256U << 10;  // a longer line is cut to this, marker included
+  const TextEncoding* encoding = &utf8();  // of files that have no byte order mark
+  std::size_t max_line = 256U << 10;       // a longer line is cut to this, marker included
   std::string_view cut_marker = " [line cut]";
   // How long a replaced file must have been at its end before the next one is opened: its writer
   // may not have noticed the rename yet.
@@ -55,16 +66,29 @@ struct FileTailOptions {
   // Asked when another file is found under the name: the place up to which it was read under a
   // former name, if it was. May be empty.
   std::function<std::optional<FilePlace>(FileId)> known;
+  // Folders beside its own to which a file may have been rotated, and who learns of another one,
+  // if anybody.
+  std::vector<std::string> rotated_to;
+  std::function<void(const std::string& folder)> learned;
+};
+
+// A line without its end.
+struct FileLine {
+  std::uint64_t offset = 0;  // of its first byte in the file
+  std::string_view text;
 };
 
 // What one read() gave.
 struct FileLines {
   std::shared_ptr<const void> buffer;  // the lines point into it
-  std::vector<std::string_view> lines;
-  const char* begin = nullptr;  // the first of those `bytes`
-  FilePlace after;              // once the lines are delivered
-  std::size_t bytes = 0;        // of the file that they take
-  std::size_t cut = 0;          // lines cut
+  std::size_t held = 0;                // its size
+  std::vector<FileLine> lines;
+  FilePlace after;             // once the lines are delivered
+  std::size_t bytes = 0;       // of the file that they take
+  std::size_t cut = 0;         // lines cut
+  std::size_t hole_bytes = 0;  // of those bytes, in holes (line_splitter.h)
+
+  void clear();
 };
 
 class LineReader {
@@ -90,8 +114,15 @@ class LineReader {
   virtual Result<Outcome> read(Mono now, FileLines& out) = 0;
 
   // All up to `settled` was delivered: a finished file before it is closed. Until then it is kept
-  // for resume().
+  // for resume(), and its disk space with it, deleted or not.
   virtual void release(const FilePlace& settled) = 0;
+  virtual std::uint64_t kept() const = 0;  // bytes of that file
+  virtual void drop_kept() = 0;            // resume() then needs it to have a name still
+
+  // One look at the name: it has the file that was read, and nothing was added to it.
+  virtual bool unchanged() const = 0;
+  // Closes the file; the next read() opens it again, if it still has a name.
+  virtual void pause() = 0;
 
   virtual bool is_open() const = 0;
   virtual FileId file() const = 0;  // the open one
@@ -100,9 +131,10 @@ class LineReader {
   virtual std::uint64_t behind() const = 0;
 
   struct Events {
-    std::uint64_t rotations = 0;
-    std::uint64_t truncations = 0;
-    std::uint64_t missing_files = 0;  // places whose file was nowhere to be found
+    std::uint32_t rotations = 0;
+    std::uint32_t truncations = 0;
+    std::uint32_t missing_files = 0;  // places whose file was nowhere to be found
+    std::uint64_t lost_bytes = 0;     // truncated away before they were read, as far as is known
   };
   const Events& events() const { return events_; }
 

@@ -71,6 +71,10 @@ std::optional<std::vector<std::string>> literals(std::string_view regex) {
   return out;
 }
 
+bool in_parentheses(std::string_view regex) {
+  return regex.size() >= 2 && regex.front() == '(' && regex.back() == ')';
+}
+
 // Go also writes named groups as (?<name>...), which this RE2 only knows as (?P<name>...).
 std::string with_named_groups(std::string_view regex) {
   std::string out;
@@ -164,15 +168,9 @@ class Pattern {
   static re2::StringPiece piece(std::string_view text) { return {text.data(), text.size()}; }
 
   bool compile_simple(std::string_view regex) {
-    std::string_view inner = regex;
-    bool captured = false;
-    if (inner.size() >= 2 && inner.front() == '(' && inner.back() == ')') {
-      inner = inner.substr(1, inner.size() - 2);
-      captured = true;
-    }
-    if (auto all = literals(inner)) {
+    if (auto all = literal_texts(regex)) {
       one_of_ = std::move(*all);
-      groups_ = captured ? 1 : 0;
+      groups_ = in_parentheses(regex) ? 1 : 0;
       return true;
     }
     std::string_view head = regex;
@@ -401,6 +399,10 @@ struct RelabelRules::Compiled {
   std::vector<Step> steps;
   Precedence precedence = Precedence::kLastMatch;
 };
+
+std::optional<std::vector<std::string>> literal_texts(std::string_view regex) {
+  return literals(in_parentheses(regex) ? regex.substr(1, regex.size() - 2) : regex);
+}
 
 std::string_view action_name(Action action) {
   for (const auto& [value, name] : kActions)

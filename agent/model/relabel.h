@@ -65,6 +65,10 @@ std::optional<RelabelRule::Action> parse_action(
 // not compile.
 Result<> check_rule(const RelabelRule& rule);
 
+// The texts that a regex matches, when they are a fixed few: "a|b\\.c" -> a, b.c; also in one pair
+// of parentheses.
+std::optional<std::vector<std::string>> literal_texts(std::string_view regex);
+
 // Rules, compiled. Immutable; any thread may apply them.
 class RelabelRules {
  public:

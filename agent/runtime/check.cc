@@ -26,16 +26,16 @@ component::Exports placeholders(const Node& node) {
 std::unique_ptr<lang::World> unknown_world() { return std::make_unique<UnknownWorld>(); }
 
 CheckReport check(const std::vector<SourceText>& texts, const component::Registry& registry,
-                  const lang::World& world) {
+                  const lang::World& world, const Review& review) {
   CheckReport report;
   const lang::Stdlib stdlib(world);
   const Graph graph = build_graph(texts, registry, report.diagnostics);
   report.sources = graph.sources();
+  std::vector<lang::Body> bodies;
   for (const Node& node : graph.nodes) {
     lang::Diagnostics own;
-    const lang::Body body =
-        evaluate_block(graph, *node.block, *node.source, stdlib, placeholders, own);
-    node.declaration->check(body, own);
+    bodies.push_back(evaluate_block(graph, *node.block, *node.source, stdlib, placeholders, own));
+    node.declaration->check(bodies.back(), own);
     report.diagnostics.add(std::move(own));
   }
   for (const SettingsBlock& settings : graph.settings) {
@@ -44,6 +44,11 @@ CheckReport check(const std::vector<SourceText>& texts, const component::Registr
         evaluate_block(graph, *settings.block, *settings.source, stdlib, placeholders, own);
     find_settings(settings.block->name)->decode(body, report.settings, own);
     report.diagnostics.add(std::move(own));
+  }
+  if (review && report.ok()) {
+    std::vector<const lang::Body*> all;
+    for (const lang::Body& body : bodies) all.push_back(&body);
+    review(graph, all, report.diagnostics);
   }
   report.diagnostics.sort();
   return report;

@@ -14,6 +14,7 @@
 
 #include "agent/component/component.h"
 #include "agent/lang/ast.h"
+#include "agent/lang/body.h"
 #include "agent/lang/diagnostic.h"
 
 namespace agent::runtime {
@@ -57,6 +58,10 @@ struct Graph {
   // The files' text, in the order given, for rendering diagnostics.
   std::vector<std::shared_ptr<const lang::Source>> sources() const;
 };
+
+// Looks a configuration without errors over and warns. `bodies`: of each node, in their order.
+using Review = std::function<void(const Graph& graph, const std::vector<const lang::Body*>& bodies,
+                                  lang::Diagnostics& diagnostics)>;
 
 // Reports what is wrong with the structure: syntax, unknown components, missing labels, duplicates,
 // cycles. With errors the graph is for looking at, not for

@@ -151,6 +151,12 @@ class Runtime::Impl {
       return finish(std::move(report));
     }
 
+    if (env_.review) {
+      std::vector<const lang::Body*> all;
+      for (const auto& [instance, body] : bodies) all.push_back(&body);
+      env_.review(*next, all, report.diagnostics);
+    }
+
     // From here on nothing can fail. What goes stops first, sources before what they feed.
     std::vector<std::shared_ptr<Instance>> removed;
     if (graph_ != nullptr) {
@@ -202,6 +208,9 @@ class Runtime::Impl {
         layers = std::max(layers, layer[d] + 1);
       }
     }
+    // Those at the end stop together: what they take to send the rest does not add up.
+    for (std::size_t i = 0; i < nodes.size(); ++i)
+      if (nodes[i].dependencies.empty()) layer[i] = layers - 1;
     for (std::size_t l = 0; l < layers; ++l) {
       for (std::size_t i = 0; i < nodes.size(); ++i)
         if (layer[i] == l) instances_.at(nodes[i].id)->stop.request_stop();

@@ -58,6 +58,7 @@ class Runtime {
     Log log;
     component::Metrics metrics;
     std::filesystem::path data_dir;  // a component's own folder is data_dir/<id>
+    Review review = {};              // adds its warnings to what load() reports
   };
   explicit Runtime(Environment environment);
   ~Runtime();  // stop()

@@ -5,6 +5,8 @@
 // content (io/file_tail.h). Lines have no time of their own: they get the time of reading, each
 // some nanoseconds after the one before it, so that equal lines stay apart; read again, they get
 // the same (read_times.h).
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cstdint>
@@ -20,10 +22,10 @@
 #include "agent/base/file.h"
 #include "agent/component/component.h"
 #include "agent/component/path_targets.h"
-#include "agent/io/crc32c.h"
+#include "agent/io/compressed_tail.h"
+#include "agent/io/file_print.h"
 #include "agent/io/file_tail.h"
 #include "agent/io/file_watch.h"
-#include "agent/io/inflate_tail.h"
 #include "agent/io/legacy_positions.h"
 #include "agent/io/positions.h"
 #include "agent/model/entry.h"
@@ -51,7 +53,6 @@ constexpr Duration kLongestPostponed = seconds(5);
 constexpr Duration kForget = std::chrono::hours(24);
 constexpr std::size_t kMaxFinished = 1024;
 constexpr std::string_view kFinishedKey = "finished ";
-constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
 lang::Span place_of(const lang::Body& body, std::string_view attribute) {
   const lang::Attribute* given = body.find(attribute);
@@ -66,19 +67,20 @@ struct DecompressionArgs {
   static Schema<DecompressionArgs> schema() {
     return Schema<DecompressionArgs>()
         .required("enabled", &DecompressionArgs::enabled, "Whether the files are compressed.")
-        .required("format", &DecompressionArgs::format,
-                  "How: gz (gzip) or z (zlib). A compressed file is read once, to its end.")
+        .required("format", &DecompressionArgs::format, "How: gz (gzip), z (zlib) or bz2 (bzip2).")
         .optional("initial_delay", &DecompressionArgs::initial_delay,
                   "Time that a new file is left alone, for its writer to finish it.");
   }
   void validate(const lang::Body& body, lang::Diagnostics& diagnostics) const {
-    if (format == "bz2") {
-      diagnostics.error(place_of(body, "format"), "decompression of bz2 is not supported",
-                        "the formats are gz and z");
-    } else if (format != "gz" && format != "z") {
+    if (!compression())
       diagnostics.error(place_of(body, "format"), "unknown compression format \"" + format + "\"",
-                        "the formats are gz and z");
-    }
+                        "the formats are gz, z and bz2");
+  }
+  std::optional<io::Compression> compression() const {
+    if (format == "gz") return io::Compression::kGzip;
+    if (format == "z") return io::Compression::kZlib;
+    if (format == "bz2") return io::Compression::kBzip2;
+    return std::nullopt;
   }
 };
 
@@ -140,7 +142,8 @@ struct FileArgs {
                   "labels of the entries, together with filename.")
         .required("forward_to", &FileArgs::forward_to, "Receivers that get the entries.")
         .optional("encoding", &FileArgs::encoding,
-                  "Encoding of the files. Only UTF-8 (utf-8, or empty) is supported.")
+                  "What the files are written in, by its IANA name; UTF-8 when empty. A byte order "
+                  "mark at a file's beginning wins.")
         .optional("tail_from_end", &FileArgs::tail_from_end,
                   "Start at the end of a file that has no stored position.")
         .optional("legacy_positions_file", &FileArgs::legacy_positions_file,
@@ -155,13 +158,9 @@ struct FileArgs {
         .block("file_match", &FileArgs::file_match, "Patterns instead of names.");
   }
   void validate(const lang::Body& body, lang::Diagnostics& diagnostics) const {
-    std::string name;
-    for (const char c : encoding)
-      if (c != '-' && c != '_') name += static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
-    if (!name.empty() && name != "utf8" && name != "ascii" && name != "usascii")
-      diagnostics.error(place_of(body, "encoding"),
-                        "encoding \"" + encoding + "\" is not supported",
-                        "only UTF-8 files can be read");
+    if (io::find_encoding(encoding) == nullptr)
+      diagnostics.error(place_of(body, "encoding"), "unknown encoding \"" + encoding + "\"",
+                        "such as utf-8, utf-16, iso-8859-1, windows-1252, shift_jis");
     if (on_positions_file_error != "restart_from_beginning" &&
         on_positions_file_error != "restart_from_end" && on_positions_file_error != "skip")
       diagnostics.error(place_of(body, "on_positions_file_error"),
@@ -177,7 +176,8 @@ struct Setup {
   Duration sync_period{};
   Duration ignore_older_than{};
   bool tail_from_end = false;
-  bool compressed = false;
+  const io::TextEncoding* encoding = nullptr;
+  std::optional<io::Compression> compression;
   Duration initial_delay{};
   Duration poll_min{};
   Duration poll_max{};
@@ -188,7 +188,6 @@ struct Setup {
 // One file name that is read, whatever file has it.
 struct Tail {
   std::string path;
-  std::uint64_t folder = 0;  // a hash: inodes are unique within one only
   io::FileWatch::Id id = 0;
   std::vector<model::LabelSet> labels;  // of each target that names the file
   std::unique_ptr<io::LineReader> reader;
@@ -205,7 +204,6 @@ struct Tail {
   bool queued = false;
   bool watched = false;
   bool skipped = false;
-  bool done = false;     // compressed and read to its end
   bool deleted = false;  // read to its end after it lost its last name
 };
 
@@ -220,6 +218,11 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
                                          "Lines cut because they are too long.")),
         truncations_(host_.metrics.counter("loki_source_file_truncations_total",
                                            "Files found truncated or overwritten.")),
+        truncated_bytes_(host_.metrics.counter(
+            "loki_source_file_truncated_bytes_total",
+            "Bytes truncated away before they were read, as far as they were seen.")),
+        hole_bytes_(host_.metrics.counter("loki_source_file_hole_bytes_total",
+                                          "Bytes of NUL regions passed over.")),
         missing_(host_.metrics.counter(
             "loki_source_file_missing_files_total",
             "Files that were gone before they were known to be read to their end.")),
@@ -228,6 +231,7 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
                                   "Times lines came back undelivered and are read again.")) {
     options_.max_line = kMaxLine;
     options_.cut_marker = kCutMarker;
+    options_.learned = [this](const std::string& folder) { learn(folder); };
     options_.known = [this](io::FileId file) { return read_before(file); };
   }
 
@@ -243,9 +247,12 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
     }
     setup->sync_period = args.file_match.sync_period;
     setup->ignore_older_than = args.file_match.ignore_older_than;
+    setup->encoding = io::find_encoding(args.encoding);
+    if (auto decoder = io::TextDecoder::open(*setup->encoding); !decoder)
+      return fail(ErrorCode::kInvalid, "encoding: " + decoder.error().message);
     setup->tail_from_end = args.tail_from_end;
     if (args.decompression && args.decompression->enabled) {
-      setup->compressed = true;
+      setup->compression = args.decompression->compression();
       setup->initial_delay = args.decompression->initial_delay;
     }
     setup->poll_min = args.file_watch.min_poll_frequency;
@@ -299,6 +306,7 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
       MutexLock lock(mutex_);
       if (next_setup_ != setup_) {
         setup_ = next_setup_;
+        options_.encoding = setup_->encoding;
         sync_at_ = Mono{};
       }
     }
@@ -344,11 +352,10 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
       if (tail == nullptr) {
         tail = std::make_unique<Tail>();
         tail->path = path;
-        tail->folder = std::uint64_t{io::crc32c(path.substr(0, path.rfind('/') + 1))} << 32U;
         tail->id = next_id_++;
         tail->poll = setup_->poll_min;
         tail->look_at = host_.clock.mono();
-        if (setup_->compressed) tail->look_at += setup_->initial_delay;
+        if (setup_->compression) tail->look_at += setup_->initial_delay;
         by_id_[tail->id] = tail.get();
         start_at_ = std::min(start_at_, tail->look_at);
       }
@@ -376,7 +383,7 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
     if (Tail* tail = find(id)) queue(*tail);
   }
   void queue(Tail& tail) {
-    if (tail.queued || !tail.started || tail.done) return;
+    if (tail.queued || !tail.started) return;
     tail.queued = true;
     ready_.push_back(&tail);
   }
@@ -425,8 +432,8 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
 
   // False: to be tried again later, for the file is still read under another name.
   bool start(Tail& tail, const std::unordered_map<std::uint64_t, Known>& by_inode) {
-    if (setup_->compressed) {
-      tail.reader = std::make_unique<io::InflateTail>(tail.path, options_);
+    if (setup_->compression) {
+      tail.reader = std::make_unique<io::CompressedTail>(tail.path, *setup_->compression, options_);
     } else {
       tail.reader = std::make_unique<io::FileTail>(tail.path, options_);
     }
@@ -434,7 +441,7 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
     if (const auto text = positions_.get(tail.path)) own = FilePlace::parse(*text);
     const auto file = io::file_id(tail.path);
     if (own && (!file || own->inode == file->inode)) return resume(tail, *own, file);
-    if (file && !setup_->compressed) {
+    if (file) {
       // Rotated into a name that is read as well: what was read of it under its former name counts.
       const auto reading = reading_.find(*file);
       // Unless both names are the file's: then each is read by itself.
@@ -445,18 +452,32 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
       if (finished != finished_.end()) return resume(tail, finished->second.end, file);
       const auto known = by_inode.find(file->inode);
       // The inode may have been given to another file since.
-      if (known != by_inode.end() && io::FileTail::fits(tail.path, known->second.place)) {
+      if (known != by_inode.end() && fits(tail.path, known->second.place)) {
         const auto other = tails_.find(known->second.path);
         const bool will_start = other != tails_.end() && other->second.get() != &tail &&
                                 !other->second->started && !other->second->skipped;
         const bool patient =
             !tail.postponed_since || host_.clock.mono() - *tail.postponed_since < kLongestPostponed;
         if (will_start && patient) return false;
-        return resume(tail, known->second.place, file);
+        return resume(tail, pinned(known->second.place, known->second.path), file);
       }
     }
     if (own) return resume(tail, *own, file);
     return start_fresh(tail, file);
+  }
+
+  // The place's file has this name, and its content is still there.
+  bool fits(const std::string& path, const FilePlace& place) const {
+    if (!setup_->compression) return io::FileTail::fits(path, place);
+    struct stat info {};
+    const FileDescriptor fd = io::open_regular(path, info);
+    return fd && info.st_ino == place.inode && io::begins_as(fd.get(), place);
+  }
+
+  // For a file that is read on under a name of another folder.
+  static FilePlace pinned(FilePlace place, std::string_view path) {
+    if (place.content == 0) place.content = io::content_number(path, place.inode);
+    return place;
   }
 
   bool resume(Tail& tail, const FilePlace& place, const std::optional<io::FileId>& named) {
@@ -473,7 +494,7 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
     const auto reading = reading_.find(file);
     if (reading != reading_.end() && reading->second != current_ &&
         reading->second->reader->file() == file) {
-      FilePlace place = reading->second->reader->place();
+      FilePlace place = pinned(reading->second->reader->place(), reading->second->path);
       place.offset += reading->second->reader->behind();
       return place;
     }
@@ -481,6 +502,14 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
     if (finished == finished_.end() || current_ == nullptr || finished->second.by == current_->id)
       return std::nullopt;
     return finished->second.end;
+  }
+
+  // Where one file was rotated to, others are looked for.
+  void learn(const std::string& folder) {
+    constexpr std::size_t kMost = 64;
+    auto& all = options_.rotated_to;
+    if (all.size() < kMost && std::find(all.begin(), all.end(), folder) == all.end())
+      all.push_back(folder);
   }
 
   bool start_fresh(Tail& tail, const std::optional<io::FileId>& file) {
@@ -535,7 +564,7 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
     if (now < next_look_) return;
     next_look_ = now + kSafetyPoll;
     for (auto& [path, tail] : tails_) {
-      if (tail->done || tail->skipped) continue;
+      if (tail->skipped) continue;
       if (tail->look_at <= now) {
         if (!tail->watched && tail->started) {
           tail->watched = watch_.add(path, tail->id);
@@ -600,6 +629,7 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
     active_->add((tail.reader->is_open() ? 1 : 0) - (counted ? 1 : 0));
     const auto& after = tail.reader->events();
     truncations_->add(static_cast<double>(after.truncations - before.truncations));
+    truncated_bytes_->add(static_cast<double>(after.lost_bytes - before.lost_bytes));
     missing_->add(static_cast<double>(after.missing_files - before.missing_files));
     if (!outcome) {
       host_.log.limited(Level::kWarn, "a file cannot be read",
@@ -611,7 +641,7 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
       if (finished_.size() >= kMaxFinished) finished_.clear();
       // The read may have gone on in the next file already.
       const bool of_old = lines_.bytes > 0 && lines_.after.inode == old.inode;
-      finished_[old_file] = {of_old ? lines_.after : old, tail.id};
+      finished_[old_file] = {pinned(of_old ? lines_.after : old, tail.path), tail.id};
       if (const auto it = reading_.find(old_file); it != reading_.end() && it->second == &tail)
         reading_.erase(it);
     }
@@ -624,7 +654,7 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
     if (lines_.bytes > 0) {
       add_lines(tail, batch, bytes);
     } else if (tail.window == nullptr && tail.reader->is_open() && tail.settled &&
-               tail.settled->inode != tail.reader->place().inode) {
+               !same_content(*tail.settled, tail.reader->place())) {
       // A file of which nothing is left to read has the name now: known after a restart too.
       settle(tail, tail.reader->place());
     }
@@ -639,8 +669,6 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
         if (tail.deleted && tail.window == nullptr && tail.settled) forget(tail);
         break;
       case Outcome::kDone:
-        tail.done = true;
-        break;
       case Outcome::kIdle:
         if (!tail.watched) retry(tail, now + tail.poll);
         break;
@@ -653,21 +681,37 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
     next_look_ = std::min(next_look_, at);
   }
 
-  // What times_ knows a file by, under each of its names in the folder.
-  static std::uint64_t times_key(const Tail& tail, std::uint64_t inode) {
-    return inode ^ tail.folder;
+  // What times_ knows a content by, under each name of its file and in each copy.
+  static std::uint64_t times_key(const Tail& tail, const FilePlace& place) {
+    constexpr std::uint64_t kSpread = 0x9E3779B97F4A7C15U;
+    return pinned(place, tail.path).content ^ place.generation * kSpread;
   }
 
   // The file is deleted and all of it was delivered: another one of this name is read from its
   // start.
   void forget(Tail& tail) {
-    delivered_[times_key(tail, tail.settled->inode)] = kWhole;
+    delivered_[times_key(tail, *tail.settled)] = kWhole;
     tail.settled.reset();
     positions_.erase(tail.path);
     unsaved_ = true;
   }
 
+  // The stored place of a file whose beginning was not there yet learns it before lines go on: when
+  // the file is copied away, its inode alone will not tell.
+  void learn_print(Tail& tail) {
+    constexpr std::uint32_t kTelling = 64;
+    if (!tail.settled || tail.settled->print_size >= kTelling ||
+        tail.settled->print_size >= lines_.after.print_size ||
+        !same_content(*tail.settled, lines_.after))
+      return;
+    FilePlace place = *tail.settled;
+    place.print_size = lines_.after.print_size;
+    place.print = lines_.after.print;
+    settle(tail, place);
+  }
+
   void add_lines(Tail& tail, model::EntryBatch& batch, std::size_t& bytes) {
+    learn_print(tail);
     if (tail.lines == nullptr) {
       const model::Labels label = {{"path", tail.path}};
       tail.lines = host_.metrics.counter("loki_source_file_read_lines_total", "Lines read.", label);
@@ -676,19 +720,12 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
       tail.size =
           host_.metrics.gauge("loki_source_file_file_bytes_total", "Size of the file.", label);
     }
-    const std::uint64_t begin = lines_.after.offset - lines_.bytes;
-    if (begin == 0 && !lines_.lines.empty() &&
-        lines_.lines[0].substr(0, kByteOrderMark.size()) == kByteOrderMark)
-      lines_.lines[0].remove_prefix(kByteOrderMark.size());
-    placed_.clear();
-    for (const std::string_view line : lines_.lines)
-      placed_.push_back({begin + static_cast<std::uint64_t>(line.data() - lines_.begin), line});
-    times_.give(times_key(tail, lines_.after.inode), lines_.after.offset, placed_,
+    times_.give(times_key(tail, lines_.after), lines_.after.offset, lines_.lines,
                 host_.clock.wall_ns(), given_);
     for (const model::LabelSet& labels : tail.labels)
-      for (std::size_t i = 0; i < placed_.size(); ++i)
-        batch.entries.push_back({labels, given_[i], placed_[i].text, {}});
-    if (!lines_.lines.empty()) batch.arena.adopt(lines_.buffer, lines_.bytes);
+      for (std::size_t i = 0; i < lines_.lines.size(); ++i)
+        batch.entries.push_back({labels, given_[i], lines_.lines[i].text, {}});
+    if (!lines_.lines.empty()) batch.arena.adopt(lines_.buffer, lines_.held);
     if (tail.window == nullptr) {
       tail.window = std::make_unique<model::AckWindow<FilePlace>>();
       outstanding_.push_back(&tail);
@@ -700,6 +737,7 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
     tail.bytes->set(static_cast<double>(lines_.after.offset));
     tail.size->set(static_cast<double>(lines_.after.offset + tail.reader->behind()));
     cut_lines_->add(static_cast<double>(lines_.cut));
+    hole_bytes_->add(static_cast<double>(lines_.hole_bytes));
   }
 
   void send(model::EntryBatch batch, const std::stop_token& stop) {
@@ -718,16 +756,22 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
 
   // --- delivered and not ---
 
+  static bool same_content(const FilePlace& a, const FilePlace& b) {
+    return a.inode == b.inode && a.generation == b.generation;
+  }
+
   void settle(Tail& tail, const FilePlace& place) {
-    if (tail.settled && tail.settled->inode != place.inode) {
-      // Under its next name the finished file may be read as well.
-      const std::uint64_t inode = tail.settled->inode;
-      const auto finished = finished_.find({tail.reader->file().device, inode});
-      const FilePlace& end = finished == finished_.end() ? *tail.settled : finished->second.end;
-      positions_.set(std::string(kFinishedKey) + std::to_string(inode), end.text());
-      delivered_[times_key(tail, inode)] = kWhole;
+    if (tail.settled && !same_content(*tail.settled, place)) {
+      delivered_[times_key(tail, *tail.settled)] = kWhole;
+      if (const std::uint64_t inode = tail.settled->inode; inode != place.inode) {
+        // Under its next name the finished file may be read as well.
+        const auto finished = finished_.find({tail.reader->file().device, inode});
+        const FilePlace end =
+            finished == finished_.end() ? pinned(*tail.settled, tail.path) : finished->second.end;
+        positions_.set(std::string(kFinishedKey) + std::to_string(inode), end.text());
+      }
     }
-    delivered_[times_key(tail, place.inode)] = place.offset;
+    delivered_[times_key(tail, place)] = place.offset;
     tail.settled = place;
     const std::string text = place.text();
     // A beginning is stored by save_begun() and leaves this second's save to the first delivery.
@@ -807,7 +851,6 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
       lost = true;
       tail->window->rewind();
       rewinds_total_->increment();
-      tail->done = false;
       if (tail->settled) tail->reader->resume(*tail->settled);
       queue(*tail);
     }
@@ -825,6 +868,8 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
   component::Gauge active_;
   component::Counter cut_lines_;
   component::Counter truncations_;
+  component::Counter truncated_bytes_;
+  component::Counter hole_bytes_;
   component::Counter missing_;
   component::Counter rewinds_total_;
 
@@ -845,7 +890,6 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
   const Tail* current_ = nullptr;  // whose reader is at work
   io::FileLines lines_;
   io::FileWatch::Id next_id_ = 1;
-  std::vector<ReadTimes::Line> placed_;
   std::vector<std::int64_t> given_;
   std::unordered_map<std::uint64_t, std::uint64_t>
       delivered_;  // times_key -> offset, not saved yet

@@ -101,7 +101,7 @@ void ReadTimes::add(std::uint64_t file, const Span& span) {
   ++count_;
 }
 
-void ReadTimes::give(std::uint64_t file, std::uint64_t end, const std::vector<Line>& lines,
+void ReadTimes::give(std::uint64_t file, std::uint64_t end, const std::vector<io::FileLine>& lines,
                      std::int64_t now_ns, std::vector<std::int64_t>& times) {
   times.clear();
   const auto found = files_.find(file);

@@ -21,6 +21,7 @@
 
 #include "agent/base/file.h"
 #include "agent/base/result.h"
+#include "agent/io/line_reader.h"
 
 namespace agent::source {
 
@@ -29,13 +30,9 @@ class ReadTimes {
   // Reads the log if there is one.
   explicit ReadTimes(std::filesystem::path log);
 
-  struct Line {
-    std::uint64_t offset = 0;
-    std::string_view text;
-  };
   // The times of `lines`, ascending by offset, of a read of `file` that reached `end`. New lines
   // get times after `now` and after all times given before, unless the clock was set back.
-  void give(std::uint64_t file, std::uint64_t end, const std::vector<Line>& lines,
+  void give(std::uint64_t file, std::uint64_t end, const std::vector<io::FileLine>& lines,
             std::int64_t now_ns, std::vector<std::int64_t>& times);
 
   // Brings what was given since the last call into the log.

@@ -217,8 +217,9 @@ ServerReply Pages::reload(const ServerRequest& request) const {
       !origin.empty() && !origin.ends_with("://" + std::string(request.header("host")));
   if (foreign || request.header("sec-fetch-site") == "cross-site")
     return text(403, "a reload cannot come from another site\n");
-  const std::string problems = reload_();
-  return problems.empty() ? text(200, "config reloaded\n") : text(400, problems);
+  const Reloaded reloaded = reload_();
+  return reloaded.ok ? text(200, "config reloaded\n" + reloaded.report)
+                     : text(400, reloaded.report);
 }
 
 ServerReply Pages::exporter(std::string_view id) const {

@@ -15,9 +15,13 @@ namespace agent::ui {
 // Thread-safe. References outlive it.
 class Pages {
  public:
-  // Loads the configuration again: "" when it runs now, else what is wrong with it, as text for a
-  // person.
-  using Reload = std::function<std::string()>;
+  // Loads the configuration again. `report`, as text for a person: what is wrong with it, or what
+  // it warns of although it runs now.
+  struct Reloaded {
+    bool ok = false;
+    std::string report;
+  };
+  using Reload = std::function<Reloaded()>;
   Pages(const runtime::Runtime& runtime, const component::Registry& registry,
         const component::Metrics& metrics, std::string version, Reload reload);
 

@@ -11,6 +11,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <cstdlib>
 #include <optional>
 
 namespace agent::wire {
@@ -332,12 +333,46 @@ bool read(const Element& element, Reader& in, Fields& out) {
   }
 }
 
+// "+01:00" as the element asks for it; "Z" for UTC where it begins with Z.
+void append_offset(std::string& out, Part part, std::int64_t offset_s) {
+  const bool iso = part == Part::kIsoZone || part == Part::kIsoColonZone ||
+                   part == Part::kIsoShortZone || part == Part::kIsoSecondsZone ||
+                   part == Part::kIsoColonSecondsZone;
+  if (iso && offset_s == 0) {
+    out += 'Z';
+    return;
+  }
+  const bool colon = part == Part::kIsoColonZone || part == Part::kIsoColonSecondsZone ||
+                     part == Part::kNumColonZone || part == Part::kNumColonSecondsZone;
+  const bool is_short = part == Part::kIsoShortZone || part == Part::kNumShortZone;
+  const bool seconds = part == Part::kIsoSecondsZone || part == Part::kIsoColonSecondsZone ||
+                       part == Part::kNumSecondsZone || part == Part::kNumColonSecondsZone;
+  const std::int64_t size = std::abs(offset_s);
+  const auto two = [&](std::int64_t value) {
+    out += static_cast<char>('0' + value / 10 % 10);
+    out += static_cast<char>('0' + value % 10);
+  };
+  out += offset_s < 0 ? '-' : '+';
+  two(size / 3600);
+  if (is_short) return;
+  if (colon) out += ':';
+  two(size / 60 % 60);
+  if (!seconds) return;
+  if (colon) out += ':';
+  two(size % 60);
+}
+
 class DateZone final : public TimeZone {
  public:
   explicit DateZone(const date::time_zone* zone) : zone_(zone) {}
   std::int64_t to_utc(std::int64_t local_ns) const override {
     const date::local_time<std::chrono::nanoseconds> local{std::chrono::nanoseconds(local_ns)};
     return zone_->to_sys(local, date::choose::earliest).time_since_epoch().count();
+  }
+  Offset at(std::int64_t utc_seconds) const override {
+    const date::sys_info info =
+        zone_->get_info(date::sys_seconds(std::chrono::seconds(utc_seconds)));
+    return {info.offset.count(), info.abbrev};
   }
 
  private:
@@ -347,6 +382,7 @@ class DateZone final : public TimeZone {
 class Utc final : public TimeZone {
  public:
   std::int64_t to_utc(std::int64_t local_ns) const override { return local_ns; }
+  Offset at(std::int64_t) const override { return {0, "UTC"}; }
 };
 
 tl::unexpected<Error> mismatch(std::string_view text, const std::string& why) {
@@ -362,6 +398,143 @@ Result<std::shared_ptr<const TimeZone>> find_time_zone(const std::string& name) 
     return std::make_shared<const DateZone>(date::locate_zone(name));
   } catch (const std::exception&) {
     return fail(ErrorCode::kNotFound, "unknown time zone \"" + name + "\"");
+  }
+}
+
+std::shared_ptr<const TimeZone> local_time_zone() {
+  std::string name;
+  if (const char* const tz = std::getenv("TZ"); tz != nullptr) {
+    name = tz;
+  } else {
+    try {
+      name = date::current_zone()->name();
+    } catch (const std::exception&) {
+      name = "UTC";  // a machine without /etc/localtime
+    }
+  }
+  auto zone = find_time_zone(name);
+  return zone ? *zone : std::make_shared<const Utc>();
+}
+
+void append_time(std::string& out, std::string_view layout, std::int64_t utc_seconds,
+                 std::int32_t nanoseconds, const TimeZone& zone) {
+  // Beyond this the calendar's years end.
+  constexpr std::int64_t kMost = 400'000'000'000;
+  utc_seconds = std::clamp(utc_seconds, -kMost, kMost);
+  const TimeZone::Offset offset = zone.at(utc_seconds);
+  const date::sys_seconds local{std::chrono::seconds(utc_seconds + offset.seconds)};
+  const date::sys_days day = date::floor<date::days>(local);
+  const date::year_month_day ymd(day);
+  const date::hh_mm_ss<std::chrono::seconds> clock(local - day);
+  const int year = static_cast<int>(ymd.year());
+  const int month = static_cast<int>(static_cast<unsigned>(ymd.month()));
+  const int hour = static_cast<int>(clock.hours().count());
+  const int year_day = static_cast<int>((day - date::sys_days(ymd.year() / 1 / 1)).count()) + 1;
+  const auto number = [&](int value, std::size_t width, char fill) {
+    const std::string digits = std::to_string(std::abs(value));
+    if (value < 0) out += '-';
+    if (digits.size() < width) out.append(width - digits.size(), fill);
+    out += digits;
+  };
+  const auto fraction = [&](std::string_view separator, int digits, bool optional) {
+    std::string text = std::to_string(nanoseconds);
+    text.insert(0, 9 - text.size(), '0');
+    text.resize(static_cast<std::size_t>(std::min(digits, 9)), '0');
+    if (optional) text.resize(text.find_last_not_of('0') + 1);
+    if (text.empty()) return;
+    out += separator;
+    out += text;
+    if (!optional && digits > 9) out.append(static_cast<std::size_t>(digits - 9), '0');
+  };
+  while (!layout.empty()) {
+    if (const auto found = fraction_at(layout)) {
+      fraction(found->text, found->digits, found->part == Part::kOptionalFraction);
+      layout.remove_prefix(static_cast<std::size_t>(found->digits) + 1);
+      continue;
+    }
+    const Token* const token = token_at(layout);
+    if (token == nullptr) {
+      out += layout.front();
+      layout.remove_prefix(1);
+      continue;
+    }
+    layout.remove_prefix(token->text.size());
+    const auto weekday = [&] { return kDays[date::weekday(day).c_encoding()]; };
+    const auto month_name = [&] { return kMonths[static_cast<std::size_t>(month - 1)]; };
+    const int hour12 = hour % 12 == 0 ? 12 : hour % 12;
+    switch (token->part) {
+      case Part::kLongMonth:
+        out += month_name();
+        break;
+      case Part::kMonth:
+        out += month_name().substr(0, 3);
+        break;
+      case Part::kMonthNumber:
+        number(month, 1, '0');
+        break;
+      case Part::kZeroMonth:
+        number(month, 2, '0');
+        break;
+      case Part::kLongWeekDay:
+        out += weekday();
+        break;
+      case Part::kWeekDay:
+        out += weekday().substr(0, 3);
+        break;
+      case Part::kDay:
+        number(static_cast<int>(static_cast<unsigned>(ymd.day())), 1, '0');
+        break;
+      case Part::kUnderDay:
+        number(static_cast<int>(static_cast<unsigned>(ymd.day())), 2, ' ');
+        break;
+      case Part::kZeroDay:
+        number(static_cast<int>(static_cast<unsigned>(ymd.day())), 2, '0');
+        break;
+      case Part::kUnderYearDay:
+        number(year_day, 3, ' ');
+        break;
+      case Part::kZeroYearDay:
+        number(year_day, 3, '0');
+        break;
+      case Part::kHour:
+        number(hour, 2, '0');
+        break;
+      case Part::kHour12:
+        number(hour12, 1, '0');
+        break;
+      case Part::kZeroHour12:
+        number(hour12, 2, '0');
+        break;
+      case Part::kMinute:
+        number(static_cast<int>(clock.minutes().count()), 1, '0');
+        break;
+      case Part::kZeroMinute:
+        number(static_cast<int>(clock.minutes().count()), 2, '0');
+        break;
+      case Part::kSecond:
+        number(static_cast<int>(clock.seconds().count()), 1, '0');
+        break;
+      case Part::kZeroSecond:
+        number(static_cast<int>(clock.seconds().count()), 2, '0');
+        break;
+      case Part::kLongYear:
+        number(year, 4, '0');
+        break;
+      case Part::kYear:
+        number(std::abs(year) % 100, 2, '0');
+        break;
+      case Part::kUpperPm:
+        out += hour >= 12 ? "PM" : "AM";
+        break;
+      case Part::kLowerPm:
+        out += hour >= 12 ? "pm" : "am";
+        break;
+      case Part::kZoneName:
+        out += offset.name;
+        break;
+      default:
+        append_offset(out, token->part, offset.seconds);
+    }
   }
 }
 

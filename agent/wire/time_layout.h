@@ -1,4 +1,5 @@
-// Times in text by Go's layouts ("2006-01-02 15:04:05.000 MST"), as stage.timestamp takes them.
+// Times in text by Go's layouts ("2006-01-02 15:04:05.000 MST"), as stage.timestamp takes them and
+// templates write them.
 // Source of the format: the documentation of Go's package time, Layout.
 #pragma once
 
@@ -19,9 +20,22 @@ class TimeZone {
   // Nanoseconds since 1970 UTC of a local time given as if it were UTC. In a gap or an overlap the
   // earlier offset counts.
   virtual std::int64_t to_utc(std::int64_t local_ns) const = 0;
+
+  struct Offset {
+    std::int64_t seconds = 0;  // east of UTC
+    std::string name;          // "CET"
+  };
+  virtual Offset at(std::int64_t utc_seconds) const = 0;
 };
 // kNotFound for an unknown name. "" and "UTC" give UTC.
 Result<std::shared_ptr<const TimeZone>> find_time_zone(const std::string& name);
+// The zone of this machine: that of the environment's TZ, else the system's; UTC where neither is
+// known.
+std::shared_ptr<const TimeZone> local_time_zone();
+
+// Appends a time as Go's Time.Format writes it. `layout` is a layout only, no predefined name.
+void append_time(std::string& out, std::string_view layout, std::int64_t utc_seconds,
+                 std::int32_t nanoseconds, const TimeZone& zone);
 
 // A layout, compiled. Immutable; any thread may parse with it.
 class TimeLayout {

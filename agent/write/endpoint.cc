@@ -17,7 +17,15 @@ constexpr std::size_t kSmall = 32U << 10;
 constexpr std::size_t kMerged = 256U << 10;
 // An endpoint that fails for this long is unhealthy.
 constexpr Duration kPatience = std::chrono::seconds(10);
+// Between tries to write to a disk that took nothing.
+constexpr Duration kDiskRetry = std::chrono::seconds(1);
+// An endpoint that says 429 is not asked more often than this, whatever the backoff is.
+constexpr Duration kRateLimitPause = std::chrono::seconds(1);
+// What Loki said about the age of entries is believed for this long.
+constexpr Duration kLearnedFor = std::chrono::minutes(10);
+constexpr std::size_t kMostLearned = 1024;  // tenants
 
+constexpr std::string_view kTooOld = "greater_than_max_sample_age";
 constexpr std::string_view kDroppedHelp = "Entries that were not sent, and why.";
 
 std::string host_of(const std::string& url) {
@@ -65,6 +73,10 @@ Endpoint::Endpoint(EndpointContext context, EndpointSettings settings)
   dropped_full_ = dropped("queue_is_full");
   dropped_removed_ = dropped("endpoint_removed");
   dropped_budget_ = dropped("overflow_budget");
+  latency_ = context_.metrics.histogram(
+      "loki_write_entry_propagation_latency_seconds",
+      "Time from an entry's arrival until it was sent or dropped.",
+      {0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 21600}, host);
   MutexLock lock(mutex_);
   std::error_code none;
   if (!settings_->overflow_folder.empty() &&
@@ -83,9 +95,12 @@ void Endpoint::update(EndpointSettings settings) {
   auto next = std::make_shared<const EndpointSettings>(std::move(settings));
   MutexLock lock(mutex_);
   if (*settings_ == *next) return;
-  if (overflow_ != nullptr && settings_->overflow_folder != next->overflow_folder) {
-    if (auto r = overflow_->move_to(next->overflow_folder); !r)
-      context_.log.warn("the overflow stays where it is", {{"error", r.error().message}});
+  if (overflow_ != nullptr) {
+    if (settings_->overflow_folder != next->overflow_folder) {
+      if (auto r = overflow_->move_to(next->overflow_folder); !r)
+        context_.log.warn("the overflow stays where it is", {{"error", r.error().message}});
+    }
+    overflow_->limit(next->overflow_limits);
   }
   settings_ = std::move(next);
   changed_.notify_all();
@@ -97,7 +112,8 @@ std::uint64_t Endpoint::overflow_bytes() const {
 }
 
 void Endpoint::open_overflow() {
-  auto opened = Overflow::open(settings_->overflow_folder, context_.clock, context_.labels);
+  auto opened = Overflow::open(settings_->overflow_folder, context_.clock, context_.labels,
+                               settings_->overflow_limits);
   if (!opened) {
     context_.log.limited(Level::kError, "no queue on disk", {{"error", opened.error().message}});
     return;
@@ -112,25 +128,33 @@ void Endpoint::open_overflow() {
 }
 
 // False: the disk did not take it, and the batch is as it was.
-bool Endpoint::spill(EntryBatch& batch) {
+bool Endpoint::write_to_disk(EntryBatch& batch) {
   auto id = overflow_->append(batch);
-  if (id) return true;
-  context_.log.limited(Level::kError, "the queue on disk does not take entries",
-                       {{"error", id.error().message}});
-  return false;
+  if (!id) {
+    context_.log.limited(Level::kError, "the queue on disk does not take entries",
+                         {{"error", id.error().message}});
+    return false;
+  }
+  // From now on the queue is on disk, until all of it was taken from there.
+  spilling_ = true;
+  return true;
 }
 
-// From now on the queue is on disk, until all of it was taken from there.
-void Endpoint::start_spilling() {
+// What waits in memory goes to disk. False: not all of it did.
+bool Endpoint::spill_queue() {
   if (overflow_ == nullptr) open_overflow();
-  if (overflow_ == nullptr || spilling_) return;
-  spilling_ = true;
-  while (!queue_.empty() && spill(queue_.front().batch)) {
+  if (overflow_ == nullptr) return false;
+  while (!queue_.empty()) {
+    if (!write_to_disk(queue_.front().batch)) return false;
     weight_ -= queue_.front().weight;
     queued_bytes_->add(-static_cast<double>(queue_.front().weight));
     queue_.pop_front();
   }
+  return true;
 }
+
+// The batch goes to disk, and all that waits in memory before it. False: the batch is as it was.
+bool Endpoint::spill(EntryBatch& batch) { return spill_queue() && write_to_disk(batch); }
 
 // While it fails for long, or newer entries went to disk: what is in memory goes there as well, so
 // that positions may advance for the sake of the other endpoints. The pushes that hold it are still
@@ -139,8 +163,8 @@ void Endpoint::spill_held() {
   {
     MutexLock lock(mutex_);
     const bool long_ago = failing_since_ && context_.clock.mono() - *failing_since_ >= kPatience;
-    if (settings_->overflow && long_ago) start_spilling();
-    if (!spilling_ || overflow_ == nullptr) return;
+    const bool wanted = spilling_ || (settings_->overflow && long_ago);
+    if (!wanted || !spill_queue()) return;
     for (const auto& weak : live_) {
       const auto held = weak.lock();
       if (held == nullptr || held->record) continue;
@@ -162,6 +186,11 @@ void Endpoint::sync_overflow() {
   }
   if (overflow == nullptr) return;
   auto dropped = overflow->sync();
+  {
+    MutexLock lock(mutex_);
+    ++syncs_;
+    changed_.notify_all();
+  }
   if (!dropped) {
     context_.log.limited(Level::kError, "the queue on disk is not durable",
                          {{"error", dropped.error().message}});
@@ -194,30 +223,35 @@ Result<> Endpoint::accept(EntryBatch batch, const std::stop_token& stop) {
   bool spilled = false;
   {
     MutexLock lock(mutex_);
-    const auto room = [&]() NO_THREAD_SAFETY_ANALYSIS {
-      return retired_ || (!spilling_ && (weight_ == 0 || weight_ + weight <= settings_->capacity));
+    const auto fits = [&]() NO_THREAD_SAFETY_ANALYSIS {
+      return !spilling_ && (weight_ == 0 || weight_ + weight <= settings_->capacity);
     };
-    if (!room() && settings_->overflow) {
-      start_spilling();
-      spilled = overflow_ != nullptr && queue_.empty() && spill(batch);
-      if (spilled) {
-        outstanding_ += entries;
-        queued_entries_->add(static_cast<double>(entries));
-        changed_.notify_all();
-      }
+    for (;;) {
+      if (retired_) return fail(ErrorCode::kUnavailable, "the endpoint was removed");
+      spilled = settings_->overflow && (settings_->disk_first || !fits()) && spill(batch);
+      if (spilled || fits()) break;
+      const bool wait =
+          settings_->block_on_overflow && !(settings_->overflow && settings_->has_siblings);
+      if (!wait) break;
+      // A disk that is full of other things may have room again without our doing.
+      const Mono deadline = settings_->overflow ? context_.clock.mono() + kDiskRetry : kNever;
+      context_.clock.wait(lock, changed_, deadline, stop,
+                          [&, seen = syncs_]() NO_THREAD_SAFETY_ANALYSIS {
+                            return retired_ || fits() || syncs_ != seen;
+                          });
+      if (stop.stop_requested())
+        return fail(ErrorCode::kCancelled, "stopped while the queue was full");
     }
-    const bool wait =
-        settings_->block_on_overflow && !(settings_->overflow && settings_->has_siblings);
-    if (!spilled && !room() && wait && !context_.clock.wait(lock, changed_, kNever, stop, room)) {
-      return fail(ErrorCode::kCancelled, "stopped while the queue was full");
-    }
-    if (retired_) return fail(ErrorCode::kUnavailable, "the endpoint was removed");
-    if (!spilled && room()) {
+    if (spilled) {
+      outstanding_ += entries;
+      queued_entries_->add(static_cast<double>(entries));
+      changed_.notify_all();
+    } else if (fits()) {
       if (weight >= kSmall) {
-        queue_.push_back({std::move(batch), weight, false});
+        queue_.push_back({std::move(batch), weight, context_.clock.mono(), false});
       } else {
         if (queue_.empty() || !queue_.back().open || queue_.back().weight + weight > kMerged)
-          queue_.push_back({EntryBatch(), 0, true});
+          queue_.push_back({EntryBatch(), 0, context_.clock.mono(), true});
         queue_.back().weight += weight;
         append_copy(queue_.back().batch, std::move(batch));
       }
@@ -247,18 +281,20 @@ void Endpoint::released(std::size_t weight) {
 }
 
 std::shared_ptr<Held> Endpoint::take(Mono deadline, const std::stop_token& stop) {
-  const auto hold = [this](EntryBatch batch, std::size_t weight) {
-    return std::make_shared<Held>(std::move(batch),
-                                  [this, weight](const Held& held, bool delivered) {
-                                    released(weight);
-                                    if (!held.record || !delivered) return;
-                                    {
-                                      MutexLock lock(mutex_);
-                                      if (overflow_ != nullptr)
-                                        overflow_->acknowledge(*held.record);
-                                    }
-                                    context_.on_overflow();
-                                  });
+  const auto hold = [this](EntryBatch batch, std::size_t weight, Mono since) {
+    return std::make_shared<Held>(
+        std::move(batch), [this, weight, since](const Held& held, bool delivered) {
+          released(weight);
+          if (!delivered) return;
+          latency_->observe(std::chrono::duration<double>(context_.clock.mono() - since).count(),
+                            held.batch.entries.size());
+          if (!held.record) return;
+          {
+            MutexLock lock(mutex_);
+            if (overflow_ != nullptr) overflow_->acknowledge(*held.record);
+          }
+          context_.on_overflow();
+        });
   };
   MutexLock lock(mutex_);
   for (;;) {
@@ -269,7 +305,7 @@ std::shared_ptr<Held> Endpoint::take(Mono deadline, const std::stop_token& stop)
     if (!queue_.empty()) {
       Queued front = std::move(queue_.front());
       queue_.pop_front();
-      auto held = hold(std::move(front.batch), front.weight);
+      auto held = hold(std::move(front.batch), front.weight, front.since);
       if (live_.size() > 64) {
         live_.erase(std::remove_if(live_.begin(), live_.end(),
                                    [](const auto& weak) { return weak.expired(); }),
@@ -280,7 +316,8 @@ std::shared_ptr<Held> Endpoint::take(Mono deadline, const std::stop_token& stop)
     }
     if (!spilling_) return nullptr;
     if (auto taken = overflow_->next()) {
-      auto held = hold(std::move(taken->batch), 0);
+      const Duration age(std::max<std::int64_t>(0, context_.clock.wall_ns() - taken->time_ns));
+      auto held = hold(std::move(taken->batch), 0, context_.clock.mono() - age);
       held->record = taken->id;
       return held;
     }
@@ -337,6 +374,10 @@ bool Endpoint::distribute(const std::shared_ptr<Held>& held, const std::stop_tok
       count_dropped(to->tenant, "no_labels", 1, counted_bytes(entry));
       continue;
     }
+    if (too_old(to->tenant, entry)) {
+      count_dropped(to->tenant, kTooOld, 1, counted_bytes(entry));
+      continue;
+    }
     if (!push->empty() && push->bytes() + counted_bytes(entry) > used_->batch_size &&
         !flush(*push, hard))
       return false;
@@ -346,6 +387,28 @@ bool Endpoint::distribute(const std::shared_ptr<Held>& held, const std::stop_tok
   }
   held->settle_part();
   return true;
+}
+
+// As the configuration says, or as Loki said lately: what is refused for its age would only make
+// Loki refuse, and us divide, the push around it.
+bool Endpoint::too_old(const std::string& tenant, const Entry& entry) {
+  if (used_->max_entry_age > Duration::zero() &&
+      entry.time_ns < context_.clock.wall_ns() - used_->max_entry_age.count())
+    return true;
+  if (learned_.empty()) return false;
+  const auto it = learned_.find(tenant);
+  if (it == learned_.end()) return false;
+  // Of the monotonic clock: one that is set must not make entries too old.
+  const Duration since = context_.clock.mono() - it->second.when;
+  if (since < kLearnedFor) return entry.time_ns < it->second.oldest_ns + since.count();
+  learned_.erase(it);
+  return false;
+}
+
+void Endpoint::learn(const std::string& tenant, const Refusal& refusal) {
+  if (refusal.reason != kTooOld || refusal.oldest_ns <= 0) return;
+  if (learned_.size() >= kMostLearned) learned_.clear();
+  learned_[tenant] = {refusal.oldest_ns, context_.clock.mono()};
 }
 
 bool Endpoint::flush_due(bool all, const std::stop_token& hard) {
@@ -406,6 +469,7 @@ bool Endpoint::divide(const Push& push, const std::vector<Push::Ref>& part,
   Refusal refusal;
   refusal.reason = "line_too_long";
   if (!too_large_) refusal = parse_refusal(refusal_);
+  learn(push.tenant(), refusal);
   if (part.size() == 1) {
     drop(push, part, refusal.reason);
     return true;
@@ -446,6 +510,7 @@ Endpoint::Verdict Endpoint::post(const std::string& tenant, std::string_view bod
                                  const std::stop_token& hard) {
   for (int attempt = 1;; ++attempt) {
     if (is_retired()) return Verdict::kDropped;  // counted by give_back()
+    if (!wait_for_rate_limit(hard)) return is_retired() ? Verdict::kDropped : Verdict::kAbandoned;
     refresh();
     io::HttpRequest request;
     request.method = "POST";
@@ -460,12 +525,17 @@ Endpoint::Verdict Endpoint::post(const std::string& tenant, std::string_view bod
     Counters& count = counters(tenant);
     const Mono started = context_.clock.mono();
     const auto response = client_->send(request, hard);
-    count.requests->increment();
-    count.request_seconds->add(
-        std::chrono::duration<double>(context_.clock.mono() - started).count());
-
     const int status = response ? response->status : 0;
+    count.request_bytes->observe(static_cast<double>(body.size()));
+    request_seconds(tenant, response ? status : -1)
+        .observe(std::chrono::duration<double>(context_.clock.mono() - started).count());
+    if (status == 429) rate_limited_until_ = context_.clock.mono() + kRateLimitPause;
     if (status >= 200 && status < 300) {
+      {
+        MutexLock lock(mutex_);
+        last_answer_ = context_.clock.mono();
+        last_answer_took_ = last_answer_ - started;
+      }
       working();
       count_sent(tenant, entries, body.size());
       return Verdict::kDelivered;
@@ -527,6 +597,15 @@ bool Endpoint::wait_to_retry(int attempt, Duration at_least, const std::stop_tok
   return !stop_.stop_requested() && !hard.stop_requested();
 }
 
+// False when a stop was asked for.
+bool Endpoint::wait_for_rate_limit(const std::stop_token& hard) {
+  if (rate_limited_until_ <= context_.clock.mono()) return true;
+  MutexLock lock(mutex_);
+  context_.clock.wait(lock, changed_, rate_limited_until_, stop_,
+                      [&]() NO_THREAD_SAFETY_ANALYSIS { return retired_; });
+  return !retired_ && !stop_.stop_requested() && !hard.stop_requested();
+}
+
 void Endpoint::failing(std::string error, bool at_once) {
   bool told = false;
   {
@@ -557,6 +636,13 @@ void Endpoint::working() {
 bool Endpoint::failing() const {
   MutexLock lock(mutex_);
   return failing_since_.has_value();
+}
+
+Mono Endpoint::expected_by(Mono since) const {
+  MutexLock lock(mutex_);
+  return std::max(since, last_answer_) + std::clamp<Duration>(2 * last_answer_took_,
+                                                              std::chrono::seconds(1),
+                                                              std::chrono::seconds(5));
 }
 
 bool Endpoint::is_retired() const {
@@ -622,10 +708,11 @@ Endpoint::Counters& Endpoint::counters(const std::string& tenant) {
   c.sent_bytes =
       m.counter("loki_write_sent_bytes_total", "Bytes sent, as compressed in requests.", labels);
   c.retries = m.counter("loki_write_batch_retries_total", "Pushes that were tried again.", labels);
-  c.requests = m.counter("loki_write_request_duration_seconds_count", "Requests made.", labels);
-  c.request_seconds =
-      m.counter("loki_write_request_duration_seconds_sum", "Time spent in requests.", labels);
-  c.dropped = {};
+  std::vector<double> sizes;
+  for (double kib : {1, 4, 16, 64, 256, 512, 1024, 2048, 4096, 8192, 16384, 20480})
+    sizes.push_back(kib * 1024);
+  c.request_bytes = m.histogram("loki_write_request_size_bytes",
+                                "Sizes of requests, as compressed.", std::move(sizes), labels);
   Counters& kept = counters_.emplace(tenant, std::move(c)).first->second;
   // There from the start, so that a first drop is an increase.
   for (const char* reason :
@@ -633,6 +720,18 @@ Endpoint::Counters& Endpoint::counters(const std::string& tenant) {
     count_dropped(tenant, reason, 0, 0);
   }
   return kept;
+}
+
+component::Distribution& Endpoint::request_seconds(const std::string& tenant, int status) {
+  component::Histogram& seconds = counters(tenant).request_seconds[status];
+  if (seconds == nullptr) {
+    seconds = context_.metrics.histogram("loki_write_request_duration_seconds",
+                                         "Time spent in requests.", component::default_buckets(),
+                                         {{"status_code", std::to_string(status)},
+                                          {"host", host_of(used_->url)},
+                                          {"tenant", tenant}});
+  }
+  return *seconds;
 }
 
 void Endpoint::count_sent(const std::string& tenant, std::size_t entries, std::size_t bytes) {

@@ -40,14 +40,18 @@ struct EndpointSettings {
   Duration min_backoff{};
   Duration max_backoff{};
   std::int64_t max_retries = 0;  // 0: for ever
+  Duration max_entry_age{};      // 0: any
   std::string tenant;
   bool retry_on_429 = true;
   std::size_t capacity = 0;  // bytes
   bool block_on_overflow = true;
+  Duration drain{};  // longest time that it may go on sending after a stop
   // When memory is full go on on disk, in this folder; else make sources wait. What lies in the
   // folder from before is sent in any case.
   bool overflow = false;
+  bool disk_first = false;  // not only then: everything goes through the disk
   std::filesystem::path overflow_folder;
+  OverflowLimits overflow_limits;
   // Others get the same entries and must not wait for this one, even when its disk is full.
   bool has_siblings = false;
   io::HttpOptions http;
@@ -94,13 +98,18 @@ class Endpoint {
   Health health() const;
   bool is_retired() const;
   bool failing() const;  // its last request did
+  // After a stop: no later than this it has delivered something more, or it is not worth waiting
+  // for. `since` is when the stop was asked for.
+  Mono expected_by(Mono since) const;
   std::size_t queued_bytes() const;
   std::uint64_t overflow_bytes() const;
 
  private:
   enum class Verdict { kDelivered, kRefused, kTooLarge, kDropped, kAbandoned };
   struct Counters {  // of one tenant
-    component::Counter sent_entries, sent_bytes, retries, requests, request_seconds;
+    component::Counter sent_entries, sent_bytes, retries;
+    component::Histogram request_bytes;
+    std::map<int, component::Histogram> request_seconds;  // by status; -1: no answer
     std::map<std::string, std::pair<component::Counter, component::Counter>, std::less<>> dropped;
   };
 
@@ -115,17 +124,22 @@ class Endpoint {
   Verdict post(const std::string& tenant, std::string_view body, std::size_t entries,
                std::size_t bytes, const std::stop_token& hard);
   bool wait_to_retry(int attempt, Duration at_least, const std::stop_token& hard);
+  bool wait_for_rate_limit(const std::stop_token& hard);
+  bool too_old(const std::string& tenant, const model::Entry& entry);
+  void learn(const std::string& tenant, const Refusal& refusal);
   void failing(std::string error, bool at_once);
   void working();
   void give_back();
   void open_overflow() REQUIRES(mutex_);
+  bool write_to_disk(model::EntryBatch& batch) REQUIRES(mutex_);
+  bool spill_queue() REQUIRES(mutex_);
   bool spill(model::EntryBatch& batch) REQUIRES(mutex_);
-  void start_spilling() REQUIRES(mutex_);
   void spill_held();
   void refresh();
   void count_sent(const std::string& tenant, std::size_t entries, std::size_t bytes);
 
   Counters& counters(const std::string& tenant);
+  component::Distribution& request_seconds(const std::string& tenant, int status);
   void count_dropped(const std::string& tenant, std::string_view reason, std::size_t entries,
                      std::size_t bytes);
   void released(std::size_t weight);
@@ -137,6 +151,7 @@ class Endpoint {
   struct Queued {
     model::EntryBatch batch;
     std::size_t weight = 0;
+    Mono since;         // its oldest entry
     bool open = false;  // ours to append to
   };
   std::deque<Queued> queue_ GUARDED_BY(mutex_);
@@ -145,8 +160,11 @@ class Endpoint {
   std::shared_ptr<Overflow> overflow_ GUARDED_BY(mutex_);  // made once, removed by give_back()
   // The overflow holds what is next in line, so that new batches go there, too.
   bool spilling_ GUARDED_BY(mutex_) = false;
+  std::uint64_t syncs_ GUARDED_BY(mutex_) = 0;  // of the overflow, each of which may make room
   Health health_ GUARDED_BY(mutex_);
   std::optional<Mono> failing_since_ GUARDED_BY(mutex_);
+  Mono last_answer_ GUARDED_BY(mutex_){};           // an accepted push
+  Duration last_answer_took_ GUARDED_BY(mutex_){};  // that one
   // Accepted and neither sent, dropped nor returned yet.
   std::size_t outstanding_ GUARDED_BY(mutex_) = 0;
   component::Gauge queued_entries_;
@@ -155,6 +173,7 @@ class Endpoint {
   component::Counter dropped_full_;
   component::Counter dropped_removed_;
   component::Counter dropped_budget_;
+  component::Histogram latency_;
 
   // Of the thread in run():
   std::shared_ptr<const EndpointSettings> used_;
@@ -167,6 +186,14 @@ class Endpoint {
   std::minstd_rand random_;
   std::string refusal_;     // the text of the last answer 400
   bool too_large_ = false;  // the last refusal was a 413
+  // What Loki said about the age of entries, by tenant: the limit as it was at `when`. It moves on
+  // with time, and is asked for again now and then, because it may have been raised.
+  struct AgeLimit {
+    std::int64_t oldest_ns = 0;
+    Mono when;
+  };
+  std::map<std::string, AgeLimit> learned_;
+  Mono rate_limited_until_{};
   std::stop_token stop_;
   bool draining_ = false;
 };

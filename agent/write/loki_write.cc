@@ -22,22 +22,50 @@ using component::ByteSize;
 using component::Schema;
 using component::StringMap;
 
+// systemd waits 20 s for the whole process (packaging/fleet-agent.service), then it kills.
+constexpr Duration kLongestDrain = std::chrono::seconds(15);
+
+void not_negative(const lang::Body& body, std::string_view name, Duration value,
+                  lang::Diagnostics& diagnostics) {
+  if (value < Duration::zero())
+    diagnostics.error(body.span_of(name), std::string(name) + " must not be negative");
+}
+
 struct QueueArgs {
   ByteSize capacity{10 << 20};
   std::int64_t min_shards = 1;
-  Duration drain_timeout = std::chrono::seconds(15);
+  Duration drain_timeout = kLongestDrain;
   bool block_on_overflow = true;
+  ByteSize overflow_budget{512 << 20};
   static Schema<QueueArgs> schema() {
     return Schema<QueueArgs>()
         .optional("capacity", &QueueArgs::capacity,
                   "Bytes that may wait for this endpoint in memory.")
         .optional("min_shards", &QueueArgs::min_shards,
-                  "Accepted for compatibility: an endpoint has one connection, which keeps order.")
+                  "Accepted for compatibility: an endpoint has one connection, which keeps order. "
+                  "More than 1 makes a warning.")
         .optional("drain_timeout", &QueueArgs::drain_timeout,
-                  "Longest time to go on sending at a stop; at most about a second is used, "
-                  "because what is not sent is read again.")
+                  "Longest time to go on sending at a stop, while the endpoint keeps taking "
+                  "pushes; at most 15s, because systemd kills after 20.")
         .optional("block_on_overflow", &QueueArgs::block_on_overflow,
-                  "Makes sources wait while the queue is full; false drops entries instead.");
+                  "Makes sources wait while the queue is full; false drops entries instead.")
+        .optional("overflow_budget", &QueueArgs::overflow_budget,
+                  "Bytes that may wait for this endpoint on disk, when it is one of several or "
+                  "wal is enabled.");
+  }
+
+  void validate(const lang::Body& body, lang::Diagnostics& diagnostics) const {
+    if (capacity.bytes <= 0)
+      diagnostics.error(body.span_of("capacity"), "capacity must be above 0");
+    if (overflow_budget.bytes <= 0)
+      diagnostics.error(body.span_of("overflow_budget"), "overflow_budget must be above 0");
+    not_negative(body, "drain_timeout", drain_timeout, diagnostics);
+    if (min_shards < 1) diagnostics.error(body.span_of("min_shards"), "min_shards must be above 0");
+    if (min_shards > 1) {
+      diagnostics.warning(body.span_of("min_shards"),
+                          "an endpoint has one connection, which keeps order; min_shards has no "
+                          "effect");
+    }
   }
 };
 
@@ -51,6 +79,7 @@ struct EndpointArgs {
   Duration min_backoff_period = std::chrono::milliseconds(500);
   Duration max_backoff_period = std::chrono::minutes(5);
   std::int64_t max_backoff_retries = 0;
+  Duration max_entry_age{};
   std::string tenant_id;
   bool retry_on_http_429 = true;
   component::HttpClientArgs http;
@@ -71,10 +100,13 @@ struct EndpointArgs {
         .optional("max_backoff_period", &EndpointArgs::max_backoff_period, "Longest such pause.")
         .optional("max_backoff_retries", &EndpointArgs::max_backoff_retries,
                   "Tries after which a push is dropped; 0 never gives up.")
+        .optional("max_entry_age", &EndpointArgs::max_entry_age,
+                  "Entries older than this are dropped and counted before they are sent, as Loki "
+                  "would refuse them; 0s sends any.")
         .optional("tenant_id", &EndpointArgs::tenant_id,
                   "Tenant of entries without the label __tenant_id__.")
         .optional("retry_on_http_429", &EndpointArgs::retry_on_http_429,
-                  "Tries again after status 429; false drops the push.")
+                  "Tries again after status 429, a second apart or more; false drops the push.")
         .include(&EndpointArgs::http)
         .block("queue_config", &EndpointArgs::queue_config, "The queue of this endpoint.");
   }
@@ -82,23 +114,20 @@ struct EndpointArgs {
   void validate(const lang::Body& body, lang::Diagnostics& diagnostics) const {
     component::validate_url(body, "url", url, diagnostics);
     http.validate(body, diagnostics);
-    const auto at = [&](std::string_view attribute) {
-      const lang::Attribute* found = body.find(attribute);
-      return found == nullptr ? body.span : found->value_span;
-    };
-    if (batch_size.bytes <= 0) diagnostics.error(at("batch_size"), "batch_size must be above 0");
+    if (batch_size.bytes <= 0)
+      diagnostics.error(body.span_of("batch_size"), "batch_size must be above 0");
     if (batch_wait <= Duration::zero())
-      diagnostics.error(at("batch_wait"), "batch_wait must be above 0");
+      diagnostics.error(body.span_of("batch_wait"), "batch_wait must be above 0");
     if (remote_timeout <= Duration::zero())
-      diagnostics.error(at("remote_timeout"), "remote_timeout must be above 0");
+      diagnostics.error(body.span_of("remote_timeout"), "remote_timeout must be above 0");
     if (min_backoff_period <= Duration::zero() || max_backoff_period < min_backoff_period) {
-      diagnostics.error(at("min_backoff_period"),
+      diagnostics.error(body.span_of("min_backoff_period"),
                         "min_backoff_period must be above 0 and at most max_backoff_period");
     }
     if (max_backoff_retries < 0)
-      diagnostics.error(at("max_backoff_retries"), "max_backoff_retries must not be negative");
-    if (queue_config.capacity.bytes <= 0)
-      diagnostics.error(body.span, "queue_config: capacity must be above 0");
+      diagnostics.error(body.span_of("max_backoff_retries"),
+                        "max_backoff_retries must not be negative");
+    not_negative(body, "max_entry_age", max_entry_age, diagnostics);
   }
 
   EndpointSettings settings() const;
@@ -106,21 +135,31 @@ struct EndpointArgs {
 
 struct WalArgs {
   bool enabled = false;
-  Duration max_segment_age = std::chrono::hours(1);
+  Duration max_segment_age{};
   Duration min_read_frequency = std::chrono::milliseconds(250);
   Duration max_read_frequency = std::chrono::seconds(1);
-  Duration drain_timeout = std::chrono::seconds(15);
+  Duration drain_timeout = kLongestDrain;
   static Schema<WalArgs> schema() {
     return Schema<WalArgs>()
         .optional("enabled", &WalArgs::enabled,
-                  "Lets the queue of a single endpoint go on on disk when memory is full, instead "
-                  "of making sources wait. With several endpoints that is always so.")
+                  "Sends every entry by way of the disk: sources count it as delivered when it is "
+                  "safe there. Without it only what has no room in memory waits on disk, and with "
+                  "a single endpoint nothing does.")
         .optional("max_segment_age", &WalArgs::max_segment_age,
-                  "Accepted for compatibility: entries on disk go when delivered or when the disk "
-                  "budget is used up.")
-        .optional("min_read_frequency", &WalArgs::min_read_frequency, "Accepted for compatibility.")
-        .optional("max_read_frequency", &WalArgs::max_read_frequency, "Accepted for compatibility.")
-        .optional("drain_timeout", &WalArgs::drain_timeout, "Accepted for compatibility.");
+                  "Entries that wait on disk for longer are dropped and counted; 0s keeps them "
+                  "until they are sent.")
+        .optional("min_read_frequency", &WalArgs::min_read_frequency,
+                  "Accepted for compatibility: what is on disk is read without polling.")
+        .optional("max_read_frequency", &WalArgs::max_read_frequency,
+                  "Accepted for compatibility: what is on disk is read without polling.")
+        .optional("drain_timeout", &WalArgs::drain_timeout,
+                  "With enabled, what drain_timeout of queue_config is without; what is left then "
+                  "stays on disk for the next start.");
+  }
+
+  void validate(const lang::Body& body, lang::Diagnostics& diagnostics) const {
+    not_negative(body, "max_segment_age", max_segment_age, diagnostics);
+    not_negative(body, "drain_timeout", drain_timeout, diagnostics);
   }
 };
 
@@ -173,6 +212,7 @@ struct LokiWriteArgs {
 EndpointSettings EndpointArgs::settings() const {
   EndpointSettings out;
   out.name = name;
+  out.max_entry_age = max_entry_age;
   out.url = url;
   out.batch_wait = batch_wait;
   out.batch_size = static_cast<std::size_t>(batch_size.bytes);
@@ -193,6 +233,8 @@ EndpointSettings EndpointArgs::settings() const {
   out.retry_on_429 = retry_on_http_429;
   out.capacity = static_cast<std::size_t>(queue_config.capacity.bytes);
   out.block_on_overflow = queue_config.block_on_overflow;
+  out.drain = queue_config.drain_timeout;
+  out.overflow_limits.bytes = static_cast<std::uint64_t>(queue_config.overflow_budget.bytes);
   out.http = http.options();
   return out;
 }
@@ -244,14 +286,19 @@ class LokiWrite final : public component::Configured<LokiWriteArgs>, public comp
     for (EndpointSettings& endpoint : *settings) {
       endpoint.has_siblings = settings->size() > 1;
       endpoint.overflow = endpoint.has_siblings || args.wal.enabled;
+      endpoint.disk_first = args.wal.enabled;
+      if (args.wal.enabled) {
+        endpoint.drain = args.wal.drain_timeout;
+        endpoint.overflow_limits.age = args.wal.max_segment_age;
+      }
+      // Where nobody else would have to wait, a full disk makes sources wait, as full memory does.
+      endpoint.overflow_limits.drop_oldest = endpoint.has_siblings || !endpoint.block_on_overflow;
+      endpoint.drain = std::min(endpoint.drain, kLongestDrain);
       endpoint.overflow_folder =
           overflow_folder() /
           sha256_hex(endpoint.name + "\n" + endpoint.url + "\n" + endpoint.tenant).substr(0, 16);
     }
-    Duration drain = kDrain;
-    for (const EndpointArgs& endpoint : args.endpoints)
-      drain = std::min(drain, endpoint.queue_config.drain_timeout);
-    return component::Commit([this, settings, drain] { apply(std::move(*settings), drain); });
+    return component::Commit([this, settings] { apply(std::move(*settings)); });
   }
 
   Result<> run(std::stop_token stop) override;
@@ -273,9 +320,7 @@ class LokiWrite final : public component::Configured<LokiWriteArgs>, public comp
   }
 
  private:
-  // A component ends within a second of its stop.
   static constexpr Duration kSync = std::chrono::milliseconds(100);
-  static constexpr Duration kDrain = std::chrono::milliseconds(900);
 
   struct Running {
     std::shared_ptr<Endpoint> endpoint;
@@ -287,7 +332,8 @@ class LokiWrite final : public component::Configured<LokiWriteArgs>, public comp
 
   std::filesystem::path overflow_folder() const { return host_.data_dir / "overflow"; }
   void remove_strangers(const std::vector<EndpointSettings>& settings);
-  void apply(std::vector<EndpointSettings> settings, Duration drain);
+  void apply(std::vector<EndpointSettings> settings);
+  void drain();
   std::shared_ptr<Endpoint> make(EndpointSettings settings);
   void report();
   bool all_ended() const REQUIRES(mutex_);
@@ -297,8 +343,7 @@ class LokiWrite final : public component::Configured<LokiWriteArgs>, public comp
   mutable Mutex mutex_;
   Condition changed_;
   std::uint64_t version_ GUARDED_BY(mutex_) = 0;  // of the list in inlet_
-  Duration drain_ GUARDED_BY(mutex_) = kDrain;
-  bool overflowed_ GUARDED_BY(mutex_) = false;  // since the last sync of the endpoints' disks
+  bool overflowed_ GUARDED_BY(mutex_) = false;    // since the last sync of the endpoints' disks
   std::vector<std::unique_ptr<Running>> running_ GUARDED_BY(mutex_);  // changed by run() alone
 };
 
@@ -331,7 +376,7 @@ void LokiWrite::remove_strangers(const std::vector<EndpointSettings>& settings) 
 // Which endpoint that runs is which of the new ones: equal settings, else the same name, else the
 // same URL, else what is left over when one changed altogether. An endpoint that lives on keeps its
 // queue.
-void LokiWrite::apply(std::vector<EndpointSettings> settings, Duration drain) {
+void LokiWrite::apply(std::vector<EndpointSettings> settings) {
   Endpoints old;
   if (const auto now = inlet_->get()) {
     old = *now;
@@ -371,7 +416,6 @@ void LokiWrite::apply(std::vector<EndpointSettings> settings, Duration drain) {
   }
   MutexLock lock(mutex_);
   ++version_;
-  drain_ = drain;
   changed_.notify_all();
 }
 
@@ -433,24 +477,39 @@ Result<> LokiWrite::run(std::stop_token stop) {
     for (const auto& endpoint : *endpoints) endpoint->sync_overflow();
   } while (!stop.stop_requested());
 
+  drain();
+  return {};
+}
+
+// Lets the endpoints send what they have, each for as long as it is allowed to and does get
+// something delivered. Nothing is gained by waiting for one that does not answer.
+void LokiWrite::drain() {
   std::vector<std::unique_ptr<Running>> ending;
   {
     MutexLock lock(mutex_);
-    for (const auto& running : running_) {
-      running->stop.request_stop();
-      // Nothing is gained by waiting for one that does not answer.
-      if (running->endpoint->failing()) running->hard.request_stop();
+    const Mono begun = host_.clock.mono();
+    for (const auto& running : running_) running->stop.request_stop();
+    while (!all_ended()) {
+      const Mono now = host_.clock.mono();
+      Mono next = kNever;
+      for (const auto& running : running_) {
+        const Endpoint& endpoint = *running->endpoint;
+        const Mono until = std::min(begun + endpoint.settings().drain, endpoint.expected_by(begun));
+        if (until <= now || endpoint.failing()) {
+          running->hard.request_stop();
+        } else {
+          next = std::min(next, until);
+        }
+      }
+      host_.clock.wait(lock, changed_, next, {},
+                       [&]() NO_THREAD_SAFETY_ANALYSIS { return all_ended(); });
     }
-    host_.clock.wait(lock, changed_, host_.clock.mono() + drain_, {},
-                     [&]() NO_THREAD_SAFETY_ANALYSIS { return all_ended(); });
     ending.swap(running_);
   }
   for (const auto& running : ending) {
-    running->hard.request_stop();
     running->thread.join();
     running->endpoint->sync_overflow();
   }
-  return {};
 }
 
 void LokiWrite::report() {

@@ -2,6 +2,7 @@
 // included).
 #include "agent/write/overflow.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace agent::write {
@@ -11,10 +12,15 @@ using model::EntryBatch;
 
 Result<std::unique_ptr<Overflow>> Overflow::open(const std::filesystem::path& folder,
                                                  const Clock& clock, model::Interner& labels,
-                                                 std::uint64_t budget) {
+                                                 const OverflowLimits& limits) {
   io::DiskQueue::Options options;
   options.folder = folder;
-  options.max_bytes = budget;
+  options.max_bytes = limits.bytes;
+  options.max_age = limits.age;
+  options.drop_oldest = limits.drop_oldest;
+  // Whole segments are freed, so they are small beside the budget.
+  options.segment_bytes =
+      std::clamp<std::uint64_t>(limits.bytes / 16, 64U << 10, options.segment_bytes);
   auto disk = io::DiskQueue::open(std::move(options), clock);
   if (!disk) return fail(std::move(disk.error()));
   return std::unique_ptr<Overflow>(new Overflow(std::move(*disk), labels));
@@ -36,6 +42,7 @@ std::optional<Overflow::Taken> Overflow::next() {
   while (auto record = disk_->next()) {
     Taken out;
     out.id = record->id;
+    out.time_ns = record->time_ns;
     wire::PushLimits limits;
     limits.max_bytes = 256U << 20;  // our own records: no more than one batch
     if (wire::decode_push(record->bytes, limits, labels_, out.batch)) return out;

@@ -1,5 +1,5 @@
 // The part of an endpoint's queue that is on disk: batches that memory has no room for while the
-// endpoint does not answer and others do.
+// endpoint does not answer and others do; all batches, where the configuration wants that.
 #pragma once
 
 #include <cstdint>
@@ -18,17 +18,25 @@
 
 namespace agent::write {
 
+struct OverflowLimits {
+  std::uint64_t bytes = 512U << 20;
+  Duration age = Duration::zero();  // 0: none
+  bool drop_oldest = true;          // when `bytes` are used up; else append() fails
+  bool operator==(const OverflowLimits&) const = default;
+};
+
 // Thread-safe. References outlive it.
 class Overflow {
  public:
-  static constexpr std::uint64_t kBudget = 512U << 20;
-
   static Result<std::unique_ptr<Overflow>> open(const std::filesystem::path& folder,
                                                 const Clock& clock, model::Interner& labels,
-                                                std::uint64_t budget = kBudget);
+                                                const OverflowLimits& limits);
+  void limit(const OverflowLimits& limits) {
+    disk_->limit(limits.bytes, limits.age, limits.drop_oldest);
+  }
 
-  // Writes the batch and keeps its receipts until sync(). -> the record's id. On failure the batch
-  // is as it was.
+  // Writes the batch and keeps its receipts until sync(). -> the record's id. On failure (no room
+  // within the limits or on the disk) the batch is as it was.
   Result<std::uint64_t> append(model::EntryBatch& batch) EXCLUDES(mutex_);
   // The record is in somebody's hands already: next() passes over it.
   void taken(std::uint64_t id, std::size_t entries) {
@@ -37,6 +45,7 @@ class Overflow {
 
   struct Taken {
     std::uint64_t id = 0;
+    std::int64_t time_ns = 0;  // wall time when it came in
     model::EntryBatch batch;
   };
   // The oldest batch that nobody has in hands.
@@ -44,7 +53,7 @@ class Overflow {
   bool has_more() const { return disk_->stats().unread; }
   void acknowledge(std::uint64_t id) { disk_->acknowledge(id); }
 
-  // Makes everything durable, then settles the receipts. -> entries that the budget dropped since
+  // Makes everything durable, then settles the receipts. -> entries that the limits dropped since
   // the last call.
   Result<std::uint64_t> sync() EXCLUDES(mutex_);
   std::uint64_t entries() const { return disk_->stats().items; }

@@ -64,7 +64,7 @@ struct Problem {
 struct Fleet {
   std::vector<std::shared_ptr<const Host>> hosts;  // in inventory order; only those without problem
   std::vector<Problem> problems;                   // nothing may be touched when there is one
-  std::vector<std::string> warnings;               // each one line
+  std::vector<std::string> warnings;               // blocks of one or more lines, as problems are
   std::vector<std::string> unmanaged;              // named by --limit itself, without the service
 };
 

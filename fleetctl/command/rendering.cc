@@ -152,7 +152,8 @@ void report_check(Tree& tree, const Locate& locate, const template_::Rendered& r
     if (!diagnostic.hint.empty()) message += "; " + diagnostic.hint;
     const std::string file = origin.path.empty() ? shown : inventory::shown_path(origin.path);
     if (diagnostic.severity == agent::lang::Severity::kWarning) {
-      tree.warnings().push_back(source_block(file, origin.line, origin.column, message, ""));
+      tree.warnings().push_back(
+          source_block(file, origin.line, origin.column, message, origin.source));
       continue;
     }
     if (++reported > kMaxProblemsPerHost) return;

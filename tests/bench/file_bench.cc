@@ -34,10 +34,11 @@ void write_log(const std::filesystem::path& path) {
 void read_and_split(benchmark::State& state) {
   const TempDir dir;
   write_log(dir / "a.log");
+  const std::string path = (dir / "a.log").string();
   const io::FileTailOptions options;
   std::size_t count = 0;
   for (auto _ : state) {
-    io::FileTail tail(dir / "a.log", options);
+    io::FileTail tail(path, options);
     io::FileLines lines;
     while (tail.read(Mono{}, lines).value() == io::FileTail::Outcome::kLines)
       count += lines.lines.size();

@@ -19,10 +19,11 @@ void write(const std::filesystem::path& path, std::string_view text) {
 
 struct Fixture {
   TempDir dir;
+  const std::string path = (dir / "a.log").string();
   FileTailOptions options;
   Mono now{seconds(100)};
   FilePlace after;
-  FileTail tail{dir / "a.log", options};
+  FileTail tail{path, options};
 
   // All lines up to a pause.
   Lines read(FileTail& of) {
@@ -31,7 +32,7 @@ struct Fixture {
       FileLines lines;
       const auto outcome = of.read(now, lines);
       if (!outcome) FAIL(outcome.error().message);
-      for (const auto line : lines.lines) out.emplace_back(line);
+      for (const auto& line : lines.lines) out.emplace_back(line.text);
       if (lines.bytes > 0) after = lines.after;
       last = *outcome;
       if (*outcome != Outcome::kLines) return out;
@@ -188,7 +189,7 @@ TEST_CASE("file tail: a line that is too long is cut, and the next one is whole"
   CHECK(got[1].size() == f.options.max_line);
   CHECK(got[1].substr(f.options.max_line - 12) == "x [line cut]");
   CHECK(f.after.skipping);
-  FileTail later(f.dir / "a.log", f.options);
+  FileTail later(f.path, f.options);
   later.resume(f.after);
   write(f.dir / "a.log", "end of it\nb\n");
   CHECK(f.read() == Lines{"b"});
@@ -208,7 +209,7 @@ TEST_CASE("file tail: it resumes at a stored place") {
   CHECK(f.read() == Lines{"1", "2"});
   const auto place = FilePlace::parse(f.after.text());
   REQUIRE(place == f.after);
-  FileTail later(f.dir / "a.log", f.options);
+  FileTail later(f.path, f.options);
   later.resume(*place);
   SECTION("in the file as it was") {
     write(f.dir / "a.log", "3\n");
@@ -252,12 +253,23 @@ TEST_CASE("file tail: it goes back to a place in the file before, until that is 
   CHECK(f.tail.events().missing_files == 1);
 }
 
-TEST_CASE("file tail: from the end only what comes, not the rest of a line") {
+TEST_CASE(
+    "file tail: from the end only what comes, and the whole of a line that is being written") {
   Fixture f;
   write(f.dir / "a.log", "1\n2");
   f.tail.from_end();
   CHECK(f.read().empty());
   write(f.dir / "a.log", "2\n3\n");
+  CHECK(f.read() == Lines{"22", "3"});
+}
+
+TEST_CASE("file tail: from the end of a line whose beginning is far away only what follows it") {
+  Fixture f;
+  f.options.max_line = 100;
+  write(f.dir / "a.log", "1\n" + std::string(1000, 'x'));
+  f.tail.from_end();
+  CHECK(f.read().empty());
+  write(f.dir / "a.log", "x\n3\n");
   CHECK(f.read() == Lines{"3"});
 }
 
@@ -287,7 +299,7 @@ TEST_CASE("file tail: writing, rotating and restarting in any order loses and re
     Lines expected;
     Lines got;
     std::string open_line;
-    auto tail = std::make_unique<FileTail>(f.dir / "a.log", f.options);
+    auto tail = std::make_unique<FileTail>(f.path, f.options);
     for (int step = 0; step < 60; ++step) {
       switch (chance(6)) {
         case 0:
@@ -309,7 +321,7 @@ TEST_CASE("file tail: writing, rotating and restarting in any order loses and re
           break;
         case 5: {
           const bool started = f.after.inode != 0;
-          tail = std::make_unique<FileTail>(f.dir / "a.log", f.options);
+          tail = std::make_unique<FileTail>(f.path, f.options);
           if (started) tail->resume(f.after);
           break;
         }

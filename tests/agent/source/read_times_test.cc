@@ -11,7 +11,7 @@ namespace {
 using Times = std::vector<std::int64_t>;
 
 Times give(ReadTimes& times, std::uint64_t inode, std::uint64_t end,
-           const std::vector<ReadTimes::Line>& lines, std::int64_t now) {
+           const std::vector<io::FileLine>& lines, std::int64_t now) {
   Times out;
   times.give(inode, end, lines, now, out);
   return out;

@@ -54,7 +54,7 @@ struct Fixture {
   std::unique_ptr<lang::World> world = runtime::unknown_world();
   lang::Stdlib stdlib{*world};
   std::unique_ptr<runtime::Runtime> runtime;
-  std::string reload_problem;
+  Pages::Reloaded reloaded{true, ""};
   int reloads = 0;
   std::unique_ptr<Pages> pages;
 
@@ -64,7 +64,7 @@ struct Fixture {
         registry, stdlib, clock, labels, Log::none(), metrics, dir.path()});
     pages = std::make_unique<Pages>(*runtime, registry, metrics, "1.2.3", [this] {
       ++reloads;
-      return reload_problem;
+      return reloaded;
     });
   }
   void load(const std::string& text) { REQUIRE(runtime->load({{"t.alloy", text}}).ok()); }
@@ -99,9 +99,12 @@ TEST_CASE("pages: a reload is a POST from here") {
   CHECK(post({{"host", "127.0.0.1:12345"}, {"origin", "https://evil.example"}}).status == 403);
   CHECK(post({{"sec-fetch-site", "cross-site"}}).status == 403);
   CHECK(f.reloads == 2);
-  f.reload_problem = "t.alloy:1:1: error: no\n";
+  f.reloaded = {false, "t.alloy:1:1: error: no\n"};
   CHECK(post({}).status == 400);
-  CHECK(post({}).body == f.reload_problem);
+  CHECK(post({}).body == f.reloaded.report);
+  f.reloaded = {true, "t.alloy:1:1: warning: odd\n"};
+  CHECK(post({}).status == 200);
+  CHECK(post({}).body == "config reloaded\nt.alloy:1:1: warning: odd\n");
 }
 
 TEST_CASE("pages: what comes from outside is escaped, and no script may run") {

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <atomic>
 #include <catch2/catch.hpp>
+#include <random>
 #include <thread>
 
 #include "agent/component/component.h"
@@ -358,6 +359,103 @@ TEST_CASE("loki.write: with max_backoff_retries a push is dropped after that man
   CHECK(bench.dropped("ingester_error") == 2);
 }
 
+TEST_CASE(
+    "loki.write: what Loki said about the age of entries keeps old ones out of later pushes") {
+  const std::int64_t limit = 1'700'000'000'000'000'000;
+  const std::string said =
+      "entry for stream '{job=\"test\"}' has timestamp too old: 2023-11-14T22:13:01Z, oldest "
+      "acceptable timestamp is: 2023-11-14T22:13:20Z";
+  ScriptedServer server([&](const ScriptedServer::Request&, std::size_t number) {
+    return number == 0 ? status(400, said) : status(204);
+  });
+  Bench bench;
+  REQUIRE(bench.configure({endpoint(server)}));
+  bench.start();
+  REQUIRE(bench.send({"old", "new"}, limit - 1));
+  REQUIRE(bench.advance_until([&] { return bench.count(true) == 1; }));
+  REQUIRE(server.requests().size() == 2);
+  // Loki's limit moves on with time, and so does ours.
+  bench.clock.advance(std::chrono::minutes(1));
+  REQUIRE(bench.send({"too old by now", "old", "new"}, limit + 59'000'000'000));
+  REQUIRE(bench.send({"new"}, limit + 300'000'000'000));
+  REQUIRE(bench.advance_until([&] { return bench.count(true) == 3; }));
+  REQUIRE(server.requests().size() == 3);
+  CHECK(lines_of(server.requests()[2]) == std::vector<std::string>{"new"});
+  CHECK(bench.dropped("greater_than_max_sample_age") == 4);
+  // It may have been raised, so that in a while it is asked for again.
+  bench.clock.advance(std::chrono::minutes(10));
+  REQUIRE(bench.send({"old"}, limit));
+  REQUIRE(bench.advance_until([&] { return bench.count(true) == 4; }));
+  CHECK(lines_of(server.requests().at(3)) == std::vector<std::string>{"old"});
+}
+
+TEST_CASE(
+    "loki.write: max_entry_age drops and counts what is older, and says so before Loki does") {
+  ScriptedServer server(always(status(204)));
+  Bench bench;
+  REQUIRE(bench.configure({endpoint(server, {attribute("max_entry_age", "1h")})}));
+  bench.start();
+  const std::int64_t now = bench.clock.wall_ns();
+  REQUIRE(bench.send({"old"}, now - 3'601'000'000'000));
+  REQUIRE(bench.send({"new"}, now));
+  REQUIRE(bench.advance_until([&] { return bench.count(true) == 2; }));
+  CHECK(lines_of(server.requests().at(0)) == std::vector<std::string>{"new"});
+  CHECK(bench.dropped("greater_than_max_sample_age") == 1);
+  CHECK(bench.metric("loki_write_dropped_bytes_total",
+                     {{"reason", "greater_than_max_sample_age"}}) == 3);
+}
+
+TEST_CASE("loki.write: an endpoint that says 429 is asked at most once a second") {
+  std::vector<agent::Mono> times;
+  Bench bench;
+  ScriptedServer server([&](const ScriptedServer::Request&, std::size_t) {
+    times.push_back(bench.clock.mono());
+    return status(429);
+  });
+  const bool retry = GENERATE(true, false);
+  REQUIRE(bench.configure({endpoint(
+      server, {attribute("min_backoff_period", "1ms"), attribute("max_backoff_period", "2ms"),
+               attribute("batch_size", "3B"), attribute("retry_on_http_429", retry)})}));
+  bench.start();
+  REQUIRE(bench.send({"one", "two", "six", "ten", "one", "two", "six", "ten"}));
+  REQUIRE(bench.advance_until([&] { return server.requests().size() >= 6; }));
+  bench.stop();
+  for (std::size_t i = 1; i < times.size(); ++i)
+    CHECK(times[i] - times[i - 1] >= std::chrono::seconds(1));
+}
+
+TEST_CASE("loki.write: at a stop an endpoint that is slow but answers gets what is there") {
+  Bench bench;
+  ScriptedServer server([&](const ScriptedServer::Request&, std::size_t) {
+    bench.clock.advance(std::chrono::milliseconds(1500));
+    return status(204);
+  });
+  REQUIRE(bench.configure({endpoint(server, {attribute("batch_size", "3B")})}));
+  bench.start();
+  REQUIRE(bench.send({"one"}));
+  REQUIRE(bench.advance_until([&] { return bench.count(true) == 1; }));
+  REQUIRE(bench.send({"two", "six", "ten", "six"}));
+  bench.stop(true);
+  CHECK(bench.count(true) == 2);
+  CHECK(bench.metric("loki_write_returned_entries_total") == 0);
+}
+
+TEST_CASE("loki.write: drain_timeout ends the sending at a stop") {
+  Bench bench;
+  ScriptedServer server([&](const ScriptedServer::Request&, std::size_t) {
+    bench.clock.advance(std::chrono::milliseconds(900));
+    return status(204);
+  });
+  REQUIRE(bench.configure({endpoint(server, {attribute("batch_size", "3B")},
+                                    {block("queue_config", {attribute("drain_timeout", "2s")})})}));
+  bench.start();
+  REQUIRE(bench.send(std::vector<std::string>(5000, "one")));
+  REQUIRE(server.wait_for(1));
+  bench.stop(true);
+  CHECK(bench.count(false) == 1);
+  CHECK(server.requests().size() < 5000);
+}
+
 TEST_CASE("loki.write: at a stop what is there is sent") {
   ScriptedServer server(always(status(204)));
   Bench bench;
@@ -537,6 +635,113 @@ TEST_CASE("loki.write: what went to disk survives a restart and is sent then") {
   CHECK(lines.size() == 50);
 }
 
+TEST_CASE(
+    "loki.write: with wal every entry goes by way of the disk and counts as delivered there") {
+  std::atomic<bool> up{false};
+  ScriptedServer server(
+      [&](const ScriptedServer::Request&, std::size_t) { return up ? status(204) : status(503); });
+  Bench bench;
+  REQUIRE(bench.configure({endpoint(server), block("wal", {attribute("enabled", true)})}));
+  bench.start();
+  REQUIRE(bench.send({"one", "two"}));
+  REQUIRE(bench.advance_until([&] { return bench.count(true) == 1; }));
+  CHECK(bench.metric("loki_write_sent_entries_total") == 0);
+  CHECK(bench.metric("loki_write_queued_entries") == 2);
+  up = true;
+  REQUIRE(bench.advance_until([&] { return bench.metric("loki_write_sent_entries_total") == 2; }));
+  REQUIRE(bench.send({"three"}, 3));
+  REQUIRE(bench.advance_until([&] { return bench.metric("loki_write_sent_entries_total") == 3; }));
+  CHECK(lines_of(server.requests().back()) == std::vector<std::string>{"three"});
+  CHECK(bench.metric("loki_write_queued_entries") == 0);
+}
+
+TEST_CASE(
+    "loki.write: with wal a disk budget that is used up makes sources wait, and loses nothing") {
+  std::atomic<bool> up{false};
+  ScriptedServer server(
+      [&](const ScriptedServer::Request&, std::size_t) { return up ? status(204) : status(503); });
+  Bench bench;
+  REQUIRE(bench.configure({endpoint(server, {attribute("max_backoff_period", "1s")},
+                                    {block("queue_config", {attribute("overflow_budget", "1KiB"),
+                                                            attribute("capacity", "200B")})}),
+                           block("wal", {attribute("enabled", true)})}));
+  bench.start();
+  std::jthread source([&] {
+    for (int i = 0; i < 100; ++i) {
+      if (!bench.send({"line " + std::to_string(i)}, i + 1)) return;
+    }
+  });
+  REQUIRE(bench.advance_until([&] { return server.requests().size() >= 8; }));
+  CHECK(bench.metric("loki_write_queued_entries") < 50);
+  up = true;
+  REQUIRE(
+      bench.advance_until([&] { return bench.metric("loki_write_sent_entries_total") >= 100; }));
+  source.join();
+  REQUIRE(bench.advance_until([&] { return bench.count(true) == 100; }));
+  CHECK(bench.metric("loki_write_dropped_entries_total") == 0);
+}
+
+TEST_CASE(
+    "loki.write: behind a dead endpoint of several the budget drops the oldest and counts them") {
+  std::atomic<bool> up{false};
+  ScriptedServer dead(
+      [&](const ScriptedServer::Request&, std::size_t) { return up ? status(204) : status(503); });
+  ScriptedServer healthy(always(status(204)));
+  Bench bench;
+  const auto small = [](const ScriptedServer& server) {
+    return endpoint(server, {attribute("max_backoff_period", "1s")},
+                    {block("queue_config", {attribute("capacity", "1KiB"),
+                                            attribute("overflow_budget", "256KiB")})});
+  };
+  REQUIRE(bench.configure({small(dead), small(healthy)}));
+  bench.start();
+  std::minstd_rand random(1);
+  for (int i = 0; i < 400; ++i) {
+    std::string line(2000, 'x');
+    for (char& c : line) c = static_cast<char>(' ' + random() % 90);  // does not compress
+    REQUIRE(bench.send({line}, i + 1));
+    bench.clock.advance(std::chrono::milliseconds(20));
+  }
+  REQUIRE(bench.advance_until([&] { return bench.count(true) == 400; }));
+  up = true;
+  REQUIRE(bench.advance_until([&] { return bench.metric("loki_write_queued_entries") == 0; }));
+  const double dropped = bench.dropped("overflow_budget");
+  CHECK(dropped > 100);
+  CHECK(bench.metric("loki_write_sent_entries_total") + dropped == 800);
+}
+
+TEST_CASE("loki.write: wal's max_segment_age drops what waited for longer, and counts it") {
+  std::atomic<bool> up{false};
+  ScriptedServer server(
+      [&](const ScriptedServer::Request&, std::size_t) { return up ? status(204) : status(503); });
+  Bench bench;
+  REQUIRE(bench.configure(
+      {endpoint(server, {attribute("max_backoff_period", "1s"), attribute("batch_size", "20KB")},
+                {block("queue_config", {attribute("overflow_budget", "1MiB")})}),
+       block("wal", {attribute("enabled", true), attribute("max_segment_age", "10m")})}));
+  bench.start();
+  const auto fill = [&](int count, char first) {
+    std::minstd_rand random(1);
+    for (int i = 0; i < count; ++i) {
+      std::string line(5000, first);
+      for (std::size_t c = 1; c < line.size(); ++c)
+        line[c] = static_cast<char>(' ' + random() % 90);
+      REQUIRE(bench.send({line}, i + 1));
+    }
+  };
+  fill(60, 'o');
+  REQUIRE(bench.advance_until([&] { return bench.count(true) == 60; }));
+  bench.clock.advance(std::chrono::minutes(11));
+  fill(60, 'n');
+  REQUIRE(bench.advance_until([&] { return bench.count(true) == 120; }));
+  up = true;
+  REQUIRE(bench.advance_until([&] { return bench.metric("loki_write_queued_entries") == 0; }));
+  const double dropped = bench.dropped("overflow_budget");
+  CHECK(dropped > 0);
+  CHECK(dropped <= 60);
+  CHECK(bench.metric("loki_write_sent_entries_total") + dropped == 120);
+}
+
 TEST_CASE("loki.write: an endpoint that is removed drops what it had, and its disk") {
   ScriptedServer dead(always(ScriptedServer::silence()));
   ScriptedServer healthy(always(status(204)));
@@ -548,7 +753,6 @@ TEST_CASE("loki.write: an endpoint that is removed drops what it had, and its di
   bench.start();
   for (int i = 0; i < 50; ++i) REQUIRE(bench.send({"line " + std::to_string(i)}, i + 1));
   REQUIRE(bench.advance_until([&] { return dead.requests().size() == 1; }));
-  CHECK(bench.count(true) < 50);
   REQUIRE(bench.configure({small(healthy)}));
   REQUIRE(bench.advance_until([&] { return bench.dropped("endpoint_removed") == 50; }));
   REQUIRE(bench.advance_until([&] { return bench.count(true) == 50; }));

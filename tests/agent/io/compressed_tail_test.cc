@@ -1,4 +1,4 @@
-#include "agent/io/inflate_tail.h"
+#include "agent/io/compressed_tail.h"
 
 #include <zlib.h>
 #include <catch2/catch.hpp>
@@ -26,7 +26,7 @@ struct Got {
   std::string error;
 };
 
-Got read(InflateTail& tail, std::size_t calls = 10'000) {
+Got read(CompressedTail& tail, std::size_t calls = 10'000) {
   Got got;
   for (std::size_t i = 0; i < calls; ++i) {
     FileLines lines;
@@ -35,7 +35,7 @@ Got read(InflateTail& tail, std::size_t calls = 10'000) {
       got.error = outcome.error().message;
       break;
     }
-    for (const auto line : lines.lines) got.lines.emplace_back(line);
+    for (const auto& line : lines.lines) got.lines.emplace_back(line.text);
     if (lines.bytes > 0) got.after = lines.after;
     if (*outcome != LineReader::Outcome::kLines) break;
   }
@@ -44,24 +44,24 @@ Got read(InflateTail& tail, std::size_t calls = 10'000) {
 
 }  // namespace
 
-TEST_CASE("inflate tail: gives the lines of all members, the last one without a newline too") {
+TEST_CASE("compressed tail: gives the lines of all members, the last one without a newline too") {
   TempDir dir;
   const FileTailOptions options;
   write_gzip(dir / "a.gz", "one\r\ntwo\nth");
   write_gzip(dir / "a.gz", "ree\nfour", "ab");
-  InflateTail tail(dir / "a.gz", options);
+  CompressedTail tail(dir / "a.gz", Compression::kGzip, options);
   const Got got = read(tail);
   CHECK(got.lines == Lines{"one", "two", "three", "four"});
   CHECK(got.error.empty());
   CHECK_FALSE(tail.is_open());
   FileLines lines;
   CHECK(tail.read(Mono{}, lines).value() == LineReader::Outcome::kDone);
-  InflateTail later(dir / "a.gz", options);
+  CompressedTail later(dir / "a.gz", Compression::kGzip, options);
   later.resume(got.after);
   CHECK(read(later).lines.empty());
 }
 
-TEST_CASE("inflate tail: resumes anywhere in a content larger than its buffers") {
+TEST_CASE("compressed tail: resumes anywhere in a content larger than its buffers") {
   TempDir dir;
   const FileTailOptions options;
   std::string text;
@@ -72,17 +72,17 @@ TEST_CASE("inflate tail: resumes anywhere in a content larger than its buffers")
   }
   write_gzip(dir / "a.gz", text);
   for (const std::size_t calls : {1U, 2U, 3U}) {
-    InflateTail tail(dir / "a.gz", options);
+    CompressedTail tail(dir / "a.gz", Compression::kGzip, options);
     Got first = read(tail, calls);
     REQUIRE(first.lines.size() < expected.size());
-    InflateTail later(dir / "a.gz", options);
+    CompressedTail later(dir / "a.gz", Compression::kGzip, options);
     later.resume(first.after);
     for (auto& line : read(later).lines) first.lines.push_back(std::move(line));
     CHECK(first.lines == expected);
   }
 }
 
-TEST_CASE("inflate tail: damage and a missing end are told once, after what came before") {
+TEST_CASE("compressed tail: damage and a missing end are told once, after what came before") {
   TempDir dir;
   const FileTailOptions options;
   write_gzip(dir / "a.gz", "one\ntwo\n");
@@ -97,19 +97,19 @@ TEST_CASE("inflate tail: damage and a missing end are told once, after what came
     expected = "the compressed data is damaged";
   }
   std::ofstream(dir / "a.gz", std::ios::binary | std::ios::trunc) << bytes;
-  InflateTail tail(dir / "a.gz", options);
+  CompressedTail tail(dir / "a.gz", Compression::kGzip, options);
   const Got got = read(tail);
   CHECK(got.lines == Lines{"one", "two"});
   CHECK(got.error.find(expected) != std::string::npos);
   CHECK(read(tail).error.empty());
 }
 
-TEST_CASE("inflate tail: a line that is too long is cut") {
+TEST_CASE("compressed tail: a line that is too long is cut") {
   TempDir dir;
   FileTailOptions options;
   options.max_line = 1000;
   write_gzip(dir / "a.gz", std::string(3'000'000, 'x') + "\nb\n");
-  InflateTail tail(dir / "a.gz", options);
+  CompressedTail tail(dir / "a.gz", Compression::kGzip, options);
   const Got got = read(tail);
   REQUIRE(got.lines.size() == 2);
   CHECK(got.lines[0].size() == 1000);

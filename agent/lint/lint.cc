@@ -61,6 +61,12 @@ lang::Span span_of_key(const Node& node, const BlockNode& text, const Body& body
   return body.span_of(attribute);
 }
 
+std::optional<std::string> text_of(const Body& body, std::string_view attribute) {
+  const lang::Attribute* found = body.find(attribute);
+  if (found == nullptr || found->value.kind() != Value::Kind::kString) return std::nullopt;
+  return found->value.string();
+}
+
 // The rules of a component, with their blocks; those whose values are not known yet are left out.
 struct Rules {
   std::vector<model::RelabelRule> rules;
@@ -209,8 +215,8 @@ void shared_syslog_ports(const Configuration& configuration, Diagnostics& diagno
     const auto protocol = body.find("protocol") == nullptr ? "tcp" : text_of(body, "protocol");
     if (!address || !protocol) return;
     if (auto parts = io::split_host_port(*address))
-      listeners.push_back(
-          {*protocol, std::move(parts->first), std::move(parts->second), body.span_of("address")});
+      listeners.push_back({node.id, *protocol, std::move(parts->first), std::move(parts->second),
+                           body.span_of("address")});
   });
   std::sort(listeners.begin(), listeners.end(), [](const Listener& a, const Listener& b) {
     return a.span.begin.line < b.span.begin.line;
@@ -218,9 +224,9 @@ void shared_syslog_ports(const Configuration& configuration, Diagnostics& diagno
   for (std::size_t i = 0; i < listeners.size(); ++i) {
     for (std::size_t j = 0; j < i; ++j) {
       if (!same_port(listeners[i], listeners[j])) continue;
-      diagnostics.warning(listeners[i].span,
-                          "the " + listeners[i].protocol + " port " + listeners[i].port +
-                              " is taken by the listener in " + place(listeners[j].span));
+      diagnostics.warning(listeners[i].span, "the " + listeners[i].protocol + " port " +
+                                                 listeners[i].port + " is taken by a listener of " +
+                                                 listeners[j].component);
       break;
     }
   }

@@ -128,6 +128,15 @@ std::vector<MetricFamily> Metrics::collect() const {
   std::vector<std::shared_ptr<Collect>> collects;
   {
     MutexLock lock(store_->mutex);
+    auto& all = store_->collects;
+    all.erase(std::remove_if(all.begin(), all.end(), [](const auto& c) { return c.expired(); }),
+              all.end());
+    for (const auto& c : all)
+      if (auto held = c.lock()) collects.push_back(std::move(held));
+  }
+  for (const auto& collect : collects) (*collect)(out);
+  {
+    MutexLock lock(store_->mutex);
     for (auto& [name, family] : store_->families) {
       MetricFamily copy{name, family.help, family.type, {}};
       for (const auto& s : family.series) {
@@ -140,13 +149,7 @@ std::vector<MetricFamily> Metrics::collect() const {
       }
       if (!copy.points.empty()) out.push_back(std::move(copy));
     }
-    auto& all = store_->collects;
-    all.erase(std::remove_if(all.begin(), all.end(), [](const auto& c) { return c.expired(); }),
-              all.end());
-    for (const auto& c : all)
-      if (auto held = c.lock()) collects.push_back(std::move(held));
   }
-  for (const auto& collect : collects) (*collect)(out);
   // Families of one name from several callbacks become one.
   std::stable_sort(out.begin(), out.end(),
                    [](const MetricFamily& a, const MetricFamily& b) { return a.name < b.name; });

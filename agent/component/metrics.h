@@ -69,8 +69,8 @@ class Metrics {
   Histogram histogram(std::string_view name, std::string_view help, std::vector<double> bounds,
                       model::Labels labels = {}) const;
 
-  // Asked at every collect(), for figures that exist anyway (queue lengths). Lives as long as the
-  // returned handle.
+  // Asked at every collect(), before the series are read, for figures that exist anyway (queue
+  // lengths): adds families, or sets gauges. Lives as long as the returned handle.
   using Collect = std::function<void(std::vector<model::MetricFamily>&)>;
   std::shared_ptr<void> on_collect(Collect collect) const;
 

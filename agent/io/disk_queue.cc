@@ -14,6 +14,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -302,12 +303,17 @@ Result<> DiskQueue::write_record(char kind, std::uint64_t id, std::uint32_t item
   header.items = items;
   header.kind = kind;
   header.payload_check = crc32c(bytes);
-  std::string record = encode(header);
-  record += bytes;
-  std::size_t written = 0;
-  while (written < record.size()) {
-    const ssize_t n = pwrite(segment.file.get(), record.data() + written, record.size() - written,
-                             static_cast<off_t>(segment.bytes + written));
+  const std::string head = encode(header);
+  const std::size_t size = head.size() + bytes.size();
+  for (std::size_t written = 0; written < size;) {
+    const std::string_view left_head =
+        std::string_view(head).substr(std::min(written, head.size()));
+    const std::string_view left_bytes = bytes.substr(written - (head.size() - left_head.size()));
+    const std::array<iovec, 2> parts{
+        iovec{const_cast<char*>(left_head.data()), left_head.size()},
+        iovec{const_cast<char*>(left_bytes.data()), left_bytes.size()}};
+    const ssize_t n =
+        pwritev(segment.file.get(), parts.data(), 2, static_cast<off_t>(segment.bytes + written));
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) {
       const int why = n < 0 ? errno : EIO;
@@ -317,14 +323,15 @@ Result<> DiskQueue::write_record(char kind, std::uint64_t id, std::uint32_t item
     }
     written += static_cast<std::size_t>(n);
   }
-  segment.bytes += record.size();
+  segment.bytes += size;
   segment.newest_ns = std::max(segment.newest_ns, header.time_ns);
-  stats_.bytes += record.size();
+  stats_.bytes += size;
+  ++writes_;
   unsynced_ = true;
   return {};
 }
 
-Result<std::uint64_t> DiskQueue::append(std::string_view bytes, std::uint32_t items) {
+Result<std::uint64_t> DiskQueue::append(std::string_view bytes, std::uint32_t items, bool taken) {
   if (bytes.size() > kMaxRecord) {
     return fail(ErrorCode::kExhausted, "a record of " + std::to_string(bytes.size()) +
                                            " bytes is larger than a queue on disk takes");
@@ -345,12 +352,8 @@ Result<std::uint64_t> DiskQueue::append(std::string_view bytes, std::uint32_t it
   segment.end_id = ++next_id_;
   segment.live_items += items;
   stats_.items += items;
+  if (taken) in_flight_.emplace(next_id_ - 1, items);
   return next_id_ - 1;
-}
-
-void DiskQueue::take(std::uint64_t id, std::uint32_t items) {
-  MutexLock lock(mutex_);
-  in_flight_.emplace(id, items);
 }
 
 void DiskQueue::limit(std::uint64_t max_bytes, Duration max_age, bool drop_oldest) {
@@ -385,9 +388,14 @@ Result<> DiskQueue::sync() {
     new_done_.clear();
   }
   if (!unsynced_ || !writable_) return {};
-  if (fdatasync(segments_.back().file.get()) != 0)
-    return fail_errno("sync " + path_of(segments_.back().number).string(), errno);
-  unsynced_ = false;
+  const std::uint64_t writes = writes_;
+  const std::string path = path_of(segments_.back().number).string();
+  const FileDescriptor file(fcntl(segments_.back().file.get(), F_DUPFD_CLOEXEC, 0));
+  lock.unlock();
+  const int error = file && fdatasync(file.get()) == 0 ? 0 : errno;
+  lock.lock();
+  if (error != 0) return fail_errno("sync " + path, error);
+  if (writes == writes_) unsynced_ = false;
   return {};
 }
 
@@ -475,11 +483,18 @@ void DiskQueue::acknowledge(std::uint64_t id) {
   add_range(new_done_, id, id + 1);
 }
 
-void DiskQueue::rewind() {
+bool DiskQueue::put_back(std::uint64_t id) {
   MutexLock lock(mutex_);
-  in_flight_.clear();
-  read_segment_ = segments_.empty() ? 0 : segments_.front().number;
-  read_offset_ = 0;
+  if (in_flight_.erase(id) == 0) return false;
+  const auto it = std::find_if(segments_.begin(), segments_.end(),
+                               [&](const Segment& s) { return id >= s.first_id && id < s.end_id; });
+  if (it == segments_.end()) return false;
+  if (it->number <= read_segment_) {
+    // What is on its way or done is passed over.
+    read_segment_ = it->number;
+    read_offset_ = 0;
+  }
+  return true;
 }
 
 DiskQueue::Stats DiskQueue::stats() const {

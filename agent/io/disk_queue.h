@@ -55,20 +55,20 @@ class DiskQueue {
   DiskQueue& operator=(const DiskQueue&) = delete;
 
   // Appends a record that counts for `items` (at least 1). On disk for certain after the next
-  // sync(). On failure (kExhausted: the disk or the budget is used up, or the record is too large)
-  // nothing was appended. -> its id
-  Result<std::uint64_t> append(std::string_view bytes, std::uint32_t items) EXCLUDES(mutex_);
-  // Makes all appended records and all acknowledgements durable with one fsync; does nothing when
-  // there are none.
+  // sync(). `taken`: as if next() had handed it out already. On failure (kExhausted: the disk or
+  // the budget is used up, or the record is too large) nothing was appended. -> its id
+  Result<std::uint64_t> append(std::string_view bytes, std::uint32_t items, bool taken = false)
+      EXCLUDES(mutex_);
+  // Makes all records appended and all acknowledgements given before durable with one fsync; does
+  // nothing when there are none. Others need not wait for the disk meanwhile.
   Result<> sync() EXCLUDES(mutex_);
   // The oldest record that was not handed out yet; none at the end.
   std::optional<Record> next() EXCLUDES(mutex_);
-  // As if next() had handed out this record, which was appended last.
-  void take(std::uint64_t id, std::uint32_t items) EXCLUDES(mutex_);
   // The record is done with. Its place is freed when all before it is done, too.
   void acknowledge(std::uint64_t id) EXCLUDES(mutex_);
-  // next() starts again with the oldest record that is not acknowledged.
-  void rewind() EXCLUDES(mutex_);
+  // The record was handed out for nothing: next() will hand it out again. False: the budget has
+  // taken its place meanwhile.
+  bool put_back(std::uint64_t id) EXCLUDES(mutex_);
   // New limits, as in Options; what is over them goes at the next append() or sync().
   void limit(std::uint64_t max_bytes, Duration max_age, bool drop_oldest) EXCLUDES(mutex_);
   // Renames the folder.
@@ -113,6 +113,7 @@ class DiskQueue {
   Ranges new_done_ GUARDED_BY(mutex_);  // acknowledged and not yet written
   std::map<std::uint64_t, std::uint32_t> in_flight_ GUARDED_BY(mutex_);  // id -> items
   bool unsynced_ GUARDED_BY(mutex_) = false;
+  std::uint64_t writes_ GUARDED_BY(mutex_) = 0;        // since open()
   std::uint64_t read_segment_ GUARDED_BY(mutex_) = 0;  // number; where next() goes on
   std::uint64_t read_offset_ GUARDED_BY(mutex_) = 0;
   Stats stats_ GUARDED_BY(mutex_);

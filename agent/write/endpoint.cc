@@ -112,8 +112,8 @@ std::uint64_t Endpoint::overflow_bytes() const {
 }
 
 void Endpoint::open_overflow() {
-  auto opened = Overflow::open(settings_->overflow_folder, context_.clock, context_.labels,
-                               settings_->overflow_limits);
+  auto opened = component::BatchQueue::open(settings_->overflow_folder, context_.clock,
+                                            context_.labels, settings_->overflow_limits);
   if (!opened) {
     context_.log.limited(Level::kError, "no queue on disk", {{"error", opened.error().message}});
     return;
@@ -129,8 +129,10 @@ void Endpoint::open_overflow() {
 
 // False: the disk did not take it, and the batch is as it was.
 bool Endpoint::write_to_disk(EntryBatch& batch) {
-  auto id = overflow_->append(batch);
+  std::vector<model::Receipt> receipts = batch.take_receipts();
+  auto id = overflow_->append(batch, receipts, false);
   if (!id) {
+    for (model::Receipt& receipt : receipts) batch.add_receipt(std::move(receipt));
     context_.log.limited(Level::kError, "the queue on disk does not take entries",
                          {{"error", id.error().message}});
     return false;
@@ -168,10 +170,11 @@ void Endpoint::spill_held() {
     for (const auto& weak : live_) {
       const auto held = weak.lock();
       if (held == nullptr || held->record) continue;
-      auto id = overflow_->append(held->batch);
+      std::vector<model::Receipt> receipts = held->batch.take_receipts();
+      auto id = overflow_->append(held->batch, receipts, true);
+      for (model::Receipt& receipt : receipts) held->batch.add_receipt(std::move(receipt));
       if (!id) return;
       held->record = *id;
-      overflow_->taken(*id, held->batch.entries.size());
     }
     live_.clear();
   }
@@ -179,7 +182,7 @@ void Endpoint::spill_held() {
 }
 
 void Endpoint::sync_overflow() {
-  std::shared_ptr<Overflow> overflow;
+  std::shared_ptr<component::BatchQueue> overflow;
   {
     MutexLock lock(mutex_);
     overflow = overflow_;
@@ -683,7 +686,7 @@ void Endpoint::give_back() {
   for (auto& [tenant, push] : pushes_) push.settle();
   pushes_.clear();
   dropped_removed_->add(static_cast<double>(entries));
-  std::shared_ptr<Overflow> overflow;
+  std::shared_ptr<component::BatchQueue> overflow;
   std::filesystem::path folder;
   {
     MutexLock lock(mutex_);

@@ -21,11 +21,11 @@
 #include "agent/base/log.h"
 #include "agent/base/mutex.h"
 #include "agent/base/result.h"
+#include "agent/component/batch_queue.h"
 #include "agent/component/metrics.h"
 #include "agent/io/http_client.h"
 #include "agent/model/entry.h"
 #include "agent/wire/loki_push.h"
-#include "agent/write/overflow.h"
 #include "agent/write/push.h"
 
 namespace agent::write {
@@ -51,7 +51,7 @@ struct EndpointSettings {
   bool overflow = false;
   bool disk_first = false;  // not only then: everything goes through the disk
   std::filesystem::path overflow_folder;
-  OverflowLimits overflow_limits;
+  component::QueueLimits overflow_limits;
   // Others get the same entries and must not wait for this one, even when its disk is full.
   bool has_siblings = false;
   io::HttpOptions http;
@@ -157,7 +157,8 @@ class Endpoint {
   std::deque<Queued> queue_ GUARDED_BY(mutex_);
   std::size_t weight_ GUARDED_BY(mutex_) = 0;  // queued and held
   bool retired_ GUARDED_BY(mutex_) = false;
-  std::shared_ptr<Overflow> overflow_ GUARDED_BY(mutex_);  // made once, removed by give_back()
+  std::shared_ptr<component::BatchQueue> overflow_
+      GUARDED_BY(mutex_);  // made once, removed by give_back()
   // The overflow holds what is next in line, so that new batches go there, too.
   bool spilling_ GUARDED_BY(mutex_) = false;
   std::uint64_t syncs_ GUARDED_BY(mutex_) = 0;  // of the overflow, each of which may make room

@@ -35,6 +35,7 @@ endfunction()
 # One line per target, in the alphabet's order.
 house_fuzz(apply_bundle LIBS agent_install)
 house_fuzz(decompressor LIBS agent_io)
+house_fuzz(batch_record LIBS agent_wire)
 house_fuzz(docker_api LIBS agent_wire)
 house_fuzz(docker_stream LIBS agent_wire)
 house_fuzz(host_facts LIBS fleetctl_plan)

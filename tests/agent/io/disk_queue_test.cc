@@ -98,16 +98,38 @@ TEST_CASE("disk queue: what was acknowledged does not come back, in any order") 
         std::vector<std::string>{record(2), record(3), record(4), record(6), record(7), record(9)});
 }
 
-TEST_CASE("disk queue: rewind hands out again what is not acknowledged") {
+TEST_CASE("disk queue: what was handed out for nothing comes again") {
   Fixture f;
   const auto queue = f.open();
-  for (int i = 0; i < 3; ++i) REQUIRE(queue->append(record(i), 1));
-  const auto first = queue->next();
-  rest_of(*queue);
-  queue->acknowledge(first->id);
-  queue->rewind();
+  for (int i = 0; i < 20; ++i) REQUIRE(queue->append(record(i) + std::string(1000, 'x'), 1));
+  std::vector<std::uint64_t> ids;
+  while (auto next = queue->next()) ids.push_back(next->id);
+  queue->acknowledge(ids[0]);
+  CHECK_FALSE(queue->put_back(ids[0]));
+  CHECK(queue->put_back(ids[17]));
+  CHECK(queue->put_back(ids[1]));
   CHECK(queue->stats().unread);
-  CHECK(rest_of(*queue) == std::vector<std::string>{record(1), record(2)});
+  const auto again = rest_of(*queue);
+  REQUIRE(again.size() == 2);
+  CHECK(again[0].substr(0, 9) == "record 1x");
+  CHECK(again[1].substr(0, 10) == "record 17x");
+  CHECK_FALSE(queue->stats().unread);
+}
+
+TEST_CASE("disk queue: a record that is in somebody's hands already is passed over") {
+  Fixture f;
+  std::uint64_t id = 0;
+  {
+    const auto queue = f.open();
+    REQUIRE(queue->append(record(0), 1));
+    id = queue->append(record(1), 1, true).value();
+    REQUIRE(queue->append(record(2), 1));
+    CHECK(rest_of(*queue) == std::vector<std::string>{record(0), record(2)});
+    CHECK(queue->put_back(id));
+    CHECK(rest_of(*queue) == std::vector<std::string>{record(1)});
+  }
+  const auto queue = f.open();
+  CHECK(rest_of(*queue) == std::vector<std::string>{record(0), record(1), record(2)});
 }
 
 TEST_CASE("disk queue: files go when their records are done, from the oldest on") {

@@ -105,6 +105,13 @@ Result<> Poller::add(int fd, std::uint64_t token) {
   return {};
 }
 
+void Poller::watch_writing(int fd, std::uint64_t token, bool writing) {
+  epoll_event event{};
+  event.events = EPOLLIN | (writing ? EPOLLOUT : 0U);
+  event.data.u64 = token;
+  ::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, fd, &event);
+}
+
 void Poller::remove(int fd) { ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr); }
 
 void Poller::wake() const {
@@ -116,7 +123,7 @@ void Poller::wake() const {
 std::vector<std::uint64_t> Poller::wait(Duration timeout, const std::stop_token& stop) {
   const std::stop_callback on_stop(stop, [this] { wake(); });
   if (stop.stop_requested()) return {};
-  std::array<epoll_event, 64> events;
+  std::array<epoll_event, 256> events;
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(timeout).count();
   const int n = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()),
                              static_cast<int>(std::clamp<std::int64_t>(ms, 0, 60'000)));

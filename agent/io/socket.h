@@ -39,6 +39,8 @@ class Poller {
   // `token` is what wait() answers when the descriptor can be read, or has failed.
   Result<> add(int fd, std::uint64_t token);
   void remove(int fd);
+  // Also answers when the descriptor can be written, or no longer.
+  void watch_writing(int fd, std::uint64_t token, bool writing);
   // Tokens that are ready; none after `timeout`, a wake() or a stop.
   std::vector<std::uint64_t> wait(Duration timeout, const std::stop_token& stop);
   void wake() const;

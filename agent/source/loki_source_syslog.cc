@@ -1,9 +1,9 @@
-// loki.source.syslog: listeners for syslog over TCP and UDP. One thread serves them all.
+// loki.source.syslog: listeners for syslog over TCP, TLS and UDP. One thread reads them all and
+// hands what came to the outbox, which passes it on.
 //
 // No peer is disconnected for what it sends, and nothing it sends is dropped: what is not syslog
 // goes on as it came, with the reason in the structured metadata `syslog_parse_error` and the label
-// `__syslog_parse_error` for rules. Back-pressure: while consume waits nothing is read, and TCP
-// peers wait with us.
+// `__syslog_parse_error` for rules.
 #include <netinet/in.h>
 #include <sys/socket.h>
 
@@ -12,194 +12,128 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
+#include <thread>
 #include <utility>
 
-#include "agent/base/strings.h"
 #include "agent/component/component.h"
 #include "agent/component/receiver.h"
-#include "agent/component/relabel_args.h"
+#include "agent/io/host_names.h"
 #include "agent/io/socket.h"
+#include "agent/source/long_line.h"
+#include "agent/source/outbox.h"
+#include "agent/source/syslog_args.h"
+#include "agent/source/syslog_labels.h"
 #include "agent/wire/syslog.h"
+#include "agent/wire/time_layout.h"
 
 namespace agent::source {
 namespace {
 
 constexpr std::size_t kRead = 64 * 1024;
 constexpr std::size_t kMaxConnections = 1024;  // of one component
-constexpr std::size_t kRelabelCache = 10'000;
+constexpr std::size_t kMaxHandshakes = 128;    // of these, not through with TLS yet
+constexpr Duration kHandshakeTime = std::chrono::seconds(10);
+// A message without an end is taken as whole when its peer has paused for so long.
+constexpr Duration kPause = std::chrono::seconds(5);
+// A new connection waits for its peer's name for so long, when rules ask for it.
+constexpr Duration kNameTime = std::chrono::seconds(1);
+// With all connections taken, one that has not brought a message for so long makes room.
+constexpr Duration kIdleEnough = std::chrono::seconds(10);
+constexpr std::size_t kDatagram = 65'507;   // the largest
+constexpr unsigned kDatagrams = 32;         // taken from the kernel at a time
+constexpr std::size_t kBatch = 512 * 1024;  // bytes of lines passed on at a time
+constexpr std::uint64_t kNameTokens = std::uint64_t{1} << 32;
+constexpr Duration kTick = std::chrono::seconds(1);
 
-struct TlsArgs {
-  static component::Schema<TlsArgs> schema() { return component::Schema<TlsArgs>(); }
-};
-
-struct ListenerArgs {
-  std::string address;
-  std::string protocol = "tcp";
-  std::string syslog_format = "rfc5424";
-  component::StringMap labels;
-  Duration idle_timeout = std::chrono::minutes(2);
-  bool label_structured_data = false;
-  bool use_incoming_timestamp = false;
-  bool use_rfc5424_message = false;
-  bool rfc3164_default_to_current_year = false;
-  bool rfc5424_allow_empty_msg = false;
-  std::int64_t max_message_length = 8192;
-  std::int64_t udp_queue_size = 10;
-  std::int64_t udp_host_cache_size = 128;
-
-  static component::Schema<ListenerArgs> schema() {
-    return component::Schema<ListenerArgs>()
-        .required("address", &ListenerArgs::address, "Address to listen on, host:port.")
-        .optional("protocol", &ListenerArgs::protocol, "tcp or udp.")
-        .optional("syslog_format", &ListenerArgs::syslog_format,
-                  "rfc3164, rfc5424 or raw. The two formats are told apart message by message "
-                  "whichever is named; raw "
-                  "takes each message as a line.")
-        .optional("labels", &ListenerArgs::labels, "Labels of every entry of this listener.")
-        .optional("idle_timeout", &ListenerArgs::idle_timeout,
-                  "Time after which a quiet TCP connection is closed.")
-        .optional("label_structured_data", &ListenerArgs::label_structured_data,
-                  "Offers structured data to rules as __syslog_message_sd_<id>_<name>.")
-        .optional("use_incoming_timestamp", &ListenerArgs::use_incoming_timestamp,
-                  "Takes the message's own time instead of the time of its arrival.")
-        .optional("use_rfc5424_message", &ListenerArgs::use_rfc5424_message,
-                  "The line is the whole message as it came instead of its text alone.")
-        .optional("rfc3164_default_to_current_year", &ListenerArgs::rfc3164_default_to_current_year,
-                  "Accepted; a time without a year always gets the nearest one.")
-        .optional("rfc5424_allow_empty_msg", &ListenerArgs::rfc5424_allow_empty_msg,
-                  "Keeps messages without text instead of counting and dropping them.")
-        .optional("max_message_length", &ListenerArgs::max_message_length,
-                  "Longest message in bytes; longer ones are cut and counted.")
-        .optional("udp_queue_size", &ListenerArgs::udp_queue_size,
-                  "Accepted; the kernel's socket buffer is the queue.")
-        .optional("udp_host_cache_size", &ListenerArgs::udp_host_cache_size,
-                  "Accepted; peers are not looked up.")
-        .block("tls_config", &ListenerArgs::tls,
-               "TLS of a TCP listener; not supported by this version.");
-  }
-  std::optional<TlsArgs> tls;
-
-  void validate(const lang::Body& body, lang::Diagnostics& diagnostics) const {
-    const auto span = [&](std::string_view name) {
-      const lang::Attribute* attribute = body.find(name);
-      return attribute != nullptr ? attribute->value_span : body.span;
-    };
-    if (auto parts = io::split_host_port(address); !parts)
-      diagnostics.error(span("address"), parts.error().message);
-    if (protocol != "tcp" && protocol != "udp")
-      diagnostics.error(span("protocol"),
-                        "protocol must be \"tcp\" or \"udp\", got " + json_string(protocol));
-    if (syslog_format != "rfc3164" && syslog_format != "rfc5424" && syslog_format != "raw")
-      diagnostics.error(span("syslog_format"),
-                        "syslog_format must be \"rfc3164\", \"rfc5424\" or \"raw\", got " +
-                            json_string(syslog_format));
-    if (max_message_length < 16 || max_message_length > (1 << 20))
-      diagnostics.error(span("max_message_length"),
-                        "max_message_length must be from 16 to 1048576");
-    for (const auto& [name, value] : labels)
-      if (!model::is_valid_label_name(name))
-        diagnostics.error(span("labels"), json_string(name) + " is not a valid label name");
-  }
-};
-
-struct SyslogArgs {
-  std::vector<std::shared_ptr<component::LogReceiver>> forward_to;
-  std::shared_ptr<model::RelabelRules> relabel_rules;
-  std::vector<ListenerArgs> listeners;
-
-  static component::Schema<SyslogArgs> schema() {
-    return component::Schema<SyslogArgs>()
-        .required("forward_to", &SyslogArgs::forward_to, "Receivers that get the entries.")
-        .optional("relabel_rules", &SyslogArgs::relabel_rules,
-                  "Rules that make labels of the __syslog_* ones.")
-        .required_block("listener", &SyslogArgs::listeners, "An address to listen on.");
-  }
-  void validate(const lang::Body& body, lang::Diagnostics& diagnostics) const {
-    std::vector<std::pair<std::string, std::string>> seen;
-    for (const lang::Block& block : body.blocks) {
-      if (block.name != "listener") continue;
-      for (const lang::Block& inner : block.body.blocks)
-        if (inner.name == "tls_config")
-          diagnostics.error(inner.span, "TLS listeners are not supported by this version");
-      const lang::Attribute* address = block.body.find("address");
-      if (address == nullptr || address->value.kind() != lang::Value::Kind::kString) continue;
-      const lang::Attribute* protocol = block.body.find("protocol");
-      const std::pair<std::string, std::string> key(
-          address->value.string(), protocol == nullptr ? "\"tcp\"" : protocol->value.text());
-      if (std::find(seen.begin(), seen.end(), key) != seen.end())
-        diagnostics.error(address->value_span,
-                          "two listeners cannot share the address " + key.first);
-      if (!key.first.ends_with(":0")) seen.push_back(key);
-    }
-  }
-};
+using Stream = io::TlsStream::Outcome;
 
 // A bound address with what its listener block says.
 struct Listener {
-  ListenerArgs args;
+  SyslogListenerArgs args;
   std::shared_ptr<FileDescriptor> socket;
-  model::LabelSet labels;  // of its entries before any rule
+  std::shared_ptr<const io::TlsServer> tls;  // null: none
+  std::shared_ptr<SyslogLabels> labels;      // of the component's thread
+  std::shared_ptr<const wire::TimeZone> zone;
+  wire::SyslogOptions parsing;
+  bool udp = false;
+  bool raw = false;
 };
 
 // What is in force; replaced as a whole by a commit.
 struct Settings {
   std::vector<std::shared_ptr<const Listener>> listeners;
-  std::shared_ptr<model::Relabeler> relabeler;  // null: no rules
+  std::size_t names = 1;  // to remember
 };
 
 struct Connection {
+  enum class Phase { kHandshake, kNaming, kOpen };
   std::shared_ptr<const Listener> listener;
   FileDescriptor socket;
-  std::string peer;  // address without port
+  std::optional<io::TlsStream> tls;
+  Phase phase = Phase::kOpen;
+  bool writing = false;  // the handshake wants to
+  std::string peer;      // address without port
+  std::string names;
   wire::SyslogSplitter splitter;
+  std::string rest;  // of a message that is not whole yet
+  Mono since;        // of the phase
   Mono last_read;
+  Mono last_message;
 };
+
+std::string address_of(const sockaddr_storage& address, socklen_t length) {
+  std::string text = io::endpoint_text(reinterpret_cast<const sockaddr*>(&address), length);
+  text.resize(std::min(text.rfind(':'), text.size()));
+  if (text.starts_with('[')) text = text.substr(1, text.size() - 2);
+  // What came over IPv4 to a socket for both.
+  if (text.starts_with("::ffff:") && text.find('.') != std::string::npos) text.erase(0, 7);
+  return text;
+}
 
 class SyslogSource final : public component::Configured<SyslogArgs>, public component::Worker {
  public:
   explicit SyslogSource(component::Host host)
       : host_(std::move(host)),
-        entries_(host_.metrics.counter("loki_source_syslog_entries_total",
-                                       "Total number of successful entries sent.")),
+        received_(host_.metrics.counter("loki_source_syslog_received_messages_total",
+                                        "Messages that came, whatever became of them.")),
         problems_(host_.metrics.counter("loki_source_syslog_parsing_errors_total",
                                         "Messages that are not syslog; they go on as they came.")),
         empty_(host_.metrics.counter("loki_source_syslog_empty_messages_total",
-                                     "Messages without text.")),
+                                     "Messages without text, which were dropped.")),
         cut_(host_.metrics.counter("loki_source_syslog_truncated_messages_total",
                                    "Messages that were longer than max_message_length.")),
         refused_(host_.metrics.counter("loki_source_syslog_refused_connections_total",
-                                       "Connections beyond the most that are served at a time.")) {}
+                                       "Connections beyond the most that are served at a time.")),
+        handshakes_(host_.metrics.counter("loki_source_syslog_failed_handshakes_total",
+                                          "Connections whose TLS handshake failed.")),
+        idle_(host_.metrics.counter("loki_source_syslog_idle_connections_total",
+                                    "Connections closed because they were quiet.")),
+        open_(host_.metrics.gauge("loki_source_syslog_connections", "TCP connections now.")),
+        outbox_(Outbox::make(host_, fanout_, "loki_source_syslog",
+                             host_.metrics.counter("loki_source_syslog_entries_total",
+                                                   "Total number of successful entries sent."))) {}
+  ~SyslogSource() override { outbox_->close(); }
 
   Result<component::Commit> prepare(SyslogArgs args) override {
     auto next = std::make_shared<Settings>();
     const std::shared_ptr<const Settings> present = settings();
-    for (ListenerArgs& listener : args.listeners) {
-      auto bound = std::make_shared<Listener>();
-      model::LabelBuilder labels;
-      for (const auto& [name, value] : listener.labels) labels.set(name, value);
-      bound->labels = host_.labels.intern(std::move(labels).take());
-      // A socket that is bound already goes on, connections included.
-      for (const auto& old : present->listeners)
-        if (old->args.address == listener.address && old->args.protocol == listener.protocol)
-          bound->socket = old->socket;
-      if (bound->socket == nullptr) {
-        auto socket =
-            io::listen_on(listener.address,
-                          listener.protocol == "tcp" ? io::Transport::kTcp : io::Transport::kUdp);
-        if (!socket) return fail(std::move(socket.error()));
-        bound->socket = std::make_shared<FileDescriptor>(std::move(*socket));
-      }
-      bound->args = std::move(listener);
-      next->listeners.push_back(std::move(bound));
+    std::shared_ptr<const model::RelabelRules> rules;
+    if (args.relabel_rules != nullptr && !args.relabel_rules->empty()) rules = args.relabel_rules;
+    for (SyslogListenerArgs& listener : args.listeners) {
+      auto made = make_listener(std::move(listener), rules, *present, next->listeners);
+      if (!made) return fail(std::move(made.error()));
+      next->names =
+          std::max(next->names, static_cast<std::size_t>((*made)->args.udp_host_cache_size));
+      next->listeners.push_back(std::move(*made));
     }
-    if (args.relabel_rules != nullptr && !args.relabel_rules->empty())
-      next->relabeler =
-          std::make_shared<model::Relabeler>(host_.labels, *args.relabel_rules, kRelabelCache);
-    return component::Commit([this, next, targets = std::move(args.forward_to)] {
+    return component::Commit([this, next, queue = Outbox::settings_of(args.queue),
+                              targets = std::move(args.forward_to)] {
       fanout_.set(targets);
+      outbox_->configure(queue);
       MutexLock lock(mutex_);
       settings_ = next;
       ++version_;
@@ -210,10 +144,13 @@ class SyslogSource final : public component::Configured<SyslogArgs>, public comp
   Result<> run(std::stop_token stop) override {
     auto poller = io::Poller::create();
     if (!poller) return fail(std::move(poller.error()));
+    std::jthread passing([this](const std::stop_token& own) { outbox_->run(own); });
     {
       MutexLock lock(mutex_);
       poller_ = &*poller;
     }
+    io::HostNames names(*poller, host_.clock, kNameTokens);
+    names_ = &names;
     Result<> result = serve(*poller, stop);
     {
       MutexLock lock(mutex_);
@@ -221,20 +158,74 @@ class SyslogSource final : public component::Configured<SyslogArgs>, public comp
     }
     connections_.clear();
     listening_.clear();
+    count_connections();
     return result;
   }
+
+  void flush() override { outbox_->flush(); }
 
   void debug_info(component::DebugWriter& out) const override {
     for (const auto& listener : settings()->listeners)
       out.value("listener",
                 listener->args.protocol + " " + io::local_endpoint(listener->socket->get()));
-    out.value("connections", std::to_string(connection_count_.load()));
+    out.value("connections", std::to_string(static_cast<std::size_t>(open_->value())));
+    outbox_->debug_info(out);
   }
 
  private:
   std::shared_ptr<const Settings> settings() const {
     MutexLock lock(mutex_);
     return settings_;
+  }
+
+  Result<std::shared_ptr<const Listener>> make_listener(
+      SyslogListenerArgs args, const std::shared_ptr<const model::RelabelRules>& rules,
+      const Settings& present, const std::vector<std::shared_ptr<const Listener>>& taken) {
+    auto made = std::make_shared<Listener>();
+    made->udp = args.protocol == "udp";
+    made->raw = args.syslog_format == "raw";
+    model::LabelBuilder labels;
+    for (const auto& [name, value] : args.labels) labels.set(name, value);
+    made->labels =
+        std::make_shared<SyslogLabels>(host_.labels, host_.labels.intern(std::move(labels).take()),
+                                       rules, args.label_structured_data);
+    made->parsing.structured_data = made->labels->needs_structured_data();
+    const SyslogCiscoArgs& cisco = args.rfc3164_cisco_components;
+    made->parsing.cisco_message_counter = cisco.enable_all || cisco.message_counter;
+    made->parsing.cisco_sequence_number = cisco.enable_all || cisco.sequence_number;
+    made->parsing.cisco_hostname = cisco.enable_all || cisco.hostname;
+    auto zone = wire::find_time_zone(args.rfc3164_time_zone);
+    if (!zone) return fail(std::move(zone.error()));
+    made->zone = std::move(*zone);
+    if (args.tls_config) {
+      auto tls = io::TlsServer::create(args.tls_config->options());
+      if (!tls) return fail(std::move(tls.error()).within("listener " + args.address));
+      made->tls = std::move(*tls);
+    }
+    // A socket that is bound already goes on, connections included.
+    for (const auto& old : present.listeners) {
+      const bool free = std::none_of(taken.begin(), taken.end(),
+                                     [&](const auto& t) { return t->socket == old->socket; });
+      if (free && old->args.address == args.address && old->args.protocol == args.protocol) {
+        made->socket = old->socket;
+        break;
+      }
+    }
+    if (made->socket == nullptr) {
+      auto socket =
+          io::listen_on(args.address, made->udp ? io::Transport::kUdp : io::Transport::kTcp);
+      if (!socket) return fail(std::move(socket.error()));
+      made->socket = std::make_shared<FileDescriptor>(std::move(*socket));
+    }
+    if (made->udp) {
+      const std::int64_t wanted = args.udp_queue_size * static_cast<std::int64_t>(kDatagram);
+      const int bytes =
+          static_cast<int>(std::min<std::int64_t>(wanted, std::numeric_limits<int>::max()));
+      // The kernel takes what it allows (net.core.rmem_max), and never less than its default.
+      ::setsockopt(made->socket->get(), SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
+    }
+    made->args = std::move(args);
+    return std::shared_ptr<const Listener>(std::move(made));
   }
 
   Result<> serve(io::Poller& poller, const std::stop_token& stop) {
@@ -251,27 +242,52 @@ class SyslogSource final : public component::Configured<SyslogArgs>, public comp
       if (changed) {
         if (auto adopted = adopt(poller, *now); !adopted) return adopted;
       }
-      // Served with the settings of now, not with those of when the wait began.
+      // Served with the settings of now, not with those of when the wait began. What has come
+      // within one turn goes on together.
+      const std::int64_t wall_ns = host_.clock.wall_ns();
+      time_ns_ = std::max(wall_ns, std::min(time_ns_, wall_ns + 1'000'000'000));
       for (std::uint64_t token : ready) {
-        if (auto served = serve_one(poller, *now, token, stop); !served) {
-          if (stop.stop_requested()) return {};
-          return served;
-        }
+        serve_one(poller, token, stop);
+        if (batch_bytes_ >= kBatch && !hand_over(stop)) return {};
       }
-      close_idle(poller);
-      ready = poller.wait(std::chrono::seconds(1), stop);
+      if (!hand_over(stop)) return {};
+      again_.clear();
+      std::swap(again_, more_);
+      tick(poller, stop);
+      ready = poller.wait(again_.empty() ? kTick : Duration::zero(), stop);
+      ready.insert(ready.end(), again_.begin(), again_.end());
     }
+    read_the_last(poller, stop);
     return {};
+  }
+
+  // At a stop: what the kernel has already, and what of a message has come.
+  void read_the_last(io::Poller& poller, const std::stop_token& stop) {
+    constexpr Duration kLongest = std::chrono::milliseconds(300);
+    const Mono end = host_.clock.mono() + kLongest;
+    while (host_.clock.mono() < end) {
+      const std::vector<std::uint64_t> ready = poller.wait(Duration::zero(), {});
+      if (ready.empty()) break;
+      for (std::uint64_t token : ready) serve_one(poller, token, stop);
+      if (!hand_over(stop)) return;
+    }
+    for (auto& [token, connection] : connections_)
+      take_messages(connection, std::string(connection.rest), End::kClosed);
+    hand_over(stop);
   }
 
   // Listeners that are new are polled, gone ones no longer, and connections follow their listener's
   // new settings.
   Result<> adopt(io::Poller& poller, const Settings& settings) {
+    names_->set_limit(settings.names);
+    const auto found = [&](const std::shared_ptr<const Listener>& known) {
+      const auto it = std::find_if(settings.listeners.begin(), settings.listeners.end(),
+                                   [&](const auto& l) { return l->socket == known->socket; });
+      return it == settings.listeners.end() ? nullptr : *it;
+    };
     for (auto it = listening_.begin(); it != listening_.end();) {
-      const bool stays =
-          std::any_of(settings.listeners.begin(), settings.listeners.end(),
-                      [&](const auto& l) { return l->socket == it->second->socket; });
-      if (stays) {
+      if (const auto listener = found(it->second)) {
+        it->second = listener;
         ++it;
       } else {
         poller.remove(it->second->socket->get());
@@ -279,46 +295,78 @@ class SyslogSource final : public component::Configured<SyslogArgs>, public comp
       }
     }
     for (const auto& listener : settings.listeners) {
-      const auto known = std::find_if(listening_.begin(), listening_.end(), [&](const auto& l) {
+      const bool known = std::any_of(listening_.begin(), listening_.end(), [&](const auto& l) {
         return l.second->socket == listener->socket;
       });
-      if (known != listening_.end()) {
-        known->second = listener;
-        continue;
-      }
+      if (known) continue;
       const std::uint64_t token = next_token_++;
       if (auto added = poller.add(listener->socket->get(), token); !added) return added;
       listening_.emplace(token, listener);
     }
     for (auto it = connections_.begin(); it != connections_.end();) {
-      const auto listener =
-          std::find_if(settings.listeners.begin(), settings.listeners.end(),
-                       [&](const auto& l) { return l->socket == it->second.listener->socket; });
-      if (listener == settings.listeners.end()) {
-        poller.remove(it->second.socket.get());
-        it = connections_.erase(it);
+      const auto listener = found(it->second.listener);
+      if (listener == nullptr) {
+        it = close(poller, it);
       } else {
-        it->second.listener = *listener;
+        it->second.listener = listener;
         ++it;
       }
     }
-    connection_count_ = connections_.size();
     return {};
   }
 
-  Result<> serve_one(io::Poller& poller, const Settings& settings, std::uint64_t token,
-                     const std::stop_token& stop) {
-    if (const auto it = listening_.find(token); it != listening_.end()) {
-      if (it->second->args.protocol == "udp") return read_datagrams(settings, it->second, stop);
-      accept_all(poller, it->second);
-      return {};
+  void serve_one(io::Poller& poller, std::uint64_t token, const std::stop_token& stop) {
+    if (const auto it = connections_.find(token); it != connections_.end()) {
+      serve_connection(poller, it);
+    } else if (const auto l = listening_.find(token); l != listening_.end()) {
+      if (l->second->udp) {
+        read_datagrams(*l->second, stop);
+      } else {
+        accept_all(poller, l->second);
+      }
+    } else if (names_->owns(token)) {
+      names_->ready(token);
+      open_named(poller, false);
     }
-    if (const auto it = connections_.find(token); it != connections_.end())
-      return read_stream(poller, settings, it, stop);
-    return {};
+  }
+
+  using Connections = std::map<std::uint64_t, Connection>;
+
+  void count_connections() { open_->set(static_cast<double>(connections_.size())); }
+
+  Connections::iterator close(io::Poller& poller, Connections::iterator it) {
+    poller.remove(it->second.socket.get());
+    it = connections_.erase(it);
+    count_connections();
+    return it;
+  }
+
+  // Whether one more can be served, if need be in the place of one that brings nothing.
+  bool make_room(io::Poller& poller, bool tls) {
+    const auto shaking = [](const auto& c) {
+      return c.second.phase == Connection::Phase::kHandshake;
+    };
+    const bool crowded =
+        connections_.size() >= kMaxConnections ||
+        (tls && static_cast<std::size_t>(std::count_if(connections_.begin(), connections_.end(),
+                                                       shaking)) >= kMaxHandshakes);
+    if (!crowded) return true;
+    const bool only_shaking = connections_.size() < kMaxConnections;
+    auto idlest = connections_.end();
+    for (auto it = connections_.begin(); it != connections_.end(); ++it) {
+      if (only_shaking && !shaking(*it)) continue;
+      if (idlest == connections_.end() || it->second.last_message < idlest->second.last_message)
+        idlest = it;
+    }
+    refused_->increment();
+    const Duration least = only_shaking ? std::chrono::seconds(1) : kIdleEnough;
+    if (idlest == connections_.end() || now_ - idlest->second.last_message < least) return false;
+    close(poller, idlest);
+    return true;
   }
 
   void accept_all(io::Poller& poller, const std::shared_ptr<const Listener>& listener) {
+    now_ = host_.clock.mono();
     for (;;) {
       sockaddr_storage address{};
       socklen_t length = sizeof address;
@@ -331,185 +379,327 @@ class SyslogSource final : public component::Configured<SyslogArgs>, public comp
                             {{"err", errno_text(errno)}});
         return;
       }
-      const std::string peer =
-          io::endpoint_text(reinterpret_cast<const sockaddr*>(&address), length);
-      if (connections_.size() >= kMaxConnections) {
-        refused_->increment();
+      const std::string peer = address_of(address, length);
+      if (!make_room(poller, listener->tls != nullptr)) {
         host_.log.limited(Level::kWarn, "too many connections, one is refused", {{"peer", peer}});
         continue;
       }
+      Connection connection{
+          .listener = listener,
+          .socket = std::move(socket),
+          .tls = std::nullopt,
+          .peer = peer,
+          .names = {},
+          .splitter = wire::SyslogSplitter(
+              static_cast<std::size_t>(listener->args.max_message_length), framing(*listener)),
+          .rest = {},
+          .since = now_,
+          .last_read = now_,
+          .last_message = now_};
+      const int fd = connection.socket.get();
+      if (listener->tls != nullptr) {
+        connection.phase = Connection::Phase::kHandshake;
+        connection.tls.emplace(listener->tls, fd);
+      }
       const std::uint64_t token = next_token_++;
-      if (auto added = poller.add(socket.get(), token); !added) {
+      if (auto added = poller.add(fd, token); !added) {
         host_.log.limited(Level::kWarn, "cannot serve a connection",
                           {{"err", added.error().message}});
         return;
       }
-      connections_.emplace(
-          token, Connection{listener, std::move(socket), peer.substr(0, peer.rfind(':')),
-                            wire::SyslogSplitter(
-                                static_cast<std::size_t>(listener->args.max_message_length)),
-                            host_.clock.mono()});
-      connection_count_ = connections_.size();
+      const auto it = connections_.emplace(token, std::move(connection)).first;
+      count_connections();
+      if (it->second.phase == Connection::Phase::kOpen) open(poller, it);
     }
   }
 
-  using Connections = std::map<std::uint64_t, Connection>;
+  static wire::SyslogSplitter::Framing framing(const Listener& listener) {
+    using Framing = wire::SyslogSplitter::Framing;
+    if (!listener.raw) return Framing::kDetect;
+    return listener.args.raw_format_options.use_null_terminator_delimiter ? Framing::kNull
+                                                                          : Framing::kLine;
+  }
 
-  Result<> read_stream(io::Poller& poller, const Settings& settings, Connections::iterator it,
-                       const std::stop_token& stop) {
+  // Reads of the connection from now on, or when its peer's name is known.
+  void open(io::Poller& poller, Connections::iterator it) {
     Connection& connection = it->second;
-    const ssize_t n = ::recv(connection.socket.get(), connection.splitter.room(kRead), kRead, 0);
-    if (n < 0 && (errno == EAGAIN || errno == EINTR)) return {};
-    model::EntryBatch batch;
-    if (n > 0) {
-      connection.splitter.commit(static_cast<std::size_t>(n));
-      connection.last_read = host_.clock.mono();
+    connection.phase = Connection::Phase::kOpen;
+    connection.since = now_;
+    if (!connection.listener->labels->needs_names()) return;
+    if (const auto names = names_->find(connection.peer)) {
+      connection.names = *names;
+      return;
     }
-    while (auto message = connection.splitter.next())
-      add(batch, settings, *connection.listener, connection.peer, *message);
-    if (n <= 0) {
-      if (auto message = connection.splitter.rest())
-        add(batch, settings, *connection.listener, connection.peer, *message);
-      poller.remove(connection.socket.get());
-      connections_.erase(it);
-      connection_count_ = connections_.size();
-    }
-    return send(std::move(batch), stop);
+    connection.phase = Connection::Phase::kNaming;
+    poller.remove(connection.socket.get());  // the kernel keeps what comes meanwhile
+    ++naming_;
   }
 
-  Result<> read_datagrams(const Settings& settings, const std::shared_ptr<const Listener>& listener,
-                          const std::stop_token& stop) {
-    constexpr int kDatagramsPerTurn = 256;
-    model::EntryBatch batch;
-    datagram_.resize(kRead);
-    for (int i = 0; i < kDatagramsPerTurn; ++i) {
-      sockaddr_storage address{};
-      socklen_t length = sizeof address;
-      const ssize_t n = ::recvfrom(listener->socket->get(), datagram_.data(), datagram_.size(), 0,
-                                   reinterpret_cast<sockaddr*>(&address), &length);
-      if (n < 0) break;
-      std::string_view text(datagram_.data(), static_cast<std::size_t>(n));
-      while (!text.empty() && (text.back() == '\n' || text.back() == '\r' || text.back() == '\0'))
-        text.remove_suffix(1);
-      const auto limit = static_cast<std::size_t>(listener->args.max_message_length);
-      const std::string peer =
-          io::endpoint_text(reinterpret_cast<const sockaddr*>(&address), length);
-      add(batch, settings, *listener, peer.substr(0, peer.rfind(':')),
-          {text.substr(0, limit), text.size() > limit});
+  void open_named(io::Poller& poller, bool impatient) {
+    if (naming_ == 0) return;
+    naming_ = 0;
+    for (auto it = connections_.begin(); it != connections_.end();) {
+      Connection& connection = it->second;
+      const auto here = it++;
+      if (connection.phase != Connection::Phase::kNaming) continue;
+      const auto names = names_->find(connection.peer);
+      if (!names && !(impatient && now_ - connection.since >= kNameTime)) {
+        ++naming_;
+        continue;
+      }
+      if (names) connection.names = *names;
+      connection.phase = Connection::Phase::kOpen;
+      if (!poller.add(connection.socket.get(), here->first)) close(poller, here);
     }
-    return send(std::move(batch), stop);
   }
 
-  void add(model::EntryBatch& batch, const Settings& settings, const Listener& listener,
-           std::string_view peer, const wire::SyslogSplitter::Message& framed) {
+  void serve_connection(io::Poller& poller, Connections::iterator it) {
+    Connection& connection = it->second;
+    now_ = host_.clock.mono();
+    if (connection.phase == Connection::Phase::kHandshake && !shake_hands(poller, it)) return;
+    if (it->second.phase != Connection::Phase::kOpen) return;
+    read_stream(poller, it);
+  }
+
+  // True when the handshake is done. The connection may be gone otherwise.
+  bool shake_hands(io::Poller& poller, Connections::iterator it) {
+    Connection& connection = it->second;
+    const Stream outcome = connection.tls->handshake();
+    const bool writing = outcome == Stream::kWantWrite;
+    if (writing != std::exchange(connection.writing, writing))
+      poller.watch_writing(connection.socket.get(), it->first, writing);
+    if (writing || outcome == Stream::kWantRead) return false;
+    if (outcome == Stream::kDone) {
+      open(poller, it);
+      return true;
+    }
+    handshake_failed(connection, outcome == Stream::kClosed ? "the peer closed the connection"
+                                                            : connection.tls->error());
+    close(poller, it);
+    return false;
+  }
+
+  void handshake_failed(const Connection& connection, std::string_view why) {
+    handshakes_->increment();
+    host_.log.limited(Level::kWarn, "a TLS handshake failed",
+                      {{"peer", connection.peer}, {"err", why}});
+  }
+
+  void read_stream(io::Poller& poller, Connections::iterator it) {
+    Connection& connection = it->second;
+    const std::size_t kept = connection.rest.size();
+    if (scratch_.size() < kept + kRead) scratch_.resize(kept + kRead);
+    char* const to = scratch_.data() + kept;
+    std::size_t got = 0;
+    bool ended = false;
+    if (connection.tls) {
+      Stream outcome = Stream::kDone;
+      while (outcome == Stream::kDone && got < kRead) {
+        std::size_t n = 0;
+        outcome = connection.tls->read(to + got, kRead - got, n);
+        got += n;
+      }
+      ended = outcome == Stream::kClosed || outcome == Stream::kFailed;
+      if (outcome == Stream::kDone) more_.push_back(it->first);  // no poll tells of it
+    } else {
+      const ssize_t n = ::recv(connection.socket.get(), to, kRead, 0);
+      if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
+      ended = n <= 0;
+      if (n > 0) got = static_cast<std::size_t>(n);
+    }
+    if (got == 0 && !ended) return;
+    connection.last_read = now_;
+    if (kept > 0) std::memcpy(scratch_.data(), connection.rest.data(), kept);
+    take_messages(connection, std::string_view(scratch_.data(), kept + got),
+                  ended ? std::optional(End::kClosed) : std::nullopt);
+    if (ended) close(poller, it);
+  }
+
+  using End = wire::SyslogSplitter::End;
+
+  void take_messages(Connection& connection, std::string_view bytes, std::optional<End> end) {
+    const SyslogLabels::Peer peer{connection.peer, connection.names};
+    const std::uint64_t before = taken_;
+    while (const auto message = connection.splitter.next(bytes))
+      add(*connection.listener, peer, *message);
+    if (end) {
+      while (const auto message = connection.splitter.last(bytes, *end))
+        add(*connection.listener, peer, *message);
+    }
+    connection.rest.assign(bytes);
+    if (taken_ != before) connection.last_message = now_;
+  }
+
+  void read_datagrams(const Listener& listener, const std::stop_token& stop) {
+    constexpr unsigned kRounds = 8;
+    const auto limit = static_cast<std::size_t>(listener.args.max_message_length);
+    // One byte more tells that something was cut.
+    const std::size_t room = std::min(limit + 1, kDatagram);
+    if (datagrams_.size() < room * kDatagrams) datagrams_.resize(room * kDatagrams);
+    std::array<mmsghdr, kDatagrams> headers;
+    std::array<iovec, kDatagrams> vectors;
+    std::array<sockaddr_storage, kDatagrams> addresses;
+    for (unsigned round = 0; round < kRounds; ++round) {
+      for (unsigned i = 0; i < kDatagrams; ++i) {
+        vectors[i] = {datagrams_.data() + i * room, room};
+        headers[i] = {};
+        headers[i].msg_hdr.msg_name = &addresses[i];
+        headers[i].msg_hdr.msg_namelen = sizeof addresses[i];
+        headers[i].msg_hdr.msg_iov = &vectors[i];
+        headers[i].msg_hdr.msg_iovlen = 1;
+      }
+      const int count = ::recvmmsg(listener.socket->get(), headers.data(), kDatagrams, 0, nullptr);
+      for (int i = 0; i < count; ++i) {
+        const mmsghdr& header = headers[static_cast<std::size_t>(i)];
+        const std::string address =
+            address_of(addresses[static_cast<std::size_t>(i)], header.msg_hdr.msg_namelen);
+        SyslogLabels::Peer peer{address, {}};
+        if (listener.labels->needs_names()) peer.names = names_->find(address).value_or("");
+        std::string_view text(datagrams_.data() + static_cast<std::size_t>(i) * room,
+                              header.msg_len);
+        const bool cut = text.size() > limit || (header.msg_hdr.msg_flags & MSG_TRUNC) != 0;
+        text = text.substr(0, limit);
+        while (!text.empty() && (text.back() == '\n' || text.back() == '\r' || text.back() == '\0'))
+          text.remove_suffix(1);
+        add(listener, peer, {text, cut});
+      }
+      if (count < static_cast<int>(kDatagrams)) return;
+      if (batch_bytes_ >= kBatch && !hand_over(stop)) return;
+    }
+  }
+
+  void add(const Listener& listener, const SyslogLabels::Peer& peer,
+           const wire::SyslogSplitter::Message& framed) {
+    ++taken_;
     if (framed.cut) cut_->increment();
     wire::SyslogMessage message;
-    if (listener.args.syslog_format == "raw") {
+    if (listener.raw) {
       message.message = framed.text;
     } else {
-      message = wire::parse_syslog(framed.text);
+      message = wire::parse_syslog(framed.text, listener.parsing);
     }
     const bool broken = !message.problem.empty();
     if (broken) {
       problems_->increment();
       host_.log.limited(Level::kWarn, "a message is not syslog, it goes on as it came",
-                        {{"peer", peer}, {"why", message.problem}});
+                        {{"peer", peer.address}, {"why", message.problem}});
     }
-    const std::string_view line =
-        broken || listener.args.use_rfc5424_message ? framed.text : message.message;
+    const bool whole = broken || (listener.args.use_rfc5424_message && message.is_5424);
+    std::string_view line = whole ? framed.text : message.message;
     if (line.empty() && !listener.args.rfc5424_allow_empty_msg) {
       empty_->increment();
       return;
     }
     model::Entry entry;
-    entry.time_ns = host_.clock.wall_ns();
-    if (listener.args.use_incoming_timestamp && message.time_ns)
-      entry.time_ns = message.time_has_year ? *message.time_ns
-                                            : wire::with_year(*message.time_ns, entry.time_ns);
-    entry.labels = settings.relabeler == nullptr ? listener.labels
-                                                 : relabel(settings, listener, peer, message);
-    entry.line = batch.arena.store(line);
+    // Two messages never share a time: Loki takes equal lines of one time for one.
+    entry.time_ns = ++time_ns_;
+    if (listener.args.use_incoming_timestamp && message.time_ns) {
+      std::int64_t time = *message.time_ns;
+      if (!message.time_has_year) time = wire::with_year(time, time_ns_);
+      entry.time_ns = message.time_has_zone ? time : listener.zone->to_utc(time);
+    }
+    entry.labels = listener.labels->of(peer, message);
+    bool too_long = false;
+    entry.line = framed.cut ? store_cut(line) : store_line(batch_.arena, line, too_long);
+    if (too_long) cut_->increment();
     if (broken) {
       const model::MetadataPair why{"syslog_parse_error", message.problem};
-      entry.metadata = batch.arena.store(std::span<const model::MetadataPair>(&why, 1));
+      entry.metadata = batch_.arena.store(std::span<const model::MetadataPair>(&why, 1));
     }
-    batch.entries.push_back(std::move(entry));
+    batch_bytes_ += entry.line.size();
+    batch_.entries.push_back(std::move(entry));
   }
 
-  // A verdict of the rules to drop is not followed, as in Alloy: nothing that was received is lost.
-  model::LabelSet relabel(const Settings& settings, const Listener& listener, std::string_view peer,
-                          const wire::SyslogMessage& message) {
-    model::LabelBuilder labels(listener.labels);
-    labels.set("__syslog_connection_ip_address", peer);
-    labels.set("__syslog_message_severity", message.severity());
-    labels.set("__syslog_message_facility", message.facility());
-    labels.set("__syslog_message_hostname", message.hostname);
-    labels.set("__syslog_message_app_name", message.app_name);
-    labels.set("__syslog_message_proc_id", message.proc_id);
-    labels.set("__syslog_message_msg_id", message.msg_id);
-    labels.set("__syslog_parse_error", message.problem);
-    if (listener.args.label_structured_data) {
-      for (const auto& param : message.structured_data)
-        labels.set("__syslog_message_sd_" + model::sanitize_label_name(param.id) + "_" +
-                       model::sanitize_label_name(param.name),
-                   param.value);
-    }
-    const auto result = settings.relabeler->apply(host_.labels.intern(std::move(labels).take()));
-    model::LabelBuilder visible(result ? *result : listener.labels);
-    visible.remove_prefix("__");
-    return host_.labels.intern(std::move(visible).take());
+  std::string_view store_cut(std::string_view line) {
+    line = line.substr(0, kMaxLine - kCutMarker.size());
+    char* out = batch_.arena.allocate(line.size() + kCutMarker.size());
+    line.copy(out, line.size());
+    kCutMarker.copy(out + line.size(), kCutMarker.size());
+    return {out, line.size() + kCutMarker.size()};
   }
 
-  Result<> send(model::EntryBatch batch, const std::stop_token& stop) {
-    if (batch.empty()) return {};
-    const auto count = static_cast<double>(batch.entries.size());
-    if (auto sent = fanout_.consume(std::move(batch), stop); !sent) return sent;
-    entries_->add(count);
-    return {};
+  // False at a stop that came before there was room.
+  bool hand_over(const std::stop_token& stop) {
+    received_->add(static_cast<double>(std::exchange(taken_, 0)));
+    if (batch_.empty()) return true;
+    batch_bytes_ = 0;
+    return static_cast<bool>(
+        outbox_->accept(std::exchange(batch_, model::EntryBatch()), true, stop));
   }
 
-  void close_idle(io::Poller& poller) {
-    const Mono now = host_.clock.mono();
-    if (now - last_sweep_ < std::chrono::seconds(1)) return;
-    last_sweep_ = now;
+  // Once a second: what has waited too long.
+  void tick(io::Poller& poller, const std::stop_token& stop) {
+    now_ = host_.clock.mono();
+    if (now_ - last_tick_ < kTick) return;
+    last_tick_ = now_;
+    names_->tick();
+    open_named(poller, true);
     for (auto it = connections_.begin(); it != connections_.end();) {
-      if (now - it->second.last_read <= it->second.listener->args.idle_timeout) {
-        ++it;
+      Connection& connection = it->second;
+      const Duration quiet = now_ - connection.last_read;
+      if (connection.phase == Connection::Phase::kHandshake) {
+        if (now_ - connection.since < kHandshakeTime) {
+          ++it;
+          continue;
+        }
+        handshake_failed(connection, "it took too long");
+        it = close(poller, it);
         continue;
       }
-      poller.remove(it->second.socket.get());
-      it = connections_.erase(it);
+      const bool idle = quiet > connection.listener->args.idle_timeout;
+      if (!connection.rest.empty() && (idle || quiet >= kPause)) {
+        take_messages(connection, std::string(connection.rest), idle ? End::kClosed : End::kPaused);
+      }
+      if (idle) {
+        idle_->increment();
+        it = close(poller, it);
+      } else {
+        ++it;
+      }
     }
-    connection_count_ = connections_.size();
+    hand_over(stop);
   }
 
   component::Host host_;
-  component::Counter entries_;
+  component::Counter received_;
   component::Counter problems_;
   component::Counter empty_;
   component::Counter cut_;
   component::Counter refused_;
+  component::Counter handshakes_;
+  component::Counter idle_;
+  component::Gauge open_;
   component::LogFanout fanout_;
+  const std::shared_ptr<Outbox> outbox_;
 
   mutable Mutex mutex_;
   std::shared_ptr<const Settings> settings_ GUARDED_BY(mutex_) = std::make_shared<const Settings>();
   std::uint64_t version_ GUARDED_BY(mutex_) = 1;
   io::Poller* poller_ GUARDED_BY(mutex_) = nullptr;  // while run() lasts
-  std::atomic<std::size_t> connection_count_{0};
 
   // Of the component's thread.
+  io::HostNames* names_ = nullptr;  // while run() lasts
   std::map<std::uint64_t, std::shared_ptr<const Listener>> listening_;
   Connections connections_;
+  std::size_t naming_ = 0;  // connections that wait for a name
   std::uint64_t next_token_ = 0;
-  std::string datagram_;
-  Mono last_sweep_{};
+  std::vector<std::uint64_t> more_;   // connections with bytes that no poll tells of
+  std::vector<std::uint64_t> again_;  // those of the turn before
+  std::string scratch_;
+  std::string datagrams_;
+  model::EntryBatch batch_;
+  std::size_t batch_bytes_ = 0;
+  std::uint64_t taken_ = 0;   // messages of this turn
+  std::int64_t time_ns_ = 0;  // of the last message
+  Mono now_{};
+  Mono last_tick_{};
 };
 
 }  // namespace
 
 component::Declaration loki_source_syslog() {
   return component::declare<SyslogSource>("loki.source.syslog",
-                                          "Listens for syslog messages over TCP and UDP.");
+                                          "Listens for syslog messages over TCP, TLS and UDP.");
 }
 
 }  // namespace agent::source

@@ -1,7 +1,10 @@
 // rfc5424 := "<" PRI ">" VERSION SP TIMESTAMP SP HOSTNAME SP APP SP PROCID SP MSGID SP SD [SP MSG]
-// "-" is absent SD      := "-" | { "[" ID { SP NAME "=" '"' VALUE '"' } "]" }        \" \\ \]
-// escaped in VALUE rfc3164 := "<" PRI ">" ( "Mmm" SP day SP hh:mm:ss | RFC 3339 time ) SP [HOSTNAME
-// SP] [TAG ["[" PID "]"] ":"] MSG
+//   "-" is absent; SD := "-" | { "[" ID { SP NAME "=" '"' VALUE '"' } "]" }; \" \\ \] in VALUE
+// rfc3164 := "<" PRI ">" STAMP SP [HOSTNAME SP] [TAG ["[" PID "]"] ":"] MSG
+//   STAMP := "Mmm" SP DAY SP [YEAR SP] hh:mm:ss[.fraction] | RFC 3339 time
+// cisco   := "<" PRI ">" [COUNTER ": "] [SEQUENCE ": "] [HOSTNAME ": "] ["[" SD "]: "] ["*" | "."]
+//            STAMP [SP ZONE] ": " MSG           (IOS: "logging message-counter", "service
+//            sequence-numbers", "logging origin-id", "service timestamps log datetime")
 #include "agent/wire/syslog.h"
 
 #include <algorithm>
@@ -82,8 +85,8 @@ bool clock_time(Reader& in, std::int64_t& ns) {
   return true;
 }
 
-// RFC 3339; also with a blank zone, which is UTC.
-bool full_time(Reader& in, std::int64_t& ns) {
+// RFC 3339; also without a zone.
+bool full_time(Reader& in, std::int64_t& ns, bool& has_zone) {
   Reader r = in;
   int year = 0;
   int month = 0;
@@ -94,7 +97,9 @@ bool full_time(Reader& in, std::int64_t& ns) {
       !(r.take('T') || r.take(' ')) || !clock_time(r, clock))
     return false;
   std::int64_t offset = 0;
-  if (!r.take('Z') && !r.text.empty() && (r.text.front() == '+' || r.text.front() == '-')) {
+  has_zone = r.take('Z');
+  if (!has_zone && !r.text.empty() && (r.text.front() == '+' || r.text.front() == '-')) {
+    has_zone = true;
     const int sign = r.text.front() == '+' ? 1 : -1;
     r.text.remove_prefix(1);
     int hour = 0;
@@ -111,8 +116,9 @@ bool full_time(Reader& in, std::int64_t& ns) {
   return true;
 }
 
-// "Nov 21 09:55:12", "Nov  1 ...". The year is 1972, a leap year, until with_year() knows better.
-bool stamp_time(Reader& in, std::int64_t& ns) {
+// "Nov 21 09:55:12", "Nov  1 ...", "Nov  1 2026 ...". Without a year it is 1972, a leap year, until
+// with_year() knows better.
+bool stamp_time(Reader& in, std::int64_t& ns, bool& has_year) {
   Reader r = in;
   if (r.text.size() < 15) return false;
   const auto month = std::find(kMonths.begin(), kMonths.end(), r.text.substr(0, 3));
@@ -121,10 +127,15 @@ bool stamp_time(Reader& in, std::int64_t& ns) {
   if (!r.take(' ')) return false;
   r.take(' ');
   int day = 0;
+  int year = 1972;
   std::int64_t clock = 0;
-  if (!r.number(1, 2, day) || day < 1 || day > 31 || !r.take(' ') || !clock_time(r, clock))
-    return false;
-  ns = days_from_civil(1972, static_cast<int>(month - kMonths.begin()) + 1, day) *
+  if (!r.number(1, 2, day) || day < 1 || day > 31 || !r.take(' ')) return false;
+  Reader behind_year = r;
+  has_year = behind_year.number(4, 4, year) && behind_year.take(' ');
+  if (has_year) r = behind_year;
+  if (!has_year) year = 1972;
+  if (!clock_time(r, clock) || year < 1678 || year > 2261) return false;
+  ns = days_from_civil(year, static_cast<int>(month - kMonths.begin()) + 1, day) *
            86'400'000'000'000 +
        clock;
   in = r;
@@ -142,7 +153,7 @@ bool priority(Reader& in, SyslogMessage& out) {
 
 std::string_view absent(std::string_view word) { return word == "-" ? std::string_view() : word; }
 
-bool structured_data(Reader& in, SyslogMessage& out) {
+bool structured_data(Reader& in, SyslogMessage& out, bool keep) {
   if (in.take('-')) return true;
   if (in.text.empty() || in.text.front() != '[') return false;
   constexpr std::size_t kMaxParams = 256;
@@ -157,29 +168,33 @@ bool structured_data(Reader& in, SyslogMessage& out) {
       const std::string_view name = in.text.substr(0, equals);
       in.text.remove_prefix(equals + 1);
       if (!in.take('"')) return false;
-      std::string value;
-      std::size_t i = 0;
-      while (i < in.text.size() && in.text[i] != '"') {
-        if (in.text[i] == '\\' && i + 1 < in.text.size() &&
-            std::strchr("\"\\]", in.text[i + 1]) != nullptr)
-          ++i;
-        value += in.text[i++];
-      }
-      if (i == in.text.size()) return false;
-      in.text.remove_prefix(i + 1);
-      if (out.structured_data.size() < kMaxParams)
+      std::size_t end = 0;
+      while (end < in.text.size() && in.text[end] != '"') end += in.text[end] == '\\' ? 2 : 1;
+      if (end >= in.text.size()) return false;
+      if (keep && out.structured_data.size() < kMaxParams) {
+        std::string value;
+        value.reserve(end);
+        for (std::size_t i = 0; i < end; ++i) {
+          const bool escape =
+              in.text[i] == '\\' && i + 1 < end && std::strchr("\"\\]", in.text[i + 1]) != nullptr;
+          value += in.text[escape ? ++i : i];
+        }
         out.structured_data.push_back({std::string(id), std::string(name), std::move(value)});
+      }
+      in.text.remove_prefix(end + 1);
     }
     if (!in.take(']')) return false;
   }
   return true;
 }
 
-void parse_5424(Reader in, SyslogMessage& out) {
+void parse_5424(Reader in, SyslogMessage& out, const SyslogOptions& options) {
+  out.is_5424 = true;
   std::int64_t ns = 0;
+  bool zone = true;
   if (in.text.starts_with("- ")) {
     in.text.remove_prefix(2);
-  } else if (full_time(in, ns) && in.take(' ')) {
+  } else if (full_time(in, ns, zone) && in.take(' ')) {
     out.time_ns = ns;
   } else {
     out.problem = "the timestamp is not RFC 3339";
@@ -191,7 +206,7 @@ void parse_5424(Reader in, SyslogMessage& out) {
   out.proc_id = absent(in.word());
   out.msg_id = absent(in.word());
   const Reader before = in;
-  if (!structured_data(in, out)) {
+  if (!structured_data(in, out, options.structured_data)) {
     out.problem = "the structured data is malformed";
     out.message = before.text;
     return;
@@ -201,23 +216,80 @@ void parse_5424(Reader in, SyslogMessage& out) {
   out.message = in.text;
 }
 
-void parse_3164(Reader in, SyslogMessage& out) {
+bool time_3164(Reader& in, SyslogMessage& out) {
   std::int64_t ns = 0;
-  bool timed = false;
-  if (stamp_time(in, ns)) {
-    out.time_ns = ns;
-    out.time_has_year = false;
-    timed = true;
-  } else if (full_time(in, ns)) {
-    out.time_ns = ns;
-    timed = true;
+  bool year = true;
+  bool zone = false;
+  if (!stamp_time(in, ns, year) && !full_time(in, ns, zone)) return false;
+  out.time_ns = ns;
+  out.time_has_year = year;
+  out.time_has_zone = zone;
+  return true;
+}
+
+// "77: " -> "77"
+std::string_view number_and_colon(Reader& in) {
+  std::size_t digits = 0;
+  while (digits < in.text.size() && digits < 20 && is_digit(in.text[digits])) ++digits;
+  if (digits == 0 || in.text.substr(digits, 2) != ": ") return {};
+  const std::string_view out = in.text.substr(0, digits);
+  in.text.remove_prefix(digits + 2);
+  return out;
+}
+
+// False: it does not look like Cisco's, and `out` is as it was.
+bool parse_cisco(Reader in, SyslogMessage& out, const SyslogOptions& options) {
+  SyslogMessage found = out;
+  if (options.cisco_message_counter) found.message_counter = number_and_colon(in);
+  if (options.cisco_sequence_number) found.sequence = number_and_colon(in);
+  const auto at_time = [](Reader r) {
+    if (!r.take('*')) r.take('.');
+    SyslogMessage unused;
+    return time_3164(r, unused);
+  };
+  if (options.cisco_hostname && !at_time(in)) {
+    const std::size_t end = in.text.find(": ");
+    const std::string_view host = in.text.substr(0, end);
+    if (end != std::string_view::npos && end > 0 && end <= 255 && host.front() != '%' &&
+        host.front() != '[' && host.find(' ') == std::string_view::npos) {
+      found.hostname = host;
+      in.text.remove_prefix(end + 2);
+    }
   }
+  if (in.text.starts_with('[')) {
+    const std::size_t end = in.text.find("]: ");
+    if (end != std::string_view::npos) in.text.remove_prefix(end + 3);
+  }
+  if (!in.take('*')) in.take('.');
+  const bool timed = time_3164(in, found);
+  if (timed) {
+    const std::size_t end = in.text.find(": ");  // behind a zone such as " UTC"
+    if (end == std::string_view::npos || end > 8) return false;
+    in.text.remove_prefix(end + 2);
+  }
+  if (!timed && found.message_counter.empty() && found.sequence.empty() && found.hostname.empty())
+    return false;
+  found.message = in.text;
+  if (in.text.starts_with('%')) {  // "%SYS-5-CONFIG_I: Configured from console"
+    const std::size_t end = in.text.find(": ");
+    if (end != std::string_view::npos && end <= 64) found.app_name = in.text.substr(0, end);
+  }
+  out = std::move(found);
+  return true;
+}
+
+void parse_3164(Reader in, SyslogMessage& out, const SyslogOptions& options) {
+  const bool cisco =
+      options.cisco_message_counter || options.cisco_sequence_number || options.cisco_hostname;
+  if (cisco && parse_cisco(in, out, options)) return;
+  const bool timed = time_3164(in, out);
   if (timed) in.take(' ');
   // TAG is what ends with a colon or a bracketed pid; a word before it is the host.
   const auto take_tag = [&](Reader r) {
     const std::size_t end = r.text.find_first_of(": [");
     if (end == std::string_view::npos || end == 0 || end > 128 || r.text[end] == ' ') return false;
     const std::string_view app = r.text.substr(0, end);
+    if (std::all_of(app.begin(), app.end(), is_digit)) return false;  // a counter
     std::string_view pid;
     r.text.remove_prefix(end);
     if (r.take('[')) {
@@ -258,7 +330,7 @@ std::string_view SyslogMessage::facility() const {
   return priority ? kFacilities[static_cast<std::size_t>(*priority / 8)] : std::string_view();
 }
 
-SyslogMessage parse_syslog(std::string_view text) {
+SyslogMessage parse_syslog(std::string_view text, const SyslogOptions& options) {
   SyslogMessage out;
   Reader in{text};
   if (!priority(in, out)) {
@@ -272,9 +344,9 @@ SyslogMessage parse_syslog(std::string_view text) {
   int number = 0;
   const bool zero = !version.text.empty() && version.text.front() == '0';
   if (!zero && version.number(1, 3, number) && version.take(' ')) {
-    parse_5424(version, out);
+    parse_5424(version, out, options);
   } else {
-    parse_3164(in, out);
+    parse_3164(in, out, options);
   }
   return out;
 }
@@ -297,87 +369,157 @@ std::int64_t with_year(std::int64_t time_ns, std::int64_t now_ns) {
   return same;
 }
 
-char* SyslogSplitter::room(std::size_t size) {
-  if (begin_ > 0) {
-    std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
-    end_ -= begin_;
-    begin_ = 0;
+SyslogSplitter::Count SyslogSplitter::count_of(std::string_view text) {
+  // Seven digits are all that a sane peer sends. The priority behind them tells a count from a line
+  // that begins with a number.
+  constexpr std::size_t kMaxDigits = 7;
+  Count out;
+  if (text.empty() || text.front() < '1' || text.front() > '9') return out;
+  while (out.digits < text.size() && out.digits <= kMaxDigits && is_digit(text[out.digits]))
+    out.octets = out.octets * 10 + static_cast<std::size_t>(text[out.digits++] - '0');
+  if (out.digits > kMaxDigits) return out;
+  std::string_view rest = text.substr(out.digits);
+  if (rest.empty()) {
+    out.incomplete = true;
+    return out;
   }
-  if (buffer_.size() < end_ + size) buffer_.resize(end_ + size);
-  return buffer_.data() + end_;
+  if (rest.front() != ' ') return out;
+  rest.remove_prefix(1);
+  std::size_t at = rest.starts_with('<') ? 1 : 0;
+  if (at == 1) {
+    while (at < rest.size() && at < 4 && is_digit(rest[at])) ++at;
+  }
+  out.incomplete = at == rest.size();
+  out.found = at > 1 && at < rest.size() && rest[at] == '>';
+  return out;
 }
 
-std::optional<SyslogSplitter::Message> SyslogSplitter::finish(std::string_view text,
-                                                              bool cut) const {
-  while (!text.empty() && (text.back() == '\n' || text.back() == '\r' || text.back() == '\0'))
-    text.remove_suffix(1);
+bool SyslogSplitter::is_between(char c) const {
+  if (framing_ == Framing::kNull) return c == '\0';
+  return c == '\n' || c == '\r' || (c == '\0' && framing_ == Framing::kDetect);
+}
+
+// A NUL inside a line is a byte like any other: it ends a message at the end of what has come, or
+// where another message begins.
+std::size_t SyslogSplitter::find_end(std::string_view text, std::size_t from) const {
+  if (framing_ == Framing::kNull) return text.find('\0', from);
+  const std::size_t line = text.find('\n', from);
+  if (framing_ == Framing::kLine) return line;
+  const std::string_view before = text.substr(0, line);
+  for (std::size_t at = before.find('\0', from); at != std::string_view::npos;
+       at = before.find('\0', at + 1)) {
+    const std::string_view behind = text.substr(at + 1);
+    if (behind.empty() || behind.front() == '<' || is_between(behind.front()) ||
+        count_of(behind).found)
+      return at;
+  }
+  return line;
+}
+
+SyslogSplitter::Message SyslogSplitter::finish(std::string_view text, bool cut) const {
+  while (!text.empty() && is_between(text.back())) text.remove_suffix(1);
   return Message{text, cut};
 }
 
-std::optional<SyslogSplitter::Message> SyslogSplitter::next() {
-  for (;;) {
-    std::string_view text(buffer_.data() + begin_, end_ - begin_);
-    if (skip_ > 0) {
-      const std::size_t n = std::min(skip_, text.size());
-      skip_ -= n;
-      begin_ += n;
-      if (skip_ > 0) return std::nullopt;
-      continue;
-    }
-    if (skip_line_) {
-      const std::size_t end = text.find_first_of(std::string_view("\n\0", 2));
-      if (end == std::string_view::npos) {
-        begin_ = end_;
-        return std::nullopt;
-      }
-      begin_ += end + 1;
-      skip_line_ = false;
-      continue;
-    }
-    // Between messages line ends, NULs and blanks mean nothing.
-    const std::size_t first = text.find_first_not_of(std::string_view("\n\r\0", 3));
-    if (first == std::string_view::npos) {
-      begin_ = end_;
-      return std::nullopt;
-    }
-    begin_ += first;
-    text.remove_prefix(first);
+namespace {
 
-    if (text.front() >= '1' && text.front() <= '9') {
-      std::size_t digits = 0;
-      std::size_t count = 0;
-      while (digits < text.size() && digits < 9 && is_digit(text[digits]))
-        count = count * 10 + static_cast<std::size_t>(text[digits++] - '0');
-      // Seven digits of count are all that a sane peer sends; without "N <" it is a line that
-      // begins with a number.
-      if (digits == text.size() && digits < 8) return std::nullopt;
-      const bool counted = digits <= 8 && text.size() > digits && text[digits] == ' ';
-      if (counted && text.size() == digits + 1) return std::nullopt;
-      if (counted && text[digits + 1] == '<') {
-        const std::size_t wanted = std::min(count, max_message_);
-        if (text.size() < digits + 1 + wanted) return std::nullopt;
-        begin_ += digits + 1 + wanted;
-        skip_ = count - wanted;
-        return finish(text.substr(digits + 1, wanted), skip_ > 0);
-      }
-    }
-    const std::size_t end = text.find_first_of(std::string_view("\n\0", 2));
-    if (end == std::string_view::npos) {
-      if (text.size() <= max_message_) return std::nullopt;
-      begin_ += max_message_;
-      skip_line_ = true;
-      return finish(text.substr(0, max_message_), true);
-    }
-    begin_ += end + 1;
-    if (end > max_message_) return finish(text.substr(0, max_message_), true);
-    return finish(text.substr(0, end), false);
+// Where a priority and a time, or a priority and a version, begin: the start of a message, as far
+// as one can tell. npos when nowhere.
+std::size_t find_start(std::string_view text, std::size_t from) {
+  for (std::size_t at = text.find('<', from); at != std::string_view::npos;
+       at = text.find('<', at + 1)) {
+    Reader in{text.substr(at)};
+    SyslogMessage message;
+    if (!priority(in, message)) continue;
+    if (in.text.starts_with("1 - ")) return at;
+    if (in.text.starts_with("1 ")) in.text.remove_prefix(2);
+    if (time_3164(in, message)) return at;
   }
+  return std::string_view::npos;
 }
 
-std::optional<SyslogSplitter::Message> SyslogSplitter::rest() {
-  const std::string_view text(buffer_.data() + begin_, end_ - begin_);
-  begin_ = end_;
-  if (text.empty() || skip_ > 0 || skip_line_) return std::nullopt;
+// A start is never longer than this.
+constexpr std::size_t kStart = 64;
+
+}  // namespace
+
+// Passes over the rest of a message that was cut. False when more of it is to come.
+bool SyslogSplitter::skip(std::string_view& bytes) {
+  if (skip_ > 0) {
+    const std::size_t n = std::min(skip_, bytes.size());
+    skip_ -= n;
+    bytes.remove_prefix(n);
+    return skip_ == 0;
+  }
+  if (!skip_line_) return true;
+  std::size_t end = find_end(bytes, 0);
+  if (framing_ == Framing::kDetect) end = std::min(end, find_start(bytes.substr(0, end), 0));
+  if (end == std::string_view::npos) {
+    bytes.remove_prefix(bytes.size() - std::min(bytes.size(), kStart));
+    return false;
+  }
+  bytes.remove_prefix(end);
+  skip_line_ = false;
+  return true;
+}
+
+std::optional<SyslogSplitter::Message> SyslogSplitter::next(std::string_view& bytes) {
+  if (!skip(bytes)) return std::nullopt;
+  if (searched_ == 0) {
+    while (!bytes.empty() && is_between(bytes.front())) bytes.remove_prefix(1);
+  }
+  if (bytes.empty()) return std::nullopt;
+  if (framing_ == Framing::kDetect && is_digit(bytes.front())) {
+    const Count count = count_of(bytes);
+    if (count.incomplete) return std::nullopt;
+    if (count.found) {
+      const std::size_t wanted = std::min(count.octets, max_message_);
+      if (bytes.size() < count.digits + 1 + wanted) return std::nullopt;
+      const std::string_view text = bytes.substr(count.digits + 1, wanted);
+      bytes.remove_prefix(count.digits + 1 + wanted);
+      skip_ = count.octets - wanted;
+      return finish(text, skip_ > 0);
+    }
+  }
+  const std::size_t end = find_end(bytes, searched_);
+  if (end == std::string_view::npos && bytes.size() <= max_message_) {
+    searched_ = bytes.size();
+    return std::nullopt;
+  }
+  searched_ = 0;
+  if (end != std::string_view::npos && end <= max_message_) {
+    const std::string_view text = bytes.substr(0, end);
+    bytes.remove_prefix(end + 1);
+    return finish(text, false);
+  }
+  // Beyond the limit; unless it is several without ends.
+  if (framing_ == Framing::kDetect) {
+    const std::size_t start = find_start(bytes.substr(0, max_message_ + kStart), 1);
+    if (start != std::string_view::npos && start <= max_message_) {
+      const std::string_view text = bytes.substr(0, start);
+      bytes.remove_prefix(start);
+      return finish(text, false);
+    }
+  }
+  const std::string_view text = bytes.substr(0, max_message_);
+  bytes.remove_prefix(max_message_);
+  skip_line_ = true;
+  return Message{text, true};
+}
+
+std::optional<SyslogSplitter::Message> SyslogSplitter::last(std::string_view& bytes, End end) {
+  if (auto message = next(bytes)) return message;
+  if (skip_ > 0 || skip_line_ || bytes.empty()) return std::nullopt;
+  if (framing_ == Framing::kDetect && is_digit(bytes.front())) {
+    const Count count = count_of(bytes);
+    if (end == End::kPaused && (count.found || count.incomplete)) return std::nullopt;
+    if (count.found) bytes.remove_prefix(count.digits + 1);
+  }
+  searched_ = 0;
+  const std::size_t start =
+      framing_ == Framing::kDetect ? std::min(find_start(bytes, 1), bytes.size()) : bytes.size();
+  const std::string_view text = bytes.substr(0, start);
+  bytes.remove_prefix(start);
   return finish(text.substr(0, max_message_), text.size() > max_message_);
 }
 

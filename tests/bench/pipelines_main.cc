@@ -2,8 +2,8 @@
 // which only counts bytes. Prints per pipeline: lines/s and MB/s of line text over wall time and
 // over the agent's CPU time, CPU-seconds per million lines and the agent's peak resident size.
 //
-//   pipelines AGENT [file|docker-json|docker|journal ...]      all of them without names
-//   LINES=200000 changes how many lines each one reads.
+//   pipelines AGENT [file|docker-json|docker|journal|syslog|syslog-memory|syslog-rules ...] all of
+//   them without names LINES=200000 changes how many lines each one reads.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -95,6 +95,7 @@ struct Pipeline {
   std::string config;  // the part in front of loki.write
   std::size_t lines = 0;
   std::size_t line_bytes = 0;
+  std::function<void()> feed = {};  // what brings the lines, once the agent runs; in a child
 };
 
 double metric(io::HttpClient& client, const std::string& address, const std::string& name) {
@@ -142,6 +143,7 @@ int run(const std::string& agent, const Pipeline& pipeline, const TempDir& dir,
             nullptr);
     ::_exit(127);
   }
+  if (pipeline.feed) child(pipeline.feed);
   io::HttpClient client{{}};
   Mono done = begun;
   double sent = 0;
@@ -157,9 +159,8 @@ int run(const std::string& agent, const Pipeline& pipeline, const TempDir& dir,
   int status = 0;
   rusage usage{};
   ::wait4(pid, &status, 0, &usage);
-  if (sent < static_cast<double>(pipeline.lines)) {
-    std::cerr << pipeline.name << ": only " << sent << " of " << pipeline.lines
-              << " lines were sent\n"
+  if (sent != static_cast<double>(pipeline.lines)) {
+    std::cerr << pipeline.name << ": " << sent << " of " << pipeline.lines << " lines were sent\n"
               << read_file(dir.path() / (pipeline.name + ".log")).value_or("");
     return 1;
   }
@@ -273,13 +274,60 @@ Pipeline journal(const TempDir& dir, std::size_t lines) {
           lines, sizeof kText + 6};
 }
 
+// 200 connections that bring RFC 3164 messages as fast as the agent takes them.
+void send_syslog(const std::string& address, std::size_t lines) {
+  constexpr std::size_t kConnections = 200;
+  constexpr std::size_t kChunk = 200;  // messages
+  SystemClock clock;
+  std::vector<FileDescriptor> peers;
+  const auto parts = io::split_host_port(address);
+  sockaddr_in to{};
+  to.sin_family = AF_INET;
+  to.sin_port = htons(static_cast<std::uint16_t>(std::stoi(parts->second)));
+  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  while (peers.size() < kConnections) {
+    FileDescriptor peer(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (::connect(peer.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to) == 0) {
+      peers.push_back(std::move(peer));
+    } else {
+      clock.sleep_for(std::chrono::milliseconds(5), {});  // it does not listen yet
+    }
+  }
+  std::string chunk;
+  for (std::size_t i = 0; i < lines;) {
+    chunk.clear();
+    for (std::size_t n = 0; n < kChunk && i < lines; ++n, ++i)
+      chunk += "<30>Nov 21 09:55:12 puck kairos[812]: " + std::string(kText) + " " +
+               std::to_string(1'000'000'000 + i) + "\n";
+    if (!write_all(peers[i / kChunk % kConnections].get(), chunk)) std::abort();
+  }
+}
+
+Pipeline syslog(std::size_t lines, const std::string& name, const std::string& more) {
+  auto probe = io::listen_on("127.0.0.1:0", io::Transport::kTcp);
+  const std::string address = io::local_endpoint(probe->get());
+  return {name,
+          "loki.source.syslog \"s\" {\n  listener {\n    address = \"" + address +
+              "\"\n    syslog_format = \"rfc3164\"\n    labels = { job = \"bench\" }\n  }\n" +
+              more + "  forward_to = [loki.write.w.receiver]\n}\n",
+          lines, sizeof kText + 10, [address, lines] { send_syslog(address, lines); }};
+}
+
+constexpr char kNoQueue[] = "  queue { enabled = false }\n";
+constexpr char kSyslogRules[] = "  relabel_rules = loki.relabel.r.rules\n";
+constexpr char kSyslogRelabel[] =
+    "loki.relabel \"r\" {\n  forward_to = []\n  rule {\n    source_labels = "
+    "[\"__syslog_message_hostname\"]\n    target_label = \"host\"\n  }\n  rule {\n    "
+    "source_labels = [\"__syslog_message_severity\"]\n    target_label = \"level\"\n  }\n}\n";
+
 }  // namespace
 }  // namespace agent
 
 int main(int argc, char** argv) {
   using namespace agent;  // NOLINT: a program of one file
   if (argc < 2) {
-    std::cerr << "usage: pipelines AGENT [file|docker-json|docker|journal ...]\n";
+    std::cerr << "usage: pipelines AGENT "
+                 "[file|docker-json|docker|journal|syslog|syslog-memory|syslog-rules ...]\n";
     return 2;
   }
   ::signal(SIGPIPE, SIG_IGN);
@@ -304,5 +352,13 @@ int main(int argc, char** argv) {
   if (want("docker-json")) status |= run(agent, docker_json(dir, count(3'000'000)), dir, loki);
   if (want("docker")) status |= run(agent, docker(dir, count(1'000'000)), dir, loki);
   if (want("journal")) status |= run(agent, journal(dir, count(300'000)), dir, loki);
+  if (want("syslog")) status |= run(agent, syslog(count(3'000'000), "syslog", ""), dir, loki);
+  if (want("syslog-memory"))
+    status |= run(agent, syslog(count(3'000'000), "syslog-memory", kNoQueue), dir, loki);
+  if (want("syslog-rules")) {
+    Pipeline pipeline = syslog(count(3'000'000), "syslog-rules", kSyslogRules);
+    pipeline.config += kSyslogRelabel;
+    status |= run(agent, pipeline, dir, loki);
+  }
   return status;
 }

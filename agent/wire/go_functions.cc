@@ -293,11 +293,11 @@ GoRun::GoRun(const Clock& clock, std::shared_ptr<const TimeZone> local)
     : scratch_(kMaxMemory), clock_(clock), local_(std::move(local)), text_(buffer_, kMaxText) {}
 GoRun::~GoRun() = default;
 
-void GoRun::reset() {
+void GoRun::reset(bool keeps_steps) {
   constexpr std::size_t kKept = 1 << 16;
   scratch_.reset();
   if (buffer_.capacity() > kKept) buffer_ = std::string();
-  steps_ = 0;
+  if (!keeps_steps) steps_ = 0;
   failed_ = exhausted_ = false;
   message_.clear();
 }

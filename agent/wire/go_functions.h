@@ -54,7 +54,7 @@ class GoRun {
   const TimeZone& zone(const std::string& name);
   // Null when the pattern is wrong; then failed too if it `must` be right. Valid for one call.
   const re2::RE2* regex(std::string_view pattern, bool must = true);
-  void reset();
+  void reset(bool keeps_steps);
 
   bool exhausted() const { return exhausted_; }
   const std::string& message() const { return message_; }

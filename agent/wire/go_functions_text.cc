@@ -6,6 +6,7 @@
 
 #include "agent/base/unicode.h"
 #include "agent/wire/go_functions.h"
+#include "agent/wire/go_regex.h"
 
 namespace agent::wire {
 namespace {
@@ -698,30 +699,10 @@ GoValue path_is_abs(GoRun&, GoArguments a) { return GoValue(text_at(a, 0).starts
 
 re2::StringPiece piece(std::string_view text) { return {text.data(), text.size()}; }
 
-// Calls `use` with the groups of each match, as Go finds them: an empty match right behind another
-// one does not count. `use` says whether to go on.
-template <class Use>
-void for_matches(GoRun& run, const re2::RE2& regex, std::string_view text, int groups, Use use) {
-  std::vector<re2::StringPiece> found(static_cast<std::size_t>(groups) + 1);
-  std::size_t position = 0;
-  std::size_t last_end = std::string_view::npos;
-  while (position <= text.size()) {
-    // A search may look at all that is left before it settles on a match.
-    if (!run.charge((text.size() - position) / 4096 + 1)) return;
-    if (!regex.Match(piece(text), position, text.size(), RE2::UNANCHORED, found.data(),
-                     static_cast<int>(found.size())))
-      return;
-    const auto start = static_cast<std::size_t>(found[0].data() - text.data());
-    const std::size_t end = start + found[0].size();
-    const bool counts = end > start || start != last_end;
-    if (counts && !use(start, end, found)) return;
-    last_end = end;
-    if (end > position) {
-      position = end;
-    } else {
-      position += position < text.size() ? decode_utf8(text.substr(position)).length : 1;
-    }
-  }
+// The next match. False when there is none, or the work has become too much.
+bool next(GoRun& run, GoMatches& matches) {
+  // A search may look at all that is left before it settles on a match.
+  return run.charge(matches.left() / 4096 + 1) && matches.next();
 }
 
 GoValue regex_match(GoRun& run, GoArguments a) {
@@ -734,23 +715,19 @@ GoValue must_regex_match(GoRun& run, GoArguments a) {
 GoValue regex_find(GoRun& run, GoArguments a) {
   const auto* regex = run.regex(text_at(a, 0));
   if (regex == nullptr) return {};
-  std::string_view out;
-  for_matches(run, *regex, text_at(a, 1), 0, [&](std::size_t start, std::size_t end, const auto&) {
-    out = text_at(a, 1).substr(start, end - start);
-    return false;
-  });
-  return GoValue(out);
+  GoMatches matches(*regex, 0);
+  matches.start(text_at(a, 1));
+  return GoValue(next(run, matches) ? matches.group(0) : std::string_view());
 }
 GoValue regex_find_all(GoRun& run, GoArguments a) {
   const auto* regex = run.regex(text_at(a, 0));
   if (regex == nullptr) return {};
   const std::int64_t most = a[2].integer();
   std::vector<std::string_view> out;
-  for_matches(run, *regex, text_at(a, 1), 0, [&](std::size_t start, std::size_t end, const auto&) {
-    if (most >= 0 && static_cast<std::int64_t>(out.size()) >= most) return false;
-    out.push_back(text_at(a, 1).substr(start, end - start));
-    return true;
-  });
+  GoMatches matches(*regex, 0);
+  matches.start(text_at(a, 1));
+  while ((most < 0 || static_cast<std::int64_t>(out.size()) < most) && next(run, matches))
+    out.push_back(matches.group(0));
   return run.list(out);
 }
 GoValue regex_split(GoRun& run, GoArguments a) {
@@ -760,26 +737,22 @@ GoValue regex_split(GoRun& run, GoArguments a) {
   const std::int64_t most = a[2].integer();
   std::vector<std::string_view> out;
   if (most == 0) return run.list(out);
-  if (!text_at(a, 0).empty() && text.empty()) {
-    out.push_back(text);
-    return run.list(out);
-  }
+  if (!text_at(a, 0).empty() && text.empty()) return run.list({text});
   std::size_t begin = 0;
   std::size_t end = 0;
-  for_matches(run, *regex, text, 0, [&](std::size_t from, std::size_t to, const auto&) {
-    if (most > 0 && static_cast<std::int64_t>(out.size()) == most - 1) return false;
-    end = from;
-    if (to != 0) out.push_back(text.substr(begin, end - begin));
-    begin = to;
-    return true;
-  });
+  GoMatches matches(*regex, 0);
+  matches.start(text);
+  while ((most < 0 || static_cast<std::int64_t>(out.size()) < most - 1) && next(run, matches)) {
+    end = matches.begin();
+    if (matches.end() != 0) out.push_back(text.substr(begin, end - begin));
+    begin = matches.end();
+  }
   if (end != text.size()) out.push_back(text.substr(begin));
   return run.list(out);
 }
 
 // `$1`, `${1}`, `$name`, `${name}`, `$$` of a replacement.
-void expand(GoText& out, std::string_view with, const re2::RE2& regex,
-            const std::vector<re2::StringPiece>& groups) {
+void expand(GoText& out, std::string_view with, const re2::RE2& regex, const GoMatches& match) {
   while (!with.empty()) {
     const std::size_t dollar = std::min(with.find('$'), with.size());
     out.add(with.substr(0, dollar));
@@ -805,17 +778,17 @@ void expand(GoText& out, std::string_view with, const re2::RE2& regex,
       continue;
     }
     with.remove_prefix(end + (braced ? 1 : 0));
-    std::size_t number = groups.size();
+    const std::size_t none = match.groups() + 1;
+    std::size_t number = none;
     if (name.find_first_not_of("0123456789") == std::string_view::npos) {
       if (name.size() < 6) number = static_cast<std::size_t>(std::stoul(std::string(name)));
-      if (name.size() > 1 && name[0] == '0') number = groups.size();
+      if (name.size() > 1 && name[0] == '0') number = none;
     } else {
       const auto& names = regex.NamedCapturingGroups();
       if (const auto found = names.find(std::string(name)); found != names.end())
         number = static_cast<std::size_t>(found->second);
     }
-    if (number < groups.size())
-      out.add(std::string_view(groups[number].data(), groups[number].size()));
+    if (number < none) out.add(match.group(number));
   }
 }
 
@@ -827,17 +800,17 @@ GoValue regex_replaced(GoRun& run, GoArguments a, bool literal) {
   GoText& out = run.text();
   std::size_t copied = 0;
   const bool expands = !literal && with.find('$') != std::string_view::npos;
-  for_matches(run, *regex, text, expands ? regex->NumberOfCapturingGroups() : 0,
-              [&](std::size_t start, std::size_t end, const auto& groups) {
-                out.add(text.substr(copied, start - copied));
-                if (expands) {
-                  expand(out, with, *regex, groups);
-                } else {
-                  out.add(with);
-                }
-                copied = end;
-                return !out.full();
-              });
+  GoMatches matches(*regex, expands ? 1000 : 0);
+  matches.start(text);
+  while (!out.full() && next(run, matches)) {
+    out.add(text.substr(copied, matches.begin() - copied));
+    if (expands) {
+      expand(out, with, *regex, matches);
+    } else {
+      out.add(with);
+    }
+    copied = matches.end();
+  }
   out.add(text.substr(copied));
   return run.finish_text();
 }

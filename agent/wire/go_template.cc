@@ -442,13 +442,14 @@ GoExecutor::GoExecutor(const Clock& clock, std::shared_ptr<const TimeZone> local
 GoExecutor::~GoExecutor() = default;
 GoExecutor::GoExecutor(GoExecutor&&) noexcept = default;
 
-Result<std::string_view> GoExecutor::execute(const GoTemplate& program, GoData& data) {
+Result<std::string_view> GoExecutor::execute(const GoTemplate& program, GoData& data,
+                                             bool goes_on) {
   constexpr std::size_t kKept = 1 << 16;  // a buffer that one large text has grown is given back
   State& s = *state_;
   if (s.buffer.capacity() > kKept) s.buffer = std::string();
   s.buffer.clear();
   s.out = GoText(s.buffer, kMaxOutput);
-  s.run.reset();
+  s.run.reset(goes_on);
   s.variables.clear();
   s.stack.clear();
   s.first_variable = 0;

@@ -58,7 +58,8 @@ class GoExecutor {
 
   // What the template writes, valid until the next call. kInvalid: an error in it, with the place;
   // kExhausted: a bound was reached.
-  Result<std::string_view> execute(const GoTemplate& program, GoData& data);
+  // The steps that the last execution took count too when this one `goes_on` with its work.
+  Result<std::string_view> execute(const GoTemplate& program, GoData& data, bool goes_on = false);
 
  private:
   struct State;

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "agent/base/strings.h"
+#include "agent/wire/go_functions.h"
 #include "agent/wire/json.h"
 #include "tests/support/fake_clock.h"
 
@@ -244,6 +245,17 @@ TEST_CASE("go template: knows whether fields are read") {
   CHECK(GoTemplate::parse("{{ .a }}")->reads_fields());
   CHECK(GoTemplate::parse("{{ $.a }}")->reads_fields());
   CHECK_FALSE(GoTemplate::parse("{{ . }} {{ len \"x\" }}")->reads_fields());
+}
+
+TEST_CASE("go template: the reference page names every function") {
+  const std::string page = read_file(SOURCE_DIR "/docs/reference/templates.md");
+  for (const auto& family :
+       {go_core_functions(), go_text_functions(), go_number_functions(), go_collection_functions(),
+        go_encoding_functions(), go_time_functions()})
+    for (const GoFunction& function : family) {
+      INFO(function.name);
+      CHECK(page.find("`" + std::string(function.name) + "`") != std::string::npos);
+    }
 }
 
 }  // namespace agent::wire

@@ -16,8 +16,6 @@ using model::Labels;
 using model::MetricFamily;
 using model::MetricType;
 
-namespace {
-
 void add_points(MetricFamily& family, const Labels& labels, const Distribution& values) {
   const auto buckets = values.buckets();
   for (const auto& [bound, count] : buckets) {
@@ -27,6 +25,27 @@ void add_points(MetricFamily& family, const Labels& labels, const Distribution& 
   }
   family.points.push_back({"_sum", labels, values.sum()});
   family.points.push_back({"_count", labels, buckets.back().second});
+}
+
+namespace {
+
+// Puts the points of `more` into `family`, which has the same name.
+void merge(MetricFamily& family, MetricFamily more) {
+  if (family.type != more.type) return;  // a page with both kinds could not be read
+  std::map<std::pair<std::string, Labels>, std::size_t> known;
+  for (std::size_t i = 0; i < family.points.size(); ++i)
+    known.emplace(std::pair(family.points[i].suffix, family.points[i].labels), i);
+  for (MetricFamily::Point& point : more.points) {
+    const auto [it, is_new] =
+        known.emplace(std::pair(point.suffix, point.labels), family.points.size());
+    if (is_new) {
+      family.points.push_back(std::move(point));
+    } else if (family.type == MetricType::kGauge) {
+      family.points[it->second].value = point.value;
+    } else {
+      family.points[it->second].value += point.value;
+    }
+  }
 }
 
 }  // namespace
@@ -156,7 +175,7 @@ std::vector<MetricFamily> Metrics::collect() const {
   std::vector<MetricFamily> merged;
   for (MetricFamily& family : out) {
     if (!merged.empty() && merged.back().name == family.name) {
-      for (auto& point : family.points) merged.back().points.push_back(std::move(point));
+      merge(merged.back(), std::move(family));
     } else {
       merged.push_back(std::move(family));
     }

@@ -53,6 +53,10 @@ using Histogram = std::shared_ptr<Distribution>;
 // Seconds, from 5 ms to 10 s: what Prometheus' clients take by default.
 std::vector<double> default_buckets();
 
+// The points of a histogram with these labels.
+void add_points(model::MetricFamily& family, const model::Labels& labels,
+                const Distribution& values);
+
 // A cheap, copyable handle on the process's metrics plus the labels that each series of this part
 // carries.
 class Metrics {
@@ -61,6 +65,7 @@ class Metrics {
 
   // These labels on every series asked for through the returned handle.
   Metrics with(model::Labels labels) const;
+  const model::Labels& labels() const { return common_; }
 
   // Equal name and labels give the same series. `name` as Alloy has it, counters end in _total;
   // `help` one sentence.
@@ -74,7 +79,8 @@ class Metrics {
   using Collect = std::function<void(std::vector<model::MetricFamily>&)>;
   std::shared_ptr<void> on_collect(Collect collect) const;
 
-  // All families sorted by name, points in order of creation.
+  // All families sorted by name, points in order of creation. A name belongs to the first kind of
+  // metric that has it; points of equal labels are added up, of gauges the last counts.
   std::vector<model::MetricFamily> collect() const;
 
  private:

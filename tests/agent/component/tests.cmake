@@ -1,5 +1,6 @@
 house_test(agent/component/schema_test.cc LIBS agent_component)
 house_test(agent/component/relabel_args_test.cc LIBS agent_component)
 house_test(agent/component/metrics_test.cc LIBS agent_component agent_wire)
+house_test(agent/component/series_table_test.cc LIBS agent_component agent_wire)
 house_test(agent/component/collector_test.cc LIBS agent_component)
 house_test(agent/component/contract_test.cc LIBS agent_registration)

@@ -1,1 +1,2 @@
 house_test(agent/process/held_item_test.cc LIBS agent_process)
+house_test(agent/process/loki_process_test.cc LIBS agent_process)

@@ -1,0 +1,162 @@
+#include <catch2/catch.hpp>
+#include <future>
+#include <optional>
+
+#include "tests/support/component_box.h"
+#include "tests/support/fake_clock.h"
+#include "tests/support/log_collector.h"
+
+namespace agent::process {
+
+component::Declaration loki_process();
+
+namespace {
+
+using namespace std::chrono_literals;
+
+lang::Body multiline(const std::shared_ptr<LogCollector>& out) {
+  return body_of({{"forward_to", receivers(out)}},
+                 {{"stage.multiline", body_of({{"firstline", "^\\S"}})}});
+}
+
+lang::Body limit(const std::shared_ptr<LogCollector>& out) {
+  return body_of({{"forward_to", receivers(out)}},
+                 {{"stage.limit", body_of({{"rate", 1.0}, {"burst", 2}})}});
+}
+
+struct Bench {
+  FakeClock clock;
+  ComponentBox box{"loki.process.x", clock};
+  RunningComponent component{box, loki_process()};
+  std::shared_ptr<LogCollector> out = std::make_shared<LogCollector>();
+
+  // Pushes lines; `delivered` gets what becomes of them.
+  Result<> push(const std::vector<std::string>& lines, std::optional<bool>& delivered,
+                const std::stop_token& stop = {}) {
+    model::EntryBatch batch(model::Receipt([&](bool good) { delivered = good; }));
+    for (const std::string& line : lines)
+      batch.entries.push_back({box.labels.intern({{"app", "x"}}), 0, batch.arena.store(line)});
+    return box.receiver()->consume(std::move(batch), stop);
+  }
+  double metric(std::string_view name) const { return box.metric(name); }
+};
+
+}  // namespace
+
+TEST_CASE("loki.process: a block in the making is not delivered until it went on") {
+  Bench bench;
+  REQUIRE(bench.component.configure(multiline(bench.out)) == "");
+  bench.component.start();
+  std::optional<bool> first;
+  std::optional<bool> second;
+  REQUIRE(bench.push({"a", " b"}, first));
+  CHECK(!first);
+  CHECK(bench.metric("loki_process_held_lines") == 2);
+  REQUIRE(bench.push({" c", "d"}, second));
+  CHECK(first == true);
+  CHECK(!second);
+  REQUIRE(bench.clock.advance_until([&] { return bench.out->seen().size() == 2; }));
+  CHECK(bench.out->take_text(2) == std::vector<std::string>{"a\n b\n c", "d"});
+  CHECK(second == true);
+  CHECK(bench.metric("loki_process_received_lines_total") == 4);
+  CHECK(bench.metric("loki_process_sent_lines_total") == 2);
+  CHECK(bench.metric("loki_process_joined_lines_total") == 2);
+  CHECK(bench.metric("loki_process_held_lines") == 0);
+}
+
+TEST_CASE("loki.process: at a stop a block goes on; without a taker its source reads it again") {
+  Bench bench;
+  REQUIRE(bench.component.configure(multiline(bench.out)) == "");
+  const bool taken = GENERATE(true, false);
+  if (!taken) bench.out->set_mode(LogCollector::Mode::kRefuse);
+  std::optional<bool> delivered;
+  bench.component.start();
+  REQUIRE(bench.push({"a", " b"}, delivered));
+  bench.component.shut_down();
+  CHECK(delivered == taken);
+  CHECK(bench.out->seen().size() == (taken ? 1 : 0));
+  CHECK(bench.metric("loki_process_held_lines") == 0);
+}
+
+TEST_CASE("loki.process: once it has ended nothing is kept back any more") {
+  Bench bench;
+  REQUIRE(bench.component.configure(multiline(bench.out)) == "");
+  bench.component.start();
+  bench.component.shut_down();
+  std::optional<bool> delivered;
+  REQUIRE(bench.push({"a", " b"}, delivered));
+  CHECK(delivered == true);
+  CHECK(bench.out->take_text(1) == std::vector<std::string>{"a\n b"});
+}
+
+TEST_CASE("loki.process: new arguments let a block go on to the new receivers") {
+  Bench bench;
+  REQUIRE(bench.component.configure(multiline(bench.out)) == "");
+  bench.component.start();
+  std::optional<bool> delivered;
+  REQUIRE(bench.push({"a", " b"}, delivered));
+  const auto next = std::make_shared<LogCollector>();
+  REQUIRE(bench.component.configure(multiline(next)) == "");
+  CHECK(next->take_text(1) == std::vector<std::string>{"a\n b"});
+  CHECK(bench.out->seen().empty());
+  bench.component.stop();
+  CHECK(delivered == true);
+}
+
+TEST_CASE("loki.process: stage.limit lets its source wait") {
+  Bench bench;
+  REQUIRE(bench.component.configure(limit(bench.out)) == "");
+  std::optional<bool> delivered;
+  auto pushed = std::async(std::launch::async, [&] {
+    return bench.push({"1", "2", "3", "4"}, delivered).has_value();
+  });
+  CHECK(bench.out->take_text(2) == std::vector<std::string>{"1", "2"});
+  bench.clock.advance(900ms);
+  CHECK(bench.out->seen().empty());
+  REQUIRE(bench.clock.advance_until([&] { return bench.out->seen().size() == 1; }));
+  CHECK(!delivered);
+  REQUIRE(bench.clock.advance_until([&] { return bench.out->seen().size() == 2; }));
+  CHECK(pushed.get());
+  CHECK(delivered == true);
+  CHECK(bench.metric("loki_process_sent_lines_total") == 4);
+}
+
+TEST_CASE("loki.process: a stop or new arguments end the wait of stage.limit") {
+  Bench bench;
+  REQUIRE(bench.component.configure(limit(bench.out)) == "");
+  std::optional<bool> delivered;
+  std::stop_source stop;
+  std::vector<std::string> lines(1000, "line");
+  auto pushed = std::async(std::launch::async, [&] {
+    return bench.push(lines, delivered, stop.get_token()).has_value();
+  });
+  REQUIRE(bench.out->wait_for(2));
+  SECTION("a stop") { stop.request_stop(); }
+  SECTION("new arguments") { REQUIRE(bench.component.configure(limit(bench.out)) == ""); }
+  CHECK(pushed.get());
+  CHECK(bench.out->seen().size() == 1000);
+  CHECK(delivered == true);
+}
+
+TEST_CASE("loki.process: custom metrics start from zero when the arguments change") {
+  Bench bench;
+  const auto counting = [&](const char* max_idle) {
+    return body_of(
+        {{"forward_to", receivers(bench.out)}},
+        {{"stage.metrics",
+          body_of({}, {{"metric.counter", body_of({{"name", "lines_total"},
+                                                   {"action", "inc"},
+                                                   {"match_all", true},
+                                                   {"max_idle_duration", max_idle}})}})}});
+  };
+  REQUIRE(bench.component.configure(counting("60s")) == "");
+  std::optional<bool> delivered;
+  REQUIRE(bench.push({"a", "b"}, delivered));
+  CHECK(bench.metric("loki_process_custom_lines_total") == 2);
+  REQUIRE(bench.component.configure(counting("61s")) == "");
+  CHECK(bench.metric("loki_process_custom_lines_total") == 0);
+  REQUIRE(bench.push({"a"}, delivered));
+  CHECK(bench.metric("loki_process_custom_lines_total") == 1);
+}
+
+}  // namespace agent::process

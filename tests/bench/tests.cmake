@@ -22,6 +22,7 @@ house_bench(loki_push LIBS agent_wire)
 house_bench(lang LIBS agent_lang)
 house_bench(render LIBS fleetctl_command agent_registration agent_runtime)
 house_bench(docker_stream LIBS agent_wire)
+house_bench(process LIBS agent_process)
 house_bench(relabel LIBS agent_model)
 house_bench(exposition LIBS agent_wire)
 

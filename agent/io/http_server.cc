@@ -1,5 +1,6 @@
 #include "agent/io/http_server.h"
 
+#include <gnutls/gnutls.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -7,18 +8,51 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <set>
 
+#include "agent/base/clock.h"
+#include "agent/base/file.h"
+#include "agent/base/mutex.h"
 #include "agent/io/socket.h"
 
 namespace agent::io {
 namespace {
 
-// One request while its body arrives.
+// One answer that is awaited. Shared by whoever answers and the connection.
+struct Awaited {
+  Mutex mutex;
+  MHD_Connection* connection GUARDED_BY(mutex) = nullptr;  // null: it is gone
+  bool suspended GUARDED_BY(mutex) = false;
+  std::optional<ServerReply> reply GUARDED_BY(mutex);
+
+  void answer(ServerReply given) {
+    MutexLock lock(mutex);
+    if (reply) return;
+    reply = std::move(given);
+    if (connection != nullptr && suspended) MHD_resume_connection(connection);
+  }
+};
+
+ServerReply unanswered() {
+  return {503, "text/plain; charset=utf-8", "the server is stopping\n", {}};
+}
+
+// The last copy of an answer that nobody gave.
+struct AnswerHolder {
+  std::shared_ptr<Awaited> awaited;
+  ~AnswerHolder() { awaited->answer(unanswered()); }
+};
+
+// One request while its body arrives and its answer is awaited.
 struct Pending {
   ServerRequest request;
-  bool too_large = false;
+  std::optional<ServerReply> refusal;  // of a request whose body is not wanted
+  std::size_t counted = 0;             // of its body, among those of all
+  Mono begun;
+  std::shared_ptr<Awaited> awaited;
 };
 
 std::string lower(std::string_view text) {
@@ -38,13 +72,32 @@ std::string_view ServerRequest::header(std::string_view name) const {
 
 struct HttpServer::Impl {
   Options options;
-  Handler handler;
+  SlowHandler handler;
   MHD_Daemon* daemon = nullptr;
   std::string address;
   std::uint16_t port = 0;
+  std::string cert, key, client_ca, priorities;
+  std::atomic<std::size_t> bodies{0};
+  SystemClock clock;
+  Mutex mutex;
+  bool stopping GUARDED_BY(mutex) = false;
+  std::set<std::shared_ptr<Awaited>> awaited GUARDED_BY(mutex);
 
   ~Impl() {
-    if (daemon != nullptr) MHD_stop_daemon(daemon);
+    if (daemon == nullptr) return;
+    // Suspended connections must not be there when the daemon stops.
+    std::set<std::shared_ptr<Awaited>> all;
+    {
+      MutexLock lock(mutex);
+      stopping = true;
+      all = awaited;
+    }
+    for (const auto& one : all) one->answer(unanswered());
+    MHD_stop_daemon(daemon);
+  }
+
+  static ServerReply text(int status, std::string_view message) {
+    return {status, "text/plain; charset=utf-8", std::string(message) + "\n", {}};
   }
 
   static MHD_Result reply(MHD_Connection* connection, const ServerReply& reply) {
@@ -93,35 +146,123 @@ struct HttpServer::Impl {
             info->client_addr->sa_family == AF_INET6 ? sizeof(sockaddr_in6) : sizeof(sockaddr_in);
         pending->request.peer = endpoint_text(info->client_addr, length);
       }
+      pending->begun = impl->clock.mono();
+      if (!impl->client_is_welcome(connection)) {
+        pending->refusal = text(403, "the client's certificate is not accepted");
+        return reply(connection, *pending->refusal);
+      }
       // A body that declares itself too large is refused before it is sent.
       const std::string_view declared = pending->request.header("content-length");
       if (!declared.empty() &&
           std::strtoull(std::string(declared).c_str(), nullptr, 10) > impl->options.max_body) {
-        pending->too_large = true;
-        return reply(connection,
-                     {413, "text/plain; charset=utf-8", "the request is too large\n", {}});
+        pending->refusal = text(413, "the request is too large");
+        return reply(connection, *pending->refusal);
       }
       return MHD_YES;
     }
     if (*size > 0) {
-      if (pending->request.body.size() + *size > impl->options.max_body) {
-        pending->too_large = true;
-        pending->request.body.clear();
-      } else if (!pending->too_large) {
-        pending->request.body.append(data, *size);
-      }
+      impl->take_body(*pending, std::string_view(data, *size));
       *size = 0;
       return MHD_YES;
     }
-    if (pending->too_large)
-      return reply(connection,
-                   {413, "text/plain; charset=utf-8", "the request is too large\n", {}});
-    return reply(connection, impl->handler(pending->request));
+    if (pending->refusal) return reply(connection, *pending->refusal);
+    if (pending->awaited == nullptr && !impl->hand_over(connection, *pending))
+      return reply(connection, unanswered());
+    MutexLock lock(pending->awaited->mutex);
+    if (pending->awaited->reply) return reply(connection, *pending->awaited->reply);
+    pending->awaited->suspended = true;
+    MHD_suspend_connection(connection);
+    return MHD_YES;
   }
 
-  static void on_completed(void*, MHD_Connection*, void** state, MHD_RequestTerminationCode) {
-    delete static_cast<Pending*>(*state);
+  void take_body(Pending& pending, std::string_view data) {
+    if (pending.refusal) return;
+    const std::size_t all = bodies += data.size();
+    pending.counted += data.size();
+    if (pending.request.body.size() + data.size() > options.max_body) {
+      pending.refusal = text(413, "the request is too large");
+    } else if (options.max_bodies > 0 && all > options.max_bodies) {
+      pending.refusal = text(503, "too many requests at a time");
+    } else if (options.read_timeout > Duration::zero() &&
+               clock.mono() - pending.begun > options.read_timeout) {
+      pending.refusal = text(408, "the request took too long");
+    }
+    if (pending.refusal) {
+      pending.request.body = {};
+    } else {
+      pending.request.body.append(data);
+    }
+  }
+
+  // False: the server is stopping.
+  bool hand_over(MHD_Connection* connection, Pending& pending) {
+    pending.awaited = std::make_shared<Awaited>();
+    {
+      MutexLock lock(pending.awaited->mutex);
+      pending.awaited->connection = connection;
+    }
+    {
+      MutexLock lock(mutex);
+      if (stopping) return false;
+      awaited.insert(pending.awaited);
+    }
+    auto holder = std::make_shared<AnswerHolder>();
+    holder->awaited = pending.awaited;
+    handler(std::move(pending.request),
+            [holder](ServerReply given) { holder->awaited->answer(std::move(given)); });
+    return true;
+  }
+
+  // Whether the certificate, or the lack of one, is what the options ask for.
+  bool client_is_welcome(MHD_Connection* connection) const {
+    using Auth = HttpServerTls::ClientAuth;
+    const Auth auth = options.tls ? options.tls->client_auth : Auth::kNone;
+    if (auth == Auth::kNone || auth == Auth::kRequest) return true;
+    const MHD_ConnectionInfo* info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+    if (info == nullptr) return false;
+    auto* const session = static_cast<gnutls_session_t>(info->tls_session);
+    unsigned count = 0;
+    if (gnutls_certificate_get_peers(session, &count) == nullptr || count == 0)
+      return auth == Auth::kVerifyIfGiven;
+    if (auth == Auth::kRequireAny) return true;
+    unsigned problems = 0;
+    return gnutls_certificate_verify_peers2(session, &problems) == 0 && problems == 0;
+  }
+
+  static void on_completed(void* self, MHD_Connection*, void** state, MHD_RequestTerminationCode) {
+    auto* const pending = static_cast<Pending*>(*state);
     *state = nullptr;
+    if (pending == nullptr) return;
+    auto* const impl = static_cast<Impl*>(self);
+    impl->bodies -= pending->counted;
+    if (pending->awaited != nullptr) {
+      {
+        MutexLock lock(pending->awaited->mutex);
+        pending->awaited->connection = nullptr;
+      }
+      MutexLock lock(impl->mutex);
+      impl->awaited.erase(pending->awaited);
+    }
+    delete pending;
+  }
+
+  Result<> read_tls() {
+    const HttpServerTls& tls = *options.tls;
+    const auto read = [](const std::string& pem, const std::string& file,
+                         std::string& out) -> Result<> {
+      out = pem;
+      if (file.empty()) return {};
+      auto found = read_file(file, 1U << 20);
+      if (!found) return fail(std::move(found.error()));
+      out = std::move(*found);
+      return {};
+    };
+    if (auto r = read(tls.cert_pem, tls.cert_file, cert); !r) return r;
+    if (auto r = read(tls.key_pem.reveal(), tls.key_file, key); !r) return r;
+    if (auto r = read(tls.client_ca_pem, tls.client_ca_file, client_ca); !r) return r;
+    priorities = tls.priorities;
+    return {};
   }
 };
 
@@ -130,7 +271,21 @@ HttpServer::~HttpServer() = default;
 std::uint16_t HttpServer::port() const { return impl_->port; }
 const std::string& HttpServer::address() const { return impl_->address; }
 
+unsigned HttpServer::connections() const {
+  const MHD_DaemonInfo* info =
+      MHD_get_daemon_info(impl_->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+  return info == nullptr ? 0 : info->num_connections;
+}
+
 Result<std::unique_ptr<HttpServer>> HttpServer::start(const Options& options, Handler handler) {
+  return start_slow(
+      options, [handler = std::move(handler)](const ServerRequest& request, const Answer& answer) {
+        answer(handler(request));
+      });
+}
+
+Result<std::unique_ptr<HttpServer>> HttpServer::start_slow(const Options& options,
+                                                           SlowHandler handler) {
   auto socket = listen_on(options.address, Transport::kTcp);
   if (!socket) return fail(std::move(socket.error()));
   auto impl = std::make_unique<Impl>();
@@ -140,18 +295,33 @@ Result<std::unique_ptr<HttpServer>> HttpServer::start(const Options& options, Ha
   impl->port = static_cast<std::uint16_t>(std::stoi(split_host_port(impl->address)->second));
   const auto timeout = static_cast<unsigned>(
       std::chrono::duration_cast<std::chrono::seconds>(options.idle_timeout).count());
+  unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_ALLOW_SUSPEND_RESUME;
   std::vector<MHD_OptionItem> more;
   if (options.threads > 1)
     more.push_back(
         {MHD_OPTION_THREAD_POOL_SIZE, static_cast<std::intptr_t>(options.threads), nullptr});
+  if (options.tls) {
+    if (auto read = impl->read_tls(); !read) return fail(std::move(read.error()).within("TLS"));
+    flags |= MHD_USE_TLS;
+    more.push_back({MHD_OPTION_HTTPS_MEM_CERT, 0, impl->cert.data()});
+    more.push_back({MHD_OPTION_HTTPS_MEM_KEY, 0, impl->key.data()});
+    if (!impl->client_ca.empty())
+      more.push_back({MHD_OPTION_HTTPS_MEM_TRUST, 0, impl->client_ca.data()});
+    if (!impl->priorities.empty())
+      more.push_back({MHD_OPTION_HTTPS_PRIORITIES, 0, impl->priorities.data()});
+  }
   more.push_back({MHD_OPTION_END, 0, nullptr});
   const int fd = socket->get();
   impl->daemon = MHD_start_daemon(
-      MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC, 0, nullptr, nullptr, &Impl::on_request,
-      impl.get(), MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_NOTIFY_COMPLETED, &Impl::on_completed,
-      impl.get(), MHD_OPTION_CONNECTION_LIMIT, options.max_connections,
-      MHD_OPTION_CONNECTION_TIMEOUT, timeout, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-      static_cast<size_t>(32 * 1024), MHD_OPTION_ARRAY, more.data(), MHD_OPTION_END);
+      flags, 0, nullptr, nullptr, &Impl::on_request, impl.get(), MHD_OPTION_LISTEN_SOCKET, fd,
+      MHD_OPTION_NOTIFY_COMPLETED, &Impl::on_completed, impl.get(), MHD_OPTION_CONNECTION_LIMIT,
+      options.max_connections, MHD_OPTION_CONNECTION_TIMEOUT, timeout,
+      MHD_OPTION_CONNECTION_MEMORY_LIMIT, static_cast<size_t>(32 * 1024), MHD_OPTION_ARRAY,
+      more.data(), MHD_OPTION_END);
+  if (impl->daemon == nullptr && options.tls)
+    return fail(ErrorCode::kInvalid,
+                "TLS: the certificate, its key or the authorities of clients "
+                "cannot be used");
   if (impl->daemon == nullptr) return fail(ErrorCode::kExhausted, "the HTTP server does not start");
   socket->release();  // the daemon closes it
   return std::unique_ptr<HttpServer>(new HttpServer(std::move(impl)));

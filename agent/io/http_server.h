@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -12,6 +13,7 @@
 
 #include "agent/base/clock.h"
 #include "agent/base/result.h"
+#include "agent/base/secret.h"
 
 namespace agent::io {
 
@@ -33,6 +35,24 @@ struct ServerReply {
   std::vector<std::pair<std::string, std::string>> headers;
 };
 
+// HTTPS. PEM, as text or in a file, read once.
+struct HttpServerTls {
+  enum class ClientAuth {
+    kNone,           // no certificate is asked for
+    kRequest,        // asked for, and not looked at
+    kRequireAny,     // needed, and not verified
+    kVerifyIfGiven,  // verified when there is one
+    kRequireAndVerify,
+  };
+  std::string cert_pem, cert_file;
+  Secret key_pem;
+  std::string key_file;
+  std::string client_ca_pem, client_ca_file;
+  ClientAuth client_auth = ClientAuth::kNone;
+  std::string priorities;  // GnuTLS' text for versions and ciphers; "" is NORMAL
+  bool operator==(const HttpServerTls&) const = default;
+};
+
 class HttpServer {
  public:
   struct Options {
@@ -40,16 +60,29 @@ class HttpServer {
         "127.0.0.1:0";               // host:port; an empty host is every address; port 0 picks one
     std::size_t max_body = 1 << 20;  // bytes; larger requests get 413
     unsigned threads = 1;            // that call the handler
+    std::size_t max_bodies = 0;      // bytes of all bodies at a time; more get 503; 0: no limit
     unsigned max_connections = 256;
     Duration idle_timeout = std::chrono::seconds(30);
+    Duration read_timeout = Duration::zero();  // for a body; later it gets 408; 0: no limit
+    std::optional<HttpServerTls> tls;
   };
   // Called on the server's threads, several at once when threads > 1.
   using Handler = std::function<ServerReply(const ServerRequest&)>;
 
+  // Answers a request, once; any thread, also after the server is gone. When the last copy goes
+  // unused, the answer is 503.
+  using Answer = std::function<void(ServerReply)>;
+  // The same for answers that take time, and no thread meanwhile.
+  using SlowHandler = std::function<void(ServerRequest, Answer)>;
+
   // Binds and serves until destroyed. kUnavailable when the address is in use, kPermission,
   // kInvalid.
   static Result<std::unique_ptr<HttpServer>> start(const Options& options, Handler handler);
+  static Result<std::unique_ptr<HttpServer>> start_slow(const Options& options,
+                                                        SlowHandler handler);
+  // What is unanswered gets 503.
   ~HttpServer();
+  unsigned connections() const;  // now
 
   std::uint16_t port() const;
   const std::string& address() const;  // "127.0.0.1:12345" as bound

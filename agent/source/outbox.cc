@@ -95,83 +95,95 @@ void Outbox::count_dropped(std::uint64_t entries) const {
                     {{"entries", entries}});
 }
 
+// One item, or several of a large batch, which share its receipts.
+std::vector<Outbox::ItemPtr> Outbox::items_of(EntryBatch batch) {
+  std::vector<ItemPtr> out;
+  const auto add = [&](EntryBatch part, std::vector<model::Receipt> owners) {
+    auto item = std::make_shared<Item>();
+    item->owners = std::move(owners);
+    item->entries = part.entries.size();
+    item->weight = part.bytes() + part.entries.size() * sizeof(model::Entry);
+    item->batch = std::make_shared<const EntryBatch>(std::move(part));
+    out.push_back(std::move(item));
+  };
+  std::vector<model::Receipt> receipts = batch.take_receipts();
+  if (batch.bytes() <= kPart) {
+    add(std::move(batch), std::move(receipts));
+    return out;
+  }
+  for (auto begin = batch.entries.begin(); begin != batch.entries.end();) {
+    auto end = begin;
+    for (std::size_t bytes = 0; end != batch.entries.end() && bytes < kPart; ++end)
+      bytes += end->line.size() + 1;
+    EntryBatch part;
+    part.entries.assign(std::make_move_iterator(begin), std::make_move_iterator(end));
+    part.arena = batch.arena.share();
+    std::vector<model::Receipt> owners;
+    for (const model::Receipt& receipt : receipts) owners.push_back(receipt.share());
+    add(std::move(part), std::move(owners));
+    begin = end;
+  }
+  for (model::Receipt& receipt : receipts) receipt.settle();  // the parts have theirs
+  return out;
+}
+
 Result<> Outbox::accept(EntryBatch batch, bool wait, const std::stop_token& stop) {
   if (batch.empty()) {
     batch.settle();
     return {};
   }
-  if (batch.bytes() <= kPart) return accept_part(std::move(batch), wait, stop);
-  std::vector<model::Receipt> receipts = batch.take_receipts();
-  for (std::size_t begin = 0; begin < batch.entries.size();) {
-    EntryBatch part;
-    std::size_t bytes = 0;
-    std::size_t end = begin;
-    for (; end < batch.entries.size() && (end == begin || bytes < kPart); ++end)
-      bytes += batch.entries[end].line.size();
-    part.entries.assign(
-        std::make_move_iterator(batch.entries.begin() + static_cast<std::ptrdiff_t>(begin)),
-        std::make_move_iterator(batch.entries.begin() + static_cast<std::ptrdiff_t>(end)));
-    part.arena = batch.arena.share();
-    for (const model::Receipt& receipt : receipts) part.add_receipt(receipt.share());
-    // The receipts that are left, unsettled, say that not all of it was taken.
-    if (auto taken = accept_part(std::move(part), wait, stop); !taken) return taken;
-    begin = end;
-  }
-  for (model::Receipt& receipt : receipts) receipt.settle();
-  return {};
-}
-
-Result<> Outbox::accept_part(EntryBatch batch, bool wait, const std::stop_token& stop) {
-  auto item = std::make_shared<Item>();
-  item->owners = batch.take_receipts();
-  item->entries = batch.entries.size();
-  item->weight =
-      std::max<std::size_t>(batch.bytes() + batch.entries.size() * sizeof(model::Entry), 1);
-  item->batch = std::make_shared<const EntryBatch>(std::move(batch));
+  std::vector<ItemPtr> items = items_of(std::move(batch));
   for (;;) {
+    std::size_t weight = 0;
+    for (const ItemPtr& item : items) weight += item->weight;
     bool try_disk = false;
     std::uint64_t commits = 0;
     {
       MutexLock lock(mutex_);
       if (closed_) return fail(ErrorCode::kUnavailable, "the queue is closed");
-      if (!spilling_ && (weight_ == 0 || weight_ + item->weight <= kMemory)) {
-        waiting_.push_back(item);
-        weight_ += item->weight;
-        entries_ += item->entries;
-        if (settings_.on_disk) unsaved_.push_back(item);
+      if (fits(weight)) {
+        for (const ItemPtr& item : items) {
+          waiting_.push_back(item);
+          weight_ += item->weight;
+          entries_ += item->entries;
+          if (settings_.on_disk) unsaved_.push_back(item);
+        }
         changed_.notify_all();
         return {};
       }
       try_disk = settings_.on_disk && disk_ != nullptr;
       commits = commits_;
     }
-    if (try_disk && spill(*item)) return {};
+    if (try_disk && spill(items)) return {};
     if (!wait) return fail(ErrorCode::kExhausted, "the queue is full");
     MutexLock lock(mutex_);
-    const bool room =
-        host_.clock.wait(lock, changed_, kNever, stop, [&]() NO_THREAD_SAFETY_ANALYSIS {
-          return closed_ || commits != commits_ ||
-                 (!spilling_ && (weight_ == 0 || weight_ + item->weight <= kMemory));
-        });
-    if (!room) return fail(ErrorCode::kCancelled, "stopped while the queue was full");
+    host_.clock.wait(lock, changed_, kNever, stop, [&]() NO_THREAD_SAFETY_ANALYSIS {
+      return closed_ || commits != commits_ || fits(weight);
+    });
+    if (stop.stop_requested() && commits == commits_ && !fits(weight))
+      return fail(ErrorCode::kCancelled, "stopped while the queue was full");
   }
 }
 
-// Writes what is in memory, then `item`, which will be read from there.
-bool Outbox::spill(Item& item) {
+// Writes what is in memory, then `items`, which will be read from there. False: not all of them
+// were written; those that were are gone from `items`.
+bool Outbox::spill(std::vector<ItemPtr>& items) {
   MutexLock saving(saving_);
   const auto disk = this->disk();
   if (disk == nullptr || !save_waiting(*disk)) return false;
-  auto id = disk->append(*item.batch, item.owners, false);
-  if (!id) {
-    disk_failed(id.error());
-    return false;
+  while (!items.empty()) {
+    auto id = disk->append(*items.front()->batch, items.front()->owners, false);
+    if (!id) {
+      disk_failed(id.error());
+      return false;
+    }
+    items.erase(items.begin());
+    MutexLock lock(mutex_);
+    spilling_ = true;
+    ++spills_;
+    dirty_ = true;
+    changed_.notify_all();
   }
-  MutexLock lock(mutex_);
-  spilling_ = true;
-  ++spills_;
-  dirty_ = true;
-  changed_.notify_all();
   return true;
 }
 

@@ -106,9 +106,11 @@ class Outbox : public std::enable_shared_from_this<Outbox> {
 
   Outbox(const component::Host& host, component::LogFanout& fanout, const std::string& prefix,
          component::Counter sent);
-  Result<> accept_part(model::EntryBatch batch, bool wait, const std::stop_token& stop)
-      EXCLUDES(mutex_, saving_);
-  bool spill(Item& item) EXCLUDES(mutex_, saving_);
+  static std::vector<ItemPtr> items_of(model::EntryBatch batch);
+  bool fits(std::size_t weight) const REQUIRES(mutex_) {
+    return !spilling_ && (weight_ == 0 || weight_ + weight <= kMemory);
+  }
+  bool spill(std::vector<ItemPtr>& items) EXCLUDES(mutex_, saving_);
   bool save_waiting(component::BatchQueue& disk) REQUIRES(saving_) EXCLUDES(mutex_);
   void release(Item& item) REQUIRES(mutex_);
   void ended(const ItemPtr& item, bool delivered) EXCLUDES(mutex_);

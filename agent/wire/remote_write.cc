@@ -1,0 +1,304 @@
+// WriteRequest := { 0A series | 1A metadata }
+// series       := length { 0A label } [ 12 sample ] [ 1A exemplar ] [ 22 histogram ]
+// label        := length 0A name 12 value             sample := length 09 double 10 milliseconds
+// exemplar     := length { 0A label } 11 double 18 milliseconds
+// metadata     := length 08 type 12 family 22 help 2A unit
+#include "agent/wire/remote_write.h"
+
+#include <snappy.h>
+
+#include <cstring>
+#include <limits>
+#include <utility>
+#include <vector>
+
+#include "agent/base/strings.h"
+#include "remote_write.pb.h"
+
+namespace agent::wire {
+namespace {
+
+std::size_t varint_size(std::uint64_t value) {
+  std::size_t size = 1;
+  while (value >= 0x80) {
+    value >>= 7U;
+    ++size;
+  }
+  return size;
+}
+void put_varint(std::string& out, std::uint64_t value) {
+  while (value >= 0x80) {
+    out += static_cast<char>(value | 0x80U);
+    value >>= 7U;
+  }
+  out += static_cast<char>(value);
+}
+std::size_t field_size(std::size_t size) { return 1 + varint_size(size) + size; }
+void put_field(std::string& out, char tag, std::string_view bytes) {
+  out += tag;
+  put_varint(out, bytes.size());
+  out += bytes;
+}
+void put_double(std::string& out, char tag, double value) {
+  out += tag;
+  char bytes[sizeof value];
+  std::memcpy(bytes, &value, sizeof value);  // little-endian, as every machine that we run on
+  out.append(bytes, sizeof value);
+}
+
+std::size_t label_size(const model::Label& label) {
+  return field_size(label.name.size()) + field_size(label.value.size());
+}
+std::size_t labels_size(const model::Labels& labels) {
+  std::size_t size = 0;
+  for (const model::Label& label : labels) size += field_size(label_size(label));
+  return size;
+}
+void put_labels(std::string& out, const model::Labels& labels) {
+  for (const model::Label& label : labels) {
+    out += '\x0A';
+    put_varint(out, label_size(label));
+    put_field(out, '\x0A', label.name);
+    put_field(out, '\x12', label.value);
+  }
+}
+
+// `labels`, or `repaired` when bytes of theirs are not UTF-8.
+const model::Labels& valid(const model::Labels& labels, model::Labels& repaired) {
+  for (const model::Label& label : labels) {
+    if (is_valid_utf8(label.value) && is_valid_utf8(label.name)) continue;
+    model::LabelBuilder builder;
+    for (const model::Label& one : labels)
+      builder.set(to_valid_utf8(one.name), to_valid_utf8(one.value));
+    repaired = std::move(builder).take();
+    return repaired;
+  }
+  return labels;
+}
+
+// A series with one field behind its labels, whose size is `rest`.
+void put_series(std::string& out, const model::Labels& labels, std::size_t rest) {
+  out += '\x0A';
+  put_varint(out, labels_size(labels) + rest);
+  put_labels(out, labels);
+}
+
+bool read_varint(std::string_view& in, std::uint64_t& value) {
+  value = 0;
+  for (unsigned shift = 0; shift < 64 && !in.empty(); shift += 7) {
+    const auto byte = static_cast<unsigned char>(in.front());
+    in.remove_prefix(1);
+    value |= static_cast<std::uint64_t>(byte & 0x7FU) << shift;
+    if (byte < 0x80) return true;
+  }
+  return false;
+}
+
+// Counts the fields of a message and, `depth` levels down, of the messages in it, before an object
+// is made for each: two bytes on the wire would become a hundred in memory. Bytes that are no
+// message are the parser's to refuse.
+std::size_t count_fields(std::string_view message, int depth) {
+  std::size_t count = 0;
+  while (!message.empty()) {
+    std::uint64_t tag = 0;
+    std::uint64_t size = 0;
+    if (!read_varint(message, tag)) break;
+    ++count;
+    switch (tag & 7U) {
+      case 0:
+        if (!read_varint(message, size)) return count;
+        continue;
+      case 1:
+        size = 8;
+        break;
+      case 5:
+        size = 4;
+        break;
+      case 2:
+        if (!read_varint(message, size)) return count;
+        if (depth > 0 && size <= message.size())
+          count += count_fields(message.substr(0, size), depth - 1);
+        break;
+      default:
+        return count;
+    }
+    if (size > message.size()) return count;
+    message.remove_prefix(size);
+  }
+  return count;
+}
+
+Result<model::Labels> labels_of(const google::protobuf::RepeatedPtrField<proto::WriteLabel>& pairs,
+                                std::size_t limit) {
+  if (static_cast<std::size_t>(pairs.size()) > limit)
+    return fail(ErrorCode::kExhausted,
+                "a series has more than " + std::to_string(limit) + " labels");
+  model::LabelBuilder labels;
+  for (const proto::WriteLabel& pair : pairs) {
+    if (pair.name().empty()) return fail(ErrorCode::kInvalid, "a label has no name");
+    if (!is_valid_utf8(pair.name()) || !is_valid_utf8(pair.value()))
+      return fail(ErrorCode::kInvalid, "a label holds bytes that are not UTF-8");
+    if (!labels.get(pair.name()).empty())
+      return fail(ErrorCode::kInvalid, "a series has the label " + pair.name() + " twice");
+    labels.set(pair.name(), pair.value());
+  }
+  return std::move(labels).take();
+}
+
+}  // namespace
+
+void RemoteWriteEncoder::add(const model::Sample& sample) {
+  model::Labels repaired;
+  const model::Labels& labels = valid(sample.series.labels(), repaired);
+  const auto time = static_cast<std::uint64_t>(sample.time_ms);
+  const std::size_t size = 9 + 1 + varint_size(time);
+  put_series(message_, labels, field_size(size));
+  message_ += '\x12';
+  put_varint(message_, size);
+  put_double(message_, '\x09', sample.value);
+  message_ += '\x10';
+  put_varint(message_, time);
+}
+
+void RemoteWriteEncoder::add(const model::Exemplar& exemplar) {
+  model::Labels repaired;
+  model::Labels repaired_own;
+  const model::Labels& labels = valid(exemplar.series.labels(), repaired);
+  const model::Labels& own = valid(exemplar.labels, repaired_own);
+  const auto time = static_cast<std::uint64_t>(exemplar.time_ms);
+  const std::size_t size = labels_size(own) + 9 + 1 + varint_size(time);
+  put_series(message_, labels, field_size(size));
+  message_ += '\x1A';
+  put_varint(message_, size);
+  put_labels(message_, own);
+  put_double(message_, '\x11', exemplar.value);
+  message_ += '\x18';
+  put_varint(message_, time);
+}
+
+void RemoteWriteEncoder::add(const model::NativeHistogram& histogram) {
+  model::Labels repaired;
+  const model::Labels& labels = valid(histogram.series.labels(), repaired);
+  put_series(message_, labels, field_size(histogram.encoded->size()));
+  put_field(message_, '\x22', *histogram.encoded);
+}
+
+void RemoteWriteEncoder::add(const model::Metadata& metadata) {
+  const auto type = static_cast<std::uint64_t>(metadata.type);
+  const std::string help = to_valid_utf8(metadata.help);
+  const std::string family = to_valid_utf8(metadata.family);
+  const std::string unit = to_valid_utf8(metadata.unit);
+  message_ += '\x1A';
+  put_varint(message_,
+             2 + field_size(family.size()) + field_size(help.size()) + field_size(unit.size()));
+  message_ += '\x08';
+  put_varint(message_, type);
+  put_field(message_, '\x12', family);
+  put_field(message_, '\x22', help);
+  put_field(message_, '\x2A', unit);
+}
+
+std::string compress_message(std::string_view message) {
+  std::string out;
+  snappy::Compress(message.data(), message.size(), &out);
+  return out;
+}
+
+Result<std::string> decompress_message(std::string_view body, std::size_t max_bytes) {
+  std::size_t size = 0;
+  if (!snappy::GetUncompressedLength(body.data(), body.size(), &size))
+    return fail(ErrorCode::kInvalid, "the body is not a snappy block");
+  if (size > max_bytes)
+    return fail(ErrorCode::kExhausted,
+                "the message has more than " + std::to_string(max_bytes) + " bytes");
+  std::string out;
+  if (!snappy::Uncompress(body.data(), body.size(), &out))
+    return fail(ErrorCode::kInvalid, "the body is not a snappy block");
+  return out;
+}
+
+bool for_each_series(std::string_view message,
+                     const std::function<void(const EncodedSeries&)>& use) {
+  using Kind = EncodedSeries::Kind;
+  while (!message.empty()) {
+    const std::string_view start = message;
+    if (message.front() != '\x0A') return false;
+    message.remove_prefix(1);
+    std::uint64_t size = 0;
+    if (!read_varint(message, size) || size > message.size()) return false;
+    std::string_view inside = message.substr(0, size);
+    message.remove_prefix(size);
+    EncodedSeries series;
+    series.bytes = start.substr(0, start.size() - message.size());
+    // The labels are the first fields.
+    const std::string_view labels = inside;
+    while (!inside.empty() && inside.front() == '\x0A') {
+      inside.remove_prefix(1);
+      std::uint64_t label = 0;
+      if (!read_varint(inside, label) || label > inside.size()) return false;
+      inside.remove_prefix(label);
+    }
+    series.labels = std::hash<std::string_view>()(labels.substr(0, labels.size() - inside.size()));
+    if (!inside.empty()) {
+      const char tag = inside.front();
+      series.kind = tag == '\x12'   ? Kind::kSample
+                    : tag == '\x1A' ? Kind::kExemplar
+                    : tag == '\x22' ? Kind::kHistogram
+                                    : Kind::kOther;
+    }
+    use(series);
+  }
+  return true;
+}
+
+Result<> decode_write_request(std::string_view body, const WriteLimits& limits,
+                              model::Interner& interner, model::SampleBatch& out) {
+  auto message = decompress_message(body, limits.max_bytes);
+  if (!message) return fail(std::move(message.error()));
+  if (count_fields(*message, 2) > limits.max_fields)
+    return fail(ErrorCode::kExhausted,
+                "the message has more than " + std::to_string(limits.max_fields) + " fields");
+  google::protobuf::Arena arena;
+  auto* request = google::protobuf::Arena::CreateMessage<proto::WriteRequest>(&arena);
+  if (message->size() > static_cast<std::size_t>(std::numeric_limits<int>::max()) ||
+      !request->ParseFromArray(message->data(), static_cast<int>(message->size())))
+    return fail(ErrorCode::kInvalid, "the body is not a remote write request");
+
+  model::SampleBatch found;
+  for (const proto::WriteSeries& series : request->series()) {
+    auto labels = labels_of(series.labels(), limits.max_labels);
+    if (!labels) return fail(std::move(labels.error()));
+    if (labels->empty()) return fail(ErrorCode::kInvalid, "a series has no labels");
+    const model::LabelSet set = interner.intern(std::move(*labels));
+    for (const proto::WriteSample& sample : series.samples())
+      found.samples.push_back({set, sample.timestamp(), sample.value()});
+    for (const proto::WriteExemplar& exemplar : series.exemplars()) {
+      auto own = labels_of(exemplar.labels(), limits.max_labels);
+      if (!own) return fail(std::move(own.error()));
+      found.exemplars.push_back({set, std::move(*own), exemplar.value(), exemplar.timestamp()});
+    }
+    for (const std::string& histogram : series.histograms()) {
+      proto::HistogramTime time;
+      if (!time.ParseFromString(histogram))
+        return fail(ErrorCode::kInvalid, "a native histogram is not a message");
+      found.histograms.push_back(
+          {set, time.timestamp(), std::make_shared<const std::string>(histogram)});
+    }
+  }
+  for (const proto::WriteMetadata& one : request->metadata()) {
+    if (one.type() < 0 || one.type() > static_cast<int>(model::MetricType::kStateSet)) continue;
+    found.metadata.push_back({to_valid_utf8(one.family()),
+                              static_cast<model::MetricType>(one.type()), to_valid_utf8(one.help()),
+                              to_valid_utf8(one.unit())});
+  }
+  const auto append = [](auto& to, auto& from) {
+    to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
+  };
+  append(out.samples, found.samples);
+  append(out.exemplars, found.exemplars);
+  append(out.histograms, found.histograms);
+  append(out.metadata, found.metadata);
+  return {};
+}
+
+}  // namespace agent::wire

@@ -1,0 +1,62 @@
+// Bodies of Prometheus' remote write, protocol 1.0
+// (prometheus.io/docs/specs/prw/remote_write_spec): a protobuf message in a snappy block.
+//
+// A message is a sequence of series, each with its labels; two messages one behind the other are
+// again a message. Queues make use of that: what was encoded once is joined with others and sent.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "agent/base/result.h"
+#include "agent/model/sample.h"
+
+namespace agent::wire {
+
+// Appends to one message after another in the same buffer. One thread at a time. Labels go out as
+// the LabelSet has them, sorted, with bytes that are not UTF-8 replaced by U+FFFD.
+class RemoteWriteEncoder {
+ public:
+  void clear() { message_.clear(); }
+  void add(const model::Sample& sample);
+  void add(const model::Exemplar& exemplar);
+  void add(const model::NativeHistogram& histogram);
+  void add(const model::Metadata& metadata);
+  // What was added since clear().
+  std::string_view message() const { return message_; }
+
+ private:
+  std::string message_;
+};
+
+// The body of a request that carries `message`.
+std::string compress_message(std::string_view message);
+// The way back; kExhausted when it would have more than `max_bytes`, kInvalid when it is no snappy
+// block.
+Result<std::string> decompress_message(std::string_view body, std::size_t max_bytes);
+
+struct EncodedSeries {
+  enum class Kind { kSample, kExemplar, kHistogram, kOther };
+  std::string_view bytes;    // to be joined to a message again
+  std::uint64_t labels = 0;  // a number that is the same for equal labels
+  Kind kind = Kind::kOther;  // of what it has behind its labels
+};
+// Calls `use` for each series of a message of ours. False: not such a message.
+bool for_each_series(std::string_view message,
+                     const std::function<void(const EncodedSeries&)>& use);
+
+struct WriteLimits {
+  std::size_t max_bytes = 32U << 20;   // of the message, before anything of its size is allocated
+  std::size_t max_fields = 4'000'000;  // a sample with its series has about fifteen
+  std::size_t max_labels = 256;        // of a series
+};
+
+// Appends what a request carries to `out`. Errors: kInvalid (not a request), kExhausted (a limit).
+// `out` is then as it was.
+Result<> decode_write_request(std::string_view body, const WriteLimits& limits,
+                              model::Interner& interner, model::SampleBatch& out);
+
+}  // namespace agent::wire

@@ -1,0 +1,208 @@
+// record := version samples exemplars histograms newest_ms body      numbers as varints
+#include "agent/write/sample_queue.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace agent::write {
+namespace {
+
+constexpr char kVersion = 1;
+
+void put(std::string& out, std::uint64_t value) {
+  for (; value >= 0x80; value >>= 7U) out += static_cast<char>(value | 0x80U);
+  out += static_cast<char>(value);
+}
+bool take(std::string_view& in, std::uint64_t& value) {
+  value = 0;
+  for (unsigned shift = 0; shift < 64 && !in.empty(); shift += 7) {
+    const auto byte = static_cast<unsigned char>(in.front());
+    in.remove_prefix(1);
+    value |= static_cast<std::uint64_t>(byte & 0x7FU) << shift;
+    if (byte < 0x80) return true;
+  }
+  return false;
+}
+
+std::string record_of(const SampleCounts& counts, std::string_view body) {
+  std::string out(1, kVersion);
+  put(out, counts.samples);
+  put(out, counts.exemplars);
+  put(out, counts.histograms);
+  put(out, static_cast<std::uint64_t>(counts.newest_ms));
+  out += body;
+  return out;
+}
+
+std::optional<SampleQueue::Part> part_of(std::string_view record) {
+  if (record.empty() || record.front() != kVersion) return std::nullopt;
+  record.remove_prefix(1);
+  std::uint64_t numbers[4];
+  for (std::uint64_t& number : numbers)
+    if (!take(record, number)) return std::nullopt;
+  SampleQueue::Part part;
+  part.counts.samples = static_cast<std::uint32_t>(numbers[0]);
+  part.counts.exemplars = static_cast<std::uint32_t>(numbers[1]);
+  part.counts.histograms = static_cast<std::uint32_t>(numbers[2]);
+  part.counts.newest_ms = static_cast<std::int64_t>(numbers[3]);
+  part.body = record;
+  return part;
+}
+
+}  // namespace
+
+void SampleCounts::add(const SampleCounts& other) {
+  samples += other.samples;
+  exemplars += other.exemplars;
+  histograms += other.histograms;
+  newest_ms = std::max(newest_ms, other.newest_ms);
+}
+
+SampleQueue::SampleQueue(std::filesystem::path folder, const Clock& clock, Limits limits)
+    : folder_(std::move(folder)), clock_(clock), limits_(limits) {
+  MutexLock lock(mutex_);
+  open();
+}
+
+void SampleQueue::open() {
+  io::DiskQueue::Options options;
+  options.folder = folder_;
+  options.max_bytes = limits_.max_bytes;
+  options.max_age = limits_.max_age;
+  auto disk = io::DiskQueue::open(std::move(options), clock_);
+  if (disk) {
+    disk_ = std::move(*disk);
+    disk_error_.clear();
+  } else {
+    disk_error_ = disk.error().message;
+  }
+}
+
+void SampleQueue::limit(Limits limits) {
+  MutexLock lock(mutex_);
+  if (limits_ == limits) return;
+  limits_ = limits;
+  if (disk_ != nullptr) disk_->limit(limits.max_bytes, limits.max_age, true);
+}
+
+bool SampleQueue::write(std::uint32_t items, std::string_view record) {
+  if (disk_ == nullptr) return false;
+  auto written = disk_->append(record, items);
+  disk_error_ = written ? std::string() : written.error().message;
+  return written.has_value();
+}
+
+void SampleQueue::move_to_disk() {
+  while (!waiting_.empty() && write(waiting_.front().items, waiting_.front().record)) {
+    waiting_bytes_ -= waiting_.front().record.size();
+    waiting_items_ -= waiting_.front().items;
+    waiting_.pop_front();
+  }
+}
+
+std::uint64_t SampleQueue::append(const SampleCounts& counts, std::string_view body) {
+  std::string record = record_of(counts, body);
+  MutexLock lock(mutex_);
+  move_to_disk();  // what waits in memory is older
+  if (waiting_.empty() && write(counts.all(), record)) return 0;
+  waiting_bytes_ += record.size();
+  waiting_items_ += counts.all();
+  waiting_.push_back({counts.all(), std::move(record)});
+  std::uint64_t dropped = 0;
+  while (waiting_bytes_ > kMemory) {
+    dropped += waiting_.front().items;
+    waiting_bytes_ -= waiting_.front().record.size();
+    waiting_items_ -= waiting_.front().items;
+    waiting_.pop_front();
+  }
+  return dropped;
+}
+
+std::optional<SampleQueue::Part> SampleQueue::next() {
+  MutexLock lock(mutex_);
+  while (disk_ != nullptr) {
+    auto record = disk_->next();
+    if (!record) break;
+    auto part = part_of(record->bytes);
+    if (!part) {  // of another version; it would come again and again
+      disk_->acknowledge(record->id);
+      continue;
+    }
+    part->record = record->id;
+    return part;
+  }
+  while (!waiting_.empty()) {
+    auto part = part_of(waiting_.front().record);
+    waiting_bytes_ -= waiting_.front().record.size();
+    waiting_items_ -= waiting_.front().items;
+    waiting_.pop_front();
+    if (!part) continue;
+    in_hands_ += part->counts.all();
+    return part;
+  }
+  return std::nullopt;
+}
+
+void SampleQueue::give_back(std::vector<Part> parts) {
+  MutexLock lock(mutex_);
+  if (disk_ != nullptr) disk_->rewind();
+  for (auto it = parts.rbegin(); it != parts.rend(); ++it) {
+    if (it->record) continue;
+    std::string record = record_of(it->counts, it->body);
+    in_hands_ -= it->counts.all();
+    waiting_bytes_ += record.size();
+    waiting_items_ += it->counts.all();
+    waiting_.push_front({it->counts.all(), std::move(record)});
+  }
+  move_to_disk();
+}
+
+void SampleQueue::done(const std::vector<Part>& parts) {
+  MutexLock lock(mutex_);
+  for (const Part& part : parts) {
+    if (part.record) {
+      disk_->acknowledge(*part.record);
+    } else {
+      in_hands_ -= part.counts.all();
+    }
+  }
+}
+
+Result<> SampleQueue::move_to(const std::filesystem::path& folder) {
+  MutexLock lock(mutex_);
+  return disk_ != nullptr ? disk_->move_to(folder) : Result<>();
+}
+
+std::uint64_t SampleQueue::sync() {
+  MutexLock lock(mutex_);
+  if (disk_ == nullptr) {
+    open();
+    if (disk_ == nullptr) return 0;
+  }
+  if (auto synced = disk_->sync(); !synced) disk_error_ = synced.error().message;
+  const std::uint64_t dropped = disk_->stats().dropped_items;
+  return dropped - std::exchange(dropped_seen_, dropped);
+}
+
+std::uint64_t SampleQueue::items() const {
+  MutexLock lock(mutex_);
+  return (disk_ != nullptr ? disk_->stats().items : 0) + waiting_items_ + in_hands_;
+}
+std::uint64_t SampleQueue::bytes() const {
+  MutexLock lock(mutex_);
+  return (disk_ != nullptr ? disk_->stats().bytes : 0) + waiting_bytes_;
+}
+bool SampleQueue::has_more() const {
+  MutexLock lock(mutex_);
+  return (disk_ != nullptr && disk_->stats().unread) || !waiting_.empty();
+}
+std::uint64_t SampleQueue::damaged() const {
+  MutexLock lock(mutex_);
+  return disk_ != nullptr ? disk_->stats().damaged : 0;
+}
+std::string SampleQueue::disk_error() const {
+  MutexLock lock(mutex_);
+  return disk_error_;
+}
+
+}  // namespace agent::write

@@ -294,30 +294,38 @@ std::vector<std::unique_ptr<RemoteEndpoint::Request>> RemoteEndpoint::requests_o
   const std::size_t count =
       std::clamp<std::size_t>((all.all() + used_->per_send - 1) / used_->per_send, 1,
                               std::max<std::size_t>(1, used_->max_shards));
+  // A series stays in its lane, so that its samples arrive in order.
   std::vector<std::string> messages(count);
-  for (std::size_t i = 0; i < count; ++i) out.push_back(std::make_unique<Request>());
+  std::vector<SampleCounts> lanes(count);
+  const auto finish = [&](std::size_t lane) {
+    if (lanes[lane].all() == 0) return;
+    auto request = std::make_unique<Request>();
+    request->body = wire::compress_message(messages[lane]);
+    request->counts = std::exchange(lanes[lane], SampleCounts());
+    request->lane = lane;
+    out.push_back(std::move(request));
+    messages[lane].clear();
+  };
   for (const Part& part : parts) {
     const auto message = wire::decompress_message(part.body, kMaxMessage);
     const bool good =
         message && wire::for_each_series(*message, [&](const wire::EncodedSeries& series) {
           using Kind = wire::EncodedSeries::Kind;
-          const std::size_t to = count == 1 ? 0 : series.labels % count;
-          messages[to] += series.bytes;
-          SampleCounts& counts = out[to]->counts;
+          const std::size_t lane = count == 1 ? 0 : series.labels % count;
+          messages[lane] += series.bytes;
+          SampleCounts& counts = lanes[lane];
           if (series.kind == Kind::kSample) ++counts.samples;
           if (series.kind == Kind::kExemplar) ++counts.exemplars;
           if (series.kind == Kind::kHistogram) ++counts.histograms;
           counts.newest_ms = std::max(counts.newest_ms, part.counts.newest_ms);
+          if (counts.all() >= used_->per_send) finish(lane);
         });
     if (!good) {
       metric_->lost->add(part.counts.all());
       context_.log.error("a record of the queue cannot be read and is left out");
     }
   }
-  for (std::size_t i = 0; i < count; ++i) out[i]->body = wire::compress_message(messages[i]);
-  out.erase(std::remove_if(out.begin(), out.end(),
-                           [](const auto& request) { return request->counts.all() == 0; }),
-            out.end());
+  for (std::size_t lane = 0; lane < count; ++lane) finish(lane);
   return out;
 }
 
@@ -432,9 +440,13 @@ bool RemoteEndpoint::deliver(std::vector<std::unique_ptr<Request>> requests,
     const Mono now = context_.clock.mono();
     Mono next = tidy_at_;
     bool open = false;
+    std::vector<bool> busy;  // lanes that have a request before this one
     for (const auto& request : requests) {
       if (request->done) continue;
       open = true;
+      if (busy.size() <= request->lane) busy.resize(request->lane + 1);
+      if (busy[request->lane]) continue;
+      busy[request->lane] = true;
       if (request->on_its_way) continue;
       if (request->not_before > now) {
         next = std::min(next, request->not_before);

@@ -90,6 +90,7 @@ class RemoteEndpoint {
     std::string body;
     SampleCounts counts;
     std::size_t metadata = 0;
+    std::size_t lane = 0;  // requests of one lane follow each other
     int attempt = 0;
     Mono not_before{};
     Mono started{};

@@ -145,9 +145,11 @@ std::optional<SampleQueue::Part> SampleQueue::next() {
 
 void SampleQueue::give_back(std::vector<Part> parts) {
   MutexLock lock(mutex_);
-  if (disk_ != nullptr) disk_->rewind();
   for (auto it = parts.rbegin(); it != parts.rend(); ++it) {
-    if (it->record) continue;
+    if (it->record) {
+      disk_->put_back(*it->record);  // what the budget took meanwhile is counted by it
+      continue;
+    }
     std::string record = record_of(it->counts, it->body);
     in_hands_ -= it->counts.all();
     waiting_bytes_ += record.size();
@@ -174,13 +176,17 @@ Result<> SampleQueue::move_to(const std::filesystem::path& folder) {
 }
 
 std::uint64_t SampleQueue::sync() {
-  MutexLock lock(mutex_);
-  if (disk_ == nullptr) {
-    open();
-    if (disk_ == nullptr) return 0;
+  io::DiskQueue* disk = nullptr;
+  {
+    MutexLock lock(mutex_);
+    if (disk_ == nullptr) open();
+    disk = disk_.get();  // stays once it is there
   }
-  if (auto synced = disk_->sync(); !synced) disk_error_ = synced.error().message;
-  const std::uint64_t dropped = disk_->stats().dropped_items;
+  if (disk == nullptr) return 0;
+  auto synced = disk->sync();
+  MutexLock lock(mutex_);
+  if (!synced) disk_error_ = synced.error().message;
+  const std::uint64_t dropped = disk->stats().dropped_items;
   return dropped - std::exchange(dropped_seen_, dropped);
 }
 

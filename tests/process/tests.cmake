@@ -1,5 +1,6 @@
 include(${CMAKE_CURRENT_LIST_DIR}/../support/python_cases.cmake)
 if(TARGET fleet-agent)
   house_python_cases(process agent_test.py TIMEOUT 300)
+  house_python_cases(process metrics_test.py TIMEOUT 300)
   house_python_cases(process kill_test.py TIMEOUT 900)
 endif()

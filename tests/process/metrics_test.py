@@ -1,0 +1,189 @@
+#!/usr/bin/python3
+"""metrics_test.py CASE | --list: the real fleet-agent scrapes, a real Prometheus receives; each case is a function below."""
+
+import sys
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+import fleetlab
+from fleetlab import Agent, check, eventually
+from prometheus_server import Prometheus
+
+
+class Target:
+    """A page of metrics: a counter that tells how often it was asked, and what a test adds."""
+
+    def __init__(self):
+        target = self
+        self.asked, self.more, self.gone = 0, "", False
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):  # noqa: N802
+                if target.gone:
+                    self.send_error(503)
+                    return
+                target.asked += 1
+                body = (f"# TYPE asked_total counter\nasked_total {target.asked}\n" + target.more).encode()
+                self.send_response(200)
+                self.send_header("Content-Type", "text/plain; version=0.0.4")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"127.0.0.1:{self.server.server_port}"
+        Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+CONFIG = """
+prometheus.exporter.self "agent" {{ }}
+
+prometheus.scrape "all" {{
+  targets = array.concat(
+    prometheus.exporter.self.agent.targets,
+    [{{"__address__" = "{target}", "instance" = "puck", "job" = "app"}}],
+  )
+  scrape_interval = "500ms"
+  scrape_timeout  = "400ms"
+  honor_metadata  = true
+  forward_to      = [prometheus.relabel.host.receiver]
+}}
+
+prometheus.relabel "host" {{
+  rule {{
+    target_label = "host"
+    replacement  = "puck"
+  }}
+  forward_to = [prometheus.remote_write.out.receiver]
+}}
+
+prometheus.remote_write "out" {{
+  external_labels = {{ cluster = "lab" }}
+  endpoint {{
+    url = "{url}"
+    queue_config {{
+      batch_send_deadline = "200ms"
+      max_backoff         = "500ms"
+    }}
+    metadata_config {{
+      send_interval = "1s"
+    }}
+  }}
+}}
+"""
+
+ASKED = 'asked_total{job="app"}'
+
+
+def promql_answers():
+    """What is scraped can be asked for in PromQL: labels, up, metadata, and the end of a series."""
+    with fleetlab.scratch_dir("fleet-metrics-test") as folder, Prometheus(folder / "prometheus") as prometheus, Target() as target:
+        target.more = '# HELP temperature_celsius How warm.\n# TYPE temperature_celsius gauge\ntemperature_celsius{room="a"} 21.5\n'
+        with Agent(CONFIG.format(target=target.address, url=prometheus.write_url), folder / "agent") as agent:
+            agent.start().wait_ready()
+            eventually(lambda: prometheus.value('temperature_celsius{room="a"}') == 21.5, 20, "the gauge")
+            labels = prometheus.query("temperature_celsius")[0]["metric"]
+            check(labels == {"__name__": "temperature_celsius", "room": "a", "instance": "puck", "job": "app",
+                             "host": "puck", "cluster": "lab"}, f"labels: {labels}")
+            eventually(lambda: prometheus.value('up{job="app"}') == 1, 20, "up")
+            eventually(lambda: prometheus.value('alloy_config_last_load_successful{job="integrations/self"}') == 1, 20, "self")
+            eventually(lambda: (prometheus.value(f"rate({ASKED}[10s])") or 0) > 0.5, 30, "a rate")
+            target.more = ""
+            eventually(lambda: prometheus.query("temperature_celsius") == [], 20, "the end of the series")
+            target.gone = True
+            eventually(lambda: prometheus.value('up{job="app"}') == 0, 20, "up 0")
+            check(prometheus.query(ASKED) == [], "the series of a target that fails has ended")
+            target.gone = False
+            eventually(lambda: prometheus.value('up{job="app"}') == 1, 20, "up again")
+            check(agent.stop() == 0, "exit status")
+
+
+def an_outage_costs_no_sample():
+    """Prometheus is away while the agent is killed and restarted five times: every scrape arrives, once, in order."""
+    with fleetlab.scratch_dir("fleet-metrics-test") as folder, Target() as target:
+        prometheus = Prometheus(folder / "prometheus").start()
+        with Agent(CONFIG.format(target=target.address, url=prometheus.write_url), folder / "agent") as agent:
+            agent.start().wait_ready()
+            eventually(lambda: prometheus.value(ASKED) is not None, 20, "the first sample")
+            prometheus.stop()
+            for life in range(5):
+                before = target.asked
+                eventually(lambda before=before: target.asked >= before + 3, 20, "scrapes during the outage")
+                if life % 2:
+                    agent.stop()
+                else:
+                    agent.kill()
+                agent.start().wait_ready()
+            before = target.asked
+            eventually(lambda: target.asked >= before + 2, 20, "scrapes in the last life")
+            prometheus.start()
+            last = target.asked
+            eventually(lambda: (prometheus.value(ASKED) or 0) >= last, 30, "the newest sample")
+            check(agent.stop() == 0, "exit status")
+        samples = prometheus.samples(ASKED)
+        prometheus.stop()
+    values = [int(value) for _, value in samples]
+    times = [when for when, _ in samples]
+    # A kill may fall between the target's answer and the queue; no other number may be missing.
+    missing = set(range(values[0], values[-1] + 1)) - set(values)
+    check(len(missing) <= 5, f"missing {sorted(missing)} of {values}")
+    check(values == sorted(set(values)), f"order: {values}")
+    check(times == sorted(set(times)), f"times: {times}")
+    print(f"{len(values)} samples, {len(missing)} scrapes cut off by kills")
+
+
+def a_hostile_target_costs_its_own_scrape():
+    """A page that never ends, slowly: the other targets are scraped on, and the agent stays small."""
+    with fleetlab.scratch_dir("fleet-metrics-test") as folder, Prometheus(folder / "prometheus") as prometheus, Target() as target:
+        class Drip(BaseHTTPRequestHandler):
+            def do_GET(self):  # noqa: N802
+                self.send_response(200)
+                self.end_headers()
+                try:
+                    while True:
+                        self.wfile.write(b"x" * 65536 if "fast" in self.path else b"x")
+                        if "fast" not in self.path:
+                            time.sleep(0.05)
+                except OSError:
+                    pass
+
+            def log_message(self, *_):
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Drip)
+        server.daemon_threads = True
+        Thread(target=server.serve_forever, daemon=True).start()
+        hostile = f"127.0.0.1:{server.server_port}"
+        config = CONFIG.format(target=target.address, url=prometheus.write_url).replace(
+            '"job" = "app"}}],'.replace("}}", "}"),
+            '"job" = "app"},\n      {"__address__" = "%s", "job" = "drip"},\n'
+            '      {"__address__" = "%s", "__metrics_path__" = "/fast", "job" = "flood"}],' % (hostile, hostile))
+        check("flood" in config, "the configuration has the hostile targets")
+        with Agent(config, folder / "agent") as agent:
+            agent.start().wait_ready()
+            eventually(lambda: prometheus.value('up{job="drip"}') == 0 and prometheus.value('up{job="flood"}') == 0, 30, "both down")
+            before = target.asked
+            eventually(lambda: target.asked >= before + 6, 20, "the good target is scraped on")
+            status = Path(f"/proc/{agent.process.pid}/status").read_text()
+            peak = int(status.split("VmHWM:")[1].split()[0]) / 1024
+            check(peak < 160, f"peak RSS {peak:.0f} MiB")
+            check(agent.stop() == 0, "exit status")
+        server.shutdown()
+        server.server_close()
+
+
+if __name__ == "__main__":
+    fleetlab.main([promql_answers, an_outage_costs_no_sample, a_hostile_target_costs_its_own_scrape])

@@ -15,8 +15,8 @@ namespace {
 
 constexpr std::size_t kMaxMemory = 8 << 20;
 constexpr std::size_t kMaxText = 4 << 20;
-constexpr std::size_t kMaxSteps = 1'000'000;
-constexpr std::size_t kMostKept = 64;  // zones, regular expressions
+constexpr std::size_t kMostZones = 64;
+constexpr std::size_t kMostRegexes = 16;
 
 // The arguments as html, js and urlquery take them.
 std::string joined(GoRun& run, GoArguments arguments) {
@@ -308,9 +308,7 @@ GoValue GoRun::fail(std::string message) {
   return {};
 }
 
-bool GoRun::charge(std::size_t steps) {
-  steps_ += std::min(steps, kMaxSteps + 1);
-  if (steps_ <= kMaxSteps && !scratch_.exhausted()) return true;
+bool GoRun::too_much() {
   if (!failed_) exhausted_ = true;
   fail(steps_ > kMaxSteps ? "the template takes more than a million steps"
                           : "the template uses more than 8 MiB");
@@ -368,7 +366,7 @@ GoValue GoRun::time(std::int64_t seconds, std::int32_t nanoseconds, const TimeZo
 }
 
 void GoRun::set(GoMap& map, std::string_view key, GoValue value) {
-  if (charge(map.pairs(scratch_).size() / 16 + 1)) map.set(key, value, scratch_);
+  if (charge(map.pairs(scratch_).size() / 64 + 1)) map.set(key, value, scratch_);
 }
 
 const TimeZone& GoRun::zone(const std::string& name) {
@@ -377,7 +375,7 @@ const TimeZone& GoRun::zone(const std::string& name) {
   if (known != zones_.end()) return *known->second;
   auto found = find_time_zone(name);
   // Past the bound a new name is UTC: values of this execution may point to every zone.
-  if (!found || zones_.size() >= kMostKept) {
+  if (!found || zones_.size() >= kMostZones) {
     if (name == "UTC") return *zones_.emplace("UTC", *found).first->second;
     return zone("UTC");
   }
@@ -400,7 +398,7 @@ const re2::RE2* GoRun::regex(std::string_view pattern, bool must) {
     if (must) fail("the regular expression is wrong: " + compiled->error());
     return nullptr;
   }
-  if (regexes_.size() >= kMostKept) regexes_.clear();
+  if (regexes_.size() >= kMostRegexes) regexes_.clear();
   return regexes_.emplace(std::string(pattern), std::move(compiled)).first->second.get();
 }
 

@@ -1,6 +1,7 @@
 // The functions of templates: how one is declared, and what it may use while it runs.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -31,7 +32,10 @@ class GoRun {
   GoValue fail(std::string message);
   bool failed() const { return failed_; }
   // Counts work: one step, or one for each 64 bytes that are looked at. False when it was too much.
-  bool charge(std::size_t steps);
+  bool charge(std::size_t steps) {
+    steps_ += std::min(steps, kMaxSteps);
+    return (steps_ <= kMaxSteps && !scratch_.exhausted()) || too_much();
+  }
   bool charge_bytes(std::size_t bytes) { return charge(bytes / 64 + 1); }
 
   // A text to write a result into, empty; one at a time.
@@ -60,6 +64,9 @@ class GoRun {
   const std::string& message() const { return message_; }
 
  private:
+  static constexpr std::size_t kMaxSteps = 1'000'000;
+  bool too_much();
+
   GoScratch scratch_;
   const Clock& clock_;
   std::shared_ptr<const TimeZone> local_;

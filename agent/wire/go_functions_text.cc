@@ -2,6 +2,7 @@
 #include <re2/re2.h>
 
 #include <algorithm>
+#include <cstring>
 #include <functional>
 
 #include "agent/base/unicode.h"
@@ -12,6 +13,16 @@ namespace agent::wire {
 namespace {
 
 std::string_view text_at(GoArguments arguments, std::size_t i) { return arguments[i].string(); }
+
+// Where `wanted` begins in `text`, from `at` on; npos. Linear, whatever the two are.
+std::size_t find_text(std::string_view text, std::string_view wanted, std::size_t at = 0) {
+  if (at > text.size()) return std::string_view::npos;
+  if (wanted.empty()) return at;
+  const void* const found =
+      memmem(text.data() + at, text.size() - at, wanted.data(), wanted.size());
+  if (found == nullptr) return std::string_view::npos;
+  return static_cast<std::size_t>(static_cast<const char*>(found) - text.data());
+}
 
 // ---- case ----
 
@@ -291,11 +302,12 @@ std::string_view trimmed_right(std::string_view text, Drop drop) {
   }
   return text;
 }
-std::string_view trim_set(std::string_view text, std::string_view set, bool left, bool right) {
+GoValue trim_set(GoRun& run, std::string_view text, std::string_view set, bool left, bool right) {
+  if (!run.charge(text.size() / 64 * set.size() + 1)) return {};
   const auto drop = [&](const CodePoint& c) { return in_set(set, c); };
   if (left) text = trimmed_left(text, drop);
   if (right) text = trimmed_right(text, drop);
-  return text;
+  return GoValue(text);
 }
 std::string_view trim_space(std::string_view text) {
   const auto drop = [](const CodePoint& c) { return is_space(c.value); };
@@ -309,14 +321,14 @@ std::string_view without_suffix(std::string_view text, std::string_view suffix) 
 }
 
 GoValue trim_space_of(GoRun&, GoArguments a) { return GoValue(trim_space(text_at(a, 0))); }
-GoValue go_trim(GoRun&, GoArguments a) {
-  return GoValue(trim_set(text_at(a, 0), text_at(a, 1), true, true));
+GoValue go_trim(GoRun& run, GoArguments a) {
+  return trim_set(run, text_at(a, 0), text_at(a, 1), true, true);
 }
-GoValue go_trim_left(GoRun&, GoArguments a) {
-  return GoValue(trim_set(text_at(a, 0), text_at(a, 1), true, false));
+GoValue go_trim_left(GoRun& run, GoArguments a) {
+  return trim_set(run, text_at(a, 0), text_at(a, 1), true, false);
 }
-GoValue go_trim_right(GoRun&, GoArguments a) {
-  return GoValue(trim_set(text_at(a, 0), text_at(a, 1), false, true));
+GoValue go_trim_right(GoRun& run, GoArguments a) {
+  return trim_set(run, text_at(a, 0), text_at(a, 1), false, true);
 }
 GoValue go_trim_prefix(GoRun&, GoArguments a) {
   return GoValue(without_prefix(text_at(a, 0), text_at(a, 1)));
@@ -324,8 +336,8 @@ GoValue go_trim_prefix(GoRun&, GoArguments a) {
 GoValue go_trim_suffix(GoRun&, GoArguments a) {
   return GoValue(without_suffix(text_at(a, 0), text_at(a, 1)));
 }
-GoValue trim_all(GoRun&, GoArguments a) {
-  return GoValue(trim_set(text_at(a, 1), text_at(a, 0), true, true));
+GoValue trim_all(GoRun& run, GoArguments a) {
+  return trim_set(run, text_at(a, 1), text_at(a, 0), true, true);
 }
 GoValue trim_prefix(GoRun&, GoArguments a) {
   return GoValue(without_prefix(text_at(a, 1), text_at(a, 0)));
@@ -414,7 +426,7 @@ GoValue replaced(GoRun& run, std::string_view text, std::string_view old, std::s
     return run.finish_text();
   }
   while (count != 0 && !out.full()) {
-    const std::size_t at = text.find(old, i);
+    const std::size_t at = find_text(text, old, i);
     if (at == std::string_view::npos) break;
     out.add(text.substr(i, at - i));
     out.add(with);
@@ -564,7 +576,7 @@ GoValue cat(GoRun& run, GoArguments arguments) {
 }
 
 GoValue contains(GoRun&, GoArguments a) {
-  return GoValue(text_at(a, 1).find(text_at(a, 0)) != std::string_view::npos);
+  return GoValue(find_text(text_at(a, 1), text_at(a, 0)) != std::string_view::npos);
 }
 GoValue has_prefix(GoRun&, GoArguments a) {
   return GoValue(text_at(a, 1).starts_with(text_at(a, 0)));
@@ -591,7 +603,7 @@ std::vector<std::string_view> parts_of(GoRun& run, std::string_view text,
       at = decode_utf8(text).length;
       if (text.size() <= at) break;
     } else {
-      at = text.find(separator);
+      at = find_text(text, separator);
       if (at == std::string_view::npos) break;
     }
     if (!run.charge(1)) return {};
@@ -643,7 +655,9 @@ GoValue join(GoRun& run, GoArguments a) {
 GoValue sort_alpha(GoRun& run, GoArguments a) {
   if (!a[0].is_list()) return run.list({go_to_string(run, a[0])});
   auto texts = texts_of(run, a[0]);
-  if (!run.charge(texts.size() * 4)) return {};
+  std::size_t bytes = 0;
+  for (const std::string_view text : texts) bytes += text.size() + 4;
+  if (!run.charge_bytes(bytes * 16)) return {};
   std::sort(texts.begin(), texts.end());
   return run.list(texts);
 }

@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::size_t kMaxOutput = 4 << 20;
 constexpr int kMaxDepth = 100;
+constexpr int kMaxNesting = 600;  // of blocks and pipelines, through all templates: the stack's
 
 std::string_view parameter_name(char parameter) {
   switch (parameter) {
@@ -60,9 +61,15 @@ struct GoExecutor::State {
   enum class Flow { kNext, kBreak, kContinue, kStop };
 
   Flow nodes(const std::vector<GoNode>& list, const GoValue& dot) {
-    for (const GoNode& node : list)
-      if (const Flow flow = walk(node, dot); flow != Flow::kNext) return flow;
-    return Flow::kNext;
+    if (nesting == kMaxNesting) {
+      fail_exhausted("the template nests too deep");
+      return Flow::kStop;
+    }
+    ++nesting;
+    Flow flow = Flow::kNext;
+    for (std::size_t i = 0; i < list.size() && flow == Flow::kNext; ++i) flow = walk(list[i], dot);
+    --nesting;
+    return flow;
   }
 
   bool step(std::size_t place) {
@@ -200,13 +207,17 @@ struct GoExecutor::State {
   }
 
   GoValue pipeline(const GoPipeline& pipeline, const GoValue& dot) {
+    if (nesting == kMaxNesting) return fail_exhausted("the template nests too deep");
+    ++nesting;
     GoValue value;
     bool has_value = false;
     for (const GoCommand& command : pipeline.commands) {
       value = this->command(command, dot, has_value ? &value : nullptr);
       has_value = true;
-      if (run.failed()) return {};
+      if (run.failed()) break;
     }
+    --nesting;
+    if (run.failed()) return {};
     for (const std::string& name : pipeline.variables) {
       if (!pipeline.assigns) {
         variables.emplace_back(name, value);
@@ -322,14 +333,13 @@ struct GoExecutor::State {
       return GoValue(std::int64_t{std::stoll(text)});
     };
     if (name == "Unix") return GoValue(time.seconds, GoType::kInt64);
-    if (name == "UnixMilli")
-      return GoValue(time.seconds * 1000 + time.nanoseconds / 1'000'000, GoType::kInt64);
-    if (name == "UnixNano") {
-      std::int64_t ns = 0;
-      if (__builtin_mul_overflow(time.seconds, std::int64_t{1'000'000'000}, &ns) ||
-          __builtin_add_overflow(ns, std::int64_t{time.nanoseconds}, &ns))
+    if (name == "UnixMilli" || name == "UnixNano") {
+      const std::int64_t unit = name == "UnixNano" ? 1 : 1'000'000;  // nanoseconds
+      std::int64_t count = 0;
+      if (__builtin_mul_overflow(time.seconds, 1'000'000'000 / unit, &count) ||
+          __builtin_add_overflow(count, time.nanoseconds / unit, &count))
         return run.fail("the time is out of range");
-      return GoValue(ns, GoType::kInt64);
+      return GoValue(count, GoType::kInt64);
     }
     if (name == "Year") return number("2006");
     if (name == "Day") return number("2");
@@ -431,7 +441,8 @@ struct GoExecutor::State {
   std::size_t first_variable = 0;
   std::vector<GoValue> stack;
   std::size_t at = 0;
-  int depth = 0;
+  int depth = 0;  // of templates
+  int nesting = 0;
   bool exhausted = false;
   bool named = false;
   std::string_view failed_in;  // the function that gave the error
@@ -453,7 +464,7 @@ Result<std::string_view> GoExecutor::execute(const GoTemplate& program, GoData& 
   s.variables.clear();
   s.stack.clear();
   s.first_variable = 0;
-  s.depth = 0;
+  s.depth = s.nesting = 0;
   s.exhausted = s.named = false;
   s.failed_in = {};
   s.program = &program.program();

@@ -404,7 +404,7 @@ Result<std::shared_ptr<const TimeZone>> find_time_zone(const std::string& name) 
 std::shared_ptr<const TimeZone> local_time_zone() {
   std::string name;
   if (const char* const tz = std::getenv("TZ"); tz != nullptr) {
-    name = tz;
+    name = *tz == ':' ? tz + 1 : tz;
   } else {
     try {
       name = date::current_zone()->name();

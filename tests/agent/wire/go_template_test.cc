@@ -199,6 +199,21 @@ TEST_CASE("go template: every execution ends, whatever it asks for") {
   bounded(
       "{{ range until 400 }}{{ regexMatch (printf \"%d\" .) \"x\" }}{{ range until 3000 }}{{ end "
       "}}{{ end }}");
+  bounded("{{ $x := repeat 400000 \"a\" }}{{ trimAll (print (repeat 400000 \"b\") \"a\") $x }}");
+  bounded(
+      "{{ $x := repeat 2000000 \"a\" }}{{ range 100 }}{{ contains (print $x \"b\") $x }}{{ end }}");
+  bounded(
+      "{{ $x := repeat 2000000 \"a\" }}{{ $l := list $x $x }}{{ range 10 }}{{ $l = concat $l $l "
+      "}}{{ end }}{{ sortAlpha $l }}");
+  // Deep through all of its templates, which would be too much for a thread's stack.
+  std::string ifs;
+  std::string ends;
+  for (int i = 0; i < 80; ++i) {
+    ifs += "{{ if (((((((((1))))))))) }}";
+    ends += "{{ end }}";
+  }
+  bounded("{{ define \"d\" }}" + ifs + "{{ template \"d\" }}" + ends +
+          "{{ end }}{{ template \"d\" }}");
   // Nothing of that stays: the next one runs as ever.
   CHECK(box.run("{{ upper \"fine\" }}") == "FINE");
   CHECK(box.run("{{ $d := dict }}{{ $_ := set $d \"a\" $d }}{{ toJson $d }}|") == "|");
@@ -226,6 +241,17 @@ TEST_CASE("go template: times are those of the clock and of the zone given") {
                      data);
   REQUIRE(out);
   CHECK(*out == "2023-11-14 23:13 CET 1719784800");
+}
+
+TEST_CASE("go template: times at the ends of what there is") {
+  Box box;
+  for (const std::string zone : {"UTC", "Europe/Berlin", "America/New_York"}) {
+    CHECK(box.run("{{ date_in_zone \"2006\" 9223372036854775807 \"" + zone + "\" | len }}") == "5");
+    CHECK(box.run("{{ date_in_zone \"2006\" -9223372036854775808 \"" + zone + "\" | len }}") ==
+          "6");
+  }
+  CHECK(box.run("{{ $t := now }}{{ range 3000 }}{{ $t = dateModify \"2562047h\" $t }}{{ end }}"
+                "{{ $t.UnixNano }}") == "execute: line 1, column 79: the time is out of range");
 }
 
 TEST_CASE("go template: calls with parentheses, where they are allowed") {

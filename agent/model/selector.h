@@ -1,6 +1,7 @@
 // LogQL stream selectors with line filters: {app="x", env!~"dev|test"} |= "error" !~ "health". They
 // are what stage.match selects with. Matchers look at labels only and `=~` matches the whole value;
-// line filters search the line. Source of the format: the log stream selector and line filter
+// line filters search the line, `|= "a" or "b"` for either, `!= "a" or "b"` for neither, |= ip(...)
+// for an address, |> for a pattern. Source of the format: the log stream selector and line filter
 // expressions of LogQL.
 #pragma once
 

@@ -158,6 +158,7 @@ struct Fields {
   bool pm_set = false;
   bool pm = false;
   std::optional<std::int64_t> offset_s;
+  std::string_view zone_name;  // when it says no offset by itself
 };
 
 bool read_fraction(Reader& in, std::int64_t& ns) {
@@ -173,10 +174,10 @@ bool read_fraction(Reader& in, std::int64_t& ns) {
 }
 
 bool read_offset(Reader& in, Part part, Fields& out) {
-  const bool iso = part == Part::kIsoZone || part == Part::kIsoColonZone ||
-                   part == Part::kIsoShortZone || part == Part::kIsoSecondsZone ||
-                   part == Part::kIsoColonSecondsZone;
-  if (iso && in.take('Z')) {
+  // Those with seconds take no Z.
+  const bool z_fits =
+      part == Part::kIsoZone || part == Part::kIsoColonZone || part == Part::kIsoShortZone;
+  if (z_fits && in.take('Z')) {
     out.offset_s = 0;
     return true;
   }
@@ -207,32 +208,46 @@ bool read_offset(Reader& in, Part part, Fields& out) {
   return true;
 }
 
-// Three or four capitals, or "GMT+3". Of names only UTC and GMT say an offset; of the others Go
-// knows none either.
+// UTC; ChST, MeST; GMT, also with hours; hours with a sign; three to five capitals, of which four
+// or five end in T or are WITA. Go does not reckon with the hours.
 bool read_zone_name(Reader& in, Fields& out) {
   if (in.text.starts_with("UTC")) {
     in.text.remove_prefix(3);
     out.offset_s = 0;
     return true;
   }
-  if (in.text.starts_with("GMT")) {
-    in.text.remove_prefix(3);
-    out.offset_s = 0;
-    if (!in.text.empty() && (in.text.front() == '+' || in.text.front() == '-')) {
-      const std::int64_t sign = in.text.front() == '-' ? -1 : 1;
-      Reader behind = in;
-      behind.text.remove_prefix(1);
-      if (const auto hours = behind.number(1, 2); hours && *hours <= 23) {
-        out.offset_s = sign * *hours * 3600;
-        in = behind;
-      }
-    }
-    return true;
-  }
   std::size_t n = 0;
-  while (n < in.text.size() && n < 5 && in.text[n] >= 'A' && in.text[n] <= 'Z') ++n;
-  if (n < 3) return false;
+  if (in.text.starts_with("ChST") || in.text.starts_with("MeST")) {
+    n = 4;
+  } else if (in.text.starts_with("GMT") || in.text.starts_with("+") || in.text.starts_with("-")) {
+    n = in.text.starts_with("GMT") ? 3 : 0;
+    Reader behind{in.text.substr(n)};
+    if (behind.take('+') || behind.take('-'))
+      if (const auto hours = behind.number(1, 9); hours && *hours <= 23)
+        n = in.text.size() - behind.text.size();
+  } else {
+    while (n < in.text.size() && n < 6 && in.text[n] >= 'A' && in.text[n] <= 'Z') ++n;
+    const bool fits = n == 3 || (n == 4 && (in.text[3] == 'T' || in.text.starts_with("WITA"))) ||
+                      (n == 5 && in.text[4] == 'T');
+    if (!fits) return false;
+  }
+  out.zone_name = in.text.substr(0, n);
   in.text.remove_prefix(n);
+  return n > 0;
+}
+
+// A run of blanks fits any run of blanks, and the end of the text.
+bool read_literal(Reader& in, std::string_view literal) {
+  while (!literal.empty()) {
+    if (literal.front() == ' ') {
+      if (!in.text.empty() && in.text.front() != ' ') return false;
+      literal.remove_prefix(std::min(literal.find_first_not_of(' '), literal.size()));
+      in.text.remove_prefix(std::min(in.text.find_first_not_of(' '), in.text.size()));
+      continue;
+    }
+    if (!in.take(literal.front())) return false;
+    literal.remove_prefix(1);
+  }
   return true;
 }
 
@@ -245,9 +260,7 @@ bool read(const Element& element, Reader& in, Fields& out) {
   };
   switch (element.part) {
     case Part::kLiteral:
-      if (!in.text.starts_with(element.text)) return false;
-      in.text.remove_prefix(element.text.size());
-      return true;
+      return read_literal(in, element.text);
     case Part::kLongMonth:
     case Part::kMonth: {
       const auto month = in.name(kMonths, element.part == Part::kMonth ? 3 : 0);
@@ -276,7 +289,7 @@ bool read(const Element& element, Reader& in, Fields& out) {
     case Part::kZeroYearDay:
       return number(3, 3, 1, 366, out.year_day);
     case Part::kHour:
-      return number(2, 2, 0, 23, out.hour);
+      return number(1, 2, 0, 23, out.hour);
     case Part::kHour12:
       return number(1, 2, 0, 12, out.hour);
     case Part::kZeroHour12:
@@ -366,8 +379,28 @@ class DateZone final : public TimeZone {
  public:
   explicit DateZone(const date::time_zone* zone) : zone_(zone) {}
   std::int64_t to_utc(std::int64_t local_ns) const override {
-    const date::local_time<std::chrono::nanoseconds> local{std::chrono::nanoseconds(local_ns)};
-    return zone_->to_sys(local, date::choose::earliest).time_since_epoch().count();
+    // As Go does it: the offset of the same moment in UTC, and where that is not the offset then,
+    // the one that is.
+    const auto as_utc = [](std::int64_t ns) {
+      return date::sys_time<std::chrono::nanoseconds>(std::chrono::nanoseconds(ns));
+    };
+    const date::sys_info info = zone_->get_info(as_utc(local_ns));
+    const std::int64_t utc = local_ns - info.offset.count() * kSecond;
+    if (as_utc(utc) >= info.begin && as_utc(utc) < info.end) return utc;
+    return local_ns - zone_->get_info(as_utc(utc)).offset.count() * kSecond;
+  }
+  std::optional<std::int64_t> offset_of(std::string_view abbreviation,
+                                        std::int64_t local_ns) const override {
+    constexpr std::int64_t kHalfYear = 182 * kDay;
+    for (const std::int64_t away : {std::int64_t{0}, -kHalfYear, kHalfYear}) {
+      const date::local_time<std::chrono::nanoseconds> local{
+          std::chrono::nanoseconds(local_ns + away)};
+      const date::local_info info = zone_->get_info(local);
+      if (info.first.abbrev == abbreviation) return info.first.offset.count();
+      if (info.result != date::local_info::unique && info.second.abbrev == abbreviation)
+        return info.second.offset.count();
+    }
+    return std::nullopt;
   }
   Offset at(std::int64_t utc_seconds) const override {
     const date::sys_info info =
@@ -383,6 +416,9 @@ class Utc final : public TimeZone {
  public:
   std::int64_t to_utc(std::int64_t local_ns) const override { return local_ns; }
   Offset at(std::int64_t) const override { return {0, "UTC"}; }
+  std::optional<std::int64_t> offset_of(std::string_view, std::int64_t) const override {
+    return std::nullopt;
+  }
 };
 
 tl::unexpected<Error> mismatch(std::string_view text, const std::string& why) {
@@ -588,6 +624,7 @@ Result<TimeLayout> TimeLayout::compile(std::string_view format,
 }
 
 Result<TimeLayout::Time> TimeLayout::parse_unix(std::string_view text) const {
+  if (text.size() > 1 && text[0] == '+' && is_digit(text[1])) text.remove_prefix(1);
   if (unix_ == Unix::kSeconds && text.find_first_of(".eE") != std::string_view::npos) {
     double seconds = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
@@ -635,15 +672,17 @@ Result<TimeLayout::Time> TimeLayout::parse(std::string_view text) const {
   if (!in.text.empty())
     return mismatch(text, "\"" + std::string(in.text.substr(0, 40)) + "\" is left over");
 
-  if (fields.pm_set) {
-    if (fields.hour > 12) return mismatch(text, "the hour is out of range");
-    fields.hour = fields.hour % 12 + (fields.pm ? 12 : 0);
-  }
+  if (fields.pm_set && fields.pm && fields.hour < 12) fields.hour += 12;
+  if (fields.pm_set && !fields.pm && fields.hour == 12) fields.hour = 0;
   date::sys_days day;
   if (fields.year_day >= 0) {
     day = date::sys_days(date::year(fields.year) / 1 / 1) + date::days(fields.year_day - 1);
-    if (date::year_month_day(day).year() != date::year(fields.year))
+    const date::year_month_day ymd(day);
+    if (ymd.year() != date::year(fields.year))
       return mismatch(text, "the day of the year is out of range");
+    if ((fields.month > 0 && ymd.month() != date::month(static_cast<unsigned>(fields.month))) ||
+        (fields.day > 0 && ymd.day() != date::day(static_cast<unsigned>(fields.day))))
+      return mismatch(text, "the day of the year is not that day of the month");
   } else {
     const date::year_month_day ymd =
         date::year(fields.year) / std::max(fields.month, 1) / std::max(fields.day, 1);
@@ -659,16 +698,23 @@ Result<TimeLayout::Time> TimeLayout::parse(std::string_view text) const {
   std::int64_t ns = days * kDay +
                     (fields.hour * 3600LL + fields.minute * 60LL + fields.second) * kSecond +
                     fields.nanoseconds;
-  if (!has_year_) return Time{ns - fields.offset_s.value_or(0) * kSecond, false};
+  if (!fields.zone_name.empty()) {
+    // A name that the zone does not have is nobody's: Go takes it for UTC. Without a year any will
+    // do.
+    constexpr std::int64_t k2024 = 1'704'067'200 * kSecond;
+    fields.offset_s = zone_->offset_of(fields.zone_name, has_year_ ? ns : ns + k2024).value_or(0);
+  }
+  if (!has_year_) return Time{ns, false, fields.offset_s};
   if (fields.offset_s) {
     ns -= *fields.offset_s * kSecond;
   } else {
     ns = zone_->to_utc(ns);
   }
-  return Time{ns, true};
+  return Time{ns, true, fields.offset_s};
 }
 
-std::int64_t TimeLayout::with_year(std::int64_t ns, std::int64_t now_ns) const {
+std::int64_t TimeLayout::with_year(const Time& time, std::int64_t now_ns) const {
+  const std::int64_t ns = time.ns;
   const date::year_month_day today(date::floor<date::days>(
       date::sys_time<std::chrono::nanoseconds>(std::chrono::nanoseconds(now_ns))));
   // Year 0 is a leap year; where the real one is not, the 29th of February is the 1st of March.
@@ -686,7 +732,7 @@ std::int64_t TimeLayout::with_year(std::int64_t ns, std::int64_t now_ns) const {
   const std::int64_t local =
       (first + static_cast<std::int64_t>(static_cast<unsigned>(then.day())) - 1) * kDay +
       (ns - days * kDay);
-  return zone_->to_utc(local);
+  return time.offset_s ? local - *time.offset_s * kSecond : zone_->to_utc(local);
 }
 
 }  // namespace agent::wire

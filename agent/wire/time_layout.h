@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,8 +18,8 @@ namespace agent::wire {
 class TimeZone {
  public:
   virtual ~TimeZone() = default;
-  // Nanoseconds since 1970 UTC of a local time given as if it were UTC. In a gap or an overlap the
-  // earlier offset counts.
+  // Nanoseconds since 1970 UTC of a local time given as if it were UTC; in a gap or an overlap the
+  // one that Go takes.
   virtual std::int64_t to_utc(std::int64_t local_ns) const = 0;
 
   struct Offset {
@@ -26,6 +27,10 @@ class TimeZone {
     std::string name;          // "CET"
   };
   virtual Offset at(std::int64_t utc_seconds) const = 0;
+  // The offset to UTC, in seconds, that an abbreviation like CEST means here. Where it means two,
+  // the one at that local time.
+  virtual std::optional<std::int64_t> offset_of(std::string_view abbreviation,
+                                                std::int64_t local_ns) const = 0;
 };
 // kNotFound for an unknown name. "" and "UTC" give UTC.
 Result<std::shared_ptr<const TimeZone>> find_time_zone(const std::string& name);
@@ -46,15 +51,16 @@ class TimeLayout {
   static Result<TimeLayout> compile(std::string_view format, std::shared_ptr<const TimeZone> zone);
 
   struct Time {
-    std::int64_t ns = 0;  // since 1970 UTC; in year 0 when the layout has no year
+    std::int64_t ns = 0;  // since 1970 UTC; without a year since the start of year 0, local time
     bool has_year = true;
+    std::optional<std::int64_t> offset_s{};  // to UTC, when the text says it
   };
   // kInvalid says at what the text and the layout differ.
   Result<Time> parse(std::string_view text) const;
 
   // The time without a year, put into the year that fits `now_ns` best: the same one, but December
   // seen in January is last year's and January seen in December next year's.
-  std::int64_t with_year(std::int64_t ns, std::int64_t now_ns) const;
+  std::int64_t with_year(const Time& time, std::int64_t now_ns) const;
 
   // One element of a layout.
   enum class Part {

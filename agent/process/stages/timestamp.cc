@@ -103,7 +103,7 @@ class Timestamp final : public Stage {
   std::optional<std::int64_t> parse(std::string_view text) const {
     for (const wire::TimeLayout& layout : layouts_) {
       const auto time = layout.parse(text);
-      if (time) return time->has_year ? time->ns : layout.with_year(time->ns, clock_.wall_ns());
+      if (time) return time->has_year ? time->ns : layout.with_year(*time, clock_.wall_ns());
     }
     log_.limited(Level::kDebug, "stage.timestamp: a time fits no format",
                  {{"time", text.substr(0, 100)}});

@@ -2,6 +2,9 @@
 
 #include <catch2/catch.hpp>
 
+#include "agent/base/file.h"
+#include "agent/base/strings.h"
+
 namespace agent::wire {
 namespace {
 
@@ -61,9 +64,9 @@ TEST_CASE("time layout: a zone holds for times that do not say their own") {
   CHECK(parsed("RFC3339", "2019-01-01T01:00:00Z", "Europe/Berlin") == "1546304400000000000");
   // The clock was set back: the time was there twice; and forward: it never was.
   CHECK(parsed("2006-01-02 15:04:05", "2019-10-27 02:30:00", "Europe/Berlin") ==
-        "1572136200000000000");
+        "1572139800000000000");
   CHECK(parsed("2006-01-02 15:04:05", "2019-03-31 02:30:00", "Europe/Berlin") ==
-        "1553994000000000000");
+        "1553995800000000000");
   CHECK_FALSE(find_time_zone("Mars/Olympus").has_value());
 }
 
@@ -85,12 +88,41 @@ TEST_CASE("time layout: a time without a year gets the one that fits now") {
     const auto time = layout->parse(text);
     REQUIRE(time);
     REQUIRE_FALSE(time->has_year);
-    return layout->with_year(time->ns, now);
+    return layout->with_year(*time, now);
   };
   constexpr std::int64_t kNewYear = 1546300800000000000;  // 2019-01-01
   CHECK(put("Dec 31 23:59:59", kNewYear + 5) == kNewYear - 1'000'000'000);
   CHECK(put("Jan  1 00:00:01", kNewYear - 5) == kNewYear + 1'000'000'000);
   CHECK(put("Mar  1 00:00:00", kNewYear) == 1551398400000000000);
+}
+
+// tests/golden/time_layouts/go.tsv: what Go makes of the same texts.
+TEST_CASE("time layout: a thousand texts give what they give in Go") {
+  const auto vectors = read_file(SOURCE_DIR "/tests/golden/time_layouts/go.tsv");
+  REQUIRE(vectors);
+  constexpr std::int64_t kJuly2024 = 1'719'792'000'000'000'000;
+  std::size_t cases = 0;
+  std::string differ;
+  for (const std::string_view line : split(*vectors, '\n')) {
+    const auto fields = split(line, '\t');
+    if (fields.size() != 4) continue;
+    ++cases;
+    const auto zone = find_time_zone(std::string(fields[1]));
+    REQUIRE(zone);
+    const auto layout = TimeLayout::compile(fields[0], *zone);
+    REQUIRE(layout);
+    const auto time = layout->parse(fields[2]);
+    std::string got = "error";
+    if (time)
+      got = time->has_year ? std::to_string(time->ns)
+                           : "no year " + std::to_string(layout->with_year(*time, kJuly2024));
+    if (got != fields[3])
+      differ += std::string(fields[0]) + " | " + std::string(fields[1]) + " | " +
+                std::string(fields[2]) + ": " + std::string(fields[3]) + " in Go, here " + got +
+                "\n";
+  }
+  CHECK(cases > 1000);
+  CHECK(differ == "");
 }
 
 }  // namespace agent::wire

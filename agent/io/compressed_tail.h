@@ -32,10 +32,13 @@ class CompressedTail final : public LineReader {
   FileId file() const override { return id_; }
   const FilePlace& place() const override { return place_; }
   std::uint64_t behind() const override { return size_ > taken_ ? size_ - taken_ : 0; }
-  bool unchanged() const override { return place_.whole && !replaced(); }
-  void pause() override {}
   std::uint64_t kept() const override { return 0; }
   void drop_kept() override {}
+  std::uint64_t pinned() const override { return pinned_by(fd_); }
+  // It stays: it remembers how large the file was.
+  bool at_rest() const override { return false; }
+  FileDescriptor rest() override { return {}; }
+  void wake(FileDescriptor, std::uint64_t, const FilePlace& place) override { resume(place); }
 
  private:
   struct Stream;

@@ -146,17 +146,20 @@ void FileTail::drop_kept() {
   if (!rotation_->end_since && !rotation_->replaced_since) rotation_.reset();
 }
 
-bool FileTail::unchanged() const {
-  struct stat info {};
-  return rotation_ == nullptr && start_ == Start::kBeginning && place_.inode != 0 &&
-         ::stat(path_.c_str(), &info) == 0 && info.st_ino == place_.inode &&
-         info.st_dev == device_ && static_cast<std::uint64_t>(info.st_size) == size_;
+bool FileTail::at_rest() const {
+  return fd_ && rotation_ == nullptr && start_ == Start::kBeginning && size_ == place_.offset;
 }
 
-void FileTail::pause() {
-  if (!fd_) return;
-  fd_.reset();
-  start_ = Start::kPlace;
+void FileTail::wake(FileDescriptor file, std::uint64_t device, const FilePlace& place) {
+  if (!file) return resume(place);
+  fd_ = std::move(file);
+  device_ = device;
+  place_ = place;
+  size_ = place.offset;
+}
+
+std::uint64_t FileTail::pinned() const {
+  return pinned_by(fd_) + (rotation_ == nullptr ? 0 : pinned_by(rotation_->kept));
 }
 
 // True when the file is there and open, at its start.

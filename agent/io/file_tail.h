@@ -16,6 +16,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "agent/base/clock.h"
@@ -40,8 +41,10 @@ class FileTail final : public LineReader {
   void release(const FilePlace& settled) override;
   std::uint64_t kept() const override;
   void drop_kept() override;
-  bool unchanged() const override;
-  void pause() override;
+  bool at_rest() const override;
+  FileDescriptor rest() override { return std::move(fd_); }
+  void wake(FileDescriptor file, std::uint64_t device, const FilePlace& place) override;
+  std::uint64_t pinned() const override;
 
   // The file of this name begins as `place` says and reaches to its offset.
   static bool fits(const std::filesystem::path& file, const FilePlace& place);

@@ -3,13 +3,15 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <functional>
+#include <string_view>
+#include <system_error>
 #include <utility>
 
 namespace agent::io {
@@ -22,8 +24,15 @@ constexpr std::uint32_t kEvents = IN_MODIFY | IN_ATTRIB | IN_CREATE | IN_DELETE 
                                   IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR;
 constexpr milliseconds kGather{20};
 
-std::string folder_of(const fs::path& file) {
-  return file.has_parent_path() ? file.parent_path().string() : ".";
+std::string folder_of(const std::string& file) {
+  const std::size_t slash = file.rfind('/');
+  return slash == std::string::npos ? "." : file.substr(0, std::max<std::size_t>(slash, 1));
+}
+
+std::uint64_t hash_of(std::string_view name) { return std::hash<std::string_view>()(name); }
+
+std::uint64_t name_of(const std::string& file) {
+  return hash_of(std::string_view(file).substr(file.rfind('/') + 1));
 }
 
 }  // namespace
@@ -32,34 +41,71 @@ FileWatch::FileWatch()
     : inotify_(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK)),
       wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
 
-bool FileWatch::add(const fs::path& file, Id id) {
-  if (!inotify_) return false;
-  struct stat info {};
-  if (::lstat(file.c_str(), &info) == 0 && S_ISLNK(info.st_mode)) return false;
+bool FileWatch::add_name(const std::string& file, Id id) {
   std::string folder = folder_of(file);
   int descriptor = -1;
   if (const auto known = descriptors_.find(folder); known != descriptors_.end()) {
     descriptor = known->second;
   } else {
     descriptor = ::inotify_add_watch(inotify_.get(), folder.c_str(), kEvents);
-    if (descriptor < 0) return false;
-    // Two names of one folder share a descriptor; the second is polled.
-    if (!folders_.emplace(descriptor, Folder{folder, {}}).second) return false;
+    if (descriptor < 0) {
+      exhausted_ = exhausted_ || errno == ENOSPC;
+      return false;
+    }
+    folders_[descriptor].paths.push_back(folder);
     descriptors_.emplace(std::move(folder), descriptor);
   }
-  if (folders_[descriptor].files.insert_or_assign(file.filename().string(), id).second) ++files_;
+  folders_[descriptor].files.emplace(name_of(file), id);
+  ++files_;
   return true;
 }
 
-void FileWatch::remove(const fs::path& file) {
+bool FileWatch::add(const std::string& file, Id id) {
+  if (!inotify_) return false;
+  remove(file, id);
+  if (!add_name(file, id)) return false;
+  fs::path at = file;
+  constexpr int kMostLinks = 8;
+  for (int i = 0; i < kMostLinks; ++i) {
+    std::error_code error;
+    const fs::path target = fs::read_symlink(at, error);
+    if (error) return true;
+    at = (at.parent_path() / target).lexically_normal();
+    if (!add_name(at.string(), id)) break;
+    links_[id].push_back(at.string());
+  }
+  remove(file, id);
+  return false;
+}
+
+void FileWatch::drop(int descriptor) {
+  const auto folder = folders_.find(descriptor);
+  files_ -= folder->second.files.size();
+  for (const std::string& path : folder->second.paths) descriptors_.erase(path);
+  folders_.erase(folder);
+}
+
+void FileWatch::remove_name(const std::string& file, Id id) {
   const auto known = descriptors_.find(folder_of(file));
   if (known == descriptors_.end()) return;
-  auto& files = folders_[known->second].files;
-  files_ -= files.erase(file.filename().string());
+  const int descriptor = known->second;
+  auto& files = folders_[descriptor].files;
+  auto [it, end] = files.equal_range(name_of(file));
+  while (it != end && it->second != id) ++it;
+  if (it == end) return;
+  files.erase(it);
+  --files_;
   if (!files.empty()) return;
-  ::inotify_rm_watch(inotify_.get(), known->second);
-  folders_.erase(known->second);
-  descriptors_.erase(known);
+  ::inotify_rm_watch(inotify_.get(), descriptor);
+  drop(descriptor);
+}
+
+void FileWatch::remove(const std::string& file, Id id) {
+  remove_name(file, id);
+  const auto links = links_.find(id);
+  if (links == links_.end()) return;
+  for (const std::string& link : links->second) remove_name(link, id);
+  links_.erase(links);
 }
 
 FileWatch::Changes FileWatch::wait(Duration at_most, const std::stop_token& stop) {
@@ -104,16 +150,16 @@ void FileWatch::read_events(Changes& out) {
       if (folder == folders_.end()) continue;
       if ((event.mask & (IN_IGNORED | IN_MOVE_SELF)) != 0) {
         for (const auto& [file, id] : folder->second.files) out.unwatched.push_back(id);
-        files_ -= folder->second.files.size();
-        descriptors_.erase(folder->second.path);
         if ((event.mask & IN_MOVE_SELF) != 0) ::inotify_rm_watch(inotify_.get(), event.wd);
-        folders_.erase(folder);
+        drop(event.wd);
         continue;
       }
       if (event.len == 0) continue;
-      const auto file = folder->second.files.find(std::string(name, ::strnlen(name, event.len)));
-      if (file == folder->second.files.end()) continue;
-      if (out.files.empty() || out.files.back() != file->second) out.files.push_back(file->second);
+      const auto [first, last] =
+          folder->second.files.equal_range(hash_of({name, ::strnlen(name, event.len)}));
+      for (auto file = first; file != last; ++file)
+        if (out.files.empty() || out.files.back() != file->second)
+          out.files.push_back(file->second);
     }
   }
 }

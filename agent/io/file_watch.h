@@ -1,8 +1,9 @@
 // Tells which of many files changed: one inotify instance that watches their folders.
 //
 // Owned by a source; one thread at a time. A hint, not a proof: what it cannot watch (no watch
-// left, a folder that is missing, a symbolic link) is for the caller to poll, and an occasional
-// poll of everything covers file systems that tell nothing.
+// left, a folder that is missing) is for the caller to poll, and an occasional poll of everything
+// covers file systems that tell nothing. Of a symbolic link, the link and what it leads to are
+// watched; when it leads elsewhere, add it again.
 #pragma once
 
 #include <cstddef>
@@ -12,6 +13,7 @@
 #include <stop_token>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "agent/base/clock.h"
@@ -26,9 +28,9 @@ class FileWatch {
   FileWatch();
 
   // Reports changes of `file` as `id` from now on: written, created, renamed, deleted. False: it
-  // is to be polled; adding may work later.
-  bool add(const std::filesystem::path& file, Id id);
-  void remove(const std::filesystem::path& file);
+  // is to be polled; adding may work later. What was added for the id before is replaced.
+  bool add(const std::string& file, Id id);
+  void remove(const std::string& file, Id id);
 
   struct Changes {
     std::vector<Id> files;      // may repeat
@@ -39,20 +41,28 @@ class FileWatch {
   // together; until `at_most` has passed or a stop is asked for.
   Changes wait(Duration at_most, const std::stop_token& stop);
 
-  std::size_t watched() const { return files_; }
+  std::size_t watched() const { return files_; }  // names
+  // The system's limit on watches was met: fs.inotify.max_user_watches.
+  bool exhausted() const { return exhausted_; }
 
  private:
+  using Name = std::uint64_t;  // a hash: another file of the folder that has it is a false hint
   struct Folder {
-    std::string path;
-    std::unordered_map<std::string, Id> files;  // by name
+    std::vector<std::string> paths;  // one folder may have several
+    std::unordered_multimap<Name, Id> files;
   };
+  bool add_name(const std::string& file, Id id);
+  void remove_name(const std::string& file, Id id);
+  void drop(int descriptor);
   void read_events(Changes& out);
 
   FileDescriptor inotify_;
   FileDescriptor wake_;
-  std::unordered_map<int, Folder> folders_;           // by watch descriptor
-  std::unordered_map<std::string, int> descriptors_;  // by folder
+  std::unordered_map<int, Folder> folders_;                 // by watch descriptor
+  std::unordered_map<std::string, int> descriptors_;        // by path of a folder
+  std::unordered_map<Id, std::vector<std::string>> links_;  // what an id's link leads to
   std::size_t files_ = 0;
+  bool exhausted_ = false;
 };
 
 }  // namespace agent::io

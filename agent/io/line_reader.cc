@@ -66,6 +66,13 @@ std::uint64_t content_number(std::string_view path, std::uint64_t inode) {
   return number == 0 ? 1 : number;
 }
 
+std::uint64_t LineReader::pinned_by(const FileDescriptor& file) {
+  constexpr std::uint64_t kBlock = 512;  // of st_blocks
+  struct stat info {};
+  if (!file || ::fstat(file.get(), &info) != 0 || info.st_nlink > 0) return 0;
+  return static_cast<std::uint64_t>(info.st_blocks) * kBlock;
+}
+
 std::optional<FileId> file_id(const std::filesystem::path& path) {
   struct stat info {};
   if (::stat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) return std::nullopt;

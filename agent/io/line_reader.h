@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "agent/base/clock.h"
+#include "agent/base/file.h"
 #include "agent/base/result.h"
 #include "agent/io/text_encoding.h"
 
@@ -119,16 +120,20 @@ class LineReader {
   virtual std::uint64_t kept() const = 0;  // bytes of that file
   virtual void drop_kept() = 0;            // resume() then needs it to have a name still
 
-  // One look at the name: it has the file that was read, and nothing was added to it.
-  virtual bool unchanged() const = 0;
-  // Closes the file; the next read() opens it again, if it still has a name.
-  virtual void pause() = 0;
+  // Nothing is known but place(), and all was read: rest() gives the open file up, and another
+  // reader goes on with both.
+  virtual bool at_rest() const = 0;
+  virtual FileDescriptor rest() = 0;
+  virtual void wake(FileDescriptor file, std::uint64_t device, const FilePlace& place) = 0;
 
   virtual bool is_open() const = 0;
   virtual FileId file() const = 0;  // the open one
   virtual const FilePlace& place() const = 0;
   // Bytes of the open file not read yet, as of the last read().
   virtual std::uint64_t behind() const = 0;
+  // Disk space of deleted files that are open here; of one open file.
+  virtual std::uint64_t pinned() const = 0;
+  static std::uint64_t pinned_by(const FileDescriptor& file);
 
   struct Events {
     std::uint32_t rotations = 0;

@@ -126,11 +126,10 @@ class Splitting {
         if (!place_.skipping) add(at, end);
         return end;
       }
-      const auto rest = static_cast<std::size_t>(end - at);
-      if (!place_.skipping && rest <= options_.max_line * encoding_.width) return at;
-      char* cut = end - rest % encoding_.width;
+      char* cut = end - (end - at) % encoding_.width;
       while (holes_ && cut > at && cut[-1] == '\0') --cut;  // perhaps a hole begins there
-      if (cut == at) return at;
+      const auto size = static_cast<std::size_t>(cut - at);
+      if (size == 0 || (!place_.skipping && size <= options_.max_line * encoding_.width)) return at;
       if (!place_.skipping) add(at, cut);
       place_.skipping = true;
       return cut;
@@ -201,8 +200,8 @@ class Splitting {
 }  // namespace
 
 std::size_t longest_raw_line(const TextEncoding& encoding, std::size_t max_line) {
-  // One unit more, and the mark at the file's start.
-  return (max_line + 2) * encoding.width;
+  // One unit more, the mark at the file's start, and what may become a hole.
+  return (max_line + 2) * encoding.width + kHole;
 }
 
 Result<> split_lines(LineChunk chunk, const ByteOrderMark& mark, const FileTailOptions& options,

@@ -1,18 +1,16 @@
 // Where each of a component's sources is to be read on from: a small durable key -> text store, one
 // file in the component's data_dir.
 //
-// Owned by the component. Thread-safe; one thread at a time writes the file. Loading never fails: a
-// damaged line loses that key only, a file without one good line is set aside.
-//
-// Format: lines "<crc32 of the rest, 8 hex digits> <last seen, unix seconds> <key> <value>\n", key
-// and value percent-escaped; further words are left unread, as are lines that start with '#'.
+// Owned by the component. Thread-safe; one thread at a time writes the file (positions_file.h).
+// Loading never fails: a damaged line loses that key only, a file without one good line is set
+// aside.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -22,14 +20,9 @@
 #include "agent/base/log.h"
 #include "agent/base/mutex.h"
 #include "agent/base/result.h"
+#include "agent/io/positions_file.h"
 
 namespace agent::io {
-
-struct Position {
-  std::string value;
-  std::int64_t seen_s = 0;  // wall time, seconds
-};
-using PositionMap = std::map<std::string, Position, std::less<>>;
 
 class Positions {
  public:
@@ -51,16 +44,13 @@ class Positions {
   bool unsaved() const EXCLUDES(mutex_);
   std::size_t damaged_lines() const { return damaged_; }
 
-  // Replaces the file if anything changed since the last save; after a failure the change stays
-  // marked. save_if_due() does so at most once per `interval`.
+  // Stores what changed since the last save; after a failure the change stays marked. save_if_due()
+  // does so at most once per `interval`.
   Result<> save() EXCLUDES(mutex_, file_mutex_);
   Result<> save_if_due(Duration interval = std::chrono::seconds(1)) EXCLUDES(mutex_, file_mutex_);
 
  private:
-  void load(const Log& log);
-
   const Clock& clock_;
-  const std::filesystem::path file_;
   bool fresh_ = true;
   std::size_t damaged_ = 0;
   mutable Mutex mutex_;
@@ -68,15 +58,10 @@ class Positions {
   std::uint64_t change_ GUARDED_BY(mutex_) = 0;
   std::uint64_t saved_ GUARDED_BY(mutex_) = 0;
   Mono next_save_ GUARDED_BY(mutex_){};
+  std::set<std::string> changed_ GUARDED_BY(mutex_);
+  bool removed_ GUARDED_BY(mutex_) = false;  // a key: a line cannot say that
   Mutex file_mutex_;
+  PositionsFile file_ GUARDED_BY(file_mutex_);
 };
-
-// The file's text <-> its keys. Parsing keeps what is whole and says how many lines are not.
-struct ParsedPositions {
-  PositionMap map;
-  std::size_t damaged = 0;
-};
-ParsedPositions parse_positions(std::string_view text);
-std::string print_positions(const PositionMap& map);
 
 }  // namespace agent::io

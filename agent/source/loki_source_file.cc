@@ -1,18 +1,25 @@
 // loki.source.file: lines of files as log entries.
 //
 // One thread reads all files. A file's stored place is the one below which everything was
-// delivered; its key is the path, independent of labels, and the place knows the file by inode and
-// content (io/file_tail.h). Lines have no time of their own: they get the time of reading, each
-// some nanoseconds after the one before it, so that equal lines stay apart; read again, they get
-// the same (read_times.h).
+// delivered; its key is the file's name, independent of labels, and the place knows the file by
+// inode and content (io/file_tail.h). Lines have no time of their own: they get the time of
+// reading, each some nanoseconds after the one before it, so that equal lines stay apart; read
+// again, they get the same (read_times.h).
+//
+// There may be ten thousand files of which few are written to. One that is quiet is an open
+// descriptor, its name and its place: it can be read to its end whenever something happens to it.
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <cstdint>
+#include <deque>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -23,20 +30,20 @@
 #include "agent/component/component.h"
 #include "agent/component/path_targets.h"
 #include "agent/io/compressed_tail.h"
+#include "agent/io/file_places.h"
 #include "agent/io/file_print.h"
 #include "agent/io/file_tail.h"
 #include "agent/io/file_watch.h"
 #include "agent/io/legacy_positions.h"
-#include "agent/io/positions.h"
 #include "agent/model/entry.h"
 #include "agent/model/receipt.h"
+#include "agent/source/file_args.h"
 #include "agent/source/long_line.h"
 #include "agent/source/read_times.h"
 
 namespace agent::source {
 namespace {
 
-using component::Schema;
 using io::FilePlace;
 using Outcome = io::LineReader::Outcome;
 using std::chrono::milliseconds;
@@ -45,134 +52,24 @@ using std::chrono::seconds;
 constexpr std::uint64_t kWhole = ~std::uint64_t{0};  // every offset is below it
 constexpr std::size_t kBatchBytes = 1U << 20;
 constexpr std::size_t kBatchLines = 8192;
-constexpr Duration kSafetyPoll = seconds(30);
+constexpr Duration kSafetyLook = seconds(30);
 constexpr Duration kUnsettledWait = milliseconds(200);
 constexpr Duration kBegunPause = milliseconds(100);  // between saves of new files
 constexpr Duration kPostponed = seconds(1);
 constexpr Duration kLongestPostponed = seconds(5);
 constexpr Duration kForget = std::chrono::hours(24);
 constexpr std::size_t kMaxFinished = 1024;
+constexpr std::size_t kMaxStoredFinished = 32;  // and as many as there are files
 constexpr std::string_view kFinishedKey = "finished ";
-
-lang::Span place_of(const lang::Body& body, std::string_view attribute) {
-  const lang::Attribute* given = body.find(attribute);
-  return given == nullptr ? body.span : given->value_span;
-}
-
-struct DecompressionArgs {
-  bool enabled = false;
-  Duration initial_delay{};
-  std::string format;
-
-  static Schema<DecompressionArgs> schema() {
-    return Schema<DecompressionArgs>()
-        .required("enabled", &DecompressionArgs::enabled, "Whether the files are compressed.")
-        .required("format", &DecompressionArgs::format, "How: gz (gzip), z (zlib) or bz2 (bzip2).")
-        .optional("initial_delay", &DecompressionArgs::initial_delay,
-                  "Time that a new file is left alone, for its writer to finish it.");
-  }
-  void validate(const lang::Body& body, lang::Diagnostics& diagnostics) const {
-    if (!compression())
-      diagnostics.error(place_of(body, "format"), "unknown compression format \"" + format + "\"",
-                        "the formats are gz, z and bz2");
-  }
-  std::optional<io::Compression> compression() const {
-    if (format == "gz") return io::Compression::kGzip;
-    if (format == "z") return io::Compression::kZlib;
-    if (format == "bz2") return io::Compression::kBzip2;
-    return std::nullopt;
-  }
-};
-
-struct FileWatchArgs {
-  Duration min_poll_frequency = milliseconds(250);
-  Duration max_poll_frequency = milliseconds(250);
-
-  static Schema<FileWatchArgs> schema() {
-    return Schema<FileWatchArgs>()
-        .optional("min_poll_frequency", &FileWatchArgs::min_poll_frequency,
-                  "Shortest time between two looks at a file that the system does not report on.")
-        .optional("max_poll_frequency", &FileWatchArgs::max_poll_frequency,
-                  "Longest time between two looks at such a file.");
-  }
-  void validate(const lang::Body& body, lang::Diagnostics& diagnostics) const {
-    if (min_poll_frequency <= Duration::zero() || max_poll_frequency < min_poll_frequency)
-      diagnostics.error(place_of(body, "min_poll_frequency"),
-                        "min_poll_frequency must be greater than 0s and at most "
-                        "max_poll_frequency");
-  }
-};
-
-struct FileMatchArgs {
-  bool enabled = false;
-  Duration sync_period = seconds(10);
-  Duration ignore_older_than{};
-
-  static Schema<FileMatchArgs> schema() {
-    return Schema<FileMatchArgs>()
-        .optional("enabled", &FileMatchArgs::enabled,
-                  "Whether __path__ of a target is a pattern of file names, as in "
-                  "local.file_match.")
-        .optional("sync_period", &FileMatchArgs::sync_period,
-                  "Time between two looks at the folders.")
-        .optional("ignore_older_than", &FileMatchArgs::ignore_older_than,
-                  "Files not modified for this long are left out. 0s: none are.");
-  }
-  void validate(const lang::Body& body, lang::Diagnostics& diagnostics) const {
-    if (sync_period <= Duration::zero())
-      diagnostics.error(place_of(body, "sync_period"), "sync_period must be greater than 0s");
-  }
-};
-
-struct FileArgs {
-  std::vector<model::Target> targets;
-  std::vector<std::shared_ptr<component::LogReceiver>> forward_to;
-  std::string encoding;
-  bool tail_from_end = false;
-  std::string legacy_positions_file;
-  std::string on_positions_file_error = "restart_from_beginning";
-  std::optional<DecompressionArgs> decompression;
-  FileWatchArgs file_watch;
-  FileMatchArgs file_match;
-
-  static Schema<FileArgs> schema() {
-    return Schema<FileArgs>()
-        .required("targets", &FileArgs::targets,
-                  "Files to read: __path__ is the name, labels that do not start with __ become "
-                  "labels of the entries, together with filename.")
-        .required("forward_to", &FileArgs::forward_to, "Receivers that get the entries.")
-        .optional("encoding", &FileArgs::encoding,
-                  "What the files are written in, by its IANA name; UTF-8 when empty. A byte order "
-                  "mark at a file's beginning wins.")
-        .optional("tail_from_end", &FileArgs::tail_from_end,
-                  "Start at the end of a file that has no stored position.")
-        .optional("legacy_positions_file", &FileArgs::legacy_positions_file,
-                  "Positions file of another agent, for files without a position of our own.")
-        .optional("on_positions_file_error", &FileArgs::on_positions_file_error,
-                  "What to do with files whose stored position was damaged: "
-                  "restart_from_beginning, restart_from_end, or skip them.")
-        .block("decompression", &FileArgs::decompression, "Files that are compressed.")
-        .block("file_watch", &FileArgs::file_watch,
-               "How often to look at files that the system does not report on, such as those "
-               "behind symbolic links. Others are read when they change.")
-        .block("file_match", &FileArgs::file_match, "Patterns instead of names.");
-  }
-  void validate(const lang::Body& body, lang::Diagnostics& diagnostics) const {
-    if (io::find_encoding(encoding) == nullptr)
-      diagnostics.error(place_of(body, "encoding"), "unknown encoding \"" + encoding + "\"",
-                        "such as utf-8, utf-16, iso-8859-1, windows-1252, shift_jis");
-    if (on_positions_file_error != "restart_from_beginning" &&
-        on_positions_file_error != "restart_from_end" && on_positions_file_error != "skip")
-      diagnostics.error(place_of(body, "on_positions_file_error"),
-                        "unknown value \"" + on_positions_file_error + "\"",
-                        "restart_from_beginning, restart_from_end or skip");
-  }
-};
+// Files that were left for the next one and are kept until their lines are delivered, beside the
+// one that each name has: no more disk space is held than this.
+constexpr std::uint64_t kMaxKept = 64U << 20;
+constexpr std::size_t kClosedForOne = 64;  // quiet files, where descriptors run out
+constexpr std::size_t kMaxDebugFiles = 200;
 
 // The arguments in force, as the reading thread sees them. Immutable.
 struct Setup {
-  std::vector<model::Target> targets;              // with file names
-  std::optional<component::PathTargets> patterns;  // instead
+  std::optional<component::PathTargets> patterns;  // instead of names
   Duration sync_period{};
   Duration ignore_older_than{};
   bool tail_from_end = false;
@@ -185,37 +82,57 @@ struct Setup {
   std::string legacy_file;
 };
 
-// One file name that is read, whatever file has it.
-struct Tail {
-  std::string path;
-  io::FileWatch::Id id = 0;
-  std::vector<model::LabelSet> labels;  // of each target that names the file
-  std::unique_ptr<io::LineReader> reader;
-  // Only while something is outstanding: ten thousand idle files shall not cost one each.
-  std::unique_ptr<model::AckWindow<FilePlace>> window;
-  std::optional<FilePlace> settled;  // what is stored
+// The series of one file. From its first line on: ten thousand quiet files have none.
+struct FileCounts {
   component::Counter lines;
   component::Gauge bytes;
   component::Gauge size;
-  Mono look_at{};  // when to look next, whatever the watch says
-  Duration poll{};
-  std::optional<Mono> postponed_since;
-  bool started = false;
-  bool queued = false;
-  bool watched = false;
-  bool skipped = false;
-  bool deleted = false;  // read to its end after it lost its last name
+};
+
+// One file name that is read, whatever file has it.
+struct Tail {
+  std::string path;
+  io::FilePlaces::Key key = 0;
+  io::FileWatch::Id id = 0;
+  // While there is no reader, the file is quiet: all of it was read and delivered.
+  FileDescriptor quiet;
+  std::uint64_t device = 0;  // of it
+  std::unique_ptr<io::LineReader> reader;
+  model::LabelSet labels;                                     // of a target that names the file
+  std::unique_ptr<std::vector<model::LabelSet>> more_labels;  // of others
+  std::unique_ptr<std::vector<model::LabelSet>> streams;  // these with filename; while it's read
+  // Only while something is outstanding.
+  std::unique_ptr<model::AckWindow<FilePlace>> window;
+  std::unique_ptr<FileCounts> counts;
+  Mono look_at = kNever;   // when to look next, whatever the watch says
+  std::uint8_t polls = 0;  // in a row
+  bool started : 1 = false;
+  bool queued : 1 = false;
+  bool watched : 1 = false;
+  bool linked : 1 = false;  // its name may be a symbolic link
+  bool skipped : 1 = false;
+  bool deleted : 1 = false;  // read to its end after it lost its last name
+  bool failing : 1 = false;  // it cannot be read
+
+  bool is_open() const { return reader != nullptr ? reader->is_open() : bool(quiet); }
 };
 
 class LokiSourceFile final : public component::Configured<FileArgs>, public component::Worker {
  public:
   explicit LokiSourceFile(component::Host host)
       : host_(std::move(host)),
-        positions_(host_.clock, host_.data_dir / "positions", host_.log),
+        places_(host_.clock, host_.data_dir / "positions", host_.log),
         times_(host_.data_dir / "times"),
         active_(host_.metrics.gauge("loki_source_file_files_active_total", "Files open now.")),
+        unreadable_(host_.metrics.gauge("loki_source_file_files_unreadable",
+                                        "Files that cannot be read now.")),
+        polled_(host_.metrics.gauge("loki_source_file_files_polled",
+                                    "Files that the system does not report on.")),
         cut_lines_(host_.metrics.counter("loki_source_file_cut_lines_total",
                                          "Lines cut because they are too long.")),
+        rotations_(host_.metrics.counter("loki_source_file_rotations_total",
+                                         "Times a file was read to its end and left for the next "
+                                         "one of its name.")),
         truncations_(host_.metrics.counter("loki_source_file_truncations_total",
                                            "Files found truncated or overwritten.")),
         truncated_bytes_(host_.metrics.counter(
@@ -228,22 +145,41 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
             "Files that were gone before they were known to be read to their end.")),
         rewinds_total_(
             host_.metrics.counter("loki_source_file_rewinds_total",
-                                  "Times lines came back undelivered and are read again.")) {
+                                  "Times lines came back undelivered and are read again.")),
+        backlog_(host_.metrics.gauge("loki_source_file_backlog_bytes",
+                                     "Bytes of the files that are not delivered.")),
+        oldest_(host_.metrics.gauge("loki_source_file_oldest_unsent_seconds",
+                                    "Time since the oldest line that is not delivered was read.")),
+        pinned_(host_.metrics.gauge(
+            "loki_source_file_pinned_bytes",
+            "Disk space of deleted files that are kept open until they are read.")),
+        shared_(std::make_shared<Shared>()) {
     options_.max_line = kMaxLine;
     options_.cut_marker = kCutMarker;
     options_.learned = [this](const std::string& folder) { learn(folder); };
     options_.known = [this](io::FileId file) { return read_before(file); };
+    shared_->source = this;
+    collecting_ = host_.metrics.on_collect([shared = shared_](std::vector<model::MetricFamily>&) {
+      MutexLock lock(shared->mutex);
+      if (shared->source != nullptr) shared->source->set_gauges();
+    });
+  }
+
+  ~LokiSourceFile() override {
+    MutexLock lock(shared_->mutex);
+    shared_->source = nullptr;
   }
 
   using Configured::prepare;
   Result<component::Commit> prepare(FileArgs args) override {
     auto setup = std::make_shared<Setup>();
+    std::vector<model::Target> targets;
     if (args.file_match.enabled) {
       auto patterns = component::PathTargets::compile(std::move(args.targets));
       if (!patterns) return fail(std::move(patterns.error()));
       setup->patterns = std::move(*patterns);
     } else {
-      setup->targets = std::move(args.targets);
+      targets = std::move(args.targets);
     }
     setup->sync_period = args.file_match.sync_period;
     setup->ignore_older_than = args.file_match.ignore_older_than;
@@ -260,29 +196,36 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
     setup->on_damage = std::move(args.on_positions_file_error);
     setup->legacy_file = std::move(args.legacy_positions_file);
     return component::Commit([this, setup = std::shared_ptr<const Setup>(std::move(setup)),
-                              receivers = std::move(args.forward_to)] {
+                              targets = std::move(targets),
+                              receivers = std::move(args.forward_to)]() mutable {
       fanout_.set(receivers);
       MutexLock lock(mutex_);
       next_setup_ = setup;
+      next_targets_ = std::move(targets);
     });
   }
 
   Result<> run(std::stop_token stop) override {
+    MutexLock lock(shared_->mutex);
     while (!stop.stop_requested()) {
       take_setup();
-      start_tails();
       look();
-      const bool more = read_ready(stop);
+      const bool more = read_ready(lock, stop);
       store_settled();
-      if (!rewind_lost(stop) || more) continue;
-      notice(watch_.wait(until_next_look(), stop));
+      if (!rewind_lost(lock, stop) || more) continue;
+      const Duration wait = until_next_look();
+      lock.unlock();
+      const auto changes = watch_.wait(wait, stop);
+      lock.lock();
+      notice(changes);
     }
     return {};
   }
 
   void flush() override {
+    MutexLock lock(shared_->mutex);
     store_settled();
-    auto saved = positions_.save();
+    auto saved = places_.save();
     if (saved) {
       forget_times();
     } else {
@@ -291,21 +234,89 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
   }
 
   void debug_info(component::DebugWriter& out) const override {
-    for (const auto& [path, place] : positions_.all()) {
-      const auto parsed = FilePlace::parse(place);
-      out.value("files." + path,
-                parsed ? "delivered to byte " + std::to_string(parsed->offset) : place);
+    MutexLock lock(shared_->mutex);
+    const Figures all = figures();
+    out.value("files", std::to_string(tails_.size()));
+    out.value("open", std::to_string(all.open));
+    out.value("backlog_bytes", std::to_string(all.backlog));
+    out.value("oldest_unsent_seconds", std::to_string(all.oldest_s));
+    out.value("pinned_bytes", std::to_string(all.pinned));
+    // Those that are furthest behind come first.
+    std::vector<std::pair<std::uint64_t, const Tail*>> order;
+    for (const auto& [path, tail] : tails_) order.emplace_back(backlog(*tail), tail.get());
+    std::sort(order.begin(), order.end(), [](const auto& a, const auto& b) {
+      return a.first != b.first ? a.first > b.first : a.second->path < b.second->path;
+    });
+    if (order.size() > kMaxDebugFiles) order.resize(kMaxDebugFiles);
+    for (const auto& [bytes, tail] : order) {
+      const FilePlace* place = places_.find(tail->key);
+      std::string text = place == nullptr ? "nothing delivered"
+                                          : "delivered to byte " + std::to_string(place->offset);
+      if (bytes > 0) text += ", " + std::to_string(bytes) + " behind";
+      if (tail->skipped) text = "skipped: stored positions were damaged";
+      if (tail->failing) text += ", it cannot be read";
+      out.value("files." + tail->path, std::move(text));
     }
   }
 
  private:
+  // --- what is told of it, by any thread ---
+
+  struct Shared {
+    // Held while the thread works, but not while it waits for a receiver or for changes.
+    Mutex mutex;
+    LokiSourceFile* source = nullptr;
+  };
+
+  struct Figures {
+    std::size_t open = 0;
+    std::uint64_t backlog = 0;
+    std::uint64_t pinned = 0;
+    std::int64_t oldest_s = 0;
+  };
+
+  // Bytes of the file that has the name, which were not delivered.
+  std::uint64_t backlog(const Tail& tail) const {
+    if (tail.reader == nullptr) return 0;
+    const FilePlace& read = tail.reader->place();
+    const FilePlace* settled = places_.find(tail.key);
+    std::uint64_t out = tail.reader->behind();
+    if (settled != nullptr && same_content(*settled, read) && read.offset > settled->offset)
+      out += read.offset - settled->offset;
+    return out;
+  }
+
+  Figures figures() const {
+    Figures out;
+    const auto add = [&](const Tail& tail) {
+      out.open += tail.is_open() ? 1 : 0;
+      out.backlog += backlog(tail);
+      out.pinned +=
+          tail.reader != nullptr ? tail.reader->pinned() : io::LineReader::pinned_by(tail.quiet);
+    };
+    for (const auto& [path, tail] : tails_) add(*tail);
+    for (const auto& tail : leaving_) add(*tail);
+    if (const auto oldest = times_.oldest_ns(); oldest && !outstanding_.empty())
+      out.oldest_s = std::max<std::int64_t>(0, host_.clock.wall_ns() - *oldest) / 1'000'000'000;
+    return out;
+  }
+
+  void set_gauges() const {
+    const Figures all = figures();
+    backlog_->set(static_cast<double>(all.backlog));
+    oldest_->set(static_cast<double>(all.oldest_s));
+    pinned_->set(static_cast<double>(all.pinned));
+  }
+
   // --- which files ---
 
   void take_setup() {
+    std::optional<std::vector<model::Target>> targets;
     {
       MutexLock lock(mutex_);
       if (next_setup_ != setup_) {
         setup_ = next_setup_;
+        targets = std::move(next_targets_);
         options_.encoding = setup_->encoding;
         sync_at_ = Mono{};
       }
@@ -313,54 +324,85 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
     const Mono now = host_.clock.mono();
     if (now < sync_at_) return;
     sync_at_ = setup_->patterns ? now + setup_->sync_period : kNever;
-    set_targets(setup_->patterns
-                    ? setup_->patterns->find(setup_->ignore_older_than, host_.clock.wall_ns())
-                    : setup_->targets);
+    if (setup_->patterns)
+      targets = setup_->patterns->find(setup_->ignore_older_than, host_.clock.wall_ns());
+    if (targets) set_targets(std::move(*targets));
   }
 
-  void set_targets(const std::vector<model::Target>& targets) {
+  void set_targets(std::vector<model::Target> targets) {
     std::unordered_map<std::string, std::vector<model::LabelSet>> wanted;
-    for (const model::Target& target : targets) {
-      model::LabelBuilder labels(target);
+    for (model::Target& target : targets) {
+      model::LabelBuilder labels(std::move(target));
       std::string path(labels.get(component::kPathLabel));
       if (path.empty()) {
         host_.log.limited(Level::kWarn, "a target has no __path__");
         continue;
       }
       labels.remove_prefix("__");
-      labels.set("filename", path);
+      labels.remove("filename");
       auto& all = wanted[std::move(path)];
       const auto set = host_.labels.intern(std::move(labels).take());
       if (std::find(all.begin(), all.end(), set) == all.end()) all.push_back(set);
     }
     for (auto it = tails_.begin(); it != tails_.end();) {
-      if (wanted.count(it->first) > 0) {
+      if (wanted.count(it->second->path) > 0) {
         ++it;
         continue;
       }
-      watch_.remove(it->first);
-      by_id_.erase(it->second->id);
-      if (it->second->started && it->second->reader->is_open()) active_->add(-1);
-      for (auto other = reading_.begin(); other != reading_.end();)
-        other = other->second == it->second.get() ? reading_.erase(other) : std::next(other);
-      ready_.erase(std::remove(ready_.begin(), ready_.end(), it->second.get()), ready_.end());
-      if (it->second->window != nullptr) leaving_.push_back(std::move(it->second));
+      // Its name is the entry's key.
+      std::unique_ptr<Tail> gone = std::move(it->second);
       it = tails_.erase(it);
+      leave(std::move(gone));
     }
+    tails_.reserve(wanted.size());
     for (auto& [path, labels] : wanted) {
-      auto& tail = tails_[path];
-      if (tail == nullptr) {
-        tail = std::make_unique<Tail>();
-        tail->path = path;
-        tail->id = next_id_++;
-        tail->poll = setup_->poll_min;
-        tail->look_at = host_.clock.mono();
-        if (setup_->compression) tail->look_at += setup_->initial_delay;
-        by_id_[tail->id] = tail.get();
-        start_at_ = std::min(start_at_, tail->look_at);
+      Tail* tail = nullptr;
+      if (const auto known = tails_.find(path); known != tails_.end()) {
+        tail = known->second.get();
+      } else {
+        tail = add_tail(path);
       }
-      tail->labels = std::move(labels);
+      tail->streams.reset();
+      tail->labels = std::move(labels.front());
+      labels.erase(labels.begin());
+      tail->more_labels.reset();
+      if (!labels.empty())
+        tail->more_labels = std::make_unique<std::vector<model::LabelSet>>(std::move(labels));
     }
+  }
+
+  Tail* add_tail(const std::string& path) {
+    auto made = std::make_unique<Tail>();
+    Tail* tail = made.get();
+    tail->path = path;
+    tail->key = io::FilePlaces::key_of(path);
+    if (free_ids_.empty()) {
+      tail->id = static_cast<io::FileWatch::Id>(by_id_.size());
+      by_id_.push_back(tail);
+    } else {
+      tail->id = free_ids_.back();
+      free_ids_.pop_back();
+      by_id_[tail->id] = tail;
+    }
+    tails_.emplace(tail->path, std::move(made));
+    look_at(*tail,
+            host_.clock.mono() + (setup_->compression ? setup_->initial_delay : Duration::zero()));
+    return tail;
+  }
+
+  // `tail` is not among tails_ any more.
+  void leave(std::unique_ptr<Tail> tail) {
+    look_at(*tail, kNever);
+    unwatch(*tail);
+    if (tail->started) polled_->add(-1);
+    by_id_[tail->id] = nullptr;
+    free_ids_.push_back(tail->id);
+    if (tail->is_open()) active_->add(-1);
+    set_failing(*tail, false);
+    if (readers_)
+      std::erase_if(*readers_, [&](const auto& entry) { return entry.second == tail.get(); });
+    ready_.erase(std::remove(ready_.begin(), ready_.end(), tail.get()), ready_.end());
+    if (tail->window != nullptr) leaving_.push_back(std::move(tail));
   }
 
   void notice(const io::FileWatch::Changes& changes) {
@@ -370,15 +412,12 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
     for (const auto id : changes.unwatched) {
       Tail* tail = find(id);
       if (tail == nullptr) continue;
-      tail->watched = false;
-      retry(*tail, host_.clock.mono() + tail->poll);
+      unwatch(*tail);
+      look_at(*tail, host_.clock.mono() + setup_->poll_min);
     }
   }
 
-  Tail* find(io::FileWatch::Id id) {
-    const auto it = by_id_.find(id);
-    return it == by_id_.end() ? nullptr : it->second;
-  }
+  Tail* find(io::FileWatch::Id id) { return id < by_id_.size() ? by_id_[id] : nullptr; }
   void queue(io::FileWatch::Id id) {
     if (Tail* tail = find(id)) queue(*tail);
   }
@@ -388,11 +427,45 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
     ready_.push_back(&tail);
   }
 
+  void look_at(Tail& tail, Mono at) {
+    if (tail.look_at != kNever) due_.erase({tail.look_at, &tail});
+    tail.look_at = at;
+    if (at != kNever) due_.emplace(at, &tail);
+  }
+
+  void watch(Tail& tail) {
+    set_watched(tail, watch_.add(tail.path, tail.id));
+    if (!tail.watched && watch_.exhausted())
+      host_.log.limited(Level::kWarn, "the system's watches on files are used up: files are polled",
+                        {{"limit", "fs.inotify.max_user_watches"}});
+  }
+  void unwatch(Tail& tail) {
+    watch_.remove(tail.path, tail.id);
+    set_watched(tail, false);
+  }
+  void set_watched(Tail& tail, bool watched) {
+    if (tail.watched != watched) polled_->add(watched ? -1 : 1);
+    tail.watched = watched;
+  }
+
+  // Until the next look at a file that is not watched.
+  Duration poll_pause(Tail& tail) {
+    const Duration pause =
+        std::min(setup_->poll_max, setup_->poll_min * (std::int64_t{1} << tail.polls));
+    if (pause < setup_->poll_max && tail.polls < 30) ++tail.polls;
+    return pause;
+  }
+
+  void set_failing(Tail& tail, bool failing) {
+    if (tail.failing != failing) unreadable_->add(failing ? 1 : -1);
+    tail.failing = failing;
+  }
+
   // --- where to start ---
 
   // What is known of a file by its inode: which name it is or was read under, and how far.
   struct Known {
-    std::string path;
+    io::FilePlaces::Key name = 0;
     FilePlace place;
   };
 
@@ -402,67 +475,123 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
     io::FileWatch::Id by = 0;
   };
 
-  void start_tails() {
+  // Begins the files whose time has come, queues those to be looked at.
+  void look() {
     const Mono now = host_.clock.mono();
-    if (now < start_at_) return;
-    start_at_ = kNever;
     std::vector<Tail*> waiting;
-    for (auto& [path, tail] : tails_) {
-      if (tail->started || tail->skipped) continue;
-      if (tail->look_at > now) start_at_ = std::min(start_at_, tail->look_at);
-      if (tail->look_at <= now) waiting.push_back(tail.get());
+    while (!due_.empty() && due_.begin()->first <= now) {
+      Tail* tail = due_.begin()->second;
+      look_at(*tail, kNever);
+      if (tail->started) {
+        queue(*tail);
+      } else if (!tail->skipped) {
+        waiting.push_back(tail);
+      }
     }
-    if (waiting.empty()) return;
+    if (!waiting.empty()) start_tails(waiting);
+    first_start_ = false;
+    if (now >= safety_at_) {
+      safety_at_ = now + kSafetyLook;
+      look_at_all();
+    }
+  }
+
+  // What nobody reported, and what need not be kept of quiet files.
+  void look_at_all() {
+    const Mono now = host_.clock.mono();
+    readers_.reset();
+    for (auto& [path, tail] : tails_) {
+      if (!tail->started) continue;
+      if (!tail->watched) watch(*tail);
+      if (tail->queued || tail->window != nullptr) continue;
+      if (tail->reader != nullptr && tail->reader->at_rest() && settle_all(*tail)) {
+        tail->device = tail->reader->file().device;
+        tail->quiet = tail->reader->rest();
+        tail->reader.reset();
+        tail->streams.reset();
+      }
+      if (tail->reader != nullptr || !is_unchanged(*tail)) queue(*tail);
+    }
+    if (now < prune_at_) return;
+    prune_at_ = now + std::chrono::hours(1);
+    for (const auto& [path, tail] : tails_) places_.touch(tail->key);
+    if (places_.prune(kForget) > 0) unsaved_ = true;
+  }
+
+  // Nothing is outstanding: the place that was reached is the one to store.
+  bool settle_all(Tail& tail) {
+    const FilePlace* place = places_.find(tail.key);
+    if (place == nullptr || !same_content(*place, tail.reader->place()) ||
+        place->offset != tail.reader->place().offset)
+      return false;
+    if (!(*place == tail.reader->place())) settle(tail, tail.reader->place());
+    return true;
+  }
+
+  bool is_unchanged(const Tail& tail) const {
+    const FilePlace* place = places_.find(tail.key);
+    struct stat info {};
+    return place != nullptr && ::stat(tail.path.c_str(), &info) == 0 &&
+           info.st_ino == place->inode && info.st_dev == tail.device &&
+           static_cast<std::uint64_t>(info.st_size) == place->offset;
+  }
+
+  void start_tails(const std::vector<Tail*>& waiting) {
+    const Mono now = host_.clock.mono();
     std::unordered_map<std::uint64_t, Known> by_inode;
-    for (auto& [path, text] : positions_.all())
-      if (const auto place = FilePlace::parse(text)) by_inode[place->inode] = {path, *place};
+    for (const auto& [key, entry] : places_.all()) by_inode[entry.place.inode] = {key, entry.place};
+    std::unordered_map<io::FilePlaces::Key, const Tail*> to_start;
+    for (const auto& [path, tail] : tails_)
+      if (!tail->started && !tail->skipped) to_start.emplace(tail->key, tail.get());
     for (Tail* tail : waiting) {
-      if (!start(*tail, by_inode)) {
-        if (!tail->postponed_since) tail->postponed_since = now;
-        retry(*tail, now + kPostponed);
-        start_at_ = std::min(start_at_, tail->look_at);
+      if (!start(*tail, by_inode, to_start)) {
+        if (tail->skipped) continue;
+        postponed_.emplace(tail->id, now);
+        look_at(*tail, now + kPostponed);
         continue;
       }
+      postponed_.erase(tail->id);
+      to_start.erase(tail->key);
       tail->started = true;
-      tail->watched = watch_.add(tail->path, tail->id);
-      tail->look_at = now + (tail->watched ? kSafetyPoll : tail->poll);
+      polled_->add(1);
+      watch(*tail);
       queue(*tail);
     }
   }
 
-  // False: to be tried again later, for the file is still read under another name.
-  bool start(Tail& tail, const std::unordered_map<std::uint64_t, Known>& by_inode) {
-    if (setup_->compression) {
-      tail.reader = std::make_unique<io::CompressedTail>(tail.path, *setup_->compression, options_);
-    } else {
-      tail.reader = std::make_unique<io::FileTail>(tail.path, options_);
-    }
-    std::optional<FilePlace> own;
-    if (const auto text = positions_.get(tail.path)) own = FilePlace::parse(*text);
+  std::unique_ptr<io::LineReader> make_reader(const Tail& tail) const {
+    if (setup_->compression)
+      return std::make_unique<io::CompressedTail>(tail.path, *setup_->compression, options_);
+    return std::make_unique<io::FileTail>(tail.path, options_);
+  }
+
+  // False: to be tried again later, for the file is still read under another name; or skipped.
+  bool start(Tail& tail, const std::unordered_map<std::uint64_t, Known>& by_inode,
+             const std::unordered_map<io::FilePlaces::Key, const Tail*>& to_start) {
+    tail.reader = make_reader(tail);
+    const FilePlace* own = places_.find(tail.key);
     const auto file = io::file_id(tail.path);
-    if (own && (!file || own->inode == file->inode)) return resume(tail, *own, file);
+    if (own != nullptr && (!file || own->inode == file->inode))
+      return resume(tail, FilePlace(*own), file);
     if (file) {
       // Rotated into a name that is read as well: what was read of it under its former name counts.
-      const auto reading = reading_.find(*file);
       // Unless both names are the file's: then each is read by itself.
-      if (reading != reading_.end() && reading->second != &tail &&
-          io::file_id(reading->second->path) != file)
-        return false;
+      const Tail* other = reader_of(*file);
+      if (other != nullptr && other != &tail && io::file_id(other->path) != file) return false;
       const auto finished = finished_.find(*file);
       if (finished != finished_.end()) return resume(tail, finished->second.end, file);
       const auto known = by_inode.find(file->inode);
       // The inode may have been given to another file since.
       if (known != by_inode.end() && fits(tail.path, known->second.place)) {
-        const auto other = tails_.find(known->second.path);
-        const bool will_start = other != tails_.end() && other->second.get() != &tail &&
-                                !other->second->started && !other->second->skipped;
+        const auto owner = to_start.find(known->second.name);
+        const auto since = postponed_.find(tail.id);
         const bool patient =
-            !tail.postponed_since || host_.clock.mono() - *tail.postponed_since < kLongestPostponed;
-        if (will_start && patient) return false;
-        return resume(tail, pinned(known->second.place, known->second.path), file);
+            since == postponed_.end() || host_.clock.mono() - since->second < kLongestPostponed;
+        if (owner != to_start.end() && owner->second != &tail && patient) return false;
+        return resume(tail, known->second.place, file);
       }
     }
-    if (own) return resume(tail, *own, file);
+    if (own != nullptr) return resume(tail, FilePlace(*own), file);
     return start_fresh(tail, file);
   }
 
@@ -484,19 +613,37 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
     tail.reader->resume(place);
     settle(tail, place);
     // Renamed within its folder, it is on the same device.
-    if (named) reading_[{named->device, place.inode}] = &tail;
+    if (named && readers_) (*readers_)[{named->device, place.inode}] = &tail;
     return true;
+  }
+
+  // Who reads this file; null when nobody does. The list is made when somebody asks.
+  const Tail* reader_of(io::FileId file) const {
+    if (!readers_) {
+      readers_.emplace();
+      for (const auto& [path, tail] : tails_) {
+        if (tail->reader != nullptr) {
+          if (tail->reader->is_open()) readers_->emplace(tail->reader->file(), tail.get());
+        } else if (const FilePlace* place = places_.find(tail->key); tail->quiet && place) {
+          readers_->emplace(io::FileId{tail->device, place->inode}, tail.get());
+        }
+      }
+    }
+    const auto it = readers_->find(file);
+    return it == readers_->end() ? nullptr : it->second;
   }
 
   // The place up to which a file was read under a former name; while it still is, its end.
   // Under the name of `current_` itself does not count: that is a rewind.
   std::optional<FilePlace> read_before(io::FileId file) const {
-    const auto reading = reading_.find(file);
-    if (reading != reading_.end() && reading->second != current_ &&
-        reading->second->reader->file() == file) {
-      FilePlace place = pinned(reading->second->reader->place(), reading->second->path);
-      place.offset += reading->second->reader->behind();
-      return place;
+    const Tail* other = reader_of(file);
+    if (other != nullptr && other != current_) {
+      if (other->reader == nullptr) return pinned(*places_.find(other->key), other->path);
+      if (other->reader->file() == file) {
+        FilePlace place = pinned(other->reader->place(), other->path);
+        place.offset += other->reader->behind();
+        return place;
+      }
     }
     const auto finished = finished_.find(file);
     if (finished == finished_.end() || current_ == nullptr || finished->second.by == current_->id)
@@ -521,12 +668,13 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
     }
     bool at_end = setup_->tail_from_end;
     // Whether this file had a position among the damaged ones cannot be known.
-    if (positions_.damaged_lines() > 0 && first_start_) {
+    if (places_.damaged_lines() > 0 && first_start_) {
       at_end = at_end || setup_->on_damage == "restart_from_end";
       if (setup_->on_damage == "skip") {
         host_.log.warn("a file is skipped because stored positions were damaged",
                        {{"path", tail.path}});
         tail.skipped = true;
+        tail.reader.reset();
         return false;
       }
     }
@@ -540,7 +688,7 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
       // Alloy's own file in the same place, then the one that the configuration names.
       for (const auto& file :
            {host_.data_dir / "positions.yml", std::filesystem::path(setup_->legacy_file)}) {
-        if (!positions_.fresh() || file.empty()) continue;
+        if (!places_.fresh() || file.empty()) continue;
         const auto text = read_file(file, 64U << 20);
         if (!text) continue;
         for (const auto& position : io::parse_legacy_positions(*text)) {
@@ -558,127 +706,154 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
 
   // --- reading ---
 
-  // Queues the files whose time has come.
-  void look() {
-    const Mono now = host_.clock.mono();
-    if (now < next_look_) return;
-    next_look_ = now + kSafetyPoll;
-    for (auto& [path, tail] : tails_) {
-      if (tail->skipped) continue;
-      if (tail->look_at <= now) {
-        if (!tail->watched && tail->started) {
-          tail->watched = watch_.add(path, tail->id);
-          tail->poll = std::min(tail->poll * 2, setup_->poll_max);
-        }
-        tail->look_at = now + (tail->watched ? kSafetyPoll : tail->poll);
-        queue(*tail);
-      }
-      next_look_ = std::min(next_look_, tail->look_at);
-    }
-    if (now >= prune_at_) {
-      prune_at_ = now + std::chrono::hours(1);
-      for (const auto& [path, tail] : tails_) positions_.touch(path);
-      if (positions_.prune(kForget) > 0) unsaved_ = true;
-    }
-    first_start_ = false;
-  }
-
   Duration until_next_look() const {
     const Mono now = host_.clock.mono();
-    Mono next = std::min({next_look_, sync_at_, start_at_});
+    Mono next = std::min(safety_at_, sync_at_);
+    if (!due_.empty()) next = std::min(next, due_.begin()->first);
     if (unsaved_ || unsettled_) next = std::min(next, now + kUnsettledWait);
     return std::max(Duration::zero(), next - now);
   }
 
   // Reads each queued file once, in turn. True: there is more at once.
-  bool read_ready(const std::stop_token& stop) {
+  bool read_ready(MutexLock& lock, const std::stop_token& stop) {
     model::EntryBatch batch;
     std::size_t bytes = 0;
     std::vector<Tail*> turn = std::move(ready_);
     ready_.clear();
-    for (Tail* tail : turn) {
-      tail->queued = false;
-      if (read_one(*tail, batch, bytes)) queue(*tail);
-      if (bytes >= kBatchBytes || batch.entries.size() >= kBatchLines) {
-        send(std::exchange(batch, {}), stop);
-        bytes = 0;
-        if (stop.stop_requested()) break;
-      }
+    for (std::size_t i = 0; i < turn.size(); ++i) {
+      turn[i]->queued = false;
+      if (read_one(*turn[i], batch, bytes)) queue(*turn[i]);
+      if (bytes < kBatchBytes && batch.entries.size() < kBatchLines) continue;
+      send(std::exchange(batch, {}), lock, stop);
+      bytes = 0;
+      if (stop.stop_requested()) break;
     }
-    send(std::move(batch), stop);
+    send(std::move(batch), lock, stop);
     return !ready_.empty();
+  }
+
+  void wake(Tail& tail) {
+    if (tail.reader != nullptr) return;
+    tail.reader = make_reader(tail);
+    if (const FilePlace* place = places_.find(tail.key))
+      tail.reader->wake(std::move(tail.quiet), tail.device, *place);
   }
 
   // True: the file has more.
   bool read_one(Tail& tail, model::EntryBatch& batch, std::size_t& bytes) {
     const Mono now = host_.clock.mono();
+    const bool counted = tail.is_open();
+    wake(tail);
     const auto before = tail.reader->events();
-    const bool counted = tail.reader->is_open();
-    if (!tail.settled) {
-      // Before the first byte is read, so that there is a place to go back to.
-      current_ = &tail;
+    current_ = &tail;
+    // Before the first byte is read, so that there is a place to go back to.
+    if (places_.find(tail.key) == nullptr)
       if (auto opened = tail.reader->open(); opened && tail.reader->is_open())
         settle(tail, tail.reader->place());
-    }
     const FilePlace old = tail.reader->place();
     const io::FileId old_file = tail.reader->file();
     const bool was_open = tail.reader->is_open();
-    current_ = &tail;
     auto outcome = tail.reader->read(now, lines_);
     current_ = nullptr;
     active_->add((tail.reader->is_open() ? 1 : 0) - (counted ? 1 : 0));
     const auto& after = tail.reader->events();
+    rotations_->add(static_cast<double>(after.rotations - before.rotations));
     truncations_->add(static_cast<double>(after.truncations - before.truncations));
     truncated_bytes_->add(static_cast<double>(after.lost_bytes - before.lost_bytes));
     missing_->add(static_cast<double>(after.missing_files - before.missing_files));
+    set_failing(tail, !outcome);
     if (!outcome) {
+      if (outcome.error().code == ErrorCode::kExhausted && close_quiet()) {
+        look_at(tail, now + milliseconds(100));
+        return false;
+      }
       host_.log.limited(Level::kWarn, "a file cannot be read",
                         {{"path", tail.path}, {"err", outcome.error().message}});
-      retry(tail, now + kPostponed);
+      look_at(tail, now + kPostponed);
       return false;
     }
-    if (was_open && (!tail.reader->is_open() || !(tail.reader->file() == old_file))) {
-      if (finished_.size() >= kMaxFinished) finished_.clear();
-      // The read may have gone on in the next file already.
-      const bool of_old = lines_.bytes > 0 && lines_.after.inode == old.inode;
-      finished_[old_file] = {pinned(of_old ? lines_.after : old, tail.path), tail.id};
-      if (const auto it = reading_.find(old_file); it != reading_.end() && it->second == &tail)
-        reading_.erase(it);
-    }
-    if (tail.reader->is_open()) {
-      reading_.emplace(tail.reader->file(), &tail);
-      tail.deleted = false;
-    } else if (was_open) {
-      tail.deleted = true;
-    }
+    follow(tail, old, old_file, was_open);
     if (lines_.bytes > 0) {
       add_lines(tail, batch, bytes);
-    } else if (tail.window == nullptr && tail.reader->is_open() && tail.settled &&
-               !same_content(*tail.settled, tail.reader->place())) {
+    } else if (const FilePlace* settled = places_.find(tail.key);
+               tail.window == nullptr && tail.reader->is_open() && settled != nullptr &&
+               !same_content(*settled, tail.reader->place())) {
       // A file of which nothing is left to read has the name now: known after a restart too.
       settle(tail, tail.reader->place());
     }
+    bound_kept(tail);
     switch (*outcome) {
       case Outcome::kLines:
         return true;
       case Outcome::kPending:
-        retry(tail, now + setup_->poll_min);
+        look_at(tail, now + setup_->poll_min);
         break;
       case Outcome::kMissing:
-        retry(tail, now + kPostponed);
-        if (tail.deleted && tail.window == nullptr && tail.settled) forget(tail);
+        look_at(tail, now + kPostponed);
+        if (tail.deleted && tail.window == nullptr && places_.find(tail.key) != nullptr)
+          forget(tail);
         break;
       case Outcome::kDone:
       case Outcome::kIdle:
-        if (!tail.watched) retry(tail, now + tail.poll);
+        if (lines_.bytes > 0) tail.polls = 0;
+        if (!tail.watched) look_at(tail, now + poll_pause(tail));
         break;
     }
     return false;
   }
 
-  void retry(Tail& tail, Mono at) {
-    tail.look_at = at;
-    next_look_ = std::min(next_look_, at);
+  // A read may have gone on from one file to the next.
+  void follow(Tail& tail, const FilePlace& old, io::FileId old_file, bool was_open) {
+    const bool is_open = tail.reader->is_open();
+    const bool same = was_open && is_open && tail.reader->file() == old_file;
+    if (was_open && !same) {
+      if (finished_.size() >= kMaxFinished) finished_.clear();
+      const bool of_old = lines_.bytes > 0 && lines_.after.inode == old.inode;
+      finished_[old_file] = {pinned(of_old ? lines_.after : old, tail.path), tail.id};
+      if (readers_)
+        if (const auto it = readers_->find(old_file); it != readers_->end() && it->second == &tail)
+          readers_->erase(it);
+    }
+    if (is_open) {
+      if (readers_ && !same) readers_->emplace(tail.reader->file(), &tail);
+      // A symbolic link may lead elsewhere now.
+      if (was_open && !same) watch(tail);
+      tail.deleted = false;
+    } else if (was_open) {
+      tail.deleted = true;
+    }
+  }
+
+  // Files that were left stay open for their undelivered lines' sake, within bounds.
+  void bound_kept(Tail& tail) {
+    if (tail.reader->kept() == 0) return;
+    std::uint64_t sum = 0;
+    for (const Tail* other : outstanding_)
+      if (other->reader != nullptr) sum += other->reader->kept();
+    if (tail.window == nullptr || sum > kMaxKept) tail.reader->drop_kept();
+  }
+
+  // Descriptors have run out: those of quiet files are given up. They are opened when something
+  // happens to them. False: there was none.
+  bool close_quiet() {
+    std::size_t closed = 0;
+    for (auto& [path, tail] : tails_) {
+      if (closed == kClosedForOne) break;
+      if (tail->reader != nullptr && tail->window == nullptr && !tail->queued &&
+          tail->reader->at_rest() && settle_all(*tail)) {
+        tail->device = tail->reader->file().device;
+        tail->quiet = tail->reader->rest();
+        tail->reader.reset();
+      }
+      if (!tail->quiet) continue;
+      tail->quiet.reset();
+      active_->add(-1);
+      ++closed;
+    }
+    if (closed > 0)
+      host_.log.limited(Level::kWarn, "descriptors ran out: quiet files are closed",
+                        {{"limit", "LimitNOFILE"}});
+    return closed > 0;
   }
 
   // What times_ knows a content by, under each name of its file and in each copy.
@@ -690,9 +865,8 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
   // The file is deleted and all of it was delivered: another one of this name is read from its
   // start.
   void forget(Tail& tail) {
-    delivered_[times_key(tail, *tail.settled)] = kWhole;
-    tail.settled.reset();
-    positions_.erase(tail.path);
+    delivered_[times_key(tail, *places_.find(tail.key))] = kWhole;
+    places_.erase(tail.key);
     unsaved_ = true;
   }
 
@@ -700,29 +874,46 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
   // the file is copied away, its inode alone will not tell.
   void learn_print(Tail& tail) {
     constexpr std::uint32_t kTelling = 64;
-    if (!tail.settled || tail.settled->print_size >= kTelling ||
-        tail.settled->print_size >= lines_.after.print_size ||
-        !same_content(*tail.settled, lines_.after))
+    const FilePlace* settled = places_.find(tail.key);
+    if (settled == nullptr || settled->print_size >= kTelling ||
+        settled->print_size >= lines_.after.print_size || !same_content(*settled, lines_.after))
       return;
-    FilePlace place = *tail.settled;
+    FilePlace place = *settled;
     place.print_size = lines_.after.print_size;
     place.print = lines_.after.print;
     settle(tail, place);
   }
 
+  const std::vector<model::LabelSet>& streams_of(Tail& tail) {
+    if (tail.streams == nullptr) {
+      tail.streams = std::make_unique<std::vector<model::LabelSet>>();
+      const auto add = [&](const model::LabelSet& of) {
+        model::LabelBuilder labels(of);
+        labels.set("filename", tail.path);
+        tail.streams->push_back(host_.labels.intern(std::move(labels).take()));
+      };
+      add(tail.labels);
+      if (tail.more_labels != nullptr)
+        for (const model::LabelSet& labels : *tail.more_labels) add(labels);
+    }
+    return *tail.streams;
+  }
+
   void add_lines(Tail& tail, model::EntryBatch& batch, std::size_t& bytes) {
     learn_print(tail);
-    if (tail.lines == nullptr) {
+    if (tail.counts == nullptr) {
       const model::Labels label = {{"path", tail.path}};
-      tail.lines = host_.metrics.counter("loki_source_file_read_lines_total", "Lines read.", label);
-      tail.bytes = host_.metrics.gauge("loki_source_file_read_bytes_total",
-                                       "Bytes of the file read so far.", label);
-      tail.size =
+      tail.counts = std::make_unique<FileCounts>();
+      tail.counts->lines =
+          host_.metrics.counter("loki_source_file_read_lines_total", "Lines read.", label);
+      tail.counts->bytes = host_.metrics.gauge("loki_source_file_read_bytes_total",
+                                               "Bytes of the file read so far.", label);
+      tail.counts->size =
           host_.metrics.gauge("loki_source_file_file_bytes_total", "Size of the file.", label);
     }
     times_.give(times_key(tail, lines_.after), lines_.after.offset, lines_.lines,
                 host_.clock.wall_ns(), given_);
-    for (const model::LabelSet& labels : tail.labels)
+    for (const model::LabelSet& labels : streams_of(tail))
       for (std::size_t i = 0; i < lines_.lines.size(); ++i)
         batch.entries.push_back({labels, given_[i], lines_.lines[i].text, {}});
     if (!lines_.lines.empty()) batch.arena.adopt(lines_.buffer, lines_.held);
@@ -733,14 +924,16 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
     batch.add_receipt(tail.window->issue(lines_.after));
     unsettled_ = true;
     bytes += lines_.bytes;
-    tail.lines->add(static_cast<double>(lines_.lines.size()));
-    tail.bytes->set(static_cast<double>(lines_.after.offset));
-    tail.size->set(static_cast<double>(lines_.after.offset + tail.reader->behind()));
+    tail.counts->lines->add(static_cast<double>(lines_.lines.size()));
+    tail.counts->bytes->set(static_cast<double>(lines_.after.offset));
+    tail.counts->size->set(static_cast<double>(lines_.after.offset + tail.reader->behind()));
     cut_lines_->add(static_cast<double>(lines_.cut));
     hole_bytes_->add(static_cast<double>(lines_.hole_bytes));
   }
 
-  void send(model::EntryBatch batch, const std::stop_token& stop) {
+  void send(model::EntryBatch batch, MutexLock& lock,
+            const std::stop_token& stop) NO_THREAD_SAFETY_ANALYSIS {
+    lines_.clear();  // its buffer is the batch's now
     if (batch.empty()) {
       batch.settle();
       return;
@@ -749,7 +942,10 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
     if (auto written = times_.write(); !written)
       host_.log.limited(Level::kWarn, "times of lines were not saved",
                         {{"err", written.error().message}});
-    if (auto sent = fanout_.consume(std::move(batch), stop); !sent && !stop.stop_requested())
+    lock.unlock();
+    auto sent = fanout_.consume(std::move(batch), stop);
+    lock.lock();
+    if (!sent && !stop.stop_requested())
       host_.log.limited(Level::kWarn, "a receiver refused entries",
                         {{"err", sent.error().message}});
   }
@@ -761,36 +957,44 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
   }
 
   void settle(Tail& tail, const FilePlace& place) {
-    if (tail.settled && !same_content(*tail.settled, place)) {
-      delivered_[times_key(tail, *tail.settled)] = kWhole;
-      if (const std::uint64_t inode = tail.settled->inode; inode != place.inode) {
-        // Under its next name the finished file may be read as well.
-        const auto finished = finished_.find({tail.reader->file().device, inode});
-        const FilePlace end =
-            finished == finished_.end() ? pinned(*tail.settled, tail.path) : finished->second.end;
-        positions_.set(std::string(kFinishedKey) + std::to_string(inode), end.text());
-      }
+    const FilePlace* before = places_.find(tail.key);
+    if (before != nullptr && !same_content(*before, place)) {
+      delivered_[times_key(tail, *before)] = kWhole;
+      if (before->inode != place.inode) remember_end(tail, *before);
+      before = places_.find(tail.key);
     }
     delivered_[times_key(tail, place)] = place.offset;
-    tail.settled = place;
-    const std::string text = place.text();
     // A beginning is stored by save_begun() and leaves this second's save to the first delivery.
     const bool beginning =
-        place.offset == 0 && !setup_->tail_from_end && positions_.damaged_lines() == 0;
-    if (positions_.get(tail.path) != text) (beginning ? begun_ : unsaved_) = true;
-    positions_.set(tail.path, text);
+        place.offset == 0 && !setup_->tail_from_end && places_.damaged_lines() == 0;
+    if (before == nullptr || !(*before == place)) (beginning ? begun_ : unsaved_) = true;
+    places_.set(tail.key, place);
   }
 
+  // Under its next name the finished file may be read as well.
+  void remember_end(const Tail& tail, const FilePlace& settled) {
+    const auto finished = finished_.find({tail.reader->file().device, settled.inode});
+    const FilePlace end =
+        finished == finished_.end() ? pinned(settled, tail.path) : finished->second.end;
+    const auto key =
+        io::FilePlaces::key_of(std::string(kFinishedKey) + std::to_string(settled.inode));
+    places_.set(key, end);
+    stored_finished_.push_back(key);
+    while (stored_finished_.size() > kMaxStoredFinished + tails_.size()) {
+      if (stored_finished_.front() != key) places_.erase(stored_finished_.front());
+      stored_finished_.pop_front();
+    }
+  }
   // Which file was begun is stored before its lines go on: rotated while we are down, it would not
   // be found again.
   void save_begun() {
     const Mono now = host_.clock.mono();
     if (!begun_ || now < save_begun_at_) return;
     save_begun_at_ = now + kBegunPause;
-    if (auto saved = positions_.save(); !saved)
+    if (auto saved = places_.save(); !saved)
       host_.log.limited(Level::kWarn, "the positions were not saved",
                         {{"err", saved.error().message}});
-    begun_ = positions_.unsaved();
+    begun_ = places_.unsaved();
   }
 
   void store_settled() {
@@ -821,10 +1025,10 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
                                   }),
                    leaving_.end());
     if (!unsaved_) return;
-    if (auto saved = positions_.save_if_due(); !saved)
+    if (auto saved = places_.save_if_due(); !saved)
       host_.log.limited(Level::kWarn, "the positions were not saved",
                         {{"err", saved.error().message}});
-    unsaved_ = positions_.unsaved();
+    unsaved_ = places_.unsaved();
     if (!unsaved_) forget_times();
   }
 
@@ -844,58 +1048,72 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
 
   // Files whose lines came back undelivered are read again from what was delivered; the more often
   // that happens, the slower. False: wait no longer, something is to be read or the stop came.
-  bool rewind_lost(const std::stop_token& stop) {
+  bool rewind_lost(MutexLock& lock, const std::stop_token& stop) NO_THREAD_SAFETY_ANALYSIS {
     bool lost = false;
     for (Tail* tail : outstanding_) {
       if (!tail->window->lost() || find(tail->id) != tail) continue;
       lost = true;
       tail->window->rewind();
       rewinds_total_->increment();
-      if (tail->settled) tail->reader->resume(*tail->settled);
+      if (const FilePlace* place = places_.find(tail->key)) tail->reader->resume(*place);
       queue(*tail);
     }
     if (!lost) return true;
     const int doublings = std::min(rewinds_++, 5);
-    if (doublings > 0) host_.clock.sleep_for(milliseconds(250) * (1 << doublings), stop);
+    if (doublings > 0) {
+      lock.unlock();
+      host_.clock.sleep_for(milliseconds(250) * (1 << doublings), stop);
+      lock.lock();
+    }
     return false;
   }
 
   component::Host host_;
-  io::Positions positions_;
+  io::FilePlaces places_;
   ReadTimes times_;
   io::FileTailOptions options_;
   component::LogFanout fanout_;
   component::Gauge active_;
+  component::Gauge unreadable_;
+  component::Gauge polled_;
   component::Counter cut_lines_;
+  component::Counter rotations_;
   component::Counter truncations_;
   component::Counter truncated_bytes_;
   component::Counter hole_bytes_;
   component::Counter missing_;
   component::Counter rewinds_total_;
+  component::Gauge backlog_;
+  component::Gauge oldest_;
+  component::Gauge pinned_;
 
   Mutex mutex_;
   std::shared_ptr<const Setup> next_setup_ GUARDED_BY(mutex_);
+  std::vector<model::Target> next_targets_ GUARDED_BY(mutex_);
 
-  // Of the reading thread.
+  // All that follows, but for watch_, is guarded by shared_->mutex.
+  const std::shared_ptr<Shared> shared_;
   std::shared_ptr<const Setup> setup_;
   io::FileWatch watch_;
-  std::unordered_map<std::string, std::unique_ptr<Tail>> tails_;
-  std::unordered_map<io::FileWatch::Id, Tail*> by_id_;
+  std::unordered_map<std::string_view, std::unique_ptr<Tail>> tails_;  // by their own names
+  std::vector<Tail*> by_id_;
+  std::vector<io::FileWatch::Id> free_ids_;
+  std::set<std::pair<Mono, Tail*>> due_;
+  std::unordered_map<io::FileWatch::Id, Mono> postponed_;  // since when
   std::vector<std::unique_ptr<Tail>> leaving_;
   std::vector<Tail*> ready_;
-  std::vector<Tail*> outstanding_;                                     // those with a window
-  std::unordered_map<io::FileId, Tail*, io::FileIdHash> reading_;      // who reads which file
+  std::vector<Tail*> outstanding_;  // those with a window
+  mutable std::optional<std::unordered_map<io::FileId, const Tail*, io::FileIdHash>> readers_;
   std::unordered_map<io::FileId, Finished, io::FileIdHash> finished_;  // the ends of files
+  std::deque<io::FilePlaces::Key> stored_finished_;
   std::optional<std::unordered_map<std::string, std::uint64_t>> legacy_;
   const Tail* current_ = nullptr;  // whose reader is at work
   io::FileLines lines_;
-  io::FileWatch::Id next_id_ = 1;
   std::vector<std::int64_t> given_;
   std::unordered_map<std::uint64_t, std::uint64_t>
       delivered_;  // times_key -> offset, not saved yet
   Mono sync_at_{};
-  Mono next_look_{};
-  Mono start_at_{};  // when a file is to be begun
+  Mono safety_at_{};
   Mono prune_at_{};
   int rewinds_ = 0;
   Mono save_begun_at_{};
@@ -903,6 +1121,7 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
   bool unsaved_ = false;
   bool unsettled_ = false;
   bool first_start_ = true;
+  std::shared_ptr<void> collecting_;
 };
 
 }  // namespace

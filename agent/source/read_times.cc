@@ -179,6 +179,13 @@ void ReadTimes::forget(std::uint64_t file, std::uint64_t offset) {
   if (remove(file, offset)) record(file, {offset, offset, 0, 0}, unwritten_);
 }
 
+std::optional<std::int64_t> ReadTimes::oldest_ns() const {
+  std::optional<std::int64_t> oldest;
+  for (const auto& [file, spans] : files_)
+    if (!oldest || spans.front().time_ns < *oldest) oldest = spans.front().time_ns;
+  return oldest;
+}
+
 Result<> ReadTimes::compact() {
   if (count_ > 0 && (size_ < kCompactFrom || size_ < 2 * count_ * kRecord)) return write();
   unwritten_.clear();  // the spans left are among those written below

@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -44,6 +45,8 @@ class ReadTimes {
   Result<> compact();
 
   std::size_t spans() const { return count_; }
+  // When the first of the lines that are not forgotten was read; none when all are.
+  std::optional<std::int64_t> oldest_ns() const;
 
  private:
   struct Span {

@@ -147,4 +147,48 @@ TEST_CASE(
   CHECK_FALSE(std::filesystem::exists(dir / "positions.AbC123"));
 }
 
+TEST_CASE("positions: changes are appended, the file stays small, a torn append loses that line") {
+  TempDir dir;
+  FakeClock clock;
+  std::string torn;
+  {
+    Positions positions(clock, dir / "positions", Log::none());
+    for (int i = 0; i < 500; ++i) {
+      positions.set("a", std::to_string(i));
+      positions.set("b", std::to_string(-i));
+      REQUIRE(positions.save());
+      REQUIRE(std::filesystem::file_size(dir / "positions") <= 4096 + 2 * 128);
+      if (i % 100 == 0) {
+        const Positions later(clock, dir / "positions", Log::none());
+        CHECK(later.get("a") == std::to_string(i));
+      }
+    }
+  }
+  const std::string text = read_file(dir / "positions").value();
+  write(dir / "positions", text.substr(0, text.size() - 3));
+  Positions positions(clock, dir / "positions", Log::none());
+  CHECK(positions.damaged_lines() == 0);
+  CHECK(positions.get("a") == "499");
+  CHECK(positions.get("b") == "-498");
+  positions.set("b", "later");
+  REQUIRE(positions.save());
+  CHECK(Positions(clock, dir / "positions", Log::none()).get("b") == "later");
+}
+
+TEST_CASE("positions: a file that somebody else removed or changed is written anew") {
+  TempDir dir;
+  FakeClock clock;
+  Positions positions(clock, dir / "positions", Log::none());
+  positions.set("a", "1");
+  positions.set("b", "1");
+  REQUIRE(positions.save());
+  SECTION("removed") { std::filesystem::remove(dir / "positions"); }
+  SECTION("changed") { write(dir / "positions", "rubbish\n"); }
+  positions.set("a", "2");
+  REQUIRE(positions.save());
+  const Positions later(clock, dir / "positions", Log::none());
+  CHECK(later.get("a") == "2");
+  CHECK(later.get("b") == "1");
+}
+
 }  // namespace agent::io

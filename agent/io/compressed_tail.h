@@ -38,7 +38,7 @@ class CompressedTail final : public LineReader {
   // It stays: it remembers how large the file was.
   bool at_rest() const override { return false; }
   FileDescriptor rest() override { return {}; }
-  void wake(FileDescriptor, std::uint64_t, const FilePlace& place) override { resume(place); }
+  void wake(FileDescriptor, const FilePlace& place) override { resume(place); }
 
  private:
   struct Stream;

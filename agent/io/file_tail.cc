@@ -1,5 +1,6 @@
 #include "agent/io/file_tail.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -60,6 +61,19 @@ std::optional<std::uint64_t> rotation_number(std::string_view mark) {
   if (mark.size() > kLongestNumber || std::from_chars(mark.data() + 1, end, number).ptr != end)
     return std::nullopt;
   return number;
+}
+
+// The rotated file `next` was made after the file `last` had been deleted: there was another one
+// between them, which is deleted too.
+bool born_after_end_of(const FileDescriptor& next, const FileDescriptor& last) {
+  struct statx made {};
+  struct stat gone {};
+  if (::fstat(last.get(), &gone) != 0 || gone.st_nlink > 0 ||
+      ::statx(next.get(), "", AT_EMPTY_PATH, STATX_BTIME, &made) != 0 ||
+      (made.stx_mask & STATX_BTIME) == 0)
+    return false;
+  return std::pair<std::int64_t, std::int64_t>(made.stx_btime.tv_sec, made.stx_btime.tv_nsec) >
+         std::pair<std::int64_t, std::int64_t>(gone.st_ctim.tv_sec, gone.st_ctim.tv_nsec);
 }
 
 }  // namespace
@@ -150,10 +164,12 @@ bool FileTail::at_rest() const {
   return fd_ && rotation_ == nullptr && start_ == Start::kBeginning && size_ == place_.offset;
 }
 
-void FileTail::wake(FileDescriptor file, std::uint64_t device, const FilePlace& place) {
+void FileTail::wake(FileDescriptor file, const FilePlace& place) {
   if (!file) return resume(place);
+  struct stat info {};
+  if (::fstat(file.get(), &info) != 0) return resume(place);
   fd_ = std::move(file);
-  device_ = device;
+  device_ = info.st_dev;
   place_ = place;
   size_ = place.offset;
 }
@@ -246,6 +262,25 @@ void FileTail::siblings_in(const std::string& folder, bool own, std::vector<Sibl
       continue;
     out.push_back({it->path().string(), std::string(mark.value_or("")), info.st_ino, info.st_mtim});
   }
+}
+
+std::optional<FilePlace> FileTail::oldest_rotated(
+    const std::string& path, const FileTailOptions& options,
+    const std::function<bool(FileId, std::int64_t born_ns)>& wanted) {
+  for (const Sibling& sibling : FileTail(path, options).rotated_siblings()) {
+    struct statx made {};
+    struct stat info {};
+    if (::statx(AT_FDCWD, sibling.file.c_str(), 0, STATX_BTIME, &made) != 0 ||
+        (made.stx_mask & STATX_BTIME) == 0 || ::stat(sibling.file.c_str(), &info) != 0)
+      continue;
+    const std::int64_t born_ns =
+        std::int64_t{made.stx_btime.tv_sec} * 1'000'000'000 + made.stx_btime.tv_nsec;
+    if (info.st_ino != sibling.inode || !wanted({info.st_dev, info.st_ino}, born_ns)) continue;
+    FilePlace place;
+    place.inode = sibling.inode;
+    return place;
+  }
+  return std::nullopt;
 }
 
 // In the file's folder and in those where its like were rotated to.
@@ -535,6 +570,7 @@ Result<> FileTail::open_next() {
     if (!fd && !next.empty() && number == ENOENT) continue;
     if (!fd && number != ENOENT) return fail_errno("open " + path_, number);
     ++events_.rotations;
+    if (!next.empty() && born_after_end_of(fd, fd_)) ++events_.missing_files;
     Rotation& state = rotation();
     state.kept = std::move(fd_);
     state.kept_inode = finished.inode;

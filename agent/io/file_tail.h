@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -43,9 +44,14 @@ class FileTail final : public LineReader {
   void drop_kept() override;
   bool at_rest() const override;
   FileDescriptor rest() override { return std::move(fd_); }
-  void wake(FileDescriptor file, std::uint64_t device, const FilePlace& place) override;
+  void wake(FileDescriptor file, const FilePlace& place) override;
   std::uint64_t pinned() const override;
 
+  // The beginning of the oldest file that was rotated out of `path` and that `wanted` accepts, of
+  // those whose birth the file system tells.
+  static std::optional<FilePlace> oldest_rotated(
+      const std::string& path, const FileTailOptions& options,
+      const std::function<bool(FileId, std::int64_t born_ns)>& wanted);
   // The file of this name begins as `place` says and reaches to its offset.
   static bool fits(const std::filesystem::path& file, const FilePlace& place);
 

@@ -124,7 +124,7 @@ class LineReader {
   // reader goes on with both.
   virtual bool at_rest() const = 0;
   virtual FileDescriptor rest() = 0;
-  virtual void wake(FileDescriptor file, std::uint64_t device, const FilePlace& place) = 0;
+  virtual void wake(FileDescriptor file, const FilePlace& place) = 0;
 
   virtual bool is_open() const = 0;
   virtual FileId file() const = 0;  // the open one

@@ -92,11 +92,16 @@ struct FileCounts {
 // One file name that is read, whatever file has it.
 struct Tail {
   std::string path;
-  io::FilePlaces::Key key = 0;
   io::FileWatch::Id id = 0;
   // While there is no reader, the file is quiet: all of it was read and delivered.
   FileDescriptor quiet;
-  std::uint64_t device = 0;  // of it
+  std::uint8_t polls = 0;  // in a row
+  bool started : 1 = false;
+  bool queued : 1 = false;
+  bool watched : 1 = false;
+  bool skipped : 1 = false;
+  bool deleted : 1 = false;  // read to its end after it lost its last name
+  bool failing : 1 = false;  // it cannot be read
   std::unique_ptr<io::LineReader> reader;
   model::LabelSet labels;                                     // of a target that names the file
   std::unique_ptr<std::vector<model::LabelSet>> more_labels;  // of others
@@ -104,16 +109,9 @@ struct Tail {
   // Only while something is outstanding.
   std::unique_ptr<model::AckWindow<FilePlace>> window;
   std::unique_ptr<FileCounts> counts;
-  Mono look_at = kNever;   // when to look next, whatever the watch says
-  std::uint8_t polls = 0;  // in a row
-  bool started : 1 = false;
-  bool queued : 1 = false;
-  bool watched : 1 = false;
-  bool linked : 1 = false;  // its name may be a symbolic link
-  bool skipped : 1 = false;
-  bool deleted : 1 = false;  // read to its end after it lost its last name
-  bool failing : 1 = false;  // it cannot be read
+  Mono look_at = kNever;  // when to look next, whatever the watch says
 
+  io::FilePlaces::Key key() const { return io::FilePlaces::key_of(path); }
   bool is_open() const { return reader != nullptr ? reader->is_open() : bool(quiet); }
 };
 
@@ -153,7 +151,8 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
         pinned_(host_.metrics.gauge(
             "loki_source_file_pinned_bytes",
             "Disk space of deleted files that are kept open until they are read.")),
-        shared_(std::make_shared<Shared>()) {
+        shared_(std::make_shared<Shared>()),
+        began_ns_(host_.clock.wall_ns()) {
     options_.max_line = kMaxLine;
     options_.cut_marker = kCutMarker;
     options_.learned = [this](const std::string& folder) { learn(folder); };
@@ -249,7 +248,7 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
     });
     if (order.size() > kMaxDebugFiles) order.resize(kMaxDebugFiles);
     for (const auto& [bytes, tail] : order) {
-      const FilePlace* place = places_.find(tail->key);
+      const FilePlace* place = places_.find(tail->key());
       std::string text = place == nullptr ? "nothing delivered"
                                           : "delivered to byte " + std::to_string(place->offset);
       if (bytes > 0) text += ", " + std::to_string(bytes) + " behind";
@@ -279,7 +278,7 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
   std::uint64_t backlog(const Tail& tail) const {
     if (tail.reader == nullptr) return 0;
     const FilePlace& read = tail.reader->place();
-    const FilePlace* settled = places_.find(tail.key);
+    const FilePlace* settled = places_.find(tail.key());
     std::uint64_t out = tail.reader->behind();
     if (settled != nullptr && same_content(*settled, read) && read.offset > settled->offset)
       out += read.offset - settled->offset;
@@ -375,7 +374,6 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
     auto made = std::make_unique<Tail>();
     Tail* tail = made.get();
     tail->path = path;
-    tail->key = io::FilePlaces::key_of(path);
     if (free_ids_.empty()) {
       tail->id = static_cast<io::FileWatch::Id>(by_id_.size());
       by_id_.push_back(tail);
@@ -505,7 +503,6 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
       if (!tail->watched) watch(*tail);
       if (tail->queued || tail->window != nullptr) continue;
       if (tail->reader != nullptr && tail->reader->at_rest() && settle_all(*tail)) {
-        tail->device = tail->reader->file().device;
         tail->quiet = tail->reader->rest();
         tail->reader.reset();
         tail->streams.reset();
@@ -514,13 +511,13 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
     }
     if (now < prune_at_) return;
     prune_at_ = now + std::chrono::hours(1);
-    for (const auto& [path, tail] : tails_) places_.touch(tail->key);
+    for (const auto& [path, tail] : tails_) places_.touch(tail->key());
     if (places_.prune(kForget) > 0) unsaved_ = true;
   }
 
   // Nothing is outstanding: the place that was reached is the one to store.
   bool settle_all(Tail& tail) {
-    const FilePlace* place = places_.find(tail.key);
+    const FilePlace* place = places_.find(tail.key());
     if (place == nullptr || !same_content(*place, tail.reader->place()) ||
         place->offset != tail.reader->place().offset)
       return false;
@@ -529,11 +526,10 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
   }
 
   bool is_unchanged(const Tail& tail) const {
-    const FilePlace* place = places_.find(tail.key);
+    const FilePlace* place = places_.find(tail.key());
     struct stat info {};
     return place != nullptr && ::stat(tail.path.c_str(), &info) == 0 &&
-           info.st_ino == place->inode && info.st_dev == tail.device &&
-           static_cast<std::uint64_t>(info.st_size) == place->offset;
+           info.st_ino == place->inode && static_cast<std::uint64_t>(info.st_size) == place->offset;
   }
 
   void start_tails(const std::vector<Tail*>& waiting) {
@@ -542,7 +538,7 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
     for (const auto& [key, entry] : places_.all()) by_inode[entry.place.inode] = {key, entry.place};
     std::unordered_map<io::FilePlaces::Key, const Tail*> to_start;
     for (const auto& [path, tail] : tails_)
-      if (!tail->started && !tail->skipped) to_start.emplace(tail->key, tail.get());
+      if (!tail->started && !tail->skipped) to_start.emplace(tail->key(), tail.get());
     for (Tail* tail : waiting) {
       if (!start(*tail, by_inode, to_start)) {
         if (tail->skipped) continue;
@@ -551,7 +547,7 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
         continue;
       }
       postponed_.erase(tail->id);
-      to_start.erase(tail->key);
+      to_start.erase(tail->key());
       tail->started = true;
       polled_->add(1);
       watch(*tail);
@@ -569,7 +565,7 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
   bool start(Tail& tail, const std::unordered_map<std::uint64_t, Known>& by_inode,
              const std::unordered_map<io::FilePlaces::Key, const Tail*>& to_start) {
     tail.reader = make_reader(tail);
-    const FilePlace* own = places_.find(tail.key);
+    const FilePlace* own = places_.find(tail.key());
     const auto file = io::file_id(tail.path);
     if (own != nullptr && (!file || own->inode == file->inode))
       return resume(tail, FilePlace(*own), file);
@@ -624,8 +620,8 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
       for (const auto& [path, tail] : tails_) {
         if (tail->reader != nullptr) {
           if (tail->reader->is_open()) readers_->emplace(tail->reader->file(), tail.get());
-        } else if (const FilePlace* place = places_.find(tail->key); tail->quiet && place) {
-          readers_->emplace(io::FileId{tail->device, place->inode}, tail.get());
+        } else if (struct stat info{}; tail->quiet && ::fstat(tail->quiet.get(), &info) == 0) {
+          readers_->emplace(io::FileId{info.st_dev, info.st_ino}, tail.get());
         }
       }
     }
@@ -638,7 +634,7 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
   std::optional<FilePlace> read_before(io::FileId file) const {
     const Tail* other = reader_of(file);
     if (other != nullptr && other != current_) {
-      if (other->reader == nullptr) return pinned(*places_.find(other->key), other->path);
+      if (other->reader == nullptr) return pinned(*places_.find(other->key()), other->path);
       if (other->reader->file() == file) {
         FilePlace place = pinned(other->reader->place(), other->path);
         place.offset += other->reader->behind();
@@ -678,7 +674,18 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
         return false;
       }
     }
-    if (at_end) tail.reader->from_end();
+    if (at_end) {
+      tail.reader->from_end();
+    } else if (!setup_->compression) {
+      // Rotated before it was found.
+      const auto oldest = io::FileTail::oldest_rotated(
+          tail.path, options_, [&](io::FileId rotated, std::int64_t born_ns) {
+            return born_ns > began_ns_ && finished_.count(rotated) == 0 &&
+                   places_.find(finished_key(rotated.inode)) == nullptr &&
+                   reader_of(rotated) == nullptr;
+          });
+      if (oldest) return resume(tail, *oldest, std::nullopt);
+    }
     return true;
   }
 
@@ -735,8 +742,8 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
   void wake(Tail& tail) {
     if (tail.reader != nullptr) return;
     tail.reader = make_reader(tail);
-    if (const FilePlace* place = places_.find(tail.key))
-      tail.reader->wake(std::move(tail.quiet), tail.device, *place);
+    if (const FilePlace* place = places_.find(tail.key()))
+      tail.reader->wake(std::move(tail.quiet), *place);
   }
 
   // True: the file has more.
@@ -747,7 +754,7 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
     const auto before = tail.reader->events();
     current_ = &tail;
     // Before the first byte is read, so that there is a place to go back to.
-    if (places_.find(tail.key) == nullptr)
+    if (places_.find(tail.key()) == nullptr)
       if (auto opened = tail.reader->open(); opened && tail.reader->is_open())
         settle(tail, tail.reader->place());
     const FilePlace old = tail.reader->place();
@@ -775,7 +782,7 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
     follow(tail, old, old_file, was_open);
     if (lines_.bytes > 0) {
       add_lines(tail, batch, bytes);
-    } else if (const FilePlace* settled = places_.find(tail.key);
+    } else if (const FilePlace* settled = places_.find(tail.key());
                tail.window == nullptr && tail.reader->is_open() && settled != nullptr &&
                !same_content(*settled, tail.reader->place())) {
       // A file of which nothing is left to read has the name now: known after a restart too.
@@ -790,7 +797,7 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
         break;
       case Outcome::kMissing:
         look_at(tail, now + kPostponed);
-        if (tail.deleted && tail.window == nullptr && places_.find(tail.key) != nullptr)
+        if (tail.deleted && tail.window == nullptr && places_.find(tail.key()) != nullptr)
           forget(tail);
         break;
       case Outcome::kDone:
@@ -841,7 +848,6 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
       if (closed == kClosedForOne) break;
       if (tail->reader != nullptr && tail->window == nullptr && !tail->queued &&
           tail->reader->at_rest() && settle_all(*tail)) {
-        tail->device = tail->reader->file().device;
         tail->quiet = tail->reader->rest();
         tail->reader.reset();
       }
@@ -865,8 +871,8 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
   // The file is deleted and all of it was delivered: another one of this name is read from its
   // start.
   void forget(Tail& tail) {
-    delivered_[times_key(tail, *places_.find(tail.key))] = kWhole;
-    places_.erase(tail.key);
+    delivered_[times_key(tail, *places_.find(tail.key()))] = kWhole;
+    places_.erase(tail.key());
     unsaved_ = true;
   }
 
@@ -874,7 +880,7 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
   // the file is copied away, its inode alone will not tell.
   void learn_print(Tail& tail) {
     constexpr std::uint32_t kTelling = 64;
-    const FilePlace* settled = places_.find(tail.key);
+    const FilePlace* settled = places_.find(tail.key());
     if (settled == nullptr || settled->print_size >= kTelling ||
         settled->print_size >= lines_.after.print_size || !same_content(*settled, lines_.after))
       return;
@@ -957,18 +963,22 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
   }
 
   void settle(Tail& tail, const FilePlace& place) {
-    const FilePlace* before = places_.find(tail.key);
+    const FilePlace* before = places_.find(tail.key());
     if (before != nullptr && !same_content(*before, place)) {
       delivered_[times_key(tail, *before)] = kWhole;
       if (before->inode != place.inode) remember_end(tail, *before);
-      before = places_.find(tail.key);
+      before = places_.find(tail.key());
     }
     delivered_[times_key(tail, place)] = place.offset;
     // A beginning is stored by save_begun() and leaves this second's save to the first delivery.
     const bool beginning =
         place.offset == 0 && !setup_->tail_from_end && places_.damaged_lines() == 0;
     if (before == nullptr || !(*before == place)) (beginning ? begun_ : unsaved_) = true;
-    places_.set(tail.key, place);
+    places_.set(tail.key(), place);
+  }
+
+  static io::FilePlaces::Key finished_key(std::uint64_t inode) {
+    return io::FilePlaces::key_of(std::string(kFinishedKey) + std::to_string(inode));
   }
 
   // Under its next name the finished file may be read as well.
@@ -976,8 +986,7 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
     const auto finished = finished_.find({tail.reader->file().device, settled.inode});
     const FilePlace end =
         finished == finished_.end() ? pinned(settled, tail.path) : finished->second.end;
-    const auto key =
-        io::FilePlaces::key_of(std::string(kFinishedKey) + std::to_string(settled.inode));
+    const auto key = finished_key(settled.inode);
     places_.set(key, end);
     stored_finished_.push_back(key);
     while (stored_finished_.size() > kMaxStoredFinished + tails_.size()) {
@@ -1055,7 +1064,7 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
       lost = true;
       tail->window->rewind();
       rewinds_total_->increment();
-      if (const FilePlace* place = places_.find(tail->key)) tail->reader->resume(*place);
+      if (const FilePlace* place = places_.find(tail->key())) tail->reader->resume(*place);
       queue(*tail);
     }
     if (!lost) return true;
@@ -1093,6 +1102,7 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
 
   // All that follows, but for watch_, is guarded by shared_->mutex.
   const std::shared_ptr<Shared> shared_;
+  const std::int64_t began_ns_;
   std::shared_ptr<const Setup> setup_;
   io::FileWatch watch_;
   std::unordered_map<std::string_view, std::unique_ptr<Tail>> tails_;  // by their own names

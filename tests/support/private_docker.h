@@ -45,6 +45,7 @@ class PrivateDocker {
   PrivateDocker& operator=(const PrivateDocker&) = delete;
 
   std::string socket() const { return dir_ + "/docker/docker.sock"; }
+  std::string data_root() const { return dir_ + "/docker/data"; }
   std::string host() const { return "unix://" + socket(); }
   std::string docker(const std::string& arguments) const {
     return shell("env -u DOCKER_CONTEXT /usr/bin/docker -H " + host() + " " + arguments);

@@ -11,3 +11,6 @@ house_test(agent/source/docker_labels_test.cc LIBS agent_source)
 house_test(agent/source/docker_faults_test.cc LIBS agent_source)
 house_test(agent/source/loki_source_file_test.cc LIBS agent_source)
 house_test(agent/source/read_times_test.cc LIBS agent_source)
+# Starts a Docker Engine of its own (as root).
+house_test(agent/source/file_docker_test.cc LIBS agent_source agent_process)
+set_tests_properties(agent/source/file_docker_test PROPERTIES RUN_SERIAL ON RESOURCE_LOCK docker TIMEOUT 300)

@@ -623,8 +623,9 @@ class SyslogSource final : public component::Configured<SyslogArgs>, public comp
     received_->add(static_cast<double>(std::exchange(taken_, 0)));
     if (batch_.empty()) return true;
     batch_bytes_ = 0;
-    return static_cast<bool>(
-        outbox_->accept(std::exchange(batch_, model::EntryBatch()), true, stop));
+    model::EntryBatch next;
+    next.entries.reserve(batch_.entries.size());  // there will be about as many again
+    return static_cast<bool>(outbox_->accept(std::exchange(batch_, std::move(next)), true, stop));
   }
 
   // Once a second: what has waited too long.

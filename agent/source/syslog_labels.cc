@@ -67,10 +67,15 @@ model::LabelSet SyslogLabels::of(const Peer& peer, const wire::SyslogMessage& me
       add(param.value);
     }
   }
-  const auto known = known_.find(std::string_view(key_));
-  if (known != known_.end()) return known->second;
-  if (known_.size() >= kMostKnown) known_.clear();
-  return known_.emplace(key_, make(peer, message)).first->second;
+  // Most messages are like the one before.
+  if (last_ != nullptr && last_->first == key_) return last_->second;
+  auto known = known_.find(std::string_view(key_));
+  if (known == known_.end()) {
+    if (known_.size() >= kMostKnown) known_.clear();
+    known = known_.emplace(key_, make(peer, message)).first;
+  }
+  last_ = &*known;
+  return last_->second;
 }
 
 model::LabelSet SyslogLabels::make(const Peer& peer, const wire::SyslogMessage& message) const {

@@ -45,7 +45,9 @@ class SyslogLabels {
   const std::shared_ptr<const model::RelabelRules> rules_;
   std::uint32_t needed_ = 0;  // a bit for each part that the rules look at
   std::string key_;
-  std::unordered_map<std::string, model::LabelSet, Hash, std::equal_to<>> known_;
+  using Known = std::unordered_map<std::string, model::LabelSet, Hash, std::equal_to<>>;
+  Known known_;
+  const Known::value_type* last_ = nullptr;  // of known_
 };
 
 }  // namespace agent::source

@@ -60,13 +60,15 @@ struct DropArgs {
       diagnostics.error(body.find("value")->name_span, "value and expression exclude each other");
     if (!value.empty() && source.empty())
       diagnostics.error(body.find("value")->name_span, "value needs a source");
-    const bool is_template = is_in_braces(expression) && parse_template(expression);
-    if (!expression.empty() && !is_template) {
-      const RE2 compiled(expression, RE2::Quiet);
-      if (!compiled.ok())
-        diagnostics.error(body.find("expression")->value_span,
-                          "the regular expression is wrong: " + compiled.error());
+    if (expression.empty()) return;
+    if (is_in_braces(expression)) {
+      const auto program = parse_template(expression);
+      if (program) return;
+      diagnostics.warning(body.span_of("expression"),
+                          "this is taken as a regular expression, for it is no template: " +
+                              program.error().message);
     }
+    check_expression(expression, body, "expression", diagnostics);
   }
 };
 
@@ -78,13 +80,9 @@ class Drop final : public Stage {
         clock_(host.clock),
         dropped_(host.dropped(args_.drop_counter_reason)) {
     if (is_in_braces(args_.expression)) {
-      auto program = parse_template(args_.expression);
-      if (program) {
+      if (auto program = parse_template(args_.expression)) {
         program_ = std::move(*program);
         executor_.emplace(clock_);
-      } else {
-        host.log.warn("stage.drop: an expression in braces is no template and is taken as RE2",
-                      {{"expression", args_.expression}, {"err", program.error().message}});
       }
     }
     if (!args_.expression.empty() && !program_)

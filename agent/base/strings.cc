@@ -89,6 +89,16 @@ std::string_view utf8_head(std::string_view text, std::size_t limit) {
   return text.substr(0, end);
 }
 
+std::vector<std::string_view> utf8_characters(std::string_view text) {
+  std::vector<std::string_view> out;
+  while (!text.empty()) {
+    const std::size_t length = std::max<std::size_t>(sequence_length(text), 1);
+    out.push_back(text.substr(0, length));
+    text.remove_prefix(length);
+  }
+  return out;
+}
+
 void append_json_string(std::string& out, std::string_view text) {
   static constexpr char kHex[] = "0123456789abcdef";
   out.push_back('"');
@@ -215,6 +225,19 @@ std::string plain_number(double number) {
   const auto whole = static_cast<std::size_t>(point);
   if (digits.size() <= whole) return out + digits + std::string(whole - digits.size(), '0');
   return out + digits.substr(0, whole) + "." + digits.substr(whole);
+}
+
+std::string json_number(double number) {
+  const double size = std::abs(number);
+  if (size == 0 || (size >= 1e-6 && size < 1e21)) return plain_number(number);
+  char buffer[64];
+  const auto written =
+      std::to_chars(buffer, buffer + sizeof buffer, number, std::chars_format::scientific);
+  std::string text(buffer, written.ptr);
+  // e-09 is written e-9.
+  const std::size_t zero = text.find("e-0");
+  if (zero != std::string::npos) text.erase(zero + 2, 1);
+  return text;
 }
 
 }  // namespace agent

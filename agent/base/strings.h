@@ -16,6 +16,8 @@ bool is_valid_utf8(std::string_view text);
 std::string to_valid_utf8(std::string_view text);
 // The longest beginning of at most `limit` bytes that does not end inside a character.
 std::string_view utf8_head(std::string_view text, std::size_t limit);
+// Its characters; a byte that is in none is one of its own.
+std::vector<std::string_view> utf8_characters(std::string_view text);
 // `"text"` with JSON escapes.
 void append_json_string(std::string& out, std::string_view text);
 std::string json_string(std::string_view text);
@@ -31,5 +33,7 @@ std::string format_number(double value);
 // The fewest digits that give `number` again, without an exponent: Go's format 'f' with precision
 // -1. `number` is finite.
 std::string plain_number(double number);
+// `number` as Go writes it in JSON: plain, with an exponent below 1e-6 and from 1e21 on. Finite.
+std::string json_number(double number);
 
 }  // namespace agent

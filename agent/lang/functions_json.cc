@@ -13,6 +13,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "agent/base/strings.h"
 #include "agent/base/unicode.h"
 #include "agent/lang/functions.h"
 #include "agent/lang/operators.h"
@@ -156,19 +157,6 @@ void write_string(std::string& out, std::string_view text) {
   out += '"';
 }
 
-std::string number_json(const Value& number) {
-  const double d = number.kind() == Kind::kFloat ? std::abs(number.floating()) : 0;
-  if (d == 0 || (d >= 1e-6 && d < 1e21)) return number_text(number);
-  char buffer[64];
-  const auto written = std::to_chars(buffer, buffer + sizeof buffer, number.floating(),
-                                     std::chars_format::scientific);
-  std::string text(buffer, written.ptr);
-  // e-09 is written e-9.
-  const std::size_t zero = text.find("e-0");
-  if (zero != std::string::npos) text.erase(zero + 2, 1);
-  return text;
-}
-
 Result<> write_json(std::string& out, const Value& value, int depth) {
   if (depth > kMaxValueDepth || out.size() > kMaxTextBytes) return too_large();
   switch (value.kind()) {
@@ -183,7 +171,7 @@ Result<> write_json(std::string& out, const Value& value, int depth) {
     case Kind::kFloat:
       if (value.kind() == Kind::kFloat && !std::isfinite(value.floating()))
         return fail(ErrorCode::kInvalid, "JSON has no " + number_text(value));
-      out += number_json(value);
+      out += value.kind() == Kind::kFloat ? json_number(value.floating()) : number_text(value);
       return {};
     case Kind::kString:
       write_string(out, value.string());

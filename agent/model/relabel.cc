@@ -8,6 +8,7 @@
 
 #include "agent/base/strings.h"
 #include "agent/base/unicode.h"
+#include "agent/model/expression.h"
 
 namespace agent::model {
 namespace {
@@ -75,30 +76,6 @@ bool in_parentheses(std::string_view regex) {
   return regex.size() >= 2 && regex.front() == '(' && regex.back() == ')';
 }
 
-// Go also writes named groups as (?<name>...), which this RE2 only knows as (?P<name>...).
-std::string with_named_groups(std::string_view regex) {
-  std::string out;
-  bool in_class = false;
-  for (std::size_t i = 0; i < regex.size(); ++i) {
-    const char c = regex[i];
-    out += c;
-    if (c == '\\' && i + 1 < regex.size()) {
-      out += regex[++i];
-    } else if (c == '[' && !in_class) {
-      in_class = true;
-      for (const char first : {'^', ']'})  // a bracket that comes first is one of the class
-        if (i + 1 < regex.size() && regex[i + 1] == first) out += regex[++i];
-    } else if (c == ']') {
-      in_class = false;
-    } else if (!in_class && regex.substr(i, 3) == "(?<" && i + 3 < regex.size() &&
-               is_word(regex[i + 3])) {
-      out += "?P";
-      ++i;
-    }
-  }
-  return out;
-}
-
 bool take_suffix(std::string_view& text, std::string_view suffix) {
   if (text.size() < suffix.size() || text.substr(text.size() - suffix.size()) != suffix)
     return false;
@@ -118,7 +95,7 @@ class Pattern {
     RE2::Options options;
     options.set_log_errors(false);
     options.set_dot_nl(true);
-    auto re = std::make_shared<const RE2>(with_named_groups(regex), options);
+    auto re = std::make_shared<const RE2>(re2_syntax(regex), options);
     if (!re->ok()) return fail(ErrorCode::kInvalid, "error parsing regexp: " + re->error());
     p.groups_ = static_cast<std::size_t>(re->NumberOfCapturingGroups());
     p.re_ = std::move(re);

@@ -1,13 +1,12 @@
 #include "agent/process/stage.h"
 
-#include <re2/re2.h>
-
 #include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <iterator>
 
 #include "agent/base/strings.h"
+#include "agent/model/expression.h"
 
 namespace agent::process {
 
@@ -187,10 +186,8 @@ std::optional<std::string_view> source_text(const Item& item, std::string_view s
 
 void check_expression(const std::string& expression, const lang::Body& body,
                       std::string_view argument, lang::Diagnostics& diagnostics) {
-  const RE2 compiled(expression, RE2::Quiet);
-  if (!compiled.ok())
-    diagnostics.error(body.find(argument)->value_span,
-                      "the regular expression is wrong: " + compiled.error());
+  if (const auto compiled = model::Expression::compile(expression); !compiled)
+    diagnostics.error(body.span_of(argument), compiled.error().message);
 }
 
 void check_label_names(const component::StringMap& values, const lang::Body& body,

@@ -4,6 +4,8 @@
 
 #include <cstring>
 
+#include "agent/base/strings.h"
+
 namespace agent::wire {
 namespace {
 
@@ -115,7 +117,56 @@ std::vector<JsonNode> JsonNode::elements() const {
   return out;
 }
 
-std::string JsonNode::text() const { return simdjson::minify(element_of(*this)); }
+std::string JsonNode::text() const {
+  std::string out;
+  append_text(out);
+  return out;
+}
+
+void JsonNode::append_text(std::string& out) const {
+  switch (kind()) {
+    case Kind::kNull:
+      out += "null";
+      break;
+    case Kind::kBool:
+      out += boolean() ? "true" : "false";
+      break;
+    case Kind::kInt:
+      out += std::to_string(integer());
+      break;
+    case Kind::kUint:
+      out += std::to_string(unsigned_integer());
+      break;
+    case Kind::kDouble:
+      out += json_number(number());
+      break;
+    case Kind::kString:
+      append_json_string(out, string());
+      break;
+    case Kind::kArray: {
+      out += '[';
+      const std::size_t begin = out.size();
+      for (const JsonNode& item : elements()) {
+        if (out.size() > begin) out += ',';
+        item.append_text(out);
+      }
+      out += ']';
+      break;
+    }
+    case Kind::kObject: {
+      out += '{';
+      const std::size_t begin = out.size();
+      for (const auto& [name, member] : members()) {
+        if (out.size() > begin) out += ',';
+        append_json_string(out, name);
+        out += ':';
+        member.append_text(out);
+      }
+      out += '}';
+      break;
+    }
+  }
+}
 
 JsonDocument::JsonDocument() : impl_(std::make_unique<Impl>()) {}
 JsonDocument::~JsonDocument() = default;

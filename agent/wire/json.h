@@ -30,8 +30,9 @@ class JsonNode {
   std::optional<JsonNode> at(std::int64_t index) const;
   std::vector<std::pair<std::string_view, JsonNode>> members() const;
   std::vector<JsonNode> elements() const;
-  // Compact JSON text.
+  // Compact JSON text, numbers as Go writes them.
   std::string text() const;
+  void append_text(std::string& out) const;
 
  private:
   friend class JsonDocument;

@@ -1,72 +1,24 @@
-// stage.json: values out of a JSON text. An expression that finds nothing gives a null value; an
-// object or array gives its JSON text.
+// stage.json: values out of a JSON text, by JMESPath expressions. An expression that finds nothing
+// gives a null value; an object or array gives its JSON text.
 //
-// expression := step { "." name | "[" integer "]" }      step and name: an identifier or "quoted"
-#include <re2/re2.h>
-
-#include <charconv>
+// Names and indices (a.b[0]) are followed in the parsed text; only other expressions need the text
+// as a tree.
 #include <memory>
-#include <variant>
 
 #include "agent/base/strings.h"
+#include "agent/model/expression.h"
+#include "agent/model/jmespath.h"
 #include "agent/process/stage.h"
 #include "agent/wire/json.h"
 
 namespace agent::process {
 namespace {
 
+using model::JmesPath;
+using model::Json;
 using wire::JsonNode;
 
-// A way from the root to a value: member names and array indices.
-using Path = std::vector<std::variant<std::string, std::int64_t>>;
-
-Result<Path> parse_path(std::string_view text) {
-  const auto wrong = [&](const std::string& why) {
-    return fail(ErrorCode::kInvalid, "expression " + json_string(text) + ": " + why);
-  };
-  Path path;
-  std::size_t i = 0;
-  bool name_expected = true;
-  const auto is_name = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-  };
-  while (i < text.size()) {
-    if (name_expected) {
-      std::string name;
-      if (text[i] == '"') {
-        for (++i; i < text.size() && text[i] != '"'; ++i) {
-          if (text[i] == '\\' && i + 1 < text.size()) ++i;
-          name += text[i];
-        }
-        if (i == text.size()) return wrong("the quoted name does not end");
-        ++i;
-      } else {
-        while (i < text.size() && is_name(text[i])) name += text[i++];
-        if (name.empty() || (name[0] >= '0' && name[0] <= '9'))
-          return wrong("a name is expected at byte " + std::to_string(i + 1) +
-                       "; names, \"quoted names\", a.b and a[0] are supported");
-      }
-      path.emplace_back(std::move(name));
-      name_expected = false;
-    } else if (text[i] == '.') {
-      ++i;
-      name_expected = true;
-    } else if (text[i] == '[') {
-      std::int64_t index = 0;
-      const auto [end, error] =
-          std::from_chars(text.data() + i + 1, text.data() + text.size(), index);
-      if (error != std::errc() || end == text.data() + text.size() || *end != ']')
-        return wrong("an index like [0] is expected at byte " + std::to_string(i + 1));
-      path.emplace_back(index);
-      i = static_cast<std::size_t>(end - text.data()) + 1;
-    } else {
-      return wrong("unexpected " + json_string(text.substr(i, 1)) + " at byte " +
-                   std::to_string(i + 1) + "; names, \"quoted names\", a.b and a[0] are supported");
-    }
-  }
-  if (name_expected) return wrong("a name is expected at its end");
-  return path;
-}
+constexpr std::size_t kMaxText = 4 << 20;  // of an object or array that an expression makes
 
 struct JsonArgs {
   component::StringMap expressions;
@@ -77,9 +29,11 @@ struct JsonArgs {
     return component::Schema<JsonArgs>()
         .optional(
             "expressions", &JsonArgs::expressions,
-            "Values to extract, each with its expression; an empty one is the value's own name.")
+            "Values to extract, each with its JMESPath expression; an empty one is the value's own "
+            "name.")
         .optional("regex", &JsonArgs::regex,
-                  "Members of the top level whose names match are extracted too.")
+                  "Members of the top level in whose names this RE2 expression is found are "
+                  "extracted too.")
         .optional("source", &JsonArgs::source,
                   "Extracted value that holds the JSON text; empty is the line.")
         .optional("drop_malformed", &JsonArgs::drop_malformed,
@@ -89,46 +43,93 @@ struct JsonArgs {
     if (expressions.empty() && regex.empty())
       diagnostics.error(body.span, "stage.json needs expressions or a regex");
     for (const auto& [name, expression] : expressions)
-      if (auto path = parse_path(expression.empty() ? name : expression); !path)
-        diagnostics.error(body.find("expressions")->value_span, path.error().message);
+      if (auto path = JmesPath::compile(expression.empty() ? name : expression); !path)
+        diagnostics.error(body.span_of("expressions"), path.error().message);
     if (!regex.empty()) check_expression(regex, body, "regex", diagnostics);
   }
 };
 
-class Json final : public Stage {
+Json to_tree(const JsonNode& node) {
+  switch (node.kind()) {
+    case JsonNode::Kind::kNull:
+      return {};
+    case JsonNode::Kind::kBool:
+      return Json(node.boolean());
+    case JsonNode::Kind::kInt:
+      return Json(node.integer());
+    case JsonNode::Kind::kUint:
+    case JsonNode::Kind::kDouble:
+      return Json(node.number());
+    case JsonNode::Kind::kString:
+      return Json(std::string(node.string()));
+    case JsonNode::Kind::kArray: {
+      Json::Array array;
+      for (const JsonNode& item : node.elements()) array.push_back(to_tree(item));
+      return Json(std::move(array));
+    }
+    case JsonNode::Kind::kObject: {
+      Json::Object object;
+      for (const auto& [name, member] : node.members())
+        object.emplace_back(std::string(name), to_tree(member));
+      return Json(std::move(object));
+    }
+  }
+  return {};
+}
+
+class JsonStage final : public Stage {
  public:
   using Arguments = JsonArgs;
-  Json(Arguments args, const StageHost& host)
+  JsonStage(Arguments args, const StageHost& host)
       : args_(std::move(args)), log_(host.log), dropped_(host.dropped("malformed_json")) {
     for (const auto& [name, expression] : args_.expressions)
-      paths_.push_back(parse_path(expression.empty() ? name : expression).value());
-    if (!args_.regex.empty()) regex_ = std::make_unique<RE2>(args_.regex, RE2::Quiet);
+      expressions_.push_back(JmesPath::compile(expression.empty() ? name : expression).value());
+    if (!args_.regex.empty()) regex_ = model::Expression::compile(args_.regex).value();
   }
 
   void process(Batch& batch) override {
     for (Item& item : batch.items) {
       const auto text = source_text(item, args_.source, batch.arena);
       if (!text) continue;
-      const auto root = document_.parse(*text);
-      if (!root || root->kind() != JsonNode::Kind::kObject) {
+      auto root = document_.parse(*text);
+      if (!root && !is_valid_utf8(*text)) root = document_.parse(to_valid_utf8(*text));
+      if (!root ||
+          (root->kind() != JsonNode::Kind::kObject && root->kind() != JsonNode::Kind::kNull)) {
         log_.limited(Level::kDebug, "stage.json: an entry is not a JSON object");
         if (!args_.drop_malformed) continue;
         dropped_->increment();
         item.dropped = true;
         continue;
       }
-      if (regex_ != nullptr) {
-        for (const auto& [name, node] : root->members())
-          if (RE2::PartialMatch(re2::StringPiece(name.data(), name.size()), *regex_))
-            item.set(batch.arena.store(name), value_of(node, batch.arena));
-      }
-      for (std::size_t i = 0; i < paths_.size(); ++i)
-        item.set(args_.expressions[i].first, walk(*root, paths_[i], batch.arena));
+      extract(*root, item, batch.arena);
     }
   }
 
  private:
-  static Extracted walk(const JsonNode& root, const Path& path, model::Arena& arena) {
+  void extract(const JsonNode& root, Item& item, model::Arena& arena) {
+    if (regex_) {
+      for (const auto& [name, node] : root.members())
+        if (regex_->found_in(name)) item.set(arena.store(name), value_of(node, arena));
+    }
+    std::optional<Json> tree;
+    for (std::size_t i = 0; i < expressions_.size(); ++i) {
+      const std::string& name = args_.expressions[i].first;
+      if (const JmesPath::Path* path = expressions_[i].path()) {
+        item.set(name, follow(root, *path, arena));
+        continue;
+      }
+      if (!tree) tree = to_tree(root);
+      const auto found = expressions_[i].search(*tree);
+      if (found) {
+        item.set(name, value_of(*found, arena));
+      } else {
+        log_.limited(Level::kDebug, "stage.json: an expression fails",
+                     {{"name", name}, {"error", found.error().message}});
+      }
+    }
+  }
+
+  static Extracted follow(const JsonNode& root, const JmesPath::Path& path, model::Arena& arena) {
     std::optional<JsonNode> node = root;
     for (const auto& step : path) {
       if (const auto* name = std::get_if<std::string>(&step)) {
@@ -161,18 +162,38 @@ class Json final : public Stage {
     return std::monostate();
   }
 
+  static Extracted value_of(const Json& value, model::Arena& arena) {
+    switch (value.kind()) {
+      case Json::Kind::kNull:
+        return std::monostate();
+      case Json::Kind::kBool:
+        return value.boolean();
+      case Json::Kind::kInt:
+        return value.integer();
+      case Json::Kind::kDouble:
+        return value.number();
+      case Json::Kind::kString:
+        return arena.store(value.string());
+      default: {
+        std::string text;
+        if (!value.append_text(text, kMaxText)) return std::monostate();
+        return arena.store(text);
+      }
+    }
+  }
+
   const Arguments args_;
   const Log log_;
   component::Counter dropped_;
-  std::vector<Path> paths_;
-  std::unique_ptr<RE2> regex_;
+  std::vector<JmesPath> expressions_;
+  std::optional<model::Expression> regex_;
   wire::JsonDocument document_;
 };
 
 }  // namespace
 
 StageDeclaration stage_json() {
-  return declare_stage<Json>("json", "Extracts values from a JSON text.");
+  return declare_stage<JsonStage>("json", "Extracts values from a JSON text.");
 }
 
 }  // namespace agent::process

@@ -1,10 +1,9 @@
 // stage.luhn: replaces numbers that pass the Luhn checksum (credit cards, IMEI). A run of digits
 // counts that is at least min_length long and fits into 64 bits; delimiters may stand between them.
-#include <re2/re2.h>
-
+#include <algorithm>
 #include <charconv>
-#include <memory>
 
+#include "agent/model/expression.h"
 #include "agent/process/stage.h"
 
 namespace agent::process {
@@ -58,7 +57,7 @@ class Luhn final : public Stage {
     const LuhnArgs defaults;
     if (args_.replacement.empty()) args_.replacement = defaults.replacement;
     if (args_.min_length < 1) args_.min_length = defaults.min_length;
-    if (!args_.skip_regex.empty()) skip_ = std::make_unique<RE2>(args_.skip_regex, RE2::Quiet);
+    if (!args_.skip_regex.empty()) skip_ = model::Expression::compile(args_.skip_regex).value();
   }
 
   void process(Batch& batch) override {
@@ -77,24 +76,19 @@ class Luhn final : public Stage {
  private:
   // Puts the redacted text into out_; false when it is the same.
   bool redact(std::string_view text) {
-    if (skip_ == nullptr) {
-      out_.clear();
-      return redact_part(text);
-    }
-    bool changed = false;
     out_.clear();
-    re2::StringPiece input(text.data(), text.size());
-    re2::StringPiece match;
+    bool changed = false;
     std::size_t done = 0;
-    for (std::size_t from = 0; from <= text.size();) {
-      if (!skip_->Match(input, from, text.size(), RE2::UNANCHORED, &match, 1)) break;
-      const auto at = static_cast<std::size_t>(match.data() - text.data());
-      if (!match.empty()) {
+    for (std::size_t from = 0; skip_ && from <= text.size();) {
+      const std::string_view kept = skip_->find(text, from);
+      if (kept.data() == nullptr) break;
+      const auto at = static_cast<std::size_t>(kept.data() - text.data());
+      if (!kept.empty()) {
         changed = redact_part(text.substr(done, at - done)) || changed;
-        out_.append(match.data(), match.size());
-        done = at + match.size();
+        out_ += kept;
+        done = at + kept.size();
       }
-      from = at + std::max<std::size_t>(match.size(), 1);
+      from = at + std::max<std::size_t>(kept.size(), 1);
     }
     return redact_part(text.substr(done)) || changed;
   }
@@ -128,7 +122,7 @@ class Luhn final : public Stage {
   }
 
   Arguments args_;
-  std::unique_ptr<RE2> skip_;
+  std::optional<model::Expression> skip_;
   std::string out_;
   std::string digits_;
 };

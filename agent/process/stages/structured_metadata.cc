@@ -3,11 +3,9 @@
 //
 // A name is set once: where the extracted value and the label of a name differ, the extracted one
 // counts.
-#include <re2/re2.h>
-
 #include <algorithm>
-#include <memory>
 
+#include "agent/model/expression.h"
 #include "agent/process/label_memo.h"
 #include "agent/process/stage.h"
 
@@ -42,7 +40,7 @@ class StructuredMetadata final : public Stage {
         }) {
     for (auto& [name, source] : args_.values)
       if (source.empty()) source = name;
-    if (!args_.regex.empty()) regex_ = std::make_unique<RE2>(args_.regex, RE2::Quiet);
+    if (!args_.regex.empty()) regex_ = model::Expression::compile(args_.regex).value();
   }
 
   void process(Batch& batch) override {
@@ -51,13 +49,13 @@ class StructuredMetadata final : public Stage {
         if (const auto value = value_of(item, source, batch.arena))
           item.set_metadata(batch.arena.store(name), *value);
       }
-      if (regex_ != nullptr) {
+      if (regex_) {
         // Labels that came after the initial ones first: what is extracted counts more.
         for (const model::Label& label : item.labels.labels())
-          if (is_found(label.name))
+          if (regex_->found_in(label.name))
             item.set_metadata(batch.arena.store(label.name), batch.arena.store(label.value));
         for (const auto& [name, value] : item.all_extracted()) {
-          if (!is_found(name)) continue;
+          if (!regex_->found_in(name)) continue;
           if (const auto text = to_label_value(value, batch.arena))
             item.set_metadata(batch.arena.store(name), batch.arena.store(*text));
         }
@@ -76,17 +74,14 @@ class StructuredMetadata final : public Stage {
     if (label.empty()) return std::nullopt;
     return arena.store(label);
   }
-  bool is_found(std::string_view name) const {
-    return RE2::PartialMatch(re2::StringPiece(name.data(), name.size()), *regex_);
-  }
   bool is_used(std::string_view label) const {
     return std::any_of(args_.values.begin(), args_.values.end(),
                        [&](const auto& pair) { return pair.second == label; }) ||
-           (regex_ != nullptr && is_found(label));
+           (regex_ && regex_->found_in(label));
   }
 
   Arguments args_;
-  std::unique_ptr<RE2> regex_;
+  std::optional<model::Expression> regex_;
   LabelChange used_labels_;
 };
 

@@ -1,3 +1,4 @@
+house_test(agent/model/jmespath_test.cc LIBS agent_model)
 house_test(agent/model/labels_test.cc LIBS agent_model)
 house_test(agent/model/receipt_test.cc LIBS agent_model)
 house_test(agent/model/relabel_test.cc LIBS agent_model)

@@ -561,6 +561,7 @@ class Parser {
 
 Result<JmesPath::Node> parse_jmespath(std::string_view expression) {
   if (expression.size() > kMaxExpressionBytes) return wrong(0, "the expression is too long");
+  if (!is_valid_utf8(expression)) return wrong(0, "the expression is not UTF-8");
   auto lexemes = lex(expression);
   if (!lexemes) return fail(lexemes.error());
   return Parser(std::move(*lexemes)).parse();

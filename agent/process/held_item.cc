@@ -81,6 +81,10 @@ void HeldItem::release_part_into(Batch& out) {
 void HeldItem::hand_over(Item item, Batch& out) {
   item.line = out.arena.store(line);
   if (bytes_ != nullptr) out.arena.adopt(bytes_, size_);
+  // As in Batch: values may be views of these.
+  out.arena.adopt(std::make_shared<const std::pair<model::LabelSet, model::LabelSet>>(
+                      item.initial_labels_, item.context),
+                  0);
   item.first_receipt_ = static_cast<std::uint32_t>(out.receipts.size());
   item.receipts_ = static_cast<std::uint32_t>(receipts_.size());
   std::move(receipts_.begin(), receipts_.end(), std::back_inserter(out.receipts));

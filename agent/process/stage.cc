@@ -84,10 +84,16 @@ Batch::Batch(model::EntryBatch entries) {
   receipts = entries.take_receipts();
   arena = std::move(entries.arena);
   items.reserve(entries.entries.size());
+  // A stage may make a label's value the line, which is then a view of the label set.
+  const auto sets = std::make_shared<std::vector<model::LabelSet>>();
+  const Item* last = nullptr;
   for (const model::Entry& entry : entries.entries) {
-    items.emplace_back(entry);
+    if (last == nullptr || !(last->labels == entry.labels)) sets->push_back(entry.labels);
+    if (last == nullptr || !(last->context == entry.context)) sets->push_back(entry.context);
+    last = &items.emplace_back(entry);
     items.back().receipts_ = static_cast<std::uint32_t>(receipts.size());
   }
+  arena.adopt(sets, 0);
 }
 
 void Batch::append(Batch other) {

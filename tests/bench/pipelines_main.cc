@@ -2,8 +2,9 @@
 // which only counts bytes. Prints per pipeline: lines/s and MB/s of line text over wall time and
 // over the agent's CPU time, CPU-seconds per million lines and the agent's peak resident size.
 //
-//   pipelines AGENT [file|docker-json|docker|journal|syslog|syslog-memory|syslog-rules ...] all of
-//   them without names LINES=200000 changes how many lines each one reads.
+//   pipelines AGENT [file|docker-json|regex|docker|journal|syslog|syslog-memory|syslog-rules ...]
+//
+// All of them without names; LINES=200000 changes how many lines each one reads.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -216,6 +217,36 @@ Pipeline docker_json(const TempDir& dir, std::size_t lines) {
           lines, escaped.size() + 80};
 }
 
+// Web-server lines of about 160 bytes, of which four groups are taken and two become labels.
+Pipeline regex(const TempDir& dir, std::size_t lines) {
+  const std::string path = (dir.path() / "web.log").string();
+  std::ofstream out(path);
+  constexpr const char* kMethods[] = {"GET", "GET", "GET", "POST", "PUT"};
+  constexpr const char* kStatus[] = {"200", "200", "200", "304", "404", "500", "201"};
+  char line[256];
+  std::size_t bytes = 0;
+  for (std::size_t i = 0; i < lines; ++i) {
+    const int size = std::snprintf(line, sizeof line,
+                                   "10.%zu.%zu.%zu - user%zu [09/Oct/2025:08:%02zu:%02zu +0000] "
+                                   "\"%s /api/v1/items/%zu?page=%zu "
+                                   "HTTP/1.1\" %s %zu \"https://shop.example/cart\" \"Mozilla/5.0 "
+                                   "(X11; Linux x86_64) Gecko\"\n",
+                                   i / 65536 % 256, i / 256 % 256, i % 256, i % 1000,
+                                   i / 60'000 % 60, i / 1000 % 60, kMethods[i % 5], i % 100'000,
+                                   i % 7, kStatus[i % 7], i * 37 % 50'000);
+    out.write(line, size);
+    bytes += static_cast<std::size_t>(size);
+  }
+  return {"regex",
+          target(path) +
+              "  forward_to = [loki.process.p.receiver]\n}\n"
+              "loki.process \"p\" {\n  stage.regex {\n    expression = `^(?P<ip>\\S+) \\S+ \\S+ "
+              "\\[[^\\]]+\\] \"(?P<method>\\S+) (?P<path>\\S+) [^\"]*\" (?P<status>\\d+)`\n  }\n"
+              "  stage.labels { values = { method = \"\", status = \"\" } }\n"
+              "  forward_to = [loki.write.w.receiver]\n}\n",
+          lines, bytes / lines};
+}
+
 Pipeline docker(const TempDir& dir, std::size_t lines) {
   const std::string socket = (dir.path() / "docker.sock").string();
   int ready[2];
@@ -327,7 +358,7 @@ int main(int argc, char** argv) {
   using namespace agent;  // NOLINT: a program of one file
   if (argc < 2) {
     std::cerr << "usage: pipelines AGENT "
-                 "[file|docker-json|docker|journal|syslog|syslog-memory|syslog-rules ...]\n";
+                 "[file|docker-json|regex|docker|journal|syslog|syslog-memory|syslog-rules ...]\n";
     return 2;
   }
   ::signal(SIGPIPE, SIG_IGN);
@@ -350,6 +381,7 @@ int main(int argc, char** argv) {
   const std::string agent = std::filesystem::absolute(argv[1]).string();
   if (want("file")) status |= run(agent, plain_file(dir, count(4'000'000)), dir, loki);
   if (want("docker-json")) status |= run(agent, docker_json(dir, count(3'000'000)), dir, loki);
+  if (want("regex")) status |= run(agent, regex(dir, count(2'000'000)), dir, loki);
   if (want("docker")) status |= run(agent, docker(dir, count(1'000'000)), dir, loki);
   if (want("journal")) status |= run(agent, journal(dir, count(300'000)), dir, loki);
   if (want("syslog")) status |= run(agent, syslog(count(3'000'000), "syslog", ""), dir, loki);

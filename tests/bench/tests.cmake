@@ -24,6 +24,7 @@ house_bench(render LIBS fleetctl_command agent_registration agent_runtime)
 house_bench(docker_stream LIBS agent_wire)
 house_bench(process LIBS agent_process)
 house_bench(relabel LIBS agent_model)
+house_bench(stages LIBS agent_process)
 house_bench(exposition LIBS agent_wire)
 
 # Whole pipelines through the real agent: build/<preset>/bench/pipelines build/<preset>/bin/fleet-agent

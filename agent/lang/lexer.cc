@@ -1,9 +1,11 @@
 // Grammar of the tokens (Grafana Alloy, syntax/scanner):
 //   identifier = letter { letter | digit }            letter includes _
 //   number     = digits [ "." [ digits ] ] [ exponent ] | "." digits [ exponent ]
-//   string     = '"' { any but quote, backslash and line end | escape } '"'  |  "`" { any but "`" }
-//   "`" escape     = \a \b \f \n \r \t \v \\ \" | \ooo | \xhh | \uhhhh | \Uhhhhhhhh comment    =
-//   "//" to the end of the line | "/*" to the next "*/"
+//   string     = '"' { any but quote, backslash and line end | escape } '"'
+//              | "`" { any but "`" } "`"
+//   escape     = \a \b \f \n \r \t \v \\ \" | \ooo | \xhh | \uhhhh | \Uhhhhhhhh
+//   comment    = "//" to the end of the line | "/*" to the next "*/"
+//              | "#" to the end of the line, which is ours and a warning
 #include "agent/lang/lexer.h"
 
 #include <algorithm>
@@ -163,6 +165,8 @@ class Lexer {
         return string();
       case '`':
         return raw_string();
+      case '#':
+        return hash_comment();
       case '/':
         if (peek(1) == '/') return line_comment();
         if (peek(1) == '*') return block_comment();
@@ -226,15 +230,10 @@ class Lexer {
     const std::size_t begin = at_;
     const CodePoint c = decode_utf8(text_.substr(at_));
     at_ += c.length;
-    // What looks like a comment is left out like one, so that nothing else is wrong with the line.
-    if (c.value != '#') push(TokenKind::kIllegal, begin);
+    push(TokenKind::kIllegal, begin);
     if (!c.valid) return error(begin, at_, "the file is not valid UTF-8");
     if (c.value == 0xFEFF)
       return error(begin, at_, "a byte order mark is allowed at the start of the file only");
-    if (c.value == '#') {
-      error(begin, at_, "illegal character '#'", "a comment starts with //");
-      return skip_line();
-    }
     std::string name;
     if (c.value > ' ' && c.value != 0x7F) {
       name = "'" + std::string(text_.substr(begin, c.length)) + "'";
@@ -358,6 +357,13 @@ class Lexer {
     if (close == std::string_view::npos)
       return error(begin, begin + 1, "the raw string is not closed");
     check_bytes(begin + 1, close);
+  }
+
+  void hash_comment() {
+    errors_.warn({static_cast<std::uint32_t>(at_), static_cast<std::uint32_t>(at_ + 1)},
+                 "Grafana Alloy refuses # for a comment",
+                 "a comment starts with //; fmt writes it");
+    line_comment();
   }
 
   void line_comment() {

@@ -59,8 +59,13 @@ struct Token {
 };
 
 struct Comment {
-  Range range;  // with its // or /* */, without the line end
+  Range range;  // with its //, # or /* */, without the line end
 };
+
+// Of a comment as it was written: it ends with its line.
+inline bool is_line_comment(std::string_view comment) {
+  return comment.starts_with('#') || comment.starts_with("//");
+}
 
 // Reports an error unless the same line has one already; keeps a hostile text from filling the
 // memory with messages.

@@ -101,6 +101,7 @@ class Printer {
       }
       std::string text(source_.text(range));
       std::erase(text, '\r');
+      if (text.starts_with('#')) text.replace(0, 1, "//");
       layout_.verbatim(text);
       written_line_ = last_line(range);
     }
@@ -109,7 +110,7 @@ class Printer {
   void after_comments(int next_line) {
     const std::string_view last = source_.text(file_.comments[comment_ - 1].range);
     int lines = next_line - written_line_;
-    if (last[1] == '/') {
+    if (is_line_comment(last)) {
       lines = std::max(lines, 1);
     } else if (lines <= 0) {
       layout_.text(" ");

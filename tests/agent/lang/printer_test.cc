@@ -167,24 +167,9 @@ TEST_CASE("printer: the configurations of the users' documents parse, and come t
   CHECK(files >= 10);
 }
 
-TEST_CASE("printer: users write # for a comment, and are told what to write") {
-  int files = 0;
-  for (const auto& entry :
-       std::filesystem::directory_iterator(SOURCE_DIR "/tests/fixtures/seeds/invalid")) {
-    INFO(entry.path());
-    std::ifstream stream(entry.path());
-    const std::string text((std::istreambuf_iterator<char>(stream)), {});
-    Diagnostics diagnostics;
-    CHECK_FALSE(format(text, "x.alloy", diagnostics).has_value());
-    std::vector<Diagnostic> errors;
-    for (const Diagnostic& d : diagnostics.all())
-      if (d.severity == Severity::kError) errors.push_back(d);
-    REQUIRE(errors.size() == 1);
-    CHECK(errors[0].message == "illegal character '#'");
-    CHECK(errors[0].hint == "a comment starts with //");
-    ++files;
-  }
-  CHECK(files == 2);
+TEST_CASE("printer: a comment that users begin with # is printed as Alloy wants it") {
+  CHECK(formatted("# one\na = 1 #two\n#\n## four\nb = [ # five\n1,\n]\n") ==
+        "// one\na = 1 //two\n//\n//# four\nb = [ // five\n\t1,\n]\n");
 }
 
 }  // namespace agent::lang

@@ -279,6 +279,10 @@ std::string sample(std::string_view label, std::uint64_t n) {
 
 // The label that gets a value of its own for nearly each value of `source`; "" when none does.
 std::string exploding_label(const model::RelabelRule& rule, std::string_view source) {
+  const auto& sources = rule.source_labels;
+  if (rule.action != model::RelabelRule::Action::kLabelMap &&
+      std::find(sources.begin(), sources.end(), source) == sources.end())
+    return {};
   const auto rules = model::RelabelRules::compile({rule});
   if (!rules) return {};
   std::map<std::string, std::set<std::string>> values;
@@ -298,7 +302,7 @@ void warn_of_many(Diagnostics& diagnostics, const lang::Span& span, const std::s
                   std::string_view source) {
   diagnostics.warning(span,
                       "label " + json_string(label) + " takes a value of its own for nearly each " +
-                          std::string(source) + ": each is a stream of its own in Loki",
+                          std::string(source) + ": each makes a stream or series of its own",
                       "keep it in the line, or make it structured metadata");
 }
 

@@ -12,6 +12,8 @@ namespace {
 using Action = RelabelRule::Action;
 using Kind = RuleRemark::Kind;
 
+constexpr std::ptrdiff_t kMostReviewed = 200;
+
 template <std::size_t N>
 bool is_one_of(std::string_view text, const std::array<std::string_view, N>& known) {
   return std::find(known.begin(), known.end(), text) != known.end();
@@ -133,8 +135,8 @@ bool gives_a_value(const RelabelRule& rule) {
 
 class Review {
  public:
-  Review(const std::vector<RelabelRule>& rules, Precedence precedence)
-      : rules_(rules), precedence_(precedence) {}
+  Review(std::vector<RelabelRule> rules, Precedence precedence)
+      : rules_(std::move(rules)), precedence_(precedence) {}
 
   std::vector<RuleRemark> run() const {
     std::vector<RuleRemark> out;
@@ -193,14 +195,15 @@ class Review {
     return includes(it.regex, other.regex);
   }
 
-  const std::vector<RelabelRule>& rules_;
+  const std::vector<RelabelRule> rules_;
   const Precedence precedence_;
 };
 
 }  // namespace
 
 std::vector<RuleRemark> review(const std::vector<RelabelRule>& rules, Precedence precedence) {
-  return Review(rules, precedence).run();
+  const auto end = rules.begin() + std::min(std::ssize(rules), kMostReviewed);
+  return Review({rules.begin(), end}, precedence).run();
 }
 
 }  // namespace agent::model

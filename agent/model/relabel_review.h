@@ -25,7 +25,7 @@ struct RuleRemark {
 };
 
 // At most one remark per rule, in the order of the rules. Rules that check_rule refuses are passed
-// over.
+// over; of very many only the first 200 are looked at, each being compared with each.
 std::vector<RuleRemark> review(const std::vector<RelabelRule>& rules, Precedence precedence);
 
 }  // namespace agent::model

@@ -140,15 +140,15 @@ loki.process "p" {
   };
   CHECK(
       found(stage("stream = \"\",\ncontainer_id = \"\",\nrequest = \"reqId\",")) ==
-      "14:1 label \"container_id\" takes a value of its own for nearly each container_id: each is "
-      "a stream of its own in Loki\n"
-      "15:1 label \"request\" takes a value of its own for nearly each reqId: each is a stream of "
-      "its own in Loki\n");
+      "14:1 label \"container_id\" takes a value of its own for nearly each container_id: each "
+      "makes a stream or series of its own\n"
+      "15:1 label \"request\" takes a value of its own for nearly each reqId: each makes a stream "
+      "or series of its own\n");
   CHECK(found(stage("stream = \"\",\nlevel = \"\",")) == "");
 
   const std::string many =
-      "12:1 label \"boot\" takes a value of its own for nearly each __journal__boot_id: each is a "
-      "stream of its own in Loki\n";
+      "12:1 label \"boot\" takes a value of its own for nearly each __journal__boot_id: each makes "
+      "a stream or series of its own\n";
   CHECK(found(journal(rule(
             "source_labels = [\"a\", \"__journal__boot_id\"]\ntarget_label = \"boot\""))) == many);
   // All fields of the journal; the first letter of an id and the remainder of a division are few.

@@ -253,8 +253,23 @@ def ansible_configuration():
     check("hash_behaviour = merge is not offered" in said, said)
 
 
+def warns():
+    """What is allowed and hardly meant is shown once with its line in the template, and stops nothing."""
+    fleet = Fleet()
+    fleet.append("templates/config.alloy.j2", "\nloki.relabel \"{{ 'unused' }}\" {\n  forward_to = []\n  rule {\n"
+                                              "    regex        = \"x\"\n    target_label = \"y\"\n  }\n}\n")
+    shown, said = fleet.render("--limit", "caliban,prospero")
+    check("==> caliban.incus <==" in shown and "==> prospero.incus <==" in shown, shown)
+    first = len((ROOT / "templates/config.alloy.j2").read_text().splitlines()) + 2
+    check(said == f"warning: templates/config.alloy.j2:{first}:1: nothing refers to loki.relabel.unused: it does nothing\n"
+                  f"  {first} | loki.relabel \"{{{{ 'unused' }}}}\" {{\n     | ^\n"
+                  f"warning: templates/config.alloy.j2:{first + 2}:3: this rule has no effect: without source_labels it looks at an "
+                  "empty value, which its regex does not match\n"
+                  f"  {first + 2} |   rule {{\n     |   ^\n", said)
+
+
 CASES = {case.__name__: case for case in (golden, equals_ansible, prints, writes_and_compares, selects, reports_every_problem,
-                                          vaulted_values, other_trees, ansible_configuration)}
+                                          vaulted_values, other_trees, ansible_configuration, warns)}
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["--list"]:

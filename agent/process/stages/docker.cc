@@ -2,7 +2,8 @@
 // {"log":"text\n","stream":"stdout","time":"RFC 3339"}.
 //
 // Only when it is one and `log` is not empty: the line becomes `log` (its line end stays), the
-// label stream and the time are set, and extracted get output, stream and timestamp.
+// label stream and the time are set, and extracted get output, stream and timestamp; also time,
+// under which configurations look for it because the file calls it so (Alloy has no such key).
 #include "agent/process/label_memo.h"
 #include "agent/process/stage.h"
 #include "agent/wire/docker_stream.h"
@@ -31,7 +32,9 @@ class Docker final : public Stage {
       item.line = batch.arena.store(*log);
       item.set("output", item.line);
       if (time) {
-        item.set("timestamp", batch.arena.store(*time));
+        const std::string_view text = batch.arena.store(*time);
+        item.set("timestamp", text);
+        item.set("time", text);
         if (const auto ns = wire::parse_docker_time(*time)) item.time_ns = *ns;
       }
       if (stream && !stream->empty()) {

@@ -108,12 +108,14 @@ void FileWatch::remove(const std::string& file, Id id) {
   links_.erase(links);
 }
 
+void FileWatch::wake() const {
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const ssize_t n = ::write(wake_.get(), &one, sizeof one);
+}
+
 FileWatch::Changes FileWatch::wait(Duration at_most, const std::stop_token& stop) {
   Changes out;
-  const std::stop_callback on_stop(stop, [wake = wake_.get()] {
-    const std::uint64_t one = 1;
-    [[maybe_unused]] const ssize_t n = ::write(wake, &one, sizeof one);
-  });
+  const std::stop_callback on_stop(stop, [this] { wake(); });
   const auto sleep = [&](milliseconds limit, bool events) {
     std::array<pollfd, 2> polled{};
     polled[0].fd = wake_.get();

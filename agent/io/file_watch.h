@@ -40,6 +40,8 @@ class FileWatch {
   // Sleeps until something changed and a little longer, so that a busy writer's lines come
   // together; until `at_most` has passed or a stop is asked for.
   Changes wait(Duration at_most, const std::stop_token& stop);
+  // Ends the wait() that is under way, or the next one. Any thread.
+  void wake() const;
 
   std::size_t watched() const { return files_; }  // names
   // The system's limit on watches was met: fs.inotify.max_user_watches.

@@ -198,9 +198,12 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
                               targets = std::move(targets),
                               receivers = std::move(args.forward_to)]() mutable {
       fanout_.set(receivers);
-      MutexLock lock(mutex_);
-      next_setup_ = setup;
-      next_targets_ = std::move(targets);
+      {
+        MutexLock lock(mutex_);
+        next_setup_ = setup;
+        next_targets_ = std::move(targets);
+      }
+      watch_.wake();
     });
   }
 

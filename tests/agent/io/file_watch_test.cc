@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <fstream>
+#include <thread>
 
 #include "tests/support/temp_dir.h"
 
@@ -144,6 +145,16 @@ TEST_CASE("file watch: a stop ends the wait") {
   const auto begin = std::chrono::steady_clock::now();
   watch.wait(std::chrono::seconds(60), stop.get_token());
   CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(30));
+}
+
+TEST_CASE("file watch: a wait ends when somebody wakes it, before or meanwhile") {
+  FileWatch watch;
+  const auto start = std::chrono::steady_clock::now();
+  watch.wake();
+  watch.wait(std::chrono::hours(1), {});
+  std::jthread other([&] { watch.wake(); });
+  CHECK(watch.wait(std::chrono::hours(1), {}).files.empty());
+  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(50));
 }
 
 }  // namespace agent::io

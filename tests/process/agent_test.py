@@ -281,6 +281,65 @@ def memory_stays_small():
             check(agent.stop() == 0, "exit status")
 
 
+def tls_files_are_read_again():
+    """The client's certificate, then the authorities, are replaced in their files: the next push goes with the new ones."""
+    def openssl(*words):
+        subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True)
+
+    def authority(name):
+        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}",
+                "-days", 2, "-keyout", folder / f"{name}.key", "-out", folder / f"{name}.pem")
+
+    def certificate(name, by):
+        openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}",
+                "-keyout", folder / f"{name}.key", "-out", folder / f"{name}.csr")
+        (folder / "names").write_text("subjectAltName = IP:127.0.0.1\n")
+        openssl("x509", "-req", "-in", folder / f"{name}.csr", "-CA", folder / f"{by}.pem", "-CAkey", folder / f"{by}.key",
+                "-CAcreateserial", "-days", 2, "-extfile", folder / "names", "-out", folder / f"{name}.pem")
+
+    def use(kind, name):  # as a program does that renews certificates: a new file in the old one's place
+        for end in ("pem", "key"):
+            new = folder / f"{kind}.{end}.new"
+            new.write_bytes((folder / f"{name}.{end}").read_bytes())
+            new.rename(folder / f"{kind}.{end}")
+
+    with fleetlab.scratch_dir("fleet-agent-test") as folder, Judge(tls=True) as judge:
+        for name in ("first", "second"):
+            authority(name)
+            certificate(f"server-{name}", name)
+        certificate("one", "first")
+        certificate("two", "first")
+        use("client", "one")
+        use("authorities", "first")
+
+        def serve(name):
+            judge.post("/tls", {"cert": str(folder / f"server-{name}.pem"), "key": str(folder / f"server-{name}.key"),
+                                "clients": str(folder / "first.pem")})
+
+        serve("first")
+        tls = "".join(f'      {key} = "{folder}/{file}"\n' for key, file in (
+            ("ca_file", "authorities.pem"), ("cert_file", "client.pem"), ("key_file", "client.key")))
+        config = write(endpoint(judge.tls_push_url).replace("  }\n", f"    tls_config {{\n{tls}    }}\n  }}\n"))
+        mint = Mint("tls")
+        with open(folder / "app.log", "w", encoding="utf-8") as file, \
+                Agent(config + file_source(folder / "app.log"), folder / "agent") as agent:
+            agent.start().wait_ready()
+
+            def next_push_comes_from(client):
+                file.write(mint.line() + "\n")
+                file.flush()
+                all_arrived(judge, mint.lines)
+                check(judge.requests()[-1]["client"] == client, f"{judge.requests()[-1]}, wanted {client}")
+
+            next_push_comes_from("one")
+            use("client", "two")
+            next_push_comes_from("two")
+            serve("second")
+            use("authorities", "second")
+            next_push_comes_from("two")
+            check(agent.stop() == 0, "exit status")
+
+
 if __name__ == "__main__":
     fleetlab.main([reloads_under_load, a_dead_endpoint_slows_nobody, one_line_too_bad_does_not_take_its_neighbours,
-                   a_full_disk_stops_nothing, containers_come_and_go, memory_stays_small])
+                   a_full_disk_stops_nothing, containers_come_and_go, memory_stays_small, tls_files_are_read_again])

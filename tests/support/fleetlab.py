@@ -42,7 +42,8 @@ def check(condition, message):
 def as_root():
     """Starts the running test again under sudo when it is not root: it boots hosts."""
     if os.geteuid() != 0:
-        os.execvp("sudo", ["sudo", "-n", "--preserve-env=FLEET_BIN,LAB_DIR", sys.executable, *sys.argv])
+        os.execvp("sudo", ["sudo", "-n", "--preserve-env=FLEET_BIN,LAB_DIR,ORACLE_SEED,ORACLE_KILLS,ORACLE_WORLDS",
+                            sys.executable, *sys.argv])
 
 
 def eventually(condition, seconds, what, interval=0.05):
@@ -92,15 +93,19 @@ def scratch_dir(prefix):
 class Judge:
     """A running loki_judge.py; see its head for the modes."""
 
-    def __init__(self, address="127.0.0.1", store=None, port=0):
+    def __init__(self, address="127.0.0.1", store=None, port=0, tls=False):
         command = ["/usr/bin/python3", str(SUPPORT / "loki_judge.py"), "--listen", f"{address}:{port}"]
         if store:
             command += ["--store", str(store)]
+        if tls:
+            command += ["--tls"]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         words = self.process.stdout.readline().split()
         check(words[:1] == ["port"], "the judge did not start")
         self.url = f"http://{address}:{words[1]}"
         self.push_url = self.url + "/loki/api/v1/push"
+        if tls:
+            self.tls_push_url = f"https://{address}:{words[3]}/loki/api/v1/push"
         self.seen = []
 
     def post(self, path, wish):
@@ -249,7 +254,7 @@ def explain(result):
 
 
 class Writer(threading.Thread):
-    """Mints lines at a rate and hands each to write(line) until told to stop. `paused` holds it still."""
+    """Mints lines at a rate and hands each to write(line) until told to stop."""
 
     def __init__(self, mint, write, per_second):
         super().__init__(name=f"writer-{mint.source}", daemon=True)

@@ -13,6 +13,7 @@ Control, for tests and people:
   GET  /requests           the last 1000 pushes: status, bytes, entries, tenant, authorization, user_agent
   POST /mode               {"mode": M, "requests": N | "seconds": T, ...}; M "ok" ends it. Without a bound it stays on.
                              "503" | "500" | "429" (retry_after: seconds) | "401"
+                             "413"       refuses a push of more than one entry; keeps nothing of it
                              "reset"     reads half of the body, then resets the connection; keeps nothing
                              "silence"   reads everything and never answers (gives up after `hold` seconds, 5); keeps nothing
                              "slow"      answers `delay` seconds late (1); keeps the entries
@@ -21,8 +22,10 @@ Control, for tests and people:
   POST /reject             {"match": TEXT, "store_rest": BOOL}: from now on a push that holds an entry whose line contains TEXT
                              is answered with 400; its other entries are kept only with store_rest. {"match": null} ends it
   POST /forget             drops the entries and counters kept so far
+  POST /tls                {"cert": FILE, "key": FILE, "clients": FILE}: from now on this certificate, and clients with
+                             certificates of these authorities; needs --tls
 
-Prints `port N` when it listens. --store FILE appends the entries as JSON lines. One thread per connection; one lock.
+Prints `port N` when it listens, with --tls `port N tls M`: both ports answer everything. --store FILE appends the entries as JSON lines. One thread per connection; one lock.
 """
 
 import argparse
@@ -33,6 +36,7 @@ import random
 import re
 import select
 import socket
+import ssl
 import struct
 import sys
 import threading
@@ -46,7 +50,7 @@ from google.protobuf import message as protobuf_message
 
 MAX_BODY = 64 << 20
 REFUSALS = {"503": 503, "500": 500, "429": 429, "401": 401}
-MODES = set(REFUSALS) | {"ok", "reset", "silence", "slow", "lost-ack", "chaos"}
+MODES = set(REFUSALS) | {"ok", "413", "reset", "silence", "slow", "lost-ack", "chaos"}
 
 
 def push_request_class():
@@ -214,13 +218,16 @@ class Judge:
             mode, wish = self.mode["mode"], self.mode
             if mode == "chaos":
                 mode = self.chaos.choice(wish["modes"]) if self.chaos.random() < wish.get("chance", 0.5) else "ok"
-            if mode != "ok":
+            if mode not in ("ok", "413"):
                 self.faults[mode] += 1
             return mode, wish
 
-    def keep(self, entries, tenant):
+    def keep(self, entries, tenant, mode):
         """Stores a push as Loki would. -> the answer: (status, text)."""
         with self.lock:
+            if mode == "413" and len(entries) > 1:
+                self.faults["413"] += 1
+                return 413, "larger than the judge likes"
             bad = [e for e in entries if self.match is not None and self.match in e[2]]
             if bad:
                 self.faults["400"] += 1
@@ -259,6 +266,7 @@ class Judge:
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     judge = None
+    tls = None
 
     def log_message(self, format, *args):
         pass
@@ -307,6 +315,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
                     self.judge.match, self.judge.store_rest = wish["match"], wish.get("store_rest", False)
             elif path == "/forget":
                 self.judge.forget()
+            elif path == "/tls" and self.tls:
+                self.tls.load_cert_chain(wish["cert"], wish["key"])
+                self.tls.load_verify_locations(wish["clients"])
+                self.tls.verify_mode = ssl.CERT_REQUIRED
             else:
                 self.answer(404, b"{}")
                 return
@@ -346,11 +358,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if readable and not self.connection.recv(4096):
                 return
 
+    def client_name(self):
+        """The common name of the client's certificate."""
+        if not isinstance(self.connection, ssl.SSLSocket):
+            return ""
+        subject = dict(pair for part in self.connection.getpeercert().get("subject", ()) for pair in part)
+        return subject.get("commonName", "")
+
     def push(self):
         mode, wish = self.judge.next_mode()
         request = {"status": 0, "mode": mode, "bytes": 0, "entries": 0, "tenant": self.headers.get("X-Scope-OrgID", ""),
                    "authorization": self.headers.get("Authorization", ""),
-                   "user_agent": self.headers.get("User-Agent", ""), "time": time.time()}
+                   "user_agent": self.headers.get("User-Agent", ""), "time": time.time(), "client": self.client_name()}
         try:
             if mode == "reset":
                 self.body(0.5)
@@ -367,7 +386,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 headers = [("Retry-After", str(wish["retry_after"]))] if mode == "429" and "retry_after" in wish else []
                 self.answer(REFUSALS[mode], b"the judge says " + mode.encode() + b"\n", "text/plain", headers)
                 return
-            status, text = self.judge_body(body, request)
+            status, text = self.judge_body(body, request, mode)
             if mode == "slow":
                 self.wait_for_hang_up(wish.get("delay", 1))
             if mode == "lost-ack":
@@ -380,7 +399,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         finally:
             self.judge.remember(request)
 
-    def judge_body(self, body, request):
+    def judge_body(self, body, request, mode):
         try:
             if self.headers.get("Content-Encoding") == "gzip":
                 body = gzip.decompress(body)
@@ -395,7 +414,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.judge.complain(str(error))
             return 400, str(error)
         request["entries"] = len(entries)
-        return self.judge.keep(entries, request["tenant"])
+        return self.judge.keep(entries, request["tenant"], mode)
 
 
 class Server(http.server.ThreadingHTTPServer):
@@ -410,13 +429,22 @@ class Server(http.server.ThreadingHTTPServer):
 def main():
     parser = argparse.ArgumentParser(description="A Loki that judges; see the head of the file.")
     parser.add_argument("--listen", default="127.0.0.1:0", help="ADDRESS:PORT, port 0: any (default %(default)s)")
+    parser.add_argument("--tls", action="store_true", help="listen for HTTPS as well, once POST /tls has told how")
     parser.add_argument("--store", help="append the entries to this file, one JSON object per line")
     arguments = parser.parse_args()
     address, port = arguments.listen.rsplit(":", 1)
     store = open(arguments.store, "a", encoding="utf-8") if arguments.store else None
     Handler.judge = Judge(store)
     server = Server((address, int(port)), Handler)
-    print("port", server.server_address[1], flush=True)
+    ports = ["port", server.server_address[1]]
+    if arguments.tls:
+        Handler.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        secure = Server((address, 0), Handler)
+        # The handshake is the connection's own thread's.
+        secure.socket = Handler.tls.wrap_socket(secure.socket, server_side=True, do_handshake_on_connect=False)
+        threading.Thread(target=secure.serve_forever, daemon=True).start()
+        ports += ["tls", secure.server_address[1]]
+    print(*ports, flush=True)
     try:
         server.serve_forever()
     except KeyboardInterrupt:

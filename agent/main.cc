@@ -22,6 +22,7 @@
 #include "agent/base/mutex.h"
 #include "agent/install/apply.h"
 #include "agent/io/http_server.h"
+#include "agent/io/journal_child.h"
 #include "agent/lang/printer.h"
 #include "agent/lang/rendering.h"
 #include "agent/lint/lint.h"
@@ -39,13 +40,6 @@ using namespace agent;  // NOLINT: the one place where all parts meet
 constexpr int kOk = 0;
 constexpr int kFailed = 1;
 constexpr auto kBeatLimit = std::chrono::seconds(15);
-constexpr int kSlicesToTrim = 10;
-constexpr std::size_t kFreeMemory = 1U << 20;
-
-// A burst leaves free memory within the heap; the system gets it back.
-void give_memory_back() {
-  if (::mallinfo2().fordblks > kFreeMemory) ::malloc_trim(0);
-}
 
 bool is_configuration(const fs::path& path) {
   return path.extension() == ".alloy" || path.extension() == ".river";
@@ -227,9 +221,8 @@ class Daemon {
     std::uint64_t watchdog_us = 0;
     const bool watched = ::sd_watchdog_enabled(0, &watchdog_us) > 0;
     const timespec slice{1, 0};
-    for (int slices = 0;; ++slices) {
+    for (;;) {
       const int number = ::sigtimedwait(&signals, nullptr, &slice);
-      if (slices % kSlicesToTrim == 0) give_memory_back();
       if (number == SIGTERM || number == SIGINT) return;
       if (number == SIGHUP) reload();
       // systemd restarts the agent when its runtime no longer lives.
@@ -320,6 +313,7 @@ int list_components() {
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (io::is_journal_child(argc, argv)) return io::journal_child();
   // Two heaps are enough for threads that hand their batches on, and keep the resident size small.
   ::mallopt(M_ARENA_MAX, 2);
 

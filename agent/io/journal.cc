@@ -1,16 +1,12 @@
 #include "agent/io/journal.h"
 
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <systemd/sd-journal.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cstdlib>
-
-#include "agent/io/bus_guard.h"
+#include <utility>
 
 namespace agent::io {
 namespace {
@@ -19,21 +15,20 @@ tl::unexpected<Error> fail_journal(std::string_view what, int negative) {
   return fail_errno("journal: " + std::string(what), -negative);
 }
 
+// Compressed fields are cut to this size; others come whole, whatever their size.
+constexpr std::size_t kFieldLimit = 1U << 20;
+
 struct Free {
   void operator()(char* text) const { std::free(text); }
 };
 
 }  // namespace
 
-void Journal::Close::operator()(sd_journal* journal) const {
-  const BusGuard guard;
-  sd_journal_close(journal);
-}
+void Journal::Close::operator()(sd_journal* journal) const { sd_journal_close(journal); }
 
 Journal::~Journal() = default;
 
 Result<std::unique_ptr<Journal>> Journal::open(const Options& options) {
-  const BusGuard guard;
   sd_journal* raw = nullptr;
   const int opened = options.directory.empty()
                          ? sd_journal_open(&raw, SD_JOURNAL_LOCAL_ONLY)
@@ -49,18 +44,15 @@ Result<std::unique_ptr<Journal>> Journal::open(const Options& options) {
       return fail(ErrorCode::kInvalid,
                   "journal: match \"" + match + "\" is not of the form FIELD=value");
   }
-  if (const int set = sd_journal_set_data_threshold(raw, options.field_limit); set < 0)
+  if (const int set = sd_journal_set_data_threshold(raw, kFieldLimit); set < 0)
     return fail_journal("set the field limit", set);
   // Asked for before the first read, so that no change between reading and waiting is missed. A
   // failure (no inotify instance left) is not the end: wait() then only pauses.
   sd_journal_get_fd(raw);
-  journal->wake_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!journal->wake_) return fail_errno("journal: eventfd", errno);
   return journal;
 }
 
 Result<> Journal::seek_head() {
-  const BusGuard guard;
   ahead_ = false;
   if (const int r = sd_journal_seek_head(journal_.get()); r < 0)
     return fail_journal("seek to the start", r);
@@ -68,7 +60,6 @@ Result<> Journal::seek_head() {
 }
 
 Result<> Journal::seek_time(std::uint64_t us) {
-  const BusGuard guard;
   ahead_ = false;
   if (const int r = sd_journal_seek_realtime_usec(journal_.get(), us); r < 0)
     return fail_journal("seek to a time", r);
@@ -76,7 +67,6 @@ Result<> Journal::seek_time(std::uint64_t us) {
 }
 
 Result<> Journal::seek_cursor(const std::string& cursor) {
-  const BusGuard guard;
   ahead_ = false;
   if (const int r = sd_journal_seek_cursor(journal_.get(), cursor.c_str()); r < 0)
     return fail_journal("seek to a cursor", r);
@@ -96,13 +86,18 @@ Result<bool> Journal::advance() {
 }
 
 Result<std::optional<std::uint64_t>> Journal::peek() {
-  const BusGuard guard;
   if (!ahead_) {
     const auto moved = advance();
     if (!moved) return fail(moved.error());
     if (!*moved) return std::nullopt;
     ahead_ = true;
   }
+  auto us = time();
+  if (!us) return fail(std::move(us.error()));
+  return *us;
+}
+
+Result<std::uint64_t> Journal::time() {
   std::uint64_t us = 0;
   if (const int r = sd_journal_get_realtime_usec(journal_.get(), &us); r < 0)
     return fail_journal("time of an entry", r);
@@ -110,7 +105,6 @@ Result<std::optional<std::uint64_t>> Journal::peek() {
 }
 
 Result<std::optional<std::uint64_t>> Journal::next(const Visitor& visit) {
-  const BusGuard guard;
   auto us = peek();
   if (!us || !*us) return us;
   ahead_ = false;
@@ -129,7 +123,6 @@ Result<std::optional<std::uint64_t>> Journal::next(const Visitor& visit) {
 }
 
 Result<std::string> Journal::cursor() {
-  const BusGuard guard;
   char* text = nullptr;
   if (const int r = sd_journal_get_cursor(journal_.get(), &text); r < 0)
     return fail_journal("cursor of an entry", r);
@@ -138,13 +131,12 @@ Result<std::string> Journal::cursor() {
 }
 
 Result<> Journal::refresh() {
-  const BusGuard guard;
   if (const int r = sd_journal_process(journal_.get()); r < 0)
     return fail_journal("look for changes", r);
   return {};
 }
 
-Result<> Journal::wait(Duration at_most, const std::stop_token& stop) {
+Result<> Journal::wait(Duration at_most, int other) {
   using std::chrono::milliseconds;
   // Without a working inotify only time tells.
   constexpr milliseconds kUnreliable{500};
@@ -155,23 +147,13 @@ Result<> Journal::wait(Duration at_most, const std::stop_token& stop) {
   limit = std::min(limit, milliseconds(60'000));
 
   std::array<pollfd, 2> polled{};
-  polled[0].fd = wake_.get();
-  polled[0].events = POLLIN;
+  polled[0] = {other, POLLIN, 0};
   polled[1].fd = fd;
   if (fd >= 0) {
     const int events = sd_journal_get_events(journal_.get());
     polled[1].events = static_cast<short>(events < 0 ? POLLIN : events);
   }
-  {
-    const std::stop_callback on_stop(stop, [wake = wake_.get()] {
-      const std::uint64_t one = 1;
-      [[maybe_unused]] const ssize_t n = ::write(wake, &one, sizeof one);
-    });
-    if (!stop.stop_requested())
-      ::poll(polled.data(), fd >= 0 ? 2 : 1, static_cast<int>(limit.count()));
-  }
-  std::uint64_t drained = 0;
-  [[maybe_unused]] const ssize_t n = ::read(wake_.get(), &drained, sizeof drained);
+  ::poll(polled.data(), fd >= 0 ? 2 : 1, static_cast<int>(limit.count()));
   if (fd < 0) return {};
   return refresh();
 }

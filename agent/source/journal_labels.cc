@@ -79,6 +79,13 @@ void JournalLabels::want(std::string_view label) {
   slots_.push_back(std::move(slot));
 }
 
+std::optional<std::vector<std::string>> JournalLabels::fields() const {
+  if (!maps_.empty()) return std::nullopt;
+  std::vector<std::string> out;
+  for (const Slot& slot : slots_) out.push_back(slot.field);
+  return out;
+}
+
 void JournalLabels::begin() {
   for (Slot& slot : slots_) slot.present = false;
 }

@@ -29,6 +29,9 @@ class JournalLabels {
   // Empty: the rules dropped the entry, or no label is left.
   const model::LabelSet& labels();
 
+  // The fields that labels depend on; none: on any.
+  std::optional<std::vector<std::string>> fields() const;
+
   std::size_t remembered() const { return known_.size(); }
 
  private:

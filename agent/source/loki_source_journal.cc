@@ -1,16 +1,19 @@
 // loki.source.journal: the systemd journal as log entries.
 //
-// The stored position is the cursor of the last entry below which everything was delivered. The
-// journal is closed while a receiver keeps us waiting for long, so that files which journald
-// removed meanwhile give their disk space back.
+// A process of its own reads the journal (agent/io/journal_reader.h) and is started again, from the
+// last entry that it told, when it dies, fails or hangs. The stored position is the cursor of the
+// last entry below which everything was delivered.
 #include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
+#include <charconv>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -22,11 +25,12 @@
 #include "agent/base/strings.h"
 #include "agent/component/component.h"
 #include "agent/component/relabel_args.h"
-#include "agent/io/journal.h"
+#include "agent/io/journal_reader.h"
 #include "agent/io/legacy_positions.h"
 #include "agent/io/positions.h"
 #include "agent/model/entry.h"
 #include "agent/model/receipt.h"
+#include "agent/source/journal_gaps.h"
 #include "agent/source/journal_labels.h"
 #include "agent/source/long_line.h"
 
@@ -37,13 +41,16 @@ using component::Schema;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr std::size_t kBatchEntries = 1024;
-constexpr std::size_t kBatchBytes = 1U << 20;
-constexpr Duration kParkedLimit = seconds(30);
-constexpr Duration kSlow = seconds(5);
 constexpr Duration kIdleWait = seconds(5);
 constexpr Duration kUnsettledWait = milliseconds(200);
+// What may have been in the frame that a dead reader did not send.
+constexpr std::uint32_t kOneByOne = 2048;
+// Failures without an entry between them, until the component rests; from kMaxTries on a part of
+// the journal is passed over.
 constexpr int kMaxFailures = 6;
+constexpr int kMaxTries = 3;
+constexpr Duration kRetry = milliseconds(100);
+constexpr Duration kCalm = seconds(10);
 constexpr std::string_view kCursorKey = "cursor";
 
 struct LegacyPositionArgs {
@@ -117,7 +124,8 @@ struct JournalArgs {
 
 // The arguments in force, as the reading thread sees them. Immutable.
 struct Setup {
-  io::Journal::Options journal;
+  std::string directory;
+  std::vector<std::string> matches;
   Duration max_age{};
   bool json = false;
   model::Labels labels;
@@ -125,17 +133,18 @@ struct Setup {
   std::optional<LegacyPositionArgs> legacy;
 };
 
-// The open journal while a receiver has the reading thread; whoever looks at the metrics closes it
-// when that takes long.
-struct Parked {
-  Mutex mutex;
-  std::unique_ptr<io::Journal> journal GUARDED_BY(mutex);
-  std::optional<Mono> since GUARDED_BY(mutex);
-};
-
 // A damaged cursor must not be taken for one.
 bool looks_like_cursor(std::string_view text) {
   return text.size() < 1024 && text.substr(0, 2) == "s=" && text.find(";i=") != text.npos;
+}
+
+// Microseconds since 1970 of a cursor's entry; 0: it does not say.
+std::uint64_t time_of_cursor(std::string_view cursor) {
+  const std::size_t at = cursor.find(";t=");
+  std::uint64_t us = 0;
+  if (at != std::string_view::npos)
+    std::from_chars(cursor.data() + at + 3, cursor.data() + cursor.size(), us, /*base=*/16);
+  return us;
 }
 
 // A system journal that is there and may not be read: libsystemd then shows an empty journal and
@@ -176,19 +185,15 @@ class LokiSourceJournal final : public component::Configured<JournalArgs>,
         rewinds_total_(
             host_.metrics.counter("loki_source_journal_rewinds_total",
                                   "Times entries came back undelivered and are read again.")),
-        parked_(std::make_shared<Parked>()) {
-    closer_ = host_.metrics.on_collect(
-        [parked = parked_, &clock = host_.clock](std::vector<model::MetricFamily>&) {
-          MutexLock lock(parked->mutex);
-          if (parked->since && clock.mono() - *parked->since > kParkedLimit)
-            parked->journal.reset();
-        });
-  }
+        missing_(host_.metrics.counter(
+            "loki_source_journal_target_missing_entries_total",
+            "Entries that journald numbered and that were not found: removed before they were "
+            "read, damaged, or in a file that the agent may not read.")) {}
 
   Result<component::Commit> prepare(JournalArgs args) override {
     auto setup = std::make_shared<Setup>();
-    setup->journal.directory = args.path;
-    setup->journal.matches = args.words();
+    setup->directory = args.path;
+    setup->matches = args.words();
     setup->max_age = args.max_age;
     setup->json = args.format_as_json;
     setup->labels.push_back({"job", host_.id});
@@ -204,24 +209,15 @@ class LokiSourceJournal final : public component::Configured<JournalArgs>,
   }
 
   Result<> run(std::stop_token stop) override {
-    while (!stop.stop_requested()) {
+    Result<> good;
+    while (good && !stop.stop_requested()) {
       take_setup();
       store_settled();
       if (window_.lost() && !rewind(stop)) break;
-      if (auto opened = open(); !opened) {
-        host_.health.bad(opened.error().message);
-        return opened;
-      }
-      auto more = read_and_send(stop);
-      if (more) {
-        failures_ = 0;
-        if (*more) continue;
-        const bool unsettled = window_.outstanding() > 0 || unsaved_;
-        more = wait(unsettled ? kUnsettledWait : kIdleWait, stop);
-      }
-      if (!more && !recover(more.error(), stop)) return fail(std::move(more.error()));
+      good = step(stop);
     }
-    return {};
+    reader_.reset();
+    return good;
   }
 
   void flush() override {
@@ -233,8 +229,7 @@ class LokiSourceJournal final : public component::Configured<JournalArgs>,
   void debug_info(component::DebugWriter& out) const override {
     const auto setup = this->setup();
     if (setup != nullptr) {
-      out.value("path", setup->journal.directory.empty() ? "this machine's journal"
-                                                         : setup->journal.directory.string());
+      out.value("path", setup->directory.empty() ? "this machine's journal" : setup->directory);
     }
     const std::uint64_t us = last_read_us_;
     if (us > 0) {
@@ -259,18 +254,26 @@ class LokiSourceJournal final : public component::Configured<JournalArgs>,
     return setup_;
   }
 
-  // A change of the journal itself opens it again after the last entry read.
+  // A change of what is read starts a reader after the last entry that was.
   void take_setup() {
     const auto next = setup();
     if (next == active_) return;
-    const bool reopen = active_ == nullptr ||
-                        active_->journal.directory != next->journal.directory ||
-                        active_->journal.matches != next->journal.matches;
-    if (active_ != nullptr && active_->journal.directory != next->journal.directory)
+    if (active_ != nullptr && active_->directory != next->directory) {
       read_cursor_.clear();
-    if (reopen) journal_.reset();
+      gaps_ = {};
+    }
     active_ = next;
     labels_.emplace(host_.labels, active_->labels, active_->rules);
+    std::vector<std::string> fields;
+    if (auto some = labels_->fields(); some && !active_->json) {
+      fields = std::move(*some);
+      fields.emplace_back("MESSAGE");
+    }
+    const io::JournalRequest before = request_;
+    request_.directory = active_->directory;
+    request_.matches = active_->matches;
+    request_.fields = std::move(fields);
+    if (!(request_ == before)) reader_.reset();
   }
 
   void store_settled() {
@@ -293,60 +296,96 @@ class LokiSourceJournal final : public component::Configured<JournalArgs>,
   bool rewind(const std::stop_token& stop) {
     window_.rewind();
     rewinds_total_->increment();
-    journal_.reset();
+    reader_.reset();
     read_cursor_.clear();
     const int doublings = std::min(rewinds_++, 5);
     if (doublings == 0) return true;
     return host_.clock.sleep_for(milliseconds(250) * (1 << doublings), stop);
   }
 
-  Result<> open() {
-    if (journal_ != nullptr) return {};
-    auto opened = io::Journal::open(active_->journal);
-    if (!opened) return fail(std::move(opened.error()));
-    journal_ = std::move(*opened);
-    if (auto sought = seek(); !sought) {
-      journal_.reset();
-      return sought;
+  // What the reader has to say next, if it says anything. An Error: give up for now.
+  Result<> step(const std::stop_token& stop) {
+    if (reader_ == nullptr) {
+      auto started = start_reader();
+      if (!started) {
+        host_.health.bad(started.error().message);
+        return fail(std::move(started.error()));
+      }
+      reader_ = std::move(*started);
     }
-    const auto refused =
-        active_->journal.directory.empty() ? unreadable_system_journal() : std::nullopt;
+    const bool unsettled = window_.outstanding() > 0 || unsaved_;
+    const auto event = reader_->read(unsettled ? kUnsettledWait : kIdleWait, stop);
+    // What came while this thread waited is treated as the newest arguments say.
+    take_setup();
+    if (reader_ == nullptr) return {};
+    if (!event) return recover(event.error(), stop);
+    using Kind = io::JournalReader::Event::Kind;
+    switch (event->kind) {
+      case Kind::kReady:
+        opened(*event);
+        return {};
+      case Kind::kRefused:
+        reader_.reset();
+        host_.health.bad(std::string(event->payload));
+        return fail(ErrorCode::kUnavailable, std::string(event->payload));
+      case Kind::kEntries:
+        if (!pass_on(event->payload, stop))
+          return recover({ErrorCode::kIo, "an entry of the journal is damaged"}, stop);
+        return {};
+      case Kind::kPaused:
+        reader_.reset();
+        return {};
+      case Kind::kNothing:
+      case Kind::kIdle:
+        break;
+    }
+    return {};
+  }
+
+  // Reading starts after what was read in this life, else after what was delivered in an earlier
+  // one, else `max_age` ago.
+  Result<std::unique_ptr<io::JournalReader>> start_reader() {
+    request_.cursor.clear();
+    request_.oldest_us = 0;
+    request_.one_by_one = failures_ > 0 ? kOneByOne : 0;
+    if (skip_to_us_) {
+      request_.oldest_us = *std::exchange(skip_to_us_, std::nullopt);
+    } else if (!read_cursor_.empty()) {
+      request_.cursor = read_cursor_;
+    } else {
+      request_.cursor = stored_cursor();
+      request_.oldest_us = oldest_us();
+      gaps_.start(request_.cursor);
+    }
+    return io::JournalReader::start(request_);
+  }
+
+  void opened(const io::JournalReader::Event& event) {
+    if (event.cursor_refused)
+      host_.log.warn("the stored cursor is not one", {{"cursor", request_.cursor}});
+    if (event.passed_over) {
+      host_.log.warn("entries older than max_age are passed over",
+                     {{"to_unix_us", request_.oldest_us}});
+      gaps_ = {};
+    }
+    const auto refused = active_->directory.empty() ? unreadable_system_journal() : std::nullopt;
     if (refused) {
       host_.health.bad(*refused +
                        " may not be read: add the agent's user to the group systemd-journal");
     } else {
       host_.health.good();
     }
-    return {};
   }
 
-  // Where reading starts: after what was read in this life, else after what was delivered in an
-  // earlier one, else `max_age` ago.
-  Result<> seek() {
-    if (skip_to_us_) return journal_->seek_time(*std::exchange(skip_to_us_, std::nullopt));
-    if (!read_cursor_.empty()) return journal_->seek_cursor(read_cursor_);
+  // Of this life: what max_age lets in.
+  std::uint64_t oldest_us() {
     if (!oldest_us_) {
       const auto now = static_cast<std::uint64_t>(host_.clock.wall_ns()) / 1000;
       const auto age = static_cast<std::uint64_t>(
           std::chrono::duration_cast<std::chrono::microseconds>(active_->max_age).count());
       oldest_us_ = age == 0 || age > now ? 0 : now - age;
     }
-    const std::string cursor = stored_cursor();
-    if (cursor.empty()) return seek_oldest();
-    if (auto sought = journal_->seek_cursor(cursor); !sought) {
-      if (sought.error().code != ErrorCode::kInvalid) return sought;
-      host_.log.warn("the stored cursor is not one", {{"cursor", cursor}});
-      return seek_oldest();
-    }
-    const auto first = journal_->peek();
-    if (!first) return fail(first.error());
-    if (!*first || **first >= *oldest_us_) return {};
-    host_.log.warn("entries older than max_age are passed over",
-                   {{"from_unix_us", **first}, {"to_unix_us", *oldest_us_}});
-    return seek_oldest();
-  }
-  Result<> seek_oldest() {
-    return *oldest_us_ == 0 ? journal_->seek_head() : journal_->seek_time(*oldest_us_);
+    return *oldest_us_;
   }
 
   std::string stored_cursor() {
@@ -379,37 +418,24 @@ class LokiSourceJournal final : public component::Configured<JournalArgs>,
     return "";
   }
 
-  // Reads a batch and passes it on. False: the journal's end was reached. A failure leaves the
-  // position where it was.
-  Result<bool> read_and_send(const std::stop_token& stop) {
+  // The entries of one frame become one batch. False: they are not what they should be.
+  bool pass_on(std::string_view payload, const std::stop_token& stop) {
+    io::JournalEntries entries(payload);
+    if (gaps_.is_damaged(entries.cursor())) return false;
     model::EntryBatch batch;
-    std::size_t count = 0;
-    std::size_t bytes = 0;
     Tally tally;
-    bool more = true;
-    while (count < batch_limit_ && bytes < kBatchBytes) {
-      auto us = read_entry(batch, tally);
-      if (!us) {
-        // What is before the damage goes first: the next attempt ends in front of it.
-        if (count > 0) batch_limit_ = count;
-        return fail(std::move(us.error()));
-      }
-      if (!*us) {
-        more = false;
-        break;
-      }
-      last_read_us_ = **us;
-      bytes += tally.bytes;
+    std::uint64_t count = 0;
+    while (const auto us = entries.next()) {
+      add_entry(entries, *us, batch, tally);
+      last_read_us_ = *us;
       ++count;
     }
-    batch_limit_ = kBatchEntries;
-    if (count == 0) return more;
-    auto cursor = journal_->cursor();
-    if (!cursor) return fail(std::move(cursor.error()));
-    if (more) {
-      if (auto refreshed = journal_->refresh(); !refreshed) journal_.reset();
-    }
-    read_cursor_ = std::move(*cursor);
+    if (entries.broken() || count == 0) return false;
+    failures_ = 0;
+    read_cursor_ = entries.cursor();
+    // With matches most numbers are not for us.
+    if (active_->matches.empty())
+      missing_->add(static_cast<double>(gaps_.read(read_cursor_, count)));
     lines_->add(static_cast<double>(batch.entries.size()));
     no_message_->add(static_cast<double>(tally.no_message));
     empty_labels_->add(static_cast<double>(tally.empty_labels));
@@ -418,49 +444,50 @@ class LokiSourceJournal final : public component::Configured<JournalArgs>,
     model::Receipt receipt = window_.issue(read_cursor_);
     if (batch.empty()) {
       receipt.settle();
-      return more;
+      return true;
     }
     batch.add_receipt(std::move(receipt));
-    send(std::move(batch), stop);
-    return more;
+    const auto sent = fanout_.consume(std::move(batch), stop);
+    if (!sent && !stop.stop_requested())
+      host_.log.limited(Level::kWarn, "a receiver refused entries",
+                        {{"err", sent.error().message}});
+    return true;
   }
 
   struct Tally {
-    std::size_t bytes = 0;  // of the last entry
     std::size_t no_message = 0;
     std::size_t empty_labels = 0;
     std::size_t cut = 0;
   };
 
-  Result<std::optional<std::uint64_t>> read_entry(model::EntryBatch& batch, Tally& tally) {
+  void add_entry(io::JournalEntries& entries, std::uint64_t us, model::EntryBatch& batch,
+                 Tally& tally) {
     labels_->begin();
-    line_ = {};
     fields_.clear();
-    bool cut = false;
     const bool json = active_->json;
-    auto us = journal_->next([&](std::string_view name, std::string_view value) {
+    std::string_view message, name, value;
+    while (entries.field(name, value)) {
       labels_->field(name, value);
       if (json) {
         fields_.emplace_back(name, value.substr(0, kMaxLine));
       } else if (name == "MESSAGE") {
-        line_ = store_line(batch.arena, value, cut);
+        message = value;
       }
-    });
-    if (!us || !*us) return us;
-    if (json) line_ = store_line(batch.arena, json_line(), cut);
-    tally.bytes = line_.size();
-    if (line_.empty()) {
+    }
+    if (json) message = json_line();
+    if (message.empty()) {
       ++tally.no_message;
-      return us;
+      return;
     }
     const model::LabelSet& labels = labels_->labels();
     if (labels.empty()) {
       ++tally.empty_labels;
-      return us;
+      return;
     }
+    bool cut = false;
+    const std::string_view line = store_line(batch.arena, message, cut);
     if (cut) ++tally.cut;
-    batch.entries.push_back({labels, static_cast<std::int64_t>(**us) * 1000, line_, {}});
-    return us;
+    batch.entries.push_back({labels, static_cast<std::int64_t>(us) * 1000, line, {}});
   }
 
   // {"A":"1","B":"2"}: sorted, of one name the last.
@@ -473,59 +500,39 @@ class LokiSourceJournal final : public component::Configured<JournalArgs>,
       if (json_.size() > 1) json_ += ',';
       append_json_string(json_, fields_[i].first);
       json_ += ':';
-      const std::string& value = fields_[i].second;
-      append_json_string(json_, is_valid_utf8(value) ? value : to_valid_utf8(value));
+      const std::string_view value = fields_[i].second;
+      append_json_string(json_, is_valid_utf8(value) ? std::string(value) : to_valid_utf8(value));
     }
     json_ += '}';
     return json_;
   }
 
-  void send(model::EntryBatch batch, const std::stop_token& stop) {
-    {
-      MutexLock lock(parked_->mutex);
-      // A receiver that was slow last time is likely to be slow again.
-      if (!slow_) parked_->journal = std::move(journal_);
-      parked_->since = host_.clock.mono();
-    }
-    journal_.reset();
-    const Mono begin = host_.clock.mono();
-    const auto sent = fanout_.consume(std::move(batch), stop);
-    slow_ = host_.clock.mono() - begin > kSlow;
-    if (!sent && !stop.stop_requested())
-      host_.log.limited(Level::kWarn, "a receiver refused entries",
-                        {{"err", sent.error().message}});
-    MutexLock lock(parked_->mutex);
-    parked_->since.reset();
-    journal_ = std::move(parked_->journal);
-  }
-
-  Result<bool> wait(Duration at_most, const std::stop_token& stop) {
-    if (journal_ == nullptr) return true;
-    if (auto waited = journal_->wait(at_most, stop); !waited)
-      return fail(std::move(waited.error()));
-    return true;
-  }
-
-  // After a failure: opens the journal again after the last good entry; when that does not help,
-  // further and further on. False: give up for now.
-  bool recover(const Error& error, const std::stop_token& stop) {
+  // After a failure: starts a reader after the last good entry; when that does not help, further
+  // and further on. An Error: rest for a while.
+  Result<> recover(const Error& error, const std::stop_token& stop) {
     failures_total_->increment();
     host_.log.limited(Level::kWarn, "the journal could not be read on", {{"err", error.message}});
-    journal_.reset();
+    reader_.reset();
     if (++failures_ > kMaxFailures) {
       failures_ = 0;
       host_.health.bad(error.message);
-      return false;
+      return fail(error);
     }
-    if (failures_ >= 3) {
-      constexpr std::uint64_t kSteps[] = {1, 1'000'000, 60'000'000, 3'600'000'000};
-      const std::uint64_t step = kSteps[failures_ - 3];
-      skip_to_us_ = std::max(last_read_us_.load(), oldest_us_.value_or(0)) + step;
+    if (failures_ >= kMaxTries) {
+      constexpr std::array<std::uint64_t, 4> kSteps = {1, 1'000'000, 60'000'000, 3'600'000'000};
+      const std::uint64_t step = kSteps[static_cast<std::size_t>(failures_ - kMaxTries)];
+      const std::uint64_t last =
+          std::max({last_read_us_.load(), oldest_us_.value_or(0), time_of_cursor(request_.cursor)});
+      // Beyond the present there is nothing, and will not be for long.
+      skip_to_us_ = std::min(last + step, static_cast<std::uint64_t>(host_.clock.wall_ns()) / 1000);
       host_.log.warn("a damaged part of the journal is passed over",
                      {{"to_unix_us", *skip_to_us_}});
     }
-    return host_.clock.sleep_for(milliseconds(failures_ == 1 ? 0 : 200), stop) ||
-           stop.stop_requested();
+    const Mono now = host_.clock.mono();
+    const bool calm = failed_at_ == Mono{} || now - failed_at_ > kCalm;
+    failed_at_ = now;
+    if (!calm) host_.clock.sleep_for(kRetry, stop);
+    return {};
   }
 
   component::Host host_;
@@ -537,9 +544,8 @@ class LokiSourceJournal final : public component::Configured<JournalArgs>,
   component::Counter cut_lines_;
   component::Counter failures_total_;
   component::Counter rewinds_total_;
+  component::Counter missing_;
   model::AckWindow<std::string> window_;
-  std::shared_ptr<Parked> parked_;
-  std::shared_ptr<void> closer_;
   std::atomic<std::uint64_t> last_read_us_{0};
   std::atomic<std::size_t> remembered_{0};
 
@@ -549,17 +555,17 @@ class LokiSourceJournal final : public component::Configured<JournalArgs>,
   // Of the reading thread.
   std::shared_ptr<const Setup> active_;
   std::optional<JournalLabels> labels_;
-  std::unique_ptr<io::Journal> journal_;
+  io::JournalRequest request_;  // of reader_
+  std::unique_ptr<io::JournalReader> reader_;
+  JournalGaps gaps_;
   std::string read_cursor_;                  // of the last entry read in this life
   std::optional<std::uint64_t> oldest_us_;   // of this life: what max_age lets in
   std::optional<std::uint64_t> skip_to_us_;  // past damage
-  std::size_t batch_limit_ = kBatchEntries;
   int failures_ = 0;
+  Mono failed_at_{};
   int rewinds_ = 0;
-  bool slow_ = false;
   bool unsaved_ = false;
-  std::string_view line_;
-  std::vector<std::pair<std::string, std::string>> fields_;
+  std::vector<std::pair<std::string_view, std::string_view>> fields_;
   std::string json_;
 };
 

@@ -5,6 +5,7 @@
 
 #include "agent/component/relabel_args.h"
 #include "agent/io/journal.h"
+#include "agent/io/journal_child.h"
 #include "tests/bench/counting_sink.h"
 #include "tests/support/component_box.h"
 #include "tests/support/journal_maker.h"
@@ -114,4 +115,9 @@ BENCHMARK(source_journal)->Unit(benchmark::kMillisecond)->UseRealTime()->Measure
 }  // namespace
 }  // namespace agent
 
-BENCHMARK_MAIN();
+// The reader is this program too.
+int main(int argc, char** argv) {
+  if (agent::io::is_journal_child(argc, argv)) return agent::io::journal_child();
+  benchmark::Initialize(&argc, argv);
+  benchmark::RunSpecifiedBenchmarks();
+}

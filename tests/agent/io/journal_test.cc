@@ -1,5 +1,8 @@
 #include "agent/io/journal.h"
 
+#include <unistd.h>
+
+#include <array>
 #include <catch2/catch.hpp>
 #include <cstring>
 #include <fstream>
@@ -146,17 +149,19 @@ TEST_CASE("journal: a cursor that is not one is refused") {
   CHECK(refused.error().code == ErrorCode::kInvalid);
 }
 
-TEST_CASE("journal: a waiting reader sees new entries, rotated files and a stop") {
+TEST_CASE(
+    "journal: a waiting reader sees new entries, rotated files and the end of another descriptor") {
   TempDir dir;
   append_journal(dir / "a.journal", numbered(0, 3));
   const auto journal = open(dir);
   REQUIRE(journal->seek_head());
   CHECK(read(*journal) == lines(0, 3));
+  std::array<int, 2> nobody{};
+  REQUIRE(::pipe(nobody.data()) == 0);
   std::vector<std::string> got;
   const auto until = [&](std::size_t count) {
-    std::stop_source none;
     for (int i = 0; i < 100 && got.size() < count; ++i) {
-      REQUIRE(journal->wait(std::chrono::seconds(1), none.get_token()));
+      REQUIRE(journal->wait(std::chrono::seconds(1), nobody[0]));
       for (auto& line : read(*journal)) got.push_back(line);
     }
   };
@@ -171,11 +176,11 @@ TEST_CASE("journal: a waiting reader sees new entries, rotated files and a stop"
   writer.join();
   CHECK(got == lines(6, 9));
 
-  std::stop_source stop;
-  stop.request_stop();
+  ::close(nobody[1]);  // whoever asked for it is gone
   const auto before = std::chrono::steady_clock::now();
-  REQUIRE(journal->wait(std::chrono::seconds(30), stop.get_token()));
+  REQUIRE(journal->wait(std::chrono::seconds(30), nobody[0]));
   CHECK(std::chrono::steady_clock::now() - before < std::chrono::seconds(10));
+  ::close(nobody[0]);
 }
 
 TEST_CASE("journal: files vacuumed while they are read end in the files that are left") {
@@ -190,83 +195,6 @@ TEST_CASE("journal: files vacuumed while they are read end in the files that are
   const auto rest = read(*journal);
   REQUIRE_FALSE(rest.empty());
   CHECK(rest.back() == "line 99");
-}
-
-// Whatever was damaged, reading ends, without a crash and without going round in circles.
-TEST_CASE("journal: flipped bits never stop or crash a reader") {
-  TempDir dir;
-  append_journal(dir / "whole.journal", numbered(0, 50));
-  std::string bytes = read_file(dir / "whole.journal", 1U << 28).value();
-  std::filesystem::remove(dir / "whole.journal");
-  std::size_t used = bytes.size();
-  while (used > 0 && bytes[used - 1] == 0) --used;
-  unsigned random = 12345;
-  std::size_t whole = 0;
-  for (int round = 0; round < 300; ++round) {
-    std::string damaged = bytes;
-    for (int i = 0; i <= round % 4; ++i) {
-      random = random * 1664525U + 1013904223U;
-      const std::size_t place = (random >> 4U) % used;
-      damaged[place] = static_cast<char>(damaged[place] ^ (1 << (random & 7U)));
-    }
-    {
-      std::ofstream file(dir / "a.journal", std::ios::binary);
-      file << damaged;
-    }
-    Journal::Options options;
-    options.directory = dir.path();
-    auto journal = Journal::open(options);
-    if (!journal || !(*journal)->seek_head()) continue;
-    std::size_t count = 0;
-    for (; count < 1000; ++count) {
-      const auto us = (*journal)->next([](std::string_view, std::string_view) {});
-      if (!us || !*us) break;
-    }
-    CHECK(count <= 50);
-    if (count == 50) ++whole;
-  }
-  CHECK(whole > 100);
-}
-
-TEST_CASE("journal: a file cut short is read as far as it goes") {
-  TempDir dir;
-  append_journal(dir / "a.journal", numbered(0, 50));
-  const std::string bytes = read_file(dir / "a.journal", 1U << 28).value();
-  for (const std::size_t size : {0UL, 10UL, 300UL, 5000UL, 20000UL, 100000UL}) {
-    {
-      std::ofstream file(dir / "a.journal", std::ios::binary | std::ios::trunc);
-      file << bytes.substr(0, size);
-    }
-    const auto journal = open(dir);
-    if (!journal->seek_head()) continue;
-    std::size_t count = 0;
-    for (; count < 1000; ++count) {
-      const auto us = journal->next([](std::string_view, std::string_view) {});
-      if (!us || !*us) break;
-    }
-    CHECK(count <= 50);
-  }
-}
-
-TEST_CASE("journal: a file cut short under a reader ends its entries, not the process") {
-  TempDir dir;
-  append_journal(dir / "whole.journal", numbered(0, 2000));
-  std::filesystem::rename(dir / "whole.journal", dir / "whole");
-  for (const std::uintmax_t size : {0U, 4096U, 8192U, 100'000U, 300'000U}) {
-    std::filesystem::copy_file(dir / "whole", dir / "a.journal",
-                               std::filesystem::copy_options::overwrite_existing);
-    const auto journal = open(dir);
-    REQUIRE(journal->seek_head());
-    CHECK(read(*journal, 5) == lines(0, 5));
-    std::filesystem::resize_file(dir / "a.journal", size);
-    std::size_t count = 0;
-    for (; count < 5000; ++count) {
-      const auto us = journal->next([](std::string_view, std::string_view) {});
-      if (!us || !*us) break;
-    }
-    CHECK(count < 2000);
-    if (auto cursor = journal->cursor()) CHECK_FALSE(cursor->empty());
-  }
 }
 
 }  // namespace agent::io

@@ -1,6 +1,8 @@
 house_test(agent/io/http_server_test.cc LIBS agent_io)
 house_test(agent/io/positions_test.cc LIBS agent_io)
 house_test(agent/io/journal_test.cc LIBS agent_io)
+house_test(agent/io/journal_frames_test.cc LIBS agent_io)
+house_test(agent/io/journal_reader_test.cc LIBS agent_io)
 house_test(agent/io/http_client_test.cc LIBS agent_io)
 house_test(agent/io/http_streams_test.cc LIBS agent_io)
 house_test(agent/io/legacy_positions_test.cc LIBS agent_io)

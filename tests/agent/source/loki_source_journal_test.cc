@@ -1,7 +1,16 @@
+#include <signal.h>
+
+#include <algorithm>
 #include <catch2/catch.hpp>
+#include <cstdlib>
 #include <fstream>
+#include <thread>
+
+#include "agent/base/file.h"
 
 #include "agent/component/relabel_args.h"
+#include "agent/io/journal_child.h"
+#include "tests/support/catch_main.h"
 #include "tests/support/component_box.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/journal_maker.h"
@@ -79,6 +88,7 @@ TEST_CASE("loki.source.journal: entries carry their time, the static labels and 
     CHECK(component->debug("last_read_unix_seconds") == "1699999000");
   }
   CHECK(f.box.series("loki_source_journal_target_lines_total") == 0);
+  std::filesystem::remove_all(f.box.data_dir);
   f.body.attributes.back() =
       attribute("labels", lang::Value::Object{{"host", "h"}, {"job", "mine"}});
   const auto component = f.start();
@@ -337,4 +347,191 @@ TEST_CASE("loki.source.journal: a change of arguments takes effect while it runs
   CHECK(got[0].labels == R"({job="new"})");
 }
 
+namespace {
+
+// The processes that read for this one.
+std::vector<pid_t> reader_pids() {
+  std::vector<pid_t> out;
+  std::error_code error;
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task", error)) {
+    std::ifstream children(task.path() / "children");
+    for (pid_t pid = 0; children >> pid;) out.push_back(pid);
+  }
+  return out;
+}
+
+double failures(const Fixture& f) {
+  return f.box.metric("loki_source_journal_read_failures_total");
+}
+
+// Pauses between attempts are the clock's: it has to move.
+bool take_within(Fixture& f, const std::string& line, std::chrono::milliseconds limit) {
+  const auto deadline = std::chrono::steady_clock::now() + limit;
+  const auto is_there = [&](const std::vector<LogCollector::Line>& seen) {
+    return std::any_of(seen.begin(), seen.end(),
+                       [&](const LogCollector::Line& one) { return one.text == line; });
+  };
+  while (std::chrono::steady_clock::now() < deadline) {
+    if (f.collector->wait(is_there, std::chrono::milliseconds(5))) return true;
+    f.clock.advance(std::chrono::milliseconds(5));
+  }
+  return false;
+}
+
+constexpr auto kPatient = std::chrono::seconds(20);  // on a machine that does much else
+
+}  // namespace
+
+TEST_CASE("loki.source.journal: a reader that dies is replaced, and nothing is lost or repeated") {
+  Fixture f;
+  f.append(numbered(0, 100));
+  const auto component = f.start();
+  CHECK(f.collector->take_text(100) == lines(0, 100));
+  for (int round = 1; round <= 5; ++round) {
+    auto pids = reader_pids();
+    while (pids.size() != 1) pids = reader_pids();
+    ::kill(pids.at(0), round % 2 == 0 ? SIGABRT : SIGBUS);
+    f.append(numbered(100 * round, 100 * round + 100));
+    REQUIRE(take_within(f, "line " + std::to_string(100 * round + 99), kPatient));
+    CHECK(f.collector->take_text(100) == lines(100 * round, 100 * round + 100));
+  }
+  CHECK(failures(f) == 5);
+  CHECK(f.box.health.state().healthy);
+  CHECK(f.box.logged().find("the journal's reader was ended by SIGBUS") != std::string::npos);
+  component->stop();
+  CHECK(reader_pids().empty());
+  CHECK(f.box.metric("loki_source_journal_target_missing_entries_total") == 0);
+}
+
+TEST_CASE("loki.source.journal: entries that were removed before they were read are counted") {
+  Fixture f;
+  f.append(numbered(0, 10));
+  {
+    const auto component = f.start();
+    CHECK(f.collector->take(10).size() == 10);
+    component->shut_down();
+  }
+  // So many different fields that the writer begins a new file, and goes on with the numbers there.
+  auto many = numbered(10, 2510);
+  int field = 0;
+  for (JournalEntry& entry : many)
+    for (int i = 0; i < 100; ++i)
+      entry.fields.emplace_back("F" + std::to_string(i), std::to_string(++field));
+  f.append(many);
+  std::size_t removed = 0;
+  for (const auto& file : std::filesystem::directory_iterator(f.dir / "journal"))
+    if (file.path().filename() != "a.journal") removed += std::filesystem::remove(file.path());
+  REQUIRE(removed > 0);
+  const auto component = f.start();
+  REQUIRE(take_within(f, "line 2509", kPatient));
+  const std::size_t read = f.collector->seen().size();
+  CHECK(read < 2500);
+  CHECK(f.box.metric("loki_source_journal_target_missing_entries_total") ==
+        static_cast<double>(2500 - read));
+}
+
+TEST_CASE("loki.source.journal: an entry with a mad number does not end the reading") {
+  Fixture f;
+  f.append(numbered(0, 200));
+  // In the entry its number stands before its time.
+  const std::uint64_t time = kStart + 100'000;
+  std::string bytes = read_file(f.dir / "journal/a.journal", 1U << 28).value();
+  const std::size_t at =
+      bytes.find(std::string_view(reinterpret_cast<const char*>(&time), sizeof time));
+  REQUIRE(at != std::string::npos);
+  bytes[at - 2] = '\x7f';
+  std::ofstream(f.dir / "journal/a.journal", std::ios::binary) << bytes;
+  const auto component = f.start();
+  REQUIRE(take_within(f, "line 99", kPatient));
+  // What follows within a second is given up with it.
+  f.append({{kStart + 5'000'000, {{"MESSAGE", "later"}}}});
+  CHECK(take_within(f, "later", kPatient));
+  CHECK(f.box.metric("loki_source_journal_read_failures_total") > 0);
+  CHECK(f.box.health.state().healthy);
+}
+
+TEST_CASE("loki.source.journal: damage of any kind at any place ends in reading on behind it") {
+  Fixture f;
+  f.body.attributes.push_back(attribute("max_age", "0s"));
+  std::string whole;
+  std::size_t used = 0;
+  const auto component = f.start();
+  unsigned random = 4711;
+  const auto draw = [&](std::size_t below) {
+    random = random * 1664525U + 1013904223U;
+    return (random >> 4U) % below;
+  };
+  const char* const rounds = std::getenv("FLEET_JOURNAL_DAMAGES");
+  const int count = rounds == nullptr ? 24 : std::atoi(rounds);
+  const double before = failures(f);
+  std::size_t of_damaged = 0;
+  for (int round = 0; round < count; ++round) {
+    CAPTURE(round);
+    const int first = round * 1000;
+    append_journal(f.dir / "whole.journal", numbered(first, first + 300));
+    whole = read_file(f.dir / "whole.journal", 1U << 28).value();
+    std::filesystem::remove(f.dir / "whole.journal");
+    for (used = whole.size(); used > 0 && whole[used - 1] == 0;) --used;
+    const auto damaged = f.dir / ("journal/d" + std::to_string(round) + ".journal");
+    std::string bytes = whole;
+    std::size_t place = draw(used);
+    while (bytes[place] == 0) place = draw(used);  // most of the file is empty tables
+    switch (round % 4) {
+      case 0:  // a bit
+        bytes[place] = static_cast<char>(bytes[place] ^ (1 << draw(8)));
+        break;
+      case 1:  // a page of zeros
+        bytes.replace(place / 4096 * 4096, std::min<std::size_t>(4096, used - place / 4096 * 4096),
+                      std::min<std::size_t>(4096, used - place / 4096 * 4096), '\0');
+        break;
+      case 2:  // cut short
+        bytes.resize(place);
+        break;
+      default:  // noise over the header's and the first objects' words
+        for (int i = 0; i < 8; ++i) bytes[draw(4096)] = static_cast<char>(draw(256));
+    }
+    std::ofstream(damaged, std::ios::binary) << bytes;
+    const std::string mark = "mark " + std::to_string(round);
+    append_journal(
+        f.dir / "journal/live.journal",
+        {{kStart + static_cast<std::uint64_t>(first + 500) * 1000, {{"MESSAGE", mark}}}});
+    CHECK(take_within(f, mark, kPatient));
+    of_damaged += f.collector->seen().size() - 1;
+    f.collector->clear();
+    // Vacuumed, or cut short under the reader.
+    if (round % 3 == 0) {
+      std::error_code ignored;
+      std::filesystem::resize_file(damaged, std::filesystem::file_size(damaged) / 2, ignored);
+    }
+    std::filesystem::remove(damaged);
+  }
+  CHECK(of_damaged > 50U * static_cast<std::size_t>(count));  // most is read
+  // Damage that stays is not looked at again and again.
+  std::string half = whole.substr(0, used / 2);
+  half[used / 3] = static_cast<char>(half[used / 3] ^ 1);
+  std::ofstream(f.dir / "journal/stays.journal", std::ios::binary) << half;
+  f.collector->wait_for(1000, std::chrono::milliseconds(500));
+  const auto pids = reader_pids();
+  REQUIRE(pids.size() == 1);
+  const auto switches = [&] {
+    const auto status = read_file("/proc/" + std::to_string(pids[0]) + "/status").value_or("");
+    const std::string_view name = "\nvoluntary_ctxt_switches:";
+    const std::size_t at = status.find(name);
+    REQUIRE(at != std::string::npos);
+    return std::atol(status.c_str() + at + name.size());
+  };
+  const auto before_rest = switches();
+  f.collector->wait_for(100'000, std::chrono::milliseconds(700));
+  CHECK(switches() - before_rest <= 5);
+  // Nothing goes round in circles: a damaged file costs a few attempts.
+  CHECK(failures(f) - before <= 7.0 * count);
+  CHECK(f.box.health.state().healthy);
+}
+
 }  // namespace agent::source
+
+// The reader is this program too.
+int main(int argc, char** argv) {
+  if (agent::io::is_journal_child(argc, argv)) return agent::io::journal_child();
+  return agent::run_tests(argc, argv);
+}

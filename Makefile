@@ -30,6 +30,7 @@ bench: packages-build
 	cmake --build --preset $(PRESET) -j $(JOBS) --target benchmarks
 	for program in $(BUILD)/bench/*; do "$$program" || exit 1; done
 	$(BUILD)/pipelines/pipelines $(BUILD)/bin/fleet-agent
+	tests/bench/memory.py $(BUILD)/bin/fleet-agent
 
 # The tables of docs/reference, from the components' schemas.
 reference: build

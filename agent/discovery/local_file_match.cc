@@ -65,18 +65,22 @@ class LocalFileMatch final : public component::Configured<LocalFileMatchArgs>,
   }
 
   Result<> run(std::stop_token stop) override {
+    component::PathTargets::Seen seen;
     MutexLock lock(mutex_);
     while (!stop.stop_requested()) {
       const auto search = search_;
       const bool replaced =
           host_.clock.wait(lock, changed_, host_.clock.mono() + search->sync_period, stop,
                            [&]() NO_THREAD_SAFETY_ANALYSIS { return search_ != search; });
+      if (replaced) seen = {};
       if (replaced || stop.stop_requested()) continue;
       lock.unlock();
-      auto found = search->files(host_.clock);
+      auto found =
+          search->patterns.find_changed(seen, search->ignore_older_than, host_.clock.wall_ns());
       lock.lock();
-      if (search_ != search || found_ == found) continue;
-      found_ = std::move(found);
+      if (search_ != search) seen = {};
+      if (search_ != search || !found || found_ == *found) continue;
+      found_ = std::move(*found);
       lock.unlock();
       publish();
       lock.lock();

@@ -16,7 +16,8 @@ namespace {
 
 constexpr std::size_t kMaxPattern = 4096;
 constexpr std::size_t kMaxAlternatives = 1024;
-constexpr std::size_t kMaxDepth = 64;  // of folders below **
+constexpr std::size_t kMaxDepth = 64;     // of folders below **
+constexpr std::size_t kMaxTraced = 4096;  // folders
 constexpr std::string_view kAnyLevels = "**";
 
 bool has_meta(std::string_view level) {
@@ -173,8 +174,9 @@ bool match_levels(const std::vector<std::string>& pattern, std::size_t p,
 
 class Search {
  public:
-  Search(const std::vector<std::string>& levels, std::size_t limit, std::set<std::string>& found)
-      : levels_(levels), limit_(limit), found_(found) {}
+  Search(const std::vector<std::string>& levels, std::size_t limit, std::set<std::string>& found,
+         GlobTrace* trace)
+      : levels_(levels), limit_(limit), found_(found), trace_(trace) {}
 
   // `base` is what the levels before `p` matched; it ends with '/' or is empty.
   void run(std::size_t p, const std::string& base, std::size_t depth = 0) {
@@ -200,6 +202,8 @@ class Search {
 
  private:
   void step(std::size_t p, const std::string& path, bool last) {
+    const std::size_t slash = path.rfind('/');
+    note(slash == std::string::npos ? "." : path.substr(0, slash + 1));
     if (last) {
       take(path);
     } else {
@@ -208,11 +212,25 @@ class Search {
   }
   void take(const std::string& path) {
     struct stat info {};
-    if (found_.size() < limit_ && ::stat(path.c_str(), &info) == 0 && !S_ISDIR(info.st_mode))
+    if (found_.size() >= limit_) return;
+    if (::stat(path.c_str(), &info) != 0) {
+      // A link may lead to something one day.
+      if (trace_ != nullptr && ::lstat(path.c_str(), &info) == 0) trace_->complete = false;
+    } else if (!S_ISDIR(info.st_mode)) {
       found_.insert(path);
+    }
+  }
+  void note(const std::string& folder) {
+    if (trace_ == nullptr) return;
+    if (trace_->folders.size() < kMaxTraced) {
+      trace_->folders.insert(folder);
+    } else {
+      trace_->complete = false;
+    }
   }
   // The kinds do not follow links.
-  static std::vector<std::pair<std::string, fs::file_type>> entries(const std::string& folder) {
+  std::vector<std::pair<std::string, fs::file_type>> entries(const std::string& folder) {
+    note(folder.empty() ? "." : folder);
     std::vector<std::pair<std::string, fs::file_type>> out;
     std::error_code error;
     fs::directory_iterator it(folder.empty() ? "." : folder, error);
@@ -226,6 +244,7 @@ class Search {
   const std::vector<std::string>& levels_;
   const std::size_t limit_;
   std::set<std::string>& found_;
+  GlobTrace* const trace_;
 };
 
 }  // namespace
@@ -264,9 +283,9 @@ bool Glob::matches(std::string_view path) const {
                      [&](const Levels& pattern) { return match_levels(pattern, 0, levels, 0); });
 }
 
-std::vector<std::string> Glob::find(std::size_t limit) const {
+std::vector<std::string> Glob::find(std::size_t limit, GlobTrace* trace) const {
   std::set<std::string> found;
-  for (const Levels& levels : alternatives_) Search(levels, limit, found).run(0, "");
+  for (const Levels& levels : alternatives_) Search(levels, limit, found, trace).run(0, "");
   return {found.begin(), found.end()};
 }
 

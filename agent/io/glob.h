@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +17,13 @@
 #include "agent/base/result.h"
 
 namespace agent::io {
+
+// What a search depended on: as long as none of these folders gains, loses or renames an entry, it
+// finds the same.
+struct GlobTrace {
+  std::set<std::string> folders;  // also those that were looked for and are not there
+  bool complete = true;           // nothing else mattered
+};
 
 class Glob {
  public:
@@ -25,7 +33,7 @@ class Glob {
   bool matches(std::string_view path) const;
   // Files that match, sorted, each once, at most `limit`; folders are not files. Folders that
   // cannot be read count as empty. ** does not follow symbolic links.
-  std::vector<std::string> find(std::size_t limit = 100'000) const;
+  std::vector<std::string> find(std::size_t limit = 100'000, GlobTrace* trace = nullptr) const;
 
  private:
   using Levels = std::vector<std::string>;

@@ -50,8 +50,8 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr std::uint64_t kWhole = ~std::uint64_t{0};  // every offset is below it
-constexpr std::size_t kBatchBytes = 1U << 20;
-constexpr std::size_t kBatchLines = 8192;
+constexpr std::size_t kBatchBytes = 256U << 10;
+constexpr std::size_t kBatchLines = 4096;
 constexpr Duration kSafetyLook = seconds(30);
 constexpr Duration kUnsettledWait = milliseconds(200);
 constexpr Duration kBegunPause = milliseconds(100);  // between saves of new files
@@ -283,9 +283,9 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
     const FilePlace& read = tail.reader->place();
     const FilePlace* settled = places_.find(tail.key());
     std::uint64_t out = tail.reader->behind();
-    if (settled != nullptr && same_content(*settled, read) && read.offset > settled->offset)
-      out += read.offset - settled->offset;
-    return out;
+    // Of the contents before this one only that they are not delivered is known.
+    if (settled == nullptr || !same_content(*settled, read)) return out + read.offset;
+    return out + (read.offset > settled->offset ? read.offset - settled->offset : 0);
   }
 
   Figures figures() const {
@@ -321,13 +321,15 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
         targets = std::move(next_targets_);
         options_.encoding = setup_->encoding;
         sync_at_ = Mono{};
+        seen_ = {};
       }
     }
     const Mono now = host_.clock.mono();
     if (now < sync_at_) return;
     sync_at_ = setup_->patterns ? now + setup_->sync_period : kNever;
     if (setup_->patterns)
-      targets = setup_->patterns->find(setup_->ignore_older_than, host_.clock.wall_ns());
+      targets =
+          setup_->patterns->find_changed(seen_, setup_->ignore_older_than, host_.clock.wall_ns());
     if (targets) set_targets(std::move(*targets));
   }
 
@@ -1107,6 +1109,7 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
   const std::shared_ptr<Shared> shared_;
   const std::int64_t began_ns_;
   std::shared_ptr<const Setup> setup_;
+  component::PathTargets::Seen seen_;
   io::FileWatch watch_;
   std::unordered_map<std::string_view, std::unique_ptr<Tail>> tails_;  // by their own names
   std::vector<Tail*> by_id_;

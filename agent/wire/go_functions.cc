@@ -344,7 +344,7 @@ GoValue* GoRun::array(std::size_t size) {
     return nullptr;
   }
   if (!charge(size / 8 + 1)) return nullptr;
-  return scratch_.array<GoValue>(size);
+  return scratch_.array<GoValue>(std::max<std::size_t>(size, 1));  // an empty one has a place too
 }
 
 GoValue GoRun::list(const GoValue* items, std::size_t size, GoType type) {

@@ -45,6 +45,7 @@ class GoRun {
   GoValue string(std::string_view text);  // a copy
   // Null, and failed, when there is no room.
   GoValue* array(std::size_t size);
+  // Without `items` it is Go's nil slice: empty, and null in JSON.
   GoValue list(const GoValue* items, std::size_t size, GoType type = GoType::kList);
   GoValue list(const std::vector<std::string_view>& texts);  // of texts that stay
   GoValue map(GoType type = GoType::kMap);

@@ -114,13 +114,13 @@ GoValue last(GoRun& run, GoArguments a) {
 GoValue rest(GoRun& run, GoArguments a) {
   if (!a[0].is_list()) return wrong_type(run, a[0]);
   const auto items = a[0].list();
-  return items.empty() ? sublist(run, items, nullptr, nullptr)
-                       : sublist(run, items.subspan(1), nullptr, nullptr);
+  return items.empty() ? run.list(nullptr, 0) : sublist(run, items.subspan(1), nullptr, nullptr);
 }
 GoValue initial(GoRun& run, GoArguments a) {
   if (!a[0].is_list()) return wrong_type(run, a[0]);
   const auto items = a[0].list();
-  return sublist(run, items.first(items.empty() ? 0 : items.size() - 1), nullptr, nullptr);
+  return items.empty() ? run.list(nullptr, 0)
+                       : sublist(run, items.first(items.size() - 1), nullptr, nullptr);
 }
 GoValue reverse(GoRun& run, GoArguments a) {
   if (!a[0].is_list()) return wrong_type(run, a[0]);
@@ -184,6 +184,7 @@ GoValue concat(GoRun& run, GoArguments arguments) {
     if (!value.is_list()) return wrong_type(run, value);
     size += value.list().size();
   }
+  if (size == 0) return run.list(nullptr, 0);
   GoValue* out = run.array(size);
   if (out == nullptr) return {};
   GoValue* const first_item = out;
@@ -226,7 +227,8 @@ GoValue set(GoRun& run, GoArguments a) {
   return a[0];
 }
 GoValue unset(GoRun& run, GoArguments a) {
-  if (!a[0].is_nil() && run.charge(a[0].map().pairs(run.scratch()).size() / 16 + 1))
+  if (a[0].is_nil()) return run.map();
+  if (run.charge(a[0].map().pairs(run.scratch()).size() / 64 + 1))
     a[0].map().erase(a[1].string(), run.scratch());
   return a[0];
 }
@@ -283,18 +285,19 @@ void merge_into(GoRun& run, GoMap& target, GoMap& source, bool overwrites, int d
   for (const GoMap::Pair& pair : source.pairs(run.scratch())) {
     if (run.failed()) return;
     const GoValue* const old = target.find(pair.key, run.scratch());
-    if (old != nullptr && old->type() == GoType::kMap && pair.value.type() == GoType::kMap) {
+    const bool fills = old == nullptr || go_empty(run, *old);
+    if (!fills && old->type() == GoType::kMap && pair.value.type() == GoType::kMap) {
       merge_into(run, old->map(), pair.value.map(), overwrites, depth + 1);
-    } else if (old == nullptr || overwrites || go_empty(run, *old)) {
+    } else if (overwrites || (!pair.value.is_nil() && (old == nullptr || go_empty(run, *old)))) {
       run.set(target, pair.key, pair.value);
     }
   }
 }
 GoValue merged(GoRun& run, GoArguments arguments, bool overwrites) {
-  if (arguments[0].is_nil()) return run.fail("there is no dictionary to merge into");
+  const GoValue target = arguments[0].is_nil() ? run.map() : arguments[0];
   for (const GoValue& source : arguments.subspan(1))
-    if (!source.is_nil()) merge_into(run, arguments[0].map(), source.map(), overwrites, 0);
-  return arguments[0];
+    if (!source.is_nil()) merge_into(run, target.map(), source.map(), overwrites, 0);
+  return target;
 }
 GoValue merge(GoRun& run, GoArguments arguments) { return merged(run, arguments, false); }
 GoValue merge_overwrite(GoRun& run, GoArguments arguments) { return merged(run, arguments, true); }

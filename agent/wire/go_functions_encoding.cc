@@ -213,6 +213,10 @@ bool write_json(GoRun& run, GoText& out, const GoValue& value, const JsonStyle& 
   };
   if (value.is_list()) {
     const auto items = value.list();
+    if (items.data() == nullptr) {
+      out.add("null");
+      return true;
+    }
     out.add('[');
     for (std::size_t i = 0; i < items.size(); ++i) {
       if (i > 0) out.add(',');

@@ -85,7 +85,7 @@ GoValue decimals(GoRun& run, GoArguments arguments, long double first, Combine c
   long double total = first;
   for (const GoValue& value : arguments) total = combine(total, decimal(value));
   if (!std::isfinite(total)) return run.fail("the result is no number");
-  return GoValue(static_cast<double>(total));
+  return GoValue(total == 0 ? 0.0 : static_cast<double>(total));  // no decimal is -0
 }
 GoValue addf(GoRun& run, GoArguments arguments) {
   return decimals(run, arguments, 0, [](auto a, auto b) { return a + b; });

@@ -742,7 +742,7 @@ GoValue regex_find_all(GoRun& run, GoArguments a) {
   matches.start(text_at(a, 1));
   while ((most < 0 || static_cast<std::int64_t>(out.size()) < most) && next(run, matches))
     out.push_back(matches.group(0));
-  return run.list(out);
+  return out.empty() ? run.list(nullptr, 0, GoType::kStringList) : run.list(out);
 }
 GoValue regex_split(GoRun& run, GoArguments a) {
   const auto* regex = run.regex(text_at(a, 0));
@@ -750,7 +750,7 @@ GoValue regex_split(GoRun& run, GoArguments a) {
   const std::string_view text = text_at(a, 1);
   const std::int64_t most = a[2].integer();
   std::vector<std::string_view> out;
-  if (most == 0) return run.list(out);
+  if (most == 0) return run.list(nullptr, 0, GoType::kStringList);
   if (!text_at(a, 0).empty() && text.empty()) return run.list({text});
   std::size_t begin = 0;
   std::size_t end = 0;

@@ -1,5 +1,6 @@
-// What the stages that extract values cost: batches of 500 web-server lines of 175 bytes, of JSON
-// and of logfmt with the same content.
+// What the stages that extract values, and those that write templates, cost: batches of 500
+// web-server lines of 175 bytes, of JSON and of logfmt with the same content. For instructions a
+// line: callgrind with --toggle-collect='*::process(agent::process::Batch&)'.
 #include <benchmark/benchmark.h>
 
 #include <string>
@@ -11,10 +12,13 @@
 
 namespace agent::process {
 
+StageDeclaration stage_drop();
 StageDeclaration stage_json();
 StageDeclaration stage_logfmt();
 StageDeclaration stage_pattern();
 StageDeclaration stage_regex();
+StageDeclaration stage_replace();
+StageDeclaration stage_template();
 
 namespace {
 
@@ -109,6 +113,31 @@ void json_expressions(benchmark::State& state) {
       kJson);
 }
 BENCHMARK(json_expressions);
+
+void new_value(benchmark::State& state, const char* program) {
+  run(state, stage_template(),
+      {attribute("source", text("host")), attribute("template", text(program))}, kWeb);
+}
+BENCHMARK_CAPTURE(new_value, three_fields, "{{ .job }} on {{ .host }}: {{ .Entry }}");
+BENCHMARK_CAPTURE(new_value, condition,
+                  "{{ if eq .Value `WARN` }}warning{{ else }}{{ .Value }}{{ end }}");
+BENCHMARK_CAPTURE(new_value, two_functions, "{{ Replace .Value `h` `H_` -1 | ToLower }}");
+BENCHMARK_CAPTURE(new_value, regex, "{{ regexReplaceAll `\\d+\\.\\d+` .Entry `x` }}");
+BENCHMARK_CAPTURE(new_value, hash, "{{ Sha2Hash `salt` .Value }}");
+
+void replace(benchmark::State& state, const char* expression, const char* program) {
+  run(state, stage_replace(),
+      {attribute("expression", text(expression)), attribute("replace", text(program))}, kWeb);
+}
+BENCHMARK_CAPTURE(replace, one_group_by_a_constant, "\"GET (\\S+)", "*****");
+BENCHMARK_CAPTURE(replace, three_named_groups, R"re(^(?P<ip>\S+) (?P<id>\S+) (?P<user>\S+))re",
+                  "{{ .Value | ToUpper }}");
+
+void drop_by_template(benchmark::State& state) {
+  run(state, stage_drop(), {attribute("expression", text("{{ .job | contains(\"debug\") }}"))},
+      kWeb);
+}
+BENCHMARK(drop_by_template);
 
 }  // namespace
 }  // namespace agent::process

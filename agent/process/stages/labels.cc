@@ -1,5 +1,5 @@
 // stage.labels: labels from extracted values, or from structured metadata. A missing value leaves
-// its label as it is.
+// its label as it is, an empty one removes it.
 #include "agent/base/strings.h"
 #include "agent/process/label_memo.h"
 #include "agent/process/stage.h"
@@ -39,7 +39,7 @@ class Labels final : public Stage {
     for (Item& item : batch.items) {
       changes_.clear();
       for (const auto& [label, source] : args_.values)
-        if (const auto value = value_of(item, source, batch.arena); value && !value->empty())
+        if (const auto value = value_of(item, source, batch.arena))
           changes_.emplace_back(label, *value);
       if (!changes_.empty()) item.labels = memo_.apply(item.labels, changes_);
     }

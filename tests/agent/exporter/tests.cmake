@@ -1,1 +1,2 @@
 house_test(agent/exporter/small_exporters_test.cc LIBS agent_exporter)
+house_test(agent/exporter/unix_test.cc LIBS agent_exporter)

@@ -94,6 +94,10 @@ TEST_CASE("jmespath: an error says where and what") {
         "error: expression \"a[99999999999999999999]\": at byte 3: the number is too large");
 }
 
+TEST_CASE("jmespath: an expression that is not UTF-8 is refused") {
+  CHECK(search("'\xFF'", "{}").find("not UTF-8") != std::string::npos);
+}
+
 TEST_CASE("jmespath: numbers keep what JSON says") {
   const std::string document =
       R"({"big": 9007199254740993, "one": 1.0, "small": 1.5e-9, "u": 18446744073709551615})";

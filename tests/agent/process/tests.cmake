@@ -1,3 +1,7 @@
 house_test(agent/process/geoip_test.cc LIBS agent_process)
 house_test(agent/process/held_item_test.cc LIBS agent_process)
+house_test(agent/process/tenant_test.cc LIBS agent_process agent_write)
+house_test(agent/process/loki_enrich_test.cc LIBS agent_process)
 house_test(agent/process/loki_process_test.cc LIBS agent_process)
+house_test(agent/process/loki_secretfilter_test.cc LIBS agent_process)
+house_test(agent/process/secret_rules_test.cc LIBS agent_process)

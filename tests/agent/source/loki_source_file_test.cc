@@ -1,4 +1,6 @@
 #include <bzlib.h>
+#include <malloc.h>
+#include <sys/resource.h>
 #include <zlib.h>
 #include <catch2/catch.hpp>
 #include <fstream>
@@ -604,6 +606,157 @@ TEST_CASE("loki.source.file: what is truncated away unread is counted") {
   CHECK(f.take_in_time(1) == Lines{"2"});
   CHECK(f.box.metric("loki_source_file_truncations_total") == 1);
   CHECK(f.box.metric("loki_source_file_truncated_bytes_total") == 14);
+}
+
+TEST_CASE("loki.source.file: deleted files are pinned within bounds while nothing is delivered") {
+  Fixture f;
+  f.collector->set_mode(Mode::kHold);
+  f.targets({"a.log"});
+  const std::string line = std::string(1000, 'x') + "\n";
+  std::string large;
+  while (large.size() < (20U << 20)) large += line;
+  f.write("a.log", large);
+  const auto component = f.start();
+  const std::size_t lines = large.size() / line.size();
+  CHECK(f.take_in_time(lines).size() == lines);
+  // Each is deleted when the next one is there, as a rotation without old files does.
+  double pinned = 0;
+  for (int i = 0; i < 5; ++i) {
+    std::filesystem::remove(f.dir / "a.log");
+    f.write("a.log", large);
+    CHECK(f.take_in_time(lines).size() == lines);
+    f.box.metrics.collect();
+    pinned = std::max(pinned, f.box.metric("loki_source_file_pinned_bytes"));
+  }
+  CHECK(pinned > 0);
+  CHECK(pinned <= (64 << 20) + 2 * static_cast<double>(large.size()));
+  CHECK(f.box.metric("loki_source_file_backlog_bytes") >= static_cast<double>(large.size()));
+  f.clock.advance(std::chrono::seconds(100));
+  f.box.metrics.collect();
+  CHECK(f.box.metric("loki_source_file_oldest_unsent_seconds") >= 100);
+  CHECK(component->debug("files." + (f.dir / "a.log").string()).find("behind") !=
+        std::string::npos);
+  f.collector->set_mode(Mode::kSettle);
+  f.collector->settle_held();
+  f.write("a.log", "end\n");
+  CHECK(f.take_in_time(1) == Lines{"end"});
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (f.box.metric("loki_source_file_pinned_bytes") +
+                 f.box.metric("loki_source_file_backlog_bytes") >
+             0 &&
+         std::chrono::steady_clock::now() < end) {
+    f.clock.advance(std::chrono::milliseconds(100));
+    f.box.metrics.collect();
+  }
+  CHECK(f.box.metric("loki_source_file_pinned_bytes") == 0);
+  CHECK(f.box.metric("loki_source_file_backlog_bytes") == 0);
+}
+
+TEST_CASE("loki.source.file: more files than descriptors are read in turn") {
+  Fixture f;
+  constexpr int kFiles = 120;
+  std::vector<std::string> names;
+  for (int i = 0; i < kFiles; ++i) {
+    names.push_back("f" + std::to_string(i) + ".log");
+    f.write(names.back(), "first " + std::to_string(i) + "\n");
+  }
+  f.targets(names);
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+  rlimit few = before;
+  few.rlim_cur = 60;
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &few) == 0);
+  const auto component = f.start();
+  const auto unique = [&](std::size_t count) {
+    const Lines got = f.take_in_time(count);
+    return std::set<std::string>(got.begin(), got.end()).size();
+  };
+  CHECK(unique(kFiles) == kFiles);
+  // Rename and deletion are noticed without the descriptor too.
+  f.rename("f3.log", "f3.log.1");
+  f.write("f3.log", "second 3\n");
+  CHECK(f.take_in_time(1) == Lines{"second 3"});
+  for (const auto& name : names) f.write(name, "third\n");
+  CHECK(f.take_in_time(kFiles).size() == kFiles);
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+  CHECK(f.box.metric("loki_source_file_files_active_total") < 60);
+  CHECK(f.box.metric("loki_source_file_missing_files_total") == 0);
+}
+
+TEST_CASE("loki.source.file: quiet files come to rest and are read on, renamed or deleted") {
+  Fixture f;
+  f.write("a.log", "1\n");
+  f.write("b.log", "1\n");
+  f.targets({"a.log", "b.log"});
+  const auto component = f.start();
+  CHECK(f.take_in_time(2).size() == 2);
+  // Looks at everything come every 30 s; a change makes the thread see that time has passed.
+  const auto rest = [&] {
+    for (int i = 0; i < 3; ++i) {
+      f.clock.advance(std::chrono::seconds(31));
+      f.write("b.log", "x\n");
+      CHECK(f.take_in_time(1) == Lines{"x"});
+    }
+  };
+  rest();
+  f.write("a.log", "2\n");
+  CHECK(f.take_in_time(1) == Lines{"2"});
+  rest();
+  // The last words of a file are read from the descriptor that was kept.
+  f.write("a.log", "3\n");
+  f.rename("a.log", "elsewhere");
+  std::filesystem::remove(f.dir / "elsewhere");
+  CHECK(f.take_in_time(1) == Lines{"3"});
+  f.write("a.log", "4\n");
+  CHECK(f.take_in_time(1) == Lines{"4"});
+  CHECK(f.box.metric("loki_source_file_missing_files_total") == 0);
+}
+
+TEST_CASE("loki.source.file: a symbolic link is followed, to another file too") {
+  Fixture f;
+  f.write("one", "1\n");
+  f.write("two", "2\n");
+  std::filesystem::create_symlink("one", f.dir / "link.log");
+  f.targets({"link.log"});
+  const auto component = f.start();
+  CHECK(f.take_in_time(1) == Lines{"1"});
+  CHECK(f.box.metric("loki_source_file_files_polled") == 0);
+  f.write("one", "1b\n");
+  CHECK(f.take_in_time(1) == Lines{"1b"});
+  std::filesystem::remove(f.dir / "link.log");
+  std::filesystem::create_symlink("two", f.dir / "link.log");
+  CHECK(f.take_in_time(1) == Lines{"2"});
+  f.write("two", "2b\n");
+  CHECK(f.take_in_time(1) == Lines{"2b"});
+}
+
+// A sparse file would be a hole: each byte of the line is there.
+TEST_CASE("loki.source.file: a line of 256 MiB costs what a line may have") {
+  Fixture f;
+  const std::string piece(4U << 20, 'x');
+  {
+    std::ofstream out(f.dir / "a.log", std::ios::binary);
+    for (int i = 0; i < 64; ++i) out << piece;
+    out << "\nnext\n";
+  }
+  f.targets({"a.log"});
+  ::malloc_trim(0);
+  const std::size_t before = ::mallinfo2().uordblks + ::mallinfo2().hblkhd;
+  std::atomic<std::size_t> most = 0;
+  const auto component = f.start();
+  const auto end = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+  Lines got;
+  while (got.size() < 2 && std::chrono::steady_clock::now() < end) {
+    for (auto& line : f.collector->take_text(0)) got.push_back(std::move(line));
+    most = std::max<std::size_t>(most, ::mallinfo2().uordblks + ::mallinfo2().hblkhd);
+    f.clock.advance(std::chrono::milliseconds(100));
+  }
+  REQUIRE(got.size() == 2);
+  CHECK(got[0].size() == (256U << 10));
+  CHECK(got[0].substr(got[0].size() - 11) == " [line cut]");
+  CHECK(got[1] == "next");
+  CHECK(f.box.metric("loki_source_file_cut_lines_total") == 1);
+  CHECK(most - before < (4U << 20));
 }
 
 TEST_CASE("loki.source.file: arguments that cannot work are refused") {

@@ -243,6 +243,12 @@ TEST_CASE("go template: times are those of the clock and of the zone given") {
   CHECK(*out == "2023-11-14 23:13 CET 1719784800");
 }
 
+TEST_CASE("go template: the first execution is as good as any") {
+  CHECK(Box().run("{{ list }}") == "[]");
+  CHECK(Box().run("{{ list | toJson }} {{ rest list | toJson }}") == "[] null");
+  CHECK(Box().run("{{ dict }} {{ until 0 }} {{ concat }}") == "map[] [] []");
+}
+
 TEST_CASE("go template: times at the ends of what there is") {
   Box box;
   for (const std::string zone : {"UTC", "Europe/Berlin", "America/New_York"}) {

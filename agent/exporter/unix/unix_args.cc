@@ -1,0 +1,148 @@
+#include "agent/exporter/unix/unix_args.h"
+
+#include <re2/re2.h>
+
+#include "agent/base/strings.h"
+#include "agent/exporter/unix/collector.h"
+
+namespace agent::exporter::unix_host {
+
+using component::Schema;
+
+Result<NameFilter> NameFilter::make(const std::string& include, const std::string& exclude) {
+  NameFilter out;
+  for (const auto& [text, into] :
+       {std::pair{&include, &out.include_}, std::pair{&exclude, &out.exclude_}}) {
+    if (text->empty()) continue;
+    *into = std::make_shared<const RE2>(*text, RE2::Quiet);
+    if (!(*into)->ok()) return fail(ErrorCode::kInvalid, "expression: " + (*into)->error());
+  }
+  return out;
+}
+
+bool NameFilter::passes(std::string_view name) const {
+  const re2::StringPiece text(name.data(), name.size());
+  if (include_ != nullptr) return RE2::PartialMatch(text, *include_);
+  return exclude_ == nullptr || !RE2::PartialMatch(text, *exclude_);
+}
+
+Schema<ArpArgs> ArpArgs::schema() {
+  return Schema<ArpArgs>()
+      .optional("device_exclude", &ArpArgs::device_exclude,
+                "Devices to leave out, as an expression.")
+      .optional("device_include", &ArpArgs::device_include, "Only these devices, as an expression.")
+      .optional("netlink", &ArpArgs::netlink,
+                "Accepted for compatibility: the table is read from /proc/net/arp.");
+}
+Schema<CpuArgs> CpuArgs::schema() {
+  return Schema<CpuArgs>()
+      .optional("guest", &CpuArgs::guest, "Adds node_cpu_guest_seconds_total.")
+      .optional("info", &CpuArgs::info, "Adds node_cpu_info.")
+      .optional("bugs_include", &CpuArgs::bugs_include,
+                "Bugs of the CPU to tell in node_cpu_bug_info, as an expression.")
+      .optional("flags_include", &CpuArgs::flags_include,
+                "Flags of the CPU to tell in node_cpu_flag_info, as an expression.");
+}
+Schema<DiskArgs> DiskArgs::schema() {
+  return Schema<DiskArgs>()
+      .optional("device_exclude", &DiskArgs::device_exclude,
+                "Devices to leave out, as an expression; without effect beside device_include.")
+      .optional("device_include", &DiskArgs::device_include,
+                "Only these devices, as an expression.");
+}
+Schema<FilesystemArgs> FilesystemArgs::schema() {
+  return Schema<FilesystemArgs>()
+      .optional("fs_types_exclude", &FilesystemArgs::fs_types_exclude,
+                "Types of file systems to leave out, as an expression.")
+      .optional("mount_points_exclude", &FilesystemArgs::mount_points_exclude,
+                "Mount points to leave out, as an expression.")
+      .optional("mount_timeout", &FilesystemArgs::mount_timeout,
+                "Time after which a mount that does not answer counts as broken.");
+}
+Schema<NetclassArgs> NetclassArgs::schema() {
+  return Schema<NetclassArgs>()
+      .optional("ignore_invalid_speed_device", &NetclassArgs::ignore_invalid_speed_device,
+                "Leaves out the speed of devices that have none.")
+      .optional("ignored_devices", &NetclassArgs::ignored_devices,
+                "Devices to leave out, as an expression.");
+}
+Schema<NetdevArgs> NetdevArgs::schema() {
+  return Schema<NetdevArgs>()
+      .optional("address_info", &NetdevArgs::address_info,
+                "Must be false: node_network_address_info is not supported.")
+      .optional("device_exclude", &NetdevArgs::device_exclude,
+                "Devices to leave out, as an expression.")
+      .optional("device_include", &NetdevArgs::device_include,
+                "Only these devices, as an expression.");
+}
+Schema<NetstatArgs> NetstatArgs::schema() {
+  return Schema<NetstatArgs>().optional("fields", &NetstatArgs::fields,
+                                        "Counters to tell, as an expression.");
+}
+Schema<TextfileArgs> TextfileArgs::schema() {
+  return Schema<TextfileArgs>().optional("directory", &TextfileArgs::directory,
+                                         "Folder with *.prom files; empty reads none.");
+}
+Schema<VmstatArgs> VmstatArgs::schema() {
+  return Schema<VmstatArgs>().optional("fields", &VmstatArgs::fields,
+                                       "Lines to tell, as an expression.");
+}
+
+Schema<UnixArgs> UnixArgs::schema() {
+  using A = UnixArgs;
+  return Schema<A>()
+      .optional("include_exporter_metrics", &A::include_exporter_metrics,
+                "Adds the agent's own process_ metrics to the page.")
+      .optional("procfs_path", &A::procfs_path, "Where the host's /proc is.")
+      .optional("sysfs_path", &A::sysfs_path, "Where the host's /sys is.")
+      .optional("rootfs_path", &A::rootfs_path, "Where the host's root is.")
+      .optional("udev_data_path", &A::udev_data_path, "Where udev keeps what it knows of devices.")
+      .optional("enable_collectors", &A::enable_collectors,
+                "Collectors to run beside those that run by default.")
+      .optional("disable_collectors", &A::disable_collectors, "Collectors not to run.")
+      .optional("set_collectors", &A::set_collectors,
+                "The collectors to run, instead of the default.")
+      .block("arp", &A::arp, "Collector arp.")
+      .block("cpu", &A::cpu, "Collector cpu.")
+      .block("disk", &A::disk, "Collector diskstats.")
+      .block("filesystem", &A::filesystem, "Collector filesystem.")
+      .block("netclass", &A::netclass, "Collector netclass.")
+      .block("netdev", &A::netdev, "Collector netdev.")
+      .block("netstat", &A::netstat, "Collector netstat.")
+      .block("textfile", &A::textfile, "Collector textfile.")
+      .block("vmstat", &A::vmstat, "Collector vmstat.");
+}
+
+void UnixArgs::validate(const lang::Body& body, lang::Diagnostics& diagnostics) const {
+  if (!netdev.device_include.empty() && !netdev.device_exclude.empty())
+    diagnostics.error(body.span, "netdev: device_include and device_exclude cannot both be given");
+  if (netdev.address_info)
+    diagnostics.error(body.span, "netdev: address_info is not supported by this agent");
+  for (const auto& [attribute, list] : {std::pair{"set_collectors", &set_collectors},
+                                        std::pair{"enable_collectors", &enable_collectors},
+                                        std::pair{"disable_collectors", &disable_collectors}}) {
+    for (const std::string& name : *list) {
+      std::vector<std::string_view> names;
+      bool known = false;
+      for (const CollectorKind& kind : collector_kinds()) {
+        names.push_back(kind.name);
+        known |= kind.name == name;
+      }
+      if (known) continue;
+      // As in Alloy such a name is no error: the rest of the host is worth watching.
+      if (const std::string_view why = missing_collector(name); !why.empty()) {
+        if (std::string_view(attribute) != "disable_collectors")
+          diagnostics.warning(
+              body.span_of(attribute),
+              "the collector " + name + " is not supported by this agent: " + std::string(why));
+        continue;
+      }
+      const std::string_view near = nearest(name, names);
+      diagnostics.warning(body.span_of(attribute),
+                          "there is no collector " + json_string(name) +
+                              (near.empty() ? "" : "; did you mean " + std::string(near) + "?"));
+    }
+  }
+}
+
+}  // namespace agent::exporter::unix_host

@@ -1,0 +1,101 @@
+// The arguments of prometheus.exporter.unix that collectors read.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/component/schema.h"
+
+namespace re2 {
+class RE2;
+}
+
+namespace agent::exporter::unix_host {
+
+// Which devices a collector tells of: those that `include` matches, or else those that `exclude`
+// does not. Both empty: all.
+class NameFilter {
+ public:
+  static Result<NameFilter> make(const std::string& include, const std::string& exclude);
+  bool passes(std::string_view name) const;
+
+ private:
+  std::shared_ptr<const re2::RE2> include_, exclude_;
+};
+
+struct CpuArgs {
+  bool guest = false;
+  bool info = false;
+  std::string bugs_include, flags_include;
+  static component::Schema<CpuArgs> schema();
+};
+struct DiskArgs {
+  std::string device_exclude = R"(^(ram|loop|fd|(h|s|v|xv)d[a-z]|nvme\d+n\d+p)\d+$)";
+  std::string device_include;
+  static component::Schema<DiskArgs> schema();
+};
+struct FilesystemArgs {
+  std::string fs_types_exclude =
+      "^(autofs|binfmt_misc|bpf|cgroup2?|configfs|debugfs|devpts|devtmpfs|fusectl|hugetlbfs|"
+      "iso9660|"
+      "mqueue|nsfs|overlay|proc|procfs|pstore|rpc_pipefs|securityfs|selinuxfs|squashfs|sysfs|"
+      "tracefs)$";
+  std::string mount_points_exclude = "^/(dev|proc|run/credentials/.+|sys|var/lib/docker/.+)($|/)";
+  Duration mount_timeout = std::chrono::seconds(5);
+  static component::Schema<FilesystemArgs> schema();
+};
+struct NetclassArgs {
+  bool ignore_invalid_speed_device = false;
+  std::string ignored_devices = "^$";
+  static component::Schema<NetclassArgs> schema();
+};
+struct NetdevArgs {
+  bool address_info = false;
+  std::string device_exclude, device_include;
+  static component::Schema<NetdevArgs> schema();
+};
+struct NetstatArgs {
+  std::string fields =
+      "^(.*_(InErrors|InErrs)|Ip_Forwarding|Ip(6|Ext)_(InOctets|OutOctets)|Icmp6?_(InMsgs|OutMsgs)|"
+      "TcpExt_(Listen.*|Syncookies.*|TCPSynRetrans|TCPTimeouts)|Tcp_(ActiveOpens|InSegs|OutSegs|"
+      "OutRsts|PassiveOpens|RetransSegs|CurrEstab)|Udp6?_(InDatagrams|OutDatagrams|NoPorts|"
+      "RcvbufErrors|SndbufErrors))$";
+  static component::Schema<NetstatArgs> schema();
+};
+struct TextfileArgs {
+  std::string directory;
+  static component::Schema<TextfileArgs> schema();
+};
+struct VmstatArgs {
+  std::string fields = "^(oom_kill|pgpg|pswp|pg.*fault).*";
+  static component::Schema<VmstatArgs> schema();
+};
+struct ArpArgs {
+  std::string device_exclude, device_include;
+  bool netlink = false;
+  static component::Schema<ArpArgs> schema();
+};
+
+struct UnixArgs {
+  bool include_exporter_metrics = false;
+  std::string procfs_path = "/proc";
+  std::string sysfs_path = "/sys";
+  std::string rootfs_path = "/";
+  std::string udev_data_path = "/run/udev/data";
+  std::vector<std::string> enable_collectors, disable_collectors, set_collectors;
+  ArpArgs arp;
+  CpuArgs cpu;
+  DiskArgs disk;
+  FilesystemArgs filesystem;
+  NetclassArgs netclass;
+  NetdevArgs netdev;
+  NetstatArgs netstat;
+  TextfileArgs textfile;
+  VmstatArgs vmstat;
+
+  static component::Schema<UnixArgs> schema();
+  void validate(const lang::Body& body, lang::Diagnostics& diagnostics) const;
+};
+
+}  // namespace agent::exporter::unix_host

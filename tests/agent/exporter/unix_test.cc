@@ -1,0 +1,235 @@
+// prometheus.exporter.unix over a host that is a folder of files.
+#include <re2/re2.h>
+
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "agent/base/strings.h"
+#include "agent/exporter/unix/parsers.h"
+#include "agent/wire/exposition.h"
+#include "tests/support/component_box.h"
+
+namespace agent::exporter {
+
+component::Declaration prometheus_exporter_unix();
+
+namespace {
+
+using unix_host::Families;
+using unix_host::NameFilter;
+
+std::string text(Families families) {
+  std::string out;
+  for (const auto& family : std::move(families).take()) {
+    for (const auto& point : family.points) {
+      out += family.name;
+      if (!point.labels.empty()) out += model::labels_text(point.labels);
+      out += " " + format_number(point.value) + "\n";
+    }
+  }
+  return out;
+}
+
+// What a parser makes of a text, or what it says against it.
+template <class Parse, class... More>
+std::string parsed(Parse parse, More... more) {
+  Families out;
+  if (auto r = parse(more..., out); !r) return r.error().message;
+  return text(std::move(out));
+}
+
+NameFilter all() { return NameFilter::make("", "").value(); }
+
+struct HostTree {
+  void write(const std::string& file, const std::string& bytes) {
+    const auto path = box.dir / file;
+    std::filesystem::create_directories(path.parent_path());
+    std::ofstream(path) << bytes;
+  }
+  // The page of these collectors.
+  std::string page(const std::vector<std::string>& collectors) {
+    RunningComponent component(box, prometheus_exporter_unix());
+    const std::string said =
+        component.configure(body_of({{"procfs_path", lang::Value((box.dir / "proc").string())},
+                                     {"sysfs_path", lang::Value((box.dir / "sys").string())},
+                                     {"rootfs_path", lang::Value((box.dir / "root").string())},
+                                     {"udev_data_path", lang::Value((box.dir / "udev").string())},
+                                     {"set_collectors", string_list(collectors)}}));
+    if (!said.empty()) return said;
+    const auto families = box.collectors.find("prometheus.exporter.unix.x")->collect({});
+    REQUIRE(families);
+    std::string out;
+    for (const auto& family : *families) {
+      if (family.name == "node_scrape_collector_duration_seconds") continue;
+      for (const auto& point : family.points)
+        out += family.name + (point.labels.empty() ? "" : model::labels_text(point.labels)) + " " +
+               format_number(point.value) + "\n";
+    }
+    return out;
+  }
+  ComponentBox box{"prometheus.exporter.unix.x"};
+};
+
+}  // namespace
+
+TEST_CASE("unix: the parsers understand what the kernel writes") {
+  using namespace unix_host;  // NOLINT
+  CHECK(parsed(parse_loadavg, "0.50 1.25 2.00 3/400 1234\n") ==
+        "node_load1 0.5\nnode_load15 2\nnode_load5 1.25\n");
+  CHECK(
+      parsed(parse_meminfo, "MemTotal:       1000 kB\nActive(anon): 2 kB\nHugePages_Total:  3\n") ==
+      "node_memory_Active_anon_bytes 2048\nnode_memory_HugePages_Total 3\n"
+      "node_memory_MemTotal_bytes 1.024e+06\n");
+  CHECK(parsed(parse_stat,
+               "cpu 1\nintr 5 1 1\nctxt 6\nbtime 1700000000\nprocesses 7\n"
+               "procs_running 2\nprocs_blocked 1\n") ==
+        "node_boot_time_seconds 1.7e+09\nnode_context_switches_total 6\nnode_forks_total 7\n"
+        "node_intr_total 5\nnode_procs_blocked 1\nnode_procs_running 2\n");
+  CHECK(parsed(parse_filefd, "1024\t0\t1631329\n") ==
+        "node_filefd_allocated 1024\nnode_filefd_maximum 1.631329e+06\n");
+  CHECK(parsed(parse_softnet, "00000010 00000002 00000001 0 0 0 0 0 00000000\n") ==
+        "node_softnet_cpu_collision_total{cpu=\"0\"} 0\nnode_softnet_dropped_total{cpu=\"0\"} 2\n"
+        "node_softnet_processed_total{cpu=\"0\"} 16\n"
+        "node_softnet_times_squeezed_total{cpu=\"0\"} 1\n");
+  CHECK(parsed(parse_conntrack_stat,
+               "entries  found invalid drop\n00000001 00000002 0000000a 00000003\n"
+               "00000001 00000002 0000000a 00000003\n") ==
+        "node_nf_conntrack_stat_drop 6\nnode_nf_conntrack_stat_found 4\n"
+        "node_nf_conntrack_stat_invalid 20\n");
+  CHECK(parsed(parse_os_release, "ID=debian\nVERSION_ID=\"12\"\n# x\nNAME='A \"b\"'\n") ==
+        "node_os_info{id=\"debian\", name=\"A \\\"b\\\"\", version_id=\"12\"} 1\n"
+        "node_os_version{id=\"debian\", name=\"A \\\"b\\\"\"} 12\n");
+  CHECK(parsed(parse_pressure, "io",
+               "some avg10=0.00 avg60=0.00 avg300=0.00 total=1500000\n"
+               "full avg10=0.00 avg60=0.00 avg300=0.00 total=500000\n") ==
+        "node_pressure_io_stalled_seconds_total 0.5\nnode_pressure_io_waiting_seconds_total 1.5\n");
+  CHECK(parsed(parse_schedstat, "version 15\ncpu0 0 0 0 0 0 0 2000000000 3000000000 4\n") ==
+        "node_schedstat_running_seconds_total{cpu=\"0\"} 2\n"
+        "node_schedstat_timeslices_total{cpu=\"0\"} 4\n"
+        "node_schedstat_waiting_seconds_total{cpu=\"0\"} 3\n");
+  CHECK(
+      parsed(parse_udp_queues, "v4",
+             "  sl  local\n  1: 0 0 07 00000010:00000020 00\n  2: 0 0 07 00000001:00000000 00\n") ==
+      "node_udp_queues{ip=\"v4\", queue=\"tx\"} 17\nnode_udp_queues{ip=\"v4\", queue=\"rx\"} 32\n");
+  CHECK(parsed(parse_arp,
+               "IP address HW type\n192.0.2.1 0x1 0x2 02:fc * eth0\n"
+               "192.0.2.2 0x1 0x2 02:fd * eth0\nshort line\n",
+               all()) == "node_arp_entries{device=\"eth0\"} 2\n");
+}
+
+TEST_CASE("unix: names from the kernel cannot break a page") {
+  CHECK(parsed(unix_host::parse_meminfo, "Evil{\"\n}: 5 kB\nMemFree: 1 kB\n") ==
+        "node_memory_MemFree_bytes 1024\nnode_memory___bytes 5120\n");
+  CHECK(parsed(unix_host::parse_meminfo, "Ev il-x: 5\nEv-il: 6 kB\n") ==
+        "node_memory_Ev_il_bytes 6144\n");
+}
+
+TEST_CASE("unix: texts that are not what they should be are refused") {
+  CHECK(parsed(unix_host::parse_loadavg, "") == "loadavg: fewer than three numbers");
+  CHECK(parsed(unix_host::parse_loadavg, "a b c") == "loadavg: not a number");
+  CHECK(parsed(unix_host::parse_meminfo, "nothing") == "meminfo: no line is understood");
+  CHECK(parsed(unix_host::parse_filefd, "1 2") == "file-nr: not three numbers");
+  CHECK(parsed(unix_host::parse_softnet, "1 2\n") == "softnet_stat: a line is too short");
+}
+
+TEST_CASE("unix: mounts with blanks in their names") {
+  const auto mounts = unix_host::parse_mounts(
+      "/dev/sda1 / ext4 rw,relatime 0 0\n//srv/a\\040b /mnt/a\\040b cifs ro,x 0 0\nbroken\n");
+  REQUIRE(mounts.size() == 2);
+  CHECK(mounts[1].device == "//srv/a b");
+  CHECK(mounts[1].mount_point == "/mnt/a b");
+  CHECK(mounts[1].read_only);
+  CHECK_FALSE(mounts[0].read_only);
+}
+
+TEST_CASE("unix: a host in a folder") {
+  HostTree host;
+  host.write("proc/stat", "cpu  10 0 0 0\ncpu0 100 200 300 400 500 600 700 800 0 0\n");
+  host.write("proc/diskstats",
+             "   8 0 sda 1 2 3 4 5 6 7 8 9 10 11\n   8 1 sda1 1 2 3 4 5 6 7 8 9 10 11\n");
+  host.write("udev/b8:0", "E:ID_MODEL=Disk\nE:ID_SERIAL_SHORT=S1\nE:ID_FS_TYPE=ext4\n");
+  host.write("proc/net/dev", "Inter-|\n face |\n  eth0: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n");
+  host.write("proc/1/mounts",
+             "/dev/sda / ext4 rw 0 0\nproc /proc proc rw 0 0\n/dev/x /gone ext4 rw 0 0\n");
+  std::filesystem::create_directories(host.box.dir / "root");
+  CHECK(host.page({"cpu"}) ==
+        "node_cpu_seconds_total{cpu=\"0\", mode=\"user\"} 1\n"
+        "node_cpu_seconds_total{cpu=\"0\", mode=\"nice\"} 2\n"
+        "node_cpu_seconds_total{cpu=\"0\", mode=\"system\"} 3\n"
+        "node_cpu_seconds_total{cpu=\"0\", mode=\"idle\"} 4\n"
+        "node_cpu_seconds_total{cpu=\"0\", mode=\"iowait\"} 5\n"
+        "node_cpu_seconds_total{cpu=\"0\", mode=\"irq\"} 6\n"
+        "node_cpu_seconds_total{cpu=\"0\", mode=\"softirq\"} 7\n"
+        "node_cpu_seconds_total{cpu=\"0\", mode=\"steal\"} 8\n"
+        "node_scrape_collector_success{collector=\"cpu\"} 1\n");
+  const std::string disks = host.page({"diskstats"});
+  CHECK(disks.find("node_disk_read_bytes_total{device=\"sda\"} 1536\n") != std::string::npos);
+  CHECK(disks.find("node_disk_info{device=\"sda\", major=\"8\", minor=\"0\", model=\"Disk\", "
+                   "serial=\"S1\"} 1\n") != std::string::npos);
+  CHECK(disks.find("node_disk_filesystem_info{device=\"sda\", type=\"ext4\"} 1\n") !=
+        std::string::npos);
+  CHECK(disks.find("sda1") == std::string::npos);
+  const std::string devices = host.page({"netdev"});
+  CHECK(devices.find("node_network_receive_bytes_total{device=\"eth0\"} 1\n") != std::string::npos);
+  CHECK(devices.find("node_network_transmit_compressed_total{device=\"eth0\"} 16\n") !=
+        std::string::npos);
+  const std::string mounts = host.page({"filesystem"});
+  CHECK(mounts.find("node_filesystem_size_bytes{device=\"/dev/sda\", fstype=\"ext4\", "
+                    "mountpoint=\"/\"} ") != std::string::npos);
+  CHECK(mounts.find("node_filesystem_device_error{device=\"/dev/x\", fstype=\"ext4\", "
+                    "mountpoint=\"/gone\"} 1\n") != std::string::npos);
+  CHECK(mounts.find("/proc") == std::string::npos);
+}
+
+TEST_CASE("unix: a collector that fails costs its own series only") {
+  HostTree host;
+  host.write("proc/loadavg", "1 2 3 1/1 1\n");
+  CHECK(host.page({"loadavg", "meminfo", "vmstat"}) ==
+        "node_load1 1\nnode_load15 3\nnode_load5 2\n"
+        "node_scrape_collector_success{collector=\"loadavg\"} 1\n"
+        "node_scrape_collector_success{collector=\"meminfo\"} 0\n"
+        "node_scrape_collector_success{collector=\"vmstat\"} 0\n");
+}
+
+TEST_CASE("unix: text files of others") {
+  HostTree host;
+  const auto folder = host.box.dir / "text";
+  host.write("text/good.prom", "# TYPE a gauge\na{x=\"1\"} 5\n");
+  host.write("text/timed.prom", "b 1 1700000000000\n");
+  host.write("text/broken.prom", "c\n");
+  host.write("text/other.txt", "d 1\n");
+  RunningComponent component(host.box, prometheus_exporter_unix());
+  REQUIRE(component
+              .configure(
+                  body_of({{"set_collectors", string_list({"textfile"})}},
+                          {{"textfile", body_of({{"directory", lang::Value(folder.string())}})}}))
+              .empty());
+  const auto families = host.box.collectors.find("prometheus.exporter.unix.x")->collect({});
+  REQUIRE(families);
+  const std::string page = wire::write_exposition(*families);
+  CHECK(page.find("a{x=\"1\"} 5\n") != std::string::npos);
+  CHECK(page.find("\nb ") == std::string::npos);
+  CHECK(page.find("\nd ") == std::string::npos);
+  CHECK(page.find("node_textfile_scrape_error 1\n") != std::string::npos);
+  CHECK(page.find("node_textfile_mtime_seconds{file=\"") != std::string::npos);
+}
+
+TEST_CASE("unix: collectors by name; unknown ones are warned about") {
+  HostTree host;
+  host.write("proc/loadavg", "1 2 3 1/1 1\n");
+  RunningComponent component(host.box, prometheus_exporter_unix());
+  CHECK(component.configure(body_of({{"set_collectors", string_list({"loadavg", "zfs", "lodavg"})},
+                                     {"disable_collectors", string_list({"loadavg"})},
+                                     {"enable_collectors", string_list({"uname"})}})) ==
+        "the collector zfs is not supported by this agent: it is not among those it has (see the "
+        "reference page)\nthere is no collector \"lodavg\"; did you mean loadavg?");
+  const auto families = host.box.collectors.find("prometheus.exporter.unix.x")->collect({});
+  REQUIRE(families);
+  const std::string page = wire::write_exposition(*families);
+  CHECK(page.find("collector=\"uname\"") != std::string::npos);
+  CHECK(page.find("collector=\"loadavg\"") == std::string::npos);
+}
+
+}  // namespace agent::exporter

@@ -1,0 +1,81 @@
+// Any bytes as the texts that the collectors of prometheus.exporter.unix read: what becomes of them
+// is a page that reads back.
+#include <re2/re2.h>
+
+#include <cstdint>
+#include <cstdlib>
+#include <string_view>
+
+#include "agent/exporter/unix/parsers.h"
+#include "agent/wire/exposition.h"
+#include "agent/wire/exposition_families.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace agent::exporter::unix_host;  // NOLINT
+  static const RE2 any(".*");
+  static const NameFilter all = NameFilter::make("", "").value();
+  if (size < 1) return 0;
+  const std::string_view text(reinterpret_cast<const char*>(data) + 1, size - 1);
+  Families out;
+  agent::Result<> done;
+  switch (data[0] % 18) {
+    case 0:
+      done = parse_loadavg(text, out);
+      break;
+    case 1:
+      done = parse_meminfo(text, out);
+      break;
+    case 2:
+      done = parse_stat(text, out);
+      break;
+    case 3:
+      done = parse_filefd(text, out);
+      break;
+    case 4:
+      done = parse_softnet(text, out);
+      break;
+    case 5:
+      done = parse_conntrack_stat(text, out);
+      break;
+    case 6:
+      done = parse_sockstat(text, out);
+      break;
+    case 7:
+      done = parse_os_release(text, out);
+      break;
+    case 8:
+      done = parse_schedstat(text, out);
+      break;
+    case 9:
+      done = parse_pressure("io", text, out);
+      break;
+    case 10:
+      done = parse_vmstat(text, any, out);
+      break;
+    case 11:
+      done = parse_netstat(text, any, out);
+      break;
+    case 12:
+      done = parse_snmp6(text, any, out);
+      break;
+    case 13:
+      done = parse_netdev(text, all, out);
+      break;
+    case 14:
+      done = parse_diskstats(text, all, out);
+      break;
+    case 15:
+      done = parse_arp(text, all, out);
+      break;
+    case 16:
+      done = parse_udp_queues("v4", text, out);
+      break;
+    default:
+      (void)parse_mounts(text);
+      (void)parse_cpu_times(text);
+  }
+  if (!done && done.error().message.empty()) std::abort();
+  const std::string page = agent::wire::write_exposition(std::move(out).take());
+  if (!agent::wire::read_families(page)) std::abort();
+  return 0;
+}

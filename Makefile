@@ -6,7 +6,7 @@ BUILD := build/$(PRESET)
 # A clone shares the user's compiler cache with every other checkout.
 export CCACHE_MAXSIZE ?= 5G
 
-.PHONY: build test demo demo-down bench reference fmt tidy clean
+.PHONY: build test fuzz demo demo-down bench reference fmt tidy clean
 
 build: packages-build
 	cmake --preset $(PRESET)
@@ -17,6 +17,13 @@ test: packages-build packages-test
 	cmake --preset $(PRESET)
 	cmake --build --preset $(PRESET) -j $(JOBS)
 	ctest --test-dir $(BUILD) -j $(JOBS) --output-on-failure --no-tests=error --output-junit junit.xml $(CTEST_ARGS)
+
+# libFuzzer on every parser of the agent, FUZZ_SECONDS each.
+FUZZ_SECONDS ?= 30
+fuzz: packages-build packages-test
+	cmake --preset clang -DFLEET_FUZZ_SECONDS=$(FUZZ_SECONDS)
+	cmake --build --preset clang -j $(JOBS) --target fuzzers
+	ctest --test-dir build/clang -R '^search/' -j $(JOBS) --output-on-failure --no-tests=error --output-junit junit.xml
 
 # The hosts' file system is made while the compiler runs.
 demo: packages-build packages-demo

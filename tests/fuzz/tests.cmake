@@ -1,12 +1,15 @@
 # house_fuzz(parser LIBS agent_lang): tests/fuzz/parser_fuzz.cc with its corpus tests/fuzz/corpus/parser/.
 #  - always: the test fuzz/parser, a plain program that runs every corpus file once;
-#  - with clang (preset clang): also build/clang/fuzz/parser, a libFuzzer program. To search with it:
+#  - with clang (preset clang): also build/clang/fuzz/parser, a libFuzzer program, and for the agent's parsers the test
+#    search/parser, which searches with it for FLEET_FUZZ_SECONDS (`make fuzz`). By hand:
 #      build/clang/fuzz/parser -max_total_time=60 build/found/ tests/fuzz/corpus/parser/
-#    and copy what it finds into the corpus.
+#    What is found is copied into the corpus.
 add_library(fuzz_replay STATIC ${CMAKE_CURRENT_LIST_DIR}/replay.cc)
 target_link_libraries(fuzz_replay PRIVATE house_flags)
 
 set(FLEET_LIBFUZZER OFF)
+set(FLEET_FUZZ_SECONDS 30 CACHE STRING "Seconds that each test search/... searches")
+add_custom_target(fuzzers)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang" AND NOT FLEET_SANITIZE)
   set(FLEET_LIBFUZZER ON)
   # libFuzzer is led by the coverage of the libraries under test, so these are instrumented as well.
@@ -29,40 +32,49 @@ function(house_fuzz name)
     target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
     set_target_properties(fuzz_${name} PROPERTIES OUTPUT_NAME ${name}
                           RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
+    if(A_LIBS MATCHES "^agent_")
+      add_dependencies(fuzzers fuzz_${name})
+      set(found ${CMAKE_BINARY_DIR}/fuzz/found/${name})
+      file(MAKE_DIRECTORY ${found})
+      add_test(NAME search/${name} COMMAND fuzz_${name} -max_total_time=${FLEET_FUZZ_SECONDS} -timeout=20
+               -rss_limit_mb=2048 -verbosity=0 -artifact_prefix=${found}- ${found} ${corpus})
+      math(EXPR patience "${FLEET_FUZZ_SECONDS} + 60")
+      set_tests_properties(search/${name} PROPERTIES TIMEOUT ${patience})
+    endif()
   endif()
 endfunction()
 
 # One line per target, in the alphabet's order.
 house_fuzz(apply_bundle LIBS agent_install)
-house_fuzz(decompressor LIBS agent_io)
 house_fuzz(batch_record LIBS agent_wire)
+house_fuzz(decompressor LIBS agent_io)
+house_fuzz(disk_queue LIBS agent_io)
 house_fuzz(docker_api LIBS agent_wire)
 house_fuzz(docker_stream LIBS agent_wire)
+house_fuzz(evaluator LIBS agent_lang)
+house_fuzz(exposition LIBS agent_wire)
+house_fuzz(gitleaks_config LIBS agent_process)
+house_fuzz(glob LIBS agent_io)
+house_fuzz(go_template LIBS agent_wire)
 house_fuzz(host_facts LIBS fleetctl_plan)
 house_fuzz(host_pattern LIBS fleetctl_inventory)
 house_fuzz(ini_inventory LIBS fleetctl_inventory)
-house_fuzz(glob LIBS agent_io)
-house_fuzz(go_template LIBS agent_wire)
 house_fuzz(jinja LIBS fleetctl_template)
 house_fuzz(jmespath LIBS agent_model)
 house_fuzz(journal_frames LIBS agent_io)
 house_fuzz(legacy_positions LIBS agent_io)
 house_fuzz(line_splitter LIBS agent_io)
-house_fuzz(disk_queue LIBS agent_io)
+house_fuzz(logfmt LIBS agent_wire)
 house_fuzz(loki_push LIBS agent_wire)
 house_fuzz(loki_push_json LIBS agent_wire)
-house_fuzz(logfmt LIBS agent_wire)
 house_fuzz(parser LIBS agent_lang)
 house_fuzz(positions LIBS agent_io)
 house_fuzz(relabel LIBS agent_model)
+house_fuzz(remote_write LIBS agent_wire)
+house_fuzz(selector LIBS agent_model)
 house_fuzz(stages LIBS agent_process)
 house_fuzz(syslog LIBS agent_wire)
+house_fuzz(unix LIBS agent_exporter)
 house_fuzz(value_text LIBS fleetctl_value)
 house_fuzz(vault LIBS fleetctl_vault)
 house_fuzz(yaml_variables LIBS fleetctl_inventory)
-house_fuzz(evaluator LIBS agent_lang)
-house_fuzz(exposition LIBS agent_wire)
-house_fuzz(gitleaks_config LIBS agent_process)
-house_fuzz(remote_write LIBS agent_wire)
-house_fuzz(selector LIBS agent_model)
-house_fuzz(unix LIBS agent_exporter)

@@ -202,30 +202,30 @@ void DiskQueue::scan(Segment& segment) {
   struct stat info {};
   fstat(segment.file.get(), &info);
   segment.bytes = static_cast<std::uint64_t>(std::max<off_t>(0, info.st_size));
+  segment.judged = segment.bytes;
   stats_.bytes += segment.bytes;
   const std::string data =
       read_at(segment.file.get(), 0, static_cast<std::size_t>(std::min(segment.bytes, limit)));
   segment.file.reset();
   std::vector<std::pair<std::uint64_t, std::uint32_t>> found;
+  Footing footing;
   for (std::size_t at = 0; at < data.size();) {
     const auto header = decode(std::string_view(data).substr(at));
-    if (!header) {
-      ++stats_.damaged;
-      at = find_header(data, at + 1);
-      continue;
-    }
     const std::size_t payload_at = at + kHeader;
-    if (header->length > data.size() - payload_at) {  // cut off; what follows may be whole
-      ++stats_.damaged;
+    if (!header || header->length > data.size() - payload_at) {  // what follows may be whole
+      if (!footing.lost) ++stats_.damaged;
+      footing.lost = true;
       at = find_header(data, at + 1);
       continue;
     }
     std::string_view payload = std::string_view(data).substr(payload_at, header->length);
-    at = payload_at + header->length;
     if (crc32c(payload) != header->payload_check) {
-      ++stats_.damaged;
+      if (!footing.lost) ++stats_.damaged;
+      at = footing.search() ? find_header(data, at + 1) : payload_at + header->length;
       continue;
     }
+    footing.on(header->id);
+    at = payload_at + header->length;
     segment.newest_ns = std::max(segment.newest_ns, header->time_ns);
     if (header->kind == 'A') {
       while (payload.size() >= 16) {
@@ -410,6 +410,7 @@ std::optional<DiskQueue::Record> DiskQueue::next() {
     if (segment.number != read_segment_) {
       read_segment_ = segment.number;
       read_offset_ = 0;
+      footing_ = {};
     }
     const bool last = std::next(it) == segments_.end();
     const int unusable = open_for_reading(segment);
@@ -420,33 +421,53 @@ std::optional<DiskQueue::Record> DiskQueue::next() {
       segment.file.reset();
       read_segment_ = segment.number + 1;
       read_offset_ = 0;
+      footing_ = {};
       continue;
     }
     const int fd = segment.file.get();
     const auto header = decode(read_at(fd, read_offset_, kHeader));
     const std::uint64_t left = segment.bytes - read_offset_;
-    if (!header || left < kHeader || header->length > left - kHeader) {
+    // Each place is counted once, however often it is passed.
+    const auto damaged = [&]() NO_THREAD_SAFETY_ANALYSIS {
+      if (footing_.lost || read_offset_ < segment.judged) return;
       ++stats_.damaged;
-      const std::size_t window = static_cast<std::size_t>(
+      segment.judged = read_offset_ + 1;
+    };
+    const auto search = [&]() NO_THREAD_SAFETY_ANALYSIS {
+      footing_.lost = true;
+      const auto window = static_cast<std::size_t>(
           std::min<std::uint64_t>(left - 1, options_.segment_bytes + kMaxRecord));
-      const std::string rest = read_at(fd, read_offset_ + 1, window);
-      read_offset_ += 1 + find_header(rest, 0);
+      read_offset_ += 1 + find_header(read_at(fd, read_offset_ + 1, window), 0);
+    };
+    if (!header || left < kHeader || header->length > left - kHeader) {
+      damaged();
+      search();
       continue;
     }
     const std::uint64_t payload_at = read_offset_ + kHeader;
-    read_offset_ = payload_at + header->length;
-    if (header->kind != 'R' || header->id < segment.first_id || header->id >= segment.end_id ||
-        acknowledged(header->id, header->id + 1) || in_flight_.count(header->id) > 0)
-      continue;
+    const std::uint64_t end = payload_at + header->length;
+    const bool fresh = header->kind == 'R' && header->id >= segment.first_id &&
+                       header->id < segment.end_id && !acknowledged(header->id, header->id + 1) &&
+                       in_flight_.count(header->id) == 0;
     Record record;
+    if (fresh || footing_.lost) {
+      record.bytes = read_at(fd, payload_at, header->length);
+      if (record.bytes.size() != header->length || crc32c(record.bytes) != header->payload_check) {
+        damaged();
+        if (footing_.search()) {
+          search();
+        } else {
+          read_offset_ = end;
+        }
+        continue;
+      }
+    }
+    footing_.on(header->id);
+    read_offset_ = end;
+    if (!fresh) continue;
     record.id = header->id;
     record.items = header->items;
     record.time_ns = header->time_ns;
-    record.bytes = read_at(fd, payload_at, header->length);
-    if (record.bytes.size() != header->length || crc32c(record.bytes) != header->payload_check) {
-      ++stats_.damaged;
-      continue;
-    }
     in_flight_.emplace(record.id, record.items);
     return record;
   }
@@ -493,6 +514,7 @@ bool DiskQueue::put_back(std::uint64_t id) {
     // What is on its way or done is passed over.
     read_segment_ = it->number;
     read_offset_ = 0;
+    footing_ = {};
   }
   return true;
 }

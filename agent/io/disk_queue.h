@@ -83,7 +83,23 @@ class DiskQueue {
     std::uint64_t bytes = 0;
     std::int64_t newest_ns = 0;
     std::uint64_t live_items = 0;  // of records not acknowledged
+    std::uint64_t judged = 0;      // damage before this offset was counted
     FileDescriptor file;           // open while written or read
+  };
+  // How far what is read next can be trusted. What was found by searching behind damage may lie
+  // inside a damaged record, with a length that means nothing, until the ids go on rising.
+  struct Footing {
+    bool lost = false;
+    int searches = 64;  // that are left; each may cost a checksum of a segment
+    std::uint64_t last_id = 0;
+
+    void on(std::uint64_t id) {  // a whole record
+      if (id <= last_id) return;
+      last_id = id;
+      lost = false;
+    }
+    // Behind a record whose payload is wrong: search, or take its length as right.
+    bool search() { return lost && searches-- > 0; }
   };
   DiskQueue(Options options, const Clock& clock) : options_(std::move(options)), clock_(clock) {}
   Result<> load() REQUIRES(mutex_);
@@ -116,6 +132,7 @@ class DiskQueue {
   std::uint64_t writes_ GUARDED_BY(mutex_) = 0;        // since open()
   std::uint64_t read_segment_ GUARDED_BY(mutex_) = 0;  // number; where next() goes on
   std::uint64_t read_offset_ GUARDED_BY(mutex_) = 0;
+  Footing footing_ GUARDED_BY(mutex_);  // at read_offset_
   Stats stats_ GUARDED_BY(mutex_);
 };
 

@@ -76,7 +76,7 @@ struct HttpServer::Impl {
   MHD_Daemon* daemon = nullptr;
   std::string address;
   std::uint16_t port = 0;
-  std::string cert, key, client_ca, priorities;
+  std::string own_cert, own_key, client_ca, priorities;  // the daemon reads them while it lives
   std::atomic<std::size_t> bodies{0};
   SystemClock clock;
   Mutex mutex;
@@ -258,8 +258,8 @@ struct HttpServer::Impl {
       out = std::move(*found);
       return {};
     };
-    if (auto r = read(tls.cert_pem, tls.cert_file, cert); !r) return r;
-    if (auto r = read(tls.key_pem.reveal(), tls.key_file, key); !r) return r;
+    if (auto r = read(tls.cert_pem, tls.cert_file, own_cert); !r) return r;
+    if (auto r = read(tls.key_pem.reveal(), tls.key_file, own_key); !r) return r;
     if (auto r = read(tls.client_ca_pem, tls.client_ca_file, client_ca); !r) return r;
     priorities = tls.priorities;
     return {};
@@ -303,8 +303,8 @@ Result<std::unique_ptr<HttpServer>> HttpServer::start_slow(const Options& option
   if (options.tls) {
     if (auto read = impl->read_tls(); !read) return fail(std::move(read.error()).within("TLS"));
     flags |= MHD_USE_TLS;
-    more.push_back({MHD_OPTION_HTTPS_MEM_CERT, 0, impl->cert.data()});
-    more.push_back({MHD_OPTION_HTTPS_MEM_KEY, 0, impl->key.data()});
+    more.push_back({MHD_OPTION_HTTPS_MEM_CERT, 0, impl->own_cert.data()});
+    more.push_back({MHD_OPTION_HTTPS_MEM_KEY, 0, impl->own_key.data()});
     if (!impl->client_ca.empty())
       more.push_back({MHD_OPTION_HTTPS_MEM_TRUST, 0, impl->client_ca.data()});
     if (!impl->priorities.empty())

@@ -1,8 +1,11 @@
 #include "agent/io/disk_queue.h"
 
 #include <catch2/catch.hpp>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iostream>
+#include <random>
 #include <set>
 
 #include "agent/base/file.h"
@@ -281,4 +284,134 @@ TEST_CASE("disk queue: an id that was acknowledged is not given again when its r
   REQUIRE(queue->append("new", 1));
   REQUIRE(queue->stats().unread);
   CHECK(queue->next()->bytes == "new");
+}
+
+// A segment of 16 KiB with records of all sizes, bytes that look like records inside them, and
+// acknowledgements, damaged in every way that one cut or one bit can: all of it with
+// DISK_QUEUE_EXHAUSTIVE=1, a sample otherwise.
+namespace {
+
+struct Piece {  // of the segment's file
+  std::size_t begin = 0;
+  std::size_t end = 0;
+  int record = -1;                // which one, or
+  std::vector<int> acknowledged;  // these are
+};
+
+struct Segment {
+  std::string bytes;
+  std::vector<Piece> pieces;
+  std::vector<std::string> records;
+};
+
+Segment make_segment(Fixture& f) {
+  Segment out;
+  std::minstd_rand random(7);
+  const auto queue = f.open();
+  const auto note = [&](Piece piece) {
+    const auto size = std::filesystem::file_size(f.files().at(0));
+    piece.begin = out.pieces.empty() ? 0 : out.pieces.back().end;
+    piece.end = size;
+    if (piece.end > piece.begin) out.pieces.push_back(std::move(piece));
+  };
+  while (out.pieces.empty() || out.pieces.back().end < (16U << 10)) {
+    std::string bytes(random() % 3 == 0 ? random() % 40 : random() % 900, ' ');
+    for (char& c : bytes) c = static_cast<char>(random());
+    if (!out.bytes.empty() || random() % 2 == 0) bytes += "\xF1\x65\x51\x1E";  // the marker
+    // A whole record inside a record.
+    if (out.records.size() == 5) bytes += agent::read_file(f.files().at(0)).value().substr(0, 500);
+    const auto id = queue->append(bytes, 1);
+    REQUIRE(id);
+    CHECK(*id == out.records.size() + 1);
+    out.records.push_back(bytes);
+    note({.record = static_cast<int>(out.records.size()) - 1, .acknowledged = {}});
+    if (out.records.size() % 9 == 0) {
+      Piece piece;
+      while (const auto next = queue->next()) {
+        if (next->id % 4 != 0) continue;
+        queue->acknowledge(next->id);
+        piece.acknowledged.push_back(static_cast<int>(next->id) - 1);
+      }
+      REQUIRE(queue->sync());
+      note(std::move(piece));
+    }
+  }
+  out.bytes = agent::read_file(f.files().at(0)).value();
+  return out;
+}
+
+// Opens the damaged bytes and holds what comes out to what is left whole.
+template <class Whole>
+void judge(Fixture& f, const Segment& segment, std::string_view damaged, bool counted,
+           const Whole& whole, double& slowest) {
+  std::set<int> present;
+  std::set<int> acknowledged;
+  for (const Piece& piece : segment.pieces) {
+    if (!whole(piece)) continue;
+    if (piece.record >= 0) present.insert(piece.record);
+    acknowledged.insert(piece.acknowledged.begin(), piece.acknowledged.end());
+  }
+  std::vector<std::string> expected;
+  for (const int i : present)
+    if (acknowledged.count(i) == 0)
+      expected.push_back(segment.records[static_cast<std::size_t>(i)]);
+  for (const auto& old : f.files()) std::filesystem::remove(old);
+  put(f.options.folder / "0000000000000001.log", damaged);
+  agent::SystemClock clock;
+  const auto begun = clock.mono();
+  {
+    const auto queue = f.open();
+    const auto left = rest_of(*queue);
+    if (left != expected) {
+      std::string which;
+      for (const std::string& text : left)
+        which += std::to_string(std::find(segment.records.begin(), segment.records.end(), text) -
+                                segment.records.begin()) +
+                 " ";
+      which += "instead of";
+      for (const int i : present)
+        if (acknowledged.count(i) == 0) which += " " + std::to_string(i);
+      FAIL("there came " << which);
+    }
+    if ((queue->stats().damaged > 0) != counted) FAIL("damaged: " << queue->stats().damaged);
+    if (queue->stats().unread) FAIL("there is said to be more");
+    if (!queue->append("after", 1) || queue->next()->bytes != "after") FAIL("it does not go on");
+  }
+  slowest = std::max(slowest, std::chrono::duration<double>(clock.mono() - begun).count());
+}
+
+}  // namespace
+
+TEST_CASE("disk queue: no cut and no flipped bit costs more than what it hits") {
+  Fixture f;
+  f.options.segment_bytes = 1 << 20;
+  f.options.max_bytes = 16 << 20;
+  const Segment segment = make_segment(f);
+  const bool all = std::getenv("DISK_QUEUE_EXHAUSTIVE") != nullptr;
+  double slowest = 0;
+  std::size_t cases = 0;
+  for (std::size_t cut = 0; cut <= segment.bytes.size(); cut += all ? 1 : 83, ++cases) {
+    INFO("cut at " << cut);
+    const bool between = cut == 0 || std::any_of(segment.pieces.begin(), segment.pieces.end(),
+                                                 [&](const Piece& p) { return p.end == cut; });
+    judge(
+        f, segment, std::string_view(segment.bytes).substr(0, cut), !between,
+        [&](const Piece& p) { return p.end <= cut; }, slowest);
+  }
+  std::string damaged = segment.bytes;
+  for (std::size_t bit = 0; bit < damaged.size() * 8; bit += all ? 1 : 503, ++cases) {
+    const std::size_t at = bit / 8;
+    const auto hit = std::find_if(segment.pieces.begin(), segment.pieces.end(),
+                                  [&](const Piece& p) { return at < p.end; });
+    INFO("bit " << bit << " in the piece from " << hit->begin << " to " << hit->end);
+    const char before = damaged[at];
+    damaged[at] = static_cast<char>(before ^ (1 << (bit % 8)));
+    judge(
+        f, segment, damaged, true, [&](const Piece& p) { return &p != &*hit; }, slowest);
+    damaged[at] = before;
+  }
+  if (all)
+    std::cout << cases << " damaged segments of " << segment.bytes.size() << " bytes with "
+              << segment.records.size() << " records, the slowest took " << slowest << " s\n";
+  CHECK(slowest < 1);
 }

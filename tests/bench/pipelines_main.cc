@@ -2,7 +2,8 @@
 // which only counts bytes. Prints per pipeline: lines/s and MB/s of line text over wall time and
 // over the agent's CPU time, CPU-seconds per million lines and the agent's peak resident size.
 //
-//   pipelines AGENT [file|docker-json|regex|docker|journal|syslog|syslog-memory|syslog-rules ...]
+//   pipelines AGENT
+//   [file|docker-json|regex|docker|journal|syslog|syslog-disk|syslog-memory|syslog-rules ...]
 //
 // All of them without names; LINES=200000 changes how many lines each one reads.
 #include <arpa/inet.h>
@@ -42,14 +43,19 @@ constexpr char kText[] =
     "10.0.0.17 - alice [09/Oct/2025:08:53:20 +0000] \"GET /api/v1/items?page=3 HTTP/1.1\" 200 5316 "
     "\"-\" \"Mozilla/5.0\"";
 
-// Reads requests and answers 204 to each; never looks at a body.
-void answer_pushes(int listener) {
+// Reads requests and answers 204 to each, after a while; never looks at a body.
+void answer_pushes(int listener, Duration after) {
   for (;;) {
     pollfd ready{listener, POLLIN, 0};
     ::poll(&ready, 1, -1);
     FileDescriptor peer(::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC));
     if (!peer) continue;
-    std::thread([fd = std::move(peer)] {
+    std::thread([fd = std::move(peer), after] {
+      SystemClock clock;
+      const auto answer = [&] {
+        clock.sleep_for(after, {});
+        return static_cast<bool>(write_all(fd.get(), "HTTP/1.1 204 No Content\r\n\r\n"));
+      };
       std::string buffer;
       std::vector<char> chunk(1 << 20);
       std::size_t body_left = 0;
@@ -62,7 +68,7 @@ void answer_pushes(int listener) {
             const std::size_t take = std::min(body_left, got.size());
             got.remove_prefix(take);
             body_left -= take;
-            if (body_left == 0 && !write_all(fd.get(), "HTTP/1.1 204 No Content\r\n\r\n")) return;
+            if (body_left == 0 && !answer()) return;
             continue;
           }
           buffer += got;
@@ -75,7 +81,7 @@ void answer_pushes(int listener) {
           buffer.clear();
           const std::size_t take = std::min(body_left, rest.size());
           body_left -= take;
-          if (body_left == 0 && !write_all(fd.get(), "HTTP/1.1 204 No Content\r\n\r\n")) return;
+          if (body_left == 0 && !answer()) return;
         }
       }
     }).detach();
@@ -97,6 +103,7 @@ struct Pipeline {
   std::size_t lines = 0;
   std::size_t line_bytes = 0;
   std::function<void()> feed = {};  // what brings the lines, once the agent runs; in a child
+  std::string endpoint = {};        // more arguments of loki.write's endpoint
 };
 
 double metric(io::HttpClient& client, const std::string& address, const std::string& name) {
@@ -126,7 +133,7 @@ int run(const std::string& agent, const Pipeline& pipeline, const TempDir& dir,
   const std::string config = (dir.path() / (pipeline.name + ".alloy")).string();
   std::ofstream(config) << pipeline.config
                         << "\nloki.write \"w\" {\n  endpoint { url = \"http://" + loki +
-                               "/loki/api/v1/push\" }\n}\n";
+                               "/loki/api/v1/push\"\n" + pipeline.endpoint + "  }\n}\n";
   // A port that is free now; the agent binds it a moment later.
   auto probe = io::listen_on("127.0.0.1:0", io::Transport::kTcp);
   const std::string address = io::local_endpoint(probe->get());
@@ -358,7 +365,8 @@ int main(int argc, char** argv) {
   using namespace agent;  // NOLINT: a program of one file
   if (argc < 2) {
     std::cerr << "usage: pipelines AGENT "
-                 "[file|docker-json|regex|docker|journal|syslog|syslog-memory|syslog-rules ...]\n";
+                 "[file|docker-json|regex|docker|journal|syslog|syslog-disk|syslog-memory|syslog-"
+                 "rules ...]\n";
     return 2;
   }
   ::signal(SIGPIPE, SIG_IGN);
@@ -375,7 +383,14 @@ int main(int argc, char** argv) {
     return 1;
   }
   const std::string loki = io::local_endpoint(listener->get());
-  child([&] { answer_pushes(listener->get()); });
+  child([&] { answer_pushes(listener->get(), Duration::zero()); });
+  auto slow_listener = io::listen_on("127.0.0.1:0", io::Transport::kTcp);
+  if (!slow_listener) {
+    std::cerr << slow_listener.error().message << "\n";
+    return 1;
+  }
+  const std::string slow_loki = io::local_endpoint(slow_listener->get());
+  child([&] { answer_pushes(slow_listener->get(), std::chrono::milliseconds(200)); });
   TempDir dir;
   int status = 0;
   const std::string agent = std::filesystem::absolute(argv[1]).string();
@@ -385,6 +400,12 @@ int main(int argc, char** argv) {
   if (want("docker")) status |= run(agent, docker(dir, count(1'000'000)), dir, loki);
   if (want("journal")) status |= run(agent, journal(dir, count(300'000)), dir, loki);
   if (want("syslog")) status |= run(agent, syslog(count(3'000'000), "syslog", ""), dir, loki);
+  if (want("syslog-disk")) {
+    // A Loki that takes longer than an entry waits before it is written: all of them are.
+    Pipeline pipeline = syslog(count(3'000'000), "syslog-disk", "");
+    pipeline.endpoint = "    batch_size = \"8MiB\"\n    queue_config { capacity = \"64MiB\" }\n";
+    status |= run(agent, pipeline, dir, slow_loki);
+  }
   if (want("syslog-memory"))
     status |= run(agent, syslog(count(3'000'000), "syslog-memory", kNoQueue), dir, loki);
   if (want("syslog-rules")) {

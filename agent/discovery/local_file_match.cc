@@ -27,11 +27,8 @@ struct LocalFileMatchArgs {
                   "Files not modified for this long are left out. 0s: none are.");
   }
   void validate(const lang::Body& body, lang::Diagnostics& diagnostics) const {
-    if (sync_period <= Duration::zero()) {
-      const lang::Attribute* given = body.find("sync_period");
-      diagnostics.error(given == nullptr ? body.span : given->value_span,
-                        "sync_period must be greater than 0s");
-    }
+    if (sync_period <= Duration::zero())
+      diagnostics.error(body.span_of("sync_period"), "sync_period must be greater than 0s");
   }
 };
 

@@ -116,9 +116,11 @@ bool drops_all(const RelabelRule& rule) {
          (rule.action == Action::kKeep && never_matches(rule));
 }
 
-bool changes_nothing(const RelabelRule& rule) {
+bool changes_nothing(const RelabelRule& rule, Precedence precedence) {
   if (rule.action == Action::kKeep) return always_matches(rule);
   if (rule.action == Action::kLabelKeep) return matches_any(rule.regex);
+  // Setting a label to what it is keeps later rules from it.
+  if (precedence == Precedence::kFirstMatch) return false;
   constexpr std::array<std::string_view, 3> kWhole = {"$1", "${1}", "$0"};
   return rule.action == Action::kReplace && rule.source_labels.size() == 1 &&
          rule.source_labels[0] == rule.target_label && rule.regex == RelabelRule().regex &&
@@ -148,7 +150,7 @@ class Review {
       }
       if (rules_[i].action != Action::kKeep && never_matches(rules_[i])) {
         out.push_back({i, Kind::kNeverMatches, {}});
-      } else if (changes_nothing(rules_[i])) {
+      } else if (changes_nothing(rules_[i], precedence_)) {
         out.push_back({i, Kind::kNoEffect, {}});
       } else if (const auto other = rival(i)) {
         out.push_back(

@@ -200,8 +200,7 @@ void check_label_names(const component::StringMap& values, const lang::Body& bod
                        lang::Diagnostics& diagnostics) {
   for (const auto& [name, value] : values)
     if (!model::is_valid_label_name(name))
-      diagnostics.error(body.find("values")->value_span,
-                        json_string(name) + " is not a valid label name");
+      diagnostics.error(body.span_of("values"), json_string(name) + " is not a valid label name");
 }
 
 StageHost::StageHost(std::string id, Clock& the_clock, Log the_log, component::Metrics the_metrics,

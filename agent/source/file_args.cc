@@ -6,15 +6,6 @@ namespace agent::source {
 
 using component::Schema;
 
-namespace {
-
-lang::Span place_of(const lang::Body& body, std::string_view attribute) {
-  const lang::Attribute* given = body.find(attribute);
-  return given == nullptr ? body.span : given->value_span;
-}
-
-}  // namespace
-
 Schema<DecompressionArgs> DecompressionArgs::schema() {
   return Schema<DecompressionArgs>()
       .required("enabled", &DecompressionArgs::enabled, "Whether the files are compressed.")
@@ -25,7 +16,7 @@ Schema<DecompressionArgs> DecompressionArgs::schema() {
 
 void DecompressionArgs::validate(const lang::Body& body, lang::Diagnostics& diagnostics) const {
   if (!compression())
-    diagnostics.error(place_of(body, "format"), "unknown compression format \"" + format + "\"",
+    diagnostics.error(body.span_of("format"), "unknown compression format \"" + format + "\"",
                       "the formats are gz, z and bz2");
 }
 
@@ -46,7 +37,7 @@ Schema<FileWatchArgs> FileWatchArgs::schema() {
 
 void FileWatchArgs::validate(const lang::Body& body, lang::Diagnostics& diagnostics) const {
   if (min_poll_frequency <= Duration::zero() || max_poll_frequency < min_poll_frequency)
-    diagnostics.error(place_of(body, "min_poll_frequency"),
+    diagnostics.error(body.span_of("min_poll_frequency"),
                       "min_poll_frequency must be greater than 0s and at most "
                       "max_poll_frequency");
 }
@@ -64,7 +55,7 @@ Schema<FileMatchArgs> FileMatchArgs::schema() {
 
 void FileMatchArgs::validate(const lang::Body& body, lang::Diagnostics& diagnostics) const {
   if (sync_period <= Duration::zero())
-    diagnostics.error(place_of(body, "sync_period"), "sync_period must be greater than 0s");
+    diagnostics.error(body.span_of("sync_period"), "sync_period must be greater than 0s");
 }
 
 Schema<FileArgs> FileArgs::schema() {
@@ -92,11 +83,11 @@ Schema<FileArgs> FileArgs::schema() {
 
 void FileArgs::validate(const lang::Body& body, lang::Diagnostics& diagnostics) const {
   if (io::find_encoding(encoding) == nullptr)
-    diagnostics.error(place_of(body, "encoding"), "unknown encoding \"" + encoding + "\"",
+    diagnostics.error(body.span_of("encoding"), "unknown encoding \"" + encoding + "\"",
                       "such as utf-8, utf-16, iso-8859-1, windows-1252, shift_jis");
   if (on_positions_file_error != "restart_from_beginning" &&
       on_positions_file_error != "restart_from_end" && on_positions_file_error != "skip")
-    diagnostics.error(place_of(body, "on_positions_file_error"),
+    diagnostics.error(body.span_of("on_positions_file_error"),
                       "unknown value \"" + on_positions_file_error + "\"",
                       "restart_from_beginning, restart_from_end or skip");
 }

@@ -316,6 +316,7 @@ def alloy_stack(world):
         began = time.time_ns()
         world.container("web", "echo from a file of Docker; echo and an error >&2")
         for line, stream in (("from a file of Docker", "stdout"), ("and an error", "stderr")):
+            world.arrived(line + "\n", seconds=25)  # new files are looked for every 10 s
             entry = world.expect(line + "\n", job="docker", stream=stream)
             check(began <= entry["ts"] <= time.time_ns(), "the time is Docker's")
         world.expect("a system log line", job="system", filename="/var/log/seeds.log")

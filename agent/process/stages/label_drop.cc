@@ -12,8 +12,7 @@ struct LabelDropArgs {
                                                        "Names of the labels to remove.");
   }
   void validate(const lang::Body& body, lang::Diagnostics& diagnostics) const {
-    if (values.empty())
-      diagnostics.error(body.find("values")->value_span, "stage.label_drop needs a label");
+    if (values.empty()) diagnostics.error(body.span_of("values"), "stage.label_drop needs a label");
   }
 };
 

@@ -14,8 +14,7 @@ struct LabelKeepArgs {
                                                        "Names of the labels to keep.");
   }
   void validate(const lang::Body& body, lang::Diagnostics& diagnostics) const {
-    if (values.empty())
-      diagnostics.error(body.find("values")->value_span, "stage.label_keep needs a label");
+    if (values.empty()) diagnostics.error(body.span_of("values"), "stage.label_keep needs a label");
   }
 };
 

@@ -21,7 +21,7 @@ struct LabelsArgs {
   void validate(const lang::Body& body, lang::Diagnostics& diagnostics) const {
     check_label_names(values, body, diagnostics);
     if (source_type != "extracted" && source_type != "structured_metadata")
-      diagnostics.error(body.find("source_type")->value_span,
+      diagnostics.error(body.span_of("source_type"),
                         "source_type must be \"extracted\" or \"structured_metadata\", got " +
                             json_string(source_type));
   }

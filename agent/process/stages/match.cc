@@ -26,9 +26,9 @@ struct MatchArgs {
   }
   void validate(const lang::Body& body, lang::Diagnostics& diagnostics) const {
     if (auto parsed = model::Selector::parse(selector); !parsed)
-      diagnostics.error(body.find("selector")->value_span, parsed.error().message);
+      diagnostics.error(body.span_of("selector"), parsed.error().message);
     if (action != "keep" && action != "drop") {
-      diagnostics.error(body.find("action")->value_span,
+      diagnostics.error(body.span_of("action"),
                         "action must be \"keep\" or \"drop\", got " + json_string(action));
     } else if (action == "drop" && !stages.empty()) {
       diagnostics.error(body.blocks.front().span, "action \"drop\" takes no stages");

@@ -11,8 +11,7 @@ struct OutputArgs {
                                                     "Extracted value that becomes the line.");
   }
   void validate(const lang::Body& body, lang::Diagnostics& diagnostics) const {
-    if (source.empty())
-      diagnostics.error(body.find("source")->value_span, "source must not be empty");
+    if (source.empty()) diagnostics.error(body.span_of("source"), "source must not be empty");
   }
 };
 

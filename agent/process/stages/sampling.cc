@@ -15,7 +15,7 @@ struct SamplingArgs {
   }
   void validate(const lang::Body& body, lang::Diagnostics& diagnostics) const {
     if (!(rate >= 0 && rate <= 1))
-      diagnostics.error(body.find("rate")->value_span, "rate must be from 0 to 1");
+      diagnostics.error(body.span_of("rate"), "rate must be from 0 to 1");
   }
 };
 

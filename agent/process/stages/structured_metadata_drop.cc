@@ -15,8 +15,7 @@ struct StructuredMetadataDropArgs {
   }
   void validate(const lang::Body& body, lang::Diagnostics& diagnostics) const {
     if (values.empty())
-      diagnostics.error(body.find("values")->value_span,
-                        "stage.structured_metadata_drop needs a name");
+      diagnostics.error(body.span_of("values"), "stage.structured_metadata_drop needs a name");
   }
 };
 

@@ -40,22 +40,21 @@ struct TimestampArgs {
   void validate(const lang::Body& body, lang::Diagnostics& diagnostics) const {
     const auto check_format = [&](const std::string& text, std::string_view argument) {
       if (auto layout = wire::TimeLayout::compile(text, nullptr); !layout)
-        diagnostics.error(body.find(argument)->value_span, layout.error().message);
+        diagnostics.error(body.span_of(argument), layout.error().message);
     };
     check_format(format, "format");
     for (const std::string& text : fallback_formats) check_format(text, "fallback_formats");
     if (auto zone = wire::find_time_zone(location); !zone)
-      diagnostics.error(body.find("location")->value_span, zone.error().message);
+      diagnostics.error(body.span_of("location"), zone.error().message);
     const auto check_action = [&](const std::string& text, std::string_view argument) {
       if (text != "fudge" && text != "skip")
         diagnostics.error(
-            body.find(argument)->value_span,
+            body.span_of(argument),
             std::string(argument) + " must be \"fudge\" or \"skip\", got " + json_string(text));
     };
     check_action(action_on_failure, "action_on_failure");
     check_action(action_on_duplicate_timestamp, "action_on_duplicate_timestamp");
-    if (source.empty())
-      diagnostics.error(body.find("source")->value_span, "source must not be empty");
+    if (source.empty()) diagnostics.error(body.span_of("source"), "source must not be empty");
   }
 };
 

@@ -32,14 +32,14 @@ struct RuleArgs {
   }
   void validate(const lang::Body& body, lang::Diagnostics& diagnostics) const {
     if (std::find(kFields.begin(), kFields.end(), source_type) == kFields.end())
-      diagnostics.error(body.find("source_type")->value_span,
+      diagnostics.error(body.span_of("source_type"),
                         "source_type must be \"line\", \"label\", \"structured_metadata\" or "
                         "\"extracted\", got " +
                             json_string(source_type));
     if (limit.bytes <= 0) {
-      diagnostics.error(body.find("limit")->value_span, "limit must be greater than zero");
+      diagnostics.error(body.span_of("limit"), "limit must be greater than zero");
     } else if (suffix.size() >= static_cast<std::size_t>(limit.bytes)) {
-      diagnostics.error(body.find("suffix")->value_span, "suffix must be shorter than limit");
+      diagnostics.error(body.span_of("suffix"), "suffix must be shorter than limit");
     }
     if (source_type == "line" && !sources.empty())
       diagnostics.error(body.find("sources")->name_span, "the line has no sources");

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/model/relabel.h"
+#include "agent/model/relabel_review.h"
 
 namespace agent::model {
 namespace {
@@ -42,6 +43,27 @@ std::string text_of(const Json& labels) {
   return labels_text(builder.labels());
 }
 
+// A target as Prometheus has it before its rules.
+LabelBuilder target_of(const Json& recorded, std::size_t number) {
+  LabelBuilder labels;
+  labels.set("job", "case " + std::to_string(number));
+  labels.set("__address__", "127.0.0.1:1");
+  labels.set("__metrics_path__", "/metrics");
+  labels.set("__scheme__", "http");
+  labels.set("__scrape_interval__", "1d");
+  labels.set("__scrape_timeout__", "10s");
+  for (const auto& [name, value] : recorded["input"].items())
+    labels.set(name, value.get<std::string>());
+  return labels;
+}
+
+std::string outcome(const std::vector<RelabelRule>& rules, Precedence precedence,
+                    LabelBuilder labels) {
+  const auto compiled = RelabelRules::compile(rules, precedence);
+  REQUIRE(compiled);
+  return compiled->apply(labels) ? labels_text(labels.labels()) : "dropped";
+}
+
 }  // namespace
 
 TEST_CASE("relabel: every recorded set of labels becomes what Prometheus made of it") {
@@ -54,16 +76,7 @@ TEST_CASE("relabel: every recorded set of labels becomes what Prometheus made of
     for (const Json& rule : cases[i]["rules"]) list.push_back(rule_of(rule));
     const auto rules = RelabelRules::compile(std::move(list));
     REQUIRE(rules);
-    // A target as Prometheus has it before its rules.
-    LabelBuilder labels;
-    labels.set("job", "case " + std::to_string(i));
-    labels.set("__address__", "127.0.0.1:1");
-    labels.set("__metrics_path__", "/metrics");
-    labels.set("__scheme__", "http");
-    labels.set("__scrape_interval__", "1d");
-    labels.set("__scrape_timeout__", "10s");
-    for (const auto& [name, value] : cases[i]["input"].items())
-      labels.set(name, value.get<std::string>());
+    LabelBuilder labels = target_of(cases[i], i);
     const bool kept = rules->apply(labels);
     if (!kept) ++dropped;
     REQUIRE(kept == !cases[i]["output"].is_null());
@@ -73,6 +86,28 @@ TEST_CASE("relabel: every recorded set of labels becomes what Prometheus made of
     CHECK(labels_text(labels.labels()) == text_of(cases[i]["output"]));
   }
   CHECK(dropped >= 100);
+}
+
+TEST_CASE("relabel review: a rule without effect can go, of all recorded sets") {
+  const std::vector<Json> cases = recorded("rules");
+  std::size_t remarks = 0;
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    std::vector<RelabelRule> rules;
+    for (const Json& rule : cases[i]["rules"]) rules.push_back(rule_of(rule));
+    for (const Precedence precedence : {Precedence::kLastMatch, Precedence::kFirstMatch}) {
+      for (const RuleRemark& remark : review(rules, precedence)) {
+        CAPTURE(cases[i].dump(), remark.rule, static_cast<int>(remark.kind));
+        std::vector<RelabelRule> others = rules;
+        others.erase(others.begin() + static_cast<std::ptrdiff_t>(remark.rule));
+        // On the recorded labels, and on those of some other cases.
+        for (std::size_t j = i; j < cases.size(); j += 97)
+          CHECK(outcome(rules, precedence, target_of(cases[j], j)) ==
+                outcome(others, precedence, target_of(cases[j], j)));
+        ++remarks;
+      }
+    }
+  }
+  CHECK(remarks >= 50);
 }
 
 TEST_CASE("relabel: every recorded rule is refused where Prometheus refuses it, and only there") {

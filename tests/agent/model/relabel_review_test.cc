@@ -80,6 +80,7 @@ TEST_CASE("relabel review: rules that are never reached, never match or change n
   CHECK(last({decide(Action::kDrop, {}, "x")}) == Remarks{{0, Kind::kNeverMatches, {}}});
   CHECK(last({set({}, ".*", "env", "x")}).empty());
   CHECK(last({set({"a"}, "(.*)", "a")}) == Remarks{{0, Kind::kNoEffect, {}}});
+  CHECK(first({set({"a"}, "(.*)", "a"), set({}, "", "a", "x")}).empty());  // keeps what is there
   CHECK(last({decide(Action::kKeep, {"a"}, ".*")}) == Remarks{{0, Kind::kNoEffect, {}}});
   CHECK(last({decide(Action::kKeep, {"a"}, ".+")}).empty());
   CHECK(last({set({"a"}, "(", "b")}).empty());

@@ -197,6 +197,7 @@ void Endpoint::sync_overflow() {
   if (!dropped) {
     context_.log.limited(Level::kError, "the queue on disk is not durable",
                          {{"error", dropped.error().message}});
+    context_.on_overflow();  // there may be room in a moment
     return;
   }
   if (*dropped == 0) return;

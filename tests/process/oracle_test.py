@@ -27,6 +27,7 @@ from oracle import faults, mint
 from oracle.world import World
 
 SEED = int(os.environ.get("ORACLE_SEED", random.SystemRandom().randrange(1 << 32)))
+WAL = "  wal {\n    enabled = true\n  }\n"
 KILLS = int(os.environ.get("ORACLE_KILLS", "1040"))
 
 
@@ -36,7 +37,7 @@ def journal_world(folder, kills):
     disk = faults.SmallDisk(folder / "agent/data")
     try:
         with Judge() as judge:
-            world = World("journal", SEED, folder, [source], [judge])
+            world = World("journal", SEED, folder, [source], [judge], write=WAL)
 
             def rotate():
                 source.rotate()
@@ -68,7 +69,7 @@ def docker_world(folder, kills):
         sources = [mint.Container(lab, SEED, "stdout"), mint.Container(lab, SEED, "stderr", ">&2"),
                    mint.JsonFile(lab, SEED, "jsonfile")]
         with Judge() as judge:
-            world = World("docker", SEED, folder, sources, [judge], write="  wal {\n    enabled = true\n  }\n", lab=lab)
+            world = World("docker", SEED, folder, sources, [judge], lab=lab)
 
             def dockerd():
                 faults.restart_dockerd(lab, sources, "KILL" if world.count["dockerd restarts"] % 2 else "TERM")

@@ -107,7 +107,11 @@ loki.source.journal "journal" {{
             (f"__REALTIME_TIMESTAMP={now}\n__MONOTONIC_TIMESTAMP={time.monotonic_ns() // 1000}\n_BOOT_ID={self.boot}\n"
              f"_TRANSPORT=journal\nPRIORITY=6\n_SYSTEMD_UNIT=mint.service\nMESSAGE={line}\n\n").encode())
         self.process.stdin.flush()
-        self.files[-1][1].append(line)
+
+    def put(self, line):
+        with self.lock:
+            super().put(line)
+            self.files[-1][1].append(line)
 
     def vacuum(self, arrived):
         """Removes rotated files all of whose lines have arrived. -> their number"""

@@ -361,16 +361,20 @@ GoValue GoRun::list(const std::vector<std::string_view>& texts) {
 GoValue GoRun::map(GoType type) { return GoValue(scratch_.make(GoMap()), type); }
 
 GoValue GoRun::time(std::int64_t seconds, std::int32_t nanoseconds, const TimeZone* zone) {
-  return GoValue(
-      scratch_.make(GoTime{seconds, nanoseconds, zone == nullptr ? local_.get() : zone}));
+  return GoValue(scratch_.make(GoTime{seconds, nanoseconds, zone == nullptr ? &local() : zone}));
 }
 
 void GoRun::set(GoMap& map, std::string_view key, GoValue value) {
   if (charge(map.pairs(scratch_).size() / 64 + 1)) map.set(key, value, scratch_);
 }
 
+const TimeZone& GoRun::local() {
+  if (local_ == nullptr) local_ = local_time_zone();
+  return *local_;
+}
+
 const TimeZone& GoRun::zone(const std::string& name) {
-  if (name == "Local") return *local_;
+  if (name == "Local") return local();
   const auto known = zones_.find(name);
   if (known != zones_.end()) return *known->second;
   auto found = find_time_zone(name);

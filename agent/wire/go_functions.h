@@ -25,6 +25,7 @@ namespace agent::wire {
 // One execution: its memory, its bounds, its first error. After fail() every result is void.
 class GoRun {
  public:
+  // Without `local` the machine's zone, looked up when it is first needed.
   GoRun(const Clock& clock, std::shared_ptr<const TimeZone> local);
   ~GoRun();
 
@@ -54,7 +55,7 @@ class GoRun {
 
   GoScratch& scratch() { return scratch_; }
   const Clock& clock() const { return clock_; }
-  const TimeZone& local() const { return *local_; }
+  const TimeZone& local();
   // Unknown names give UTC. Valid as long as this object.
   const TimeZone& zone(const std::string& name);
   // Null when the pattern is wrong; then failed too if it `must` be right. Valid for one call.

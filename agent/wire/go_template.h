@@ -50,9 +50,8 @@ class GoTemplate {
 // steps (long texts count as several) and nest 100 templates.
 class GoExecutor {
  public:
-  // `clock` outlives it; `local` is the zone of times without one.
-  explicit GoExecutor(const Clock& clock,
-                      std::shared_ptr<const TimeZone> local = local_time_zone());
+  // `clock` outlives it; `local` is the zone of times without one, by default this machine's.
+  explicit GoExecutor(const Clock& clock, std::shared_ptr<const TimeZone> local = nullptr);
   ~GoExecutor();
   GoExecutor(GoExecutor&&) noexcept;
 

@@ -15,6 +15,8 @@ namespace agent::process {
 namespace {
 
 constexpr std::size_t kMostBytes = 16 << 20;  // of a result
+constexpr std::size_t kKeptBytes = 1
+                                   << 20;  // a buffer that one line has grown beyond is given back
 
 struct ReplaceArgs {
   std::string expression;
@@ -70,6 +72,7 @@ class Replace final : public Stage {
 
   void replace(Item& item, std::string_view input, model::Arena& arena) {
     TemplateData data(item, arena);
+    if (result_.capacity() > kKeptBytes) result_ = std::string();
     result_.clear();
     captures_.clear();
     std::size_t copied = 0;

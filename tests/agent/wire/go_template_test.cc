@@ -1,6 +1,7 @@
 #include "agent/wire/go_template.h"
 
 #include <catch2/catch.hpp>
+#include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <map>
@@ -247,6 +248,21 @@ TEST_CASE("go template: the first execution is as good as any") {
   CHECK(Box().run("{{ list }}") == "[]");
   CHECK(Box().run("{{ list | toJson }} {{ rest list | toJson }}") == "[] null");
   CHECK(Box().run("{{ dict }} {{ until 0 }} {{ concat }}") == "map[] [] []");
+}
+
+TEST_CASE("go template: without a zone it is the machine's") {
+  const FakeClock clock;
+  JsonData data;
+  const auto program = GoTemplate::parse("{{ date `15:04 MST -0700` 0 }}");
+  for (const std::string zone : {"Asia/Tokyo", ":Asia/Tokyo"}) {
+    setenv("TZ", zone.c_str(), 1);
+    GoExecutor executor(clock);
+    CHECK(executor.execute(*program, data).value_or("failed") == "09:00 JST +0900");
+  }
+  setenv("TZ", "No/Where", 1);
+  GoExecutor executor(clock);
+  CHECK(executor.execute(*program, data).value_or("failed") == "00:00 UTC +0000");
+  unsetenv("TZ");
 }
 
 TEST_CASE("go template: times at the ends of what there is") {

@@ -21,7 +21,7 @@ constexpr Token kTokens[] = {
     {"1password-service-account-token", "ops_eyj", R"(\bops_eyJ[A-Za-z0-9+/]{200,}={0,3})"},
     {"adobe-client-secret", "p8e-", R"(\bp8e-[A-Za-z0-9]{32}\b)"},
     {"age-secret-key", "age-secret-key-1", R"(AGE-SECRET-KEY-1[0-9A-Z]{58})"},
-    {"airtable-personnal-access-token", "pat", R"(\bpat[A-Za-z0-9]{14}\.[a-f0-9]{64}\b)"},
+    {"airtable-personnal-access-token", "airtable", R"(\bpat[A-Za-z0-9]{14}\.[a-f0-9]{64}\b)"},
     {"alibaba-access-key-id", "ltai", R"(\bLTAI[A-Za-z0-9]{20}\b)"},
     {"anthropic-admin-api-key", "sk-ant-admin01-", R"(\bsk-ant-admin01-[\w-]{93}AA\b)"},
     {"anthropic-api-key", "sk-ant-api03-", R"(\bsk-ant-api03-[\w-]{93}AA\b)"},
@@ -76,7 +76,6 @@ constexpr Token kTokens[] = {
     {"huggingface-access-token", "hf_", R"(\bhf_[A-Za-z]{34}\b)", 2},
     {"huggingface-organization-api-token", "api_org_", R"(\bapi_org_[A-Za-z]{34}\b)", 2},
     {"linear-api-key", "lin_api_", R"(\blin_api_[A-Za-z0-9]{40}\b)"},
-    {"mailchimp-api-key", "-us", R"(\b[a-f0-9]{32}-us\d{1,2}\b)"},
     {"maxmind-license-key", "_mmk", R"(\b[A-Za-z0-9]{6}_[A-Za-z0-9]{29}_mmk\b)"},
     {"new-relic-browser-api-token", "nrjs-", R"(\bNRJS-[a-f0-9]{19}\b)"},
     {"new-relic-insert-key", "nrii-", R"(\bNRII-[A-Za-z0-9-]{32}\b)"},
@@ -140,6 +139,10 @@ SecretRuleSet built_in_secret_rules() {
                        3,
                        {"akia", "asia", "abia", "acca"},
                        {}});
+  SecretRule mailchimp{"mailchimp-api-key", R"(\b[a-f0-9]{32}-us\d{1,2}\b)", 0, 0, {}, {}};
+  for (char digit = '1'; digit <= '9'; ++digit)  // not en-US
+    mailchimp.keywords.push_back(std::string("-us") + digit);
+  set.rules.push_back(std::move(mailchimp));
   // Header, payload and signature, each base64url of text that begins with {".
   set.rules.push_back(
       {"jwt", R"(\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}={0,2})", 0, 3, {"eyj"}, {}});

@@ -117,10 +117,13 @@ class Words {
   // Calls `found` with the number of each word in `text`, possibly repeatedly.
   template <class Found>
   void search(std::string_view text, const Found& found) const {
+    const std::uint32_t* const table = table_.data();
+    const std::uint8_t* const column = column_.data();
+    const std::uint32_t first_end = first_end_;
     std::uint32_t state = start_;
     for (const char c : text) {
-      state = table_[state + column_[static_cast<unsigned char>(c)]];
-      if (state < first_end_) continue;
+      state = table[state + column[static_cast<unsigned char>(c)]];
+      if (state < first_end) continue;
       for (const std::uint32_t word : ends_[(state - first_end_) / columns_]) found(word);
     }
   }

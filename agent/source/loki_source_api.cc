@@ -454,6 +454,7 @@ class ApiSource final : public component::Configured<ApiArgs>, public component:
                       {{"err", started.error().message}});
       started = start(before);
     }
+    if (!started) host_.health.bad("nothing listens: " + started.error().message);
     MutexLock lock(mutex_);
     options_ = good ? options : before;
     if (started) server_ = std::move(*started);

@@ -221,8 +221,12 @@ class SyslogSource final : public component::Configured<SyslogArgs>, public comp
       const std::int64_t wanted = args.udp_queue_size * static_cast<std::int64_t>(kDatagram);
       const int bytes =
           static_cast<int>(std::min<std::int64_t>(wanted, std::numeric_limits<int>::max()));
-      // The kernel takes what it allows (net.core.rmem_max), and never less than its default.
-      ::setsockopt(made->socket->get(), SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
+      int now = 0;
+      socklen_t size = sizeof now;
+      ::getsockopt(made->socket->get(), SOL_SOCKET, SO_RCVBUF, &now, &size);
+      // The kernel takes what it allows (net.core.rmem_max), and says twice as much.
+      if (now / 2 < bytes)
+        ::setsockopt(made->socket->get(), SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
     }
     made->args = std::move(args);
     return std::shared_ptr<const Listener>(std::move(made));
@@ -266,7 +270,9 @@ class SyslogSource final : public component::Configured<SyslogArgs>, public comp
     constexpr Duration kLongest = std::chrono::milliseconds(300);
     const Mono end = host_.clock.mono() + kLongest;
     while (host_.clock.mono() < end) {
-      const std::vector<std::uint64_t> ready = poller.wait(Duration::zero(), {});
+      std::vector<std::uint64_t> ready = poller.wait(Duration::zero(), {});
+      ready.insert(ready.end(), more_.begin(), more_.end());
+      more_.clear();
       if (ready.empty()) break;
       for (std::uint64_t token : ready) serve_one(poller, token, stop);
       if (!hand_over(stop)) return;
@@ -366,8 +372,9 @@ class SyslogSource final : public component::Configured<SyslogArgs>, public comp
   }
 
   void accept_all(io::Poller& poller, const std::shared_ptr<const Listener>& listener) {
+    constexpr int kAtOnce = 64;  // others have their turn in between
     now_ = host_.clock.mono();
-    for (;;) {
+    for (int i = 0; i < kAtOnce; ++i) {
       sockaddr_storage address{};
       socklen_t length = sizeof address;
       FileDescriptor socket(::accept4(listener->socket->get(),

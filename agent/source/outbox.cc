@@ -280,6 +280,8 @@ void Outbox::ended(const ItemPtr& item, bool delivered) {
 Outbox::ItemPtr Outbox::take(EntryBatch& batch, const std::stop_token& stop) {
   for (;;) {
     std::shared_ptr<BatchQueue> disk;
+    ItemPtr item;
+    Batch kept;
     std::uint64_t spills = 0;
     {
       MutexLock lock(mutex_);
@@ -288,19 +290,22 @@ Outbox::ItemPtr Outbox::take(EntryBatch& batch, const std::stop_token& stop) {
       });
       if (stop.stop_requested()) return nullptr;
       if (!waiting_.empty()) {
-        ItemPtr item = std::move(waiting_.front());
+        item = std::move(waiting_.front());
         waiting_.pop_front();
-        batch = item->batch->clone();
+        kept = item->batch;
         item->sent = true;
         // On disk already: what goes on its way now is the last copy here.
         if (item->record) release(*item);
-        return item;
       }
       disk = disk_;
       spills = spills_;
     }
+    if (item != nullptr) {
+      batch = kept->clone();
+      return item;
+    }
     if (auto taken = disk->next()) {
-      auto item = std::make_shared<Item>();
+      item = std::make_shared<Item>();
       item->record = taken->id;
       item->entries = taken->batch.entries.size();
       item->sent = true;

@@ -202,9 +202,10 @@ class Search {
 
  private:
   void step(std::size_t p, const std::string& path, bool last) {
-    const std::size_t slash = path.rfind('/');
-    note(slash == std::string::npos ? "." : path.substr(0, slash + 1));
     if (last) {
+      // Of the folders on the way only this one matters: it is another one if they change.
+      const std::size_t slash = path.rfind('/');
+      note(slash == std::string::npos ? "." : path.substr(0, slash + 1));
       take(path);
     } else {
       run(p + 1, path + "/", 0);

@@ -46,6 +46,11 @@ TEST_CASE("path targets: folders that did not change are not searched") {
   CHECK(f.look(targets) == std::nullopt);
   std::filesystem::rename(f.dir / "a/2.log", f.dir / "a/2.txt");
   CHECK(f.look(targets) == 1);
+  f.settle(targets);
+  f.write("beside");  // the folder above changes: nothing that was looked for
+  CHECK(f.look(targets) == std::nullopt);
+  std::filesystem::rename(f.dir / "a", f.dir / "b");
+  CHECK(f.look(targets) == 0);
 }
 
 TEST_CASE("path targets: what appears below, or in place of a folder that was missing, is found") {

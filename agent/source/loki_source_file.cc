@@ -210,7 +210,7 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
   Result<> run(std::stop_token stop) override {
     MutexLock lock(shared_->mutex);
     while (!stop.stop_requested()) {
-      take_setup();
+      take_setup(lock);
       look();
       const bool more = read_ready(lock, stop);
       store_settled();
@@ -312,10 +312,10 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
 
   // --- which files ---
 
-  void take_setup() {
+  void take_setup(MutexLock& lock) NO_THREAD_SAFETY_ANALYSIS {
     std::optional<std::vector<model::Target>> targets;
     {
-      MutexLock lock(mutex_);
+      MutexLock next(mutex_);
       if (next_setup_ != setup_) {
         setup_ = next_setup_;
         targets = std::move(next_targets_);
@@ -327,9 +327,12 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
     const Mono now = host_.clock.mono();
     if (now < sync_at_) return;
     sync_at_ = setup_->patterns ? now + setup_->sync_period : kNever;
-    if (setup_->patterns)
+    if (setup_->patterns) {
+      lock.unlock();  // it may take long
       targets =
           setup_->patterns->find_changed(seen_, setup_->ignore_older_than, host_.clock.wall_ns());
+      lock.lock();
+    }
     if (targets) set_targets(std::move(*targets));
   }
 

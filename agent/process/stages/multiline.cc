@@ -22,6 +22,7 @@ namespace {
 // Label sets and lines come from outside.
 constexpr std::size_t kMostStreams = 10'000;
 constexpr std::size_t kMostHeld = std::size_t{32} << 20;
+constexpr std::size_t kMostBlock = std::size_t{1} << 20;
 
 struct MultilineArgs {
   std::string firstline;
@@ -125,7 +126,9 @@ class Multiline final : public Stage {
       block.emplace(item, batch, host_);
       block->line.resize(line.size());
     }
-    if (block->lines() == static_cast<std::size_t>(args_.max_lines))
+    const bool too_long = block->line.size() >= kMostBlock;
+    if (too_long) early_->increment();
+    if (too_long || block->lines() == static_cast<std::size_t>(args_.max_lines))
       block->release_part_into(batch);
     held_ -= stream->weight;
     held_ += stream->weight = block->weight();

@@ -79,6 +79,18 @@ TEST_CASE("loki.process: at a stop a block goes on; without a taker its source r
   CHECK(bench.metric("loki_process_held_lines") == 0);
 }
 
+TEST_CASE("loki.process: a block of very long lines does not grow without end") {
+  Bench bench;
+  REQUIRE(bench.component.configure(multiline(bench.out)) == "");
+  std::optional<bool> delivered;
+  const std::string part = " " + std::string(600 * 1024, 'x');
+  REQUIRE(bench.push({"a", part, part, " b"}, delivered));
+  CHECK(bench.out->take_text(1).at(0).size() == 3 + 2 * part.size());
+  CHECK(bench.metric("loki_process_multiline_early_blocks_total") == 1);
+  CHECK(bench.metric("loki_process_held_lines") == 1);
+  CHECK(!delivered);
+}
+
 TEST_CASE("loki.process: once it has ended nothing is kept back any more") {
   Bench bench;
   REQUIRE(bench.component.configure(multiline(bench.out)) == "");

@@ -67,7 +67,8 @@ std::optional<std::string> text_of(const Body& body, std::string_view attribute)
   return found->value.string();
 }
 
-// The rules of a component, with their blocks; those whose values are not known yet are left out.
+// The rules of a component, with their blocks, up to the first whose values are not known yet: it
+// might read what the ones before it set.
 struct Rules {
   std::vector<model::RelabelRule> rules;
   std::vector<const lang::Block*> blocks;
@@ -77,11 +78,11 @@ Rules rules_in(const Body& body) {
   Rules out;
   for (const lang::Block& block : body.blocks) {
     if (block.name != "rule" && block.name != "write_relabel_config") continue;
-    if (component::has_placeholder(block.body)) continue;
+    if (component::has_placeholder(block.body)) break;
     component::RuleArgs args;
-    Diagnostics ignored;  // the components' own checks report them
+    Diagnostics ignored;  // a block of another kind that is called so as well
     component::decode(block.body, args, ignored);
-    if (ignored.has_errors()) continue;
+    if (ignored.has_errors()) break;
     out.rules.push_back(component::to_rule(args));
     out.blocks.push_back(&block);
   }

@@ -84,10 +84,9 @@ struct LokiSourceDockerArgs {
   }
   void validate(const lang::Body& body, lang::Diagnostics& diagnostics) const {
     if (const auto origin = io::parse_origin(host); !origin)
-      diagnostics.error(body.find("host")->value_span, origin.error().message);
+      diagnostics.error(body.span_of("host"), origin.error().message);
     if (refresh_interval < std::chrono::seconds(1))
-      diagnostics.error(body.find("refresh_interval")->value_span,
-                        "refresh_interval must be at least 1s");
+      diagnostics.error(body.span_of("refresh_interval"), "refresh_interval must be at least 1s");
   }
 };
 

@@ -99,11 +99,11 @@ struct JournalArgs {
 
   void validate(const lang::Body& body, lang::Diagnostics& diagnostics) const {
     if (max_age < Duration::zero())
-      diagnostics.error(body.find("max_age")->value_span, "max_age must not be negative");
+      diagnostics.error(body.span_of("max_age"), "max_age must not be negative");
     for (const std::string& match : words()) {
       const std::size_t equals = match.find('=');
       if (equals == 0 || equals == std::string::npos)
-        diagnostics.error(body.find("matches")->value_span, "\"" + match + "\" is not a match",
+        diagnostics.error(body.span_of("matches"), "\"" + match + "\" is not a match",
                           "write FIELD=value, several of them with spaces between");
     }
   }

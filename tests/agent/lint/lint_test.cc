@@ -62,6 +62,14 @@ replacement = "systemd")");
         "first match wins\n");
 }
 
+TEST_CASE("lint: rules behind one that is not known yet are not judged") {
+  const std::string known = rule("target_label = \"a\"\nreplacement = \"b\"");
+  const std::string unknown = rule("source_labels = [sys.env(\"SOURCE\")]\ntarget_label = \"c\"");
+  CHECK(found(journal(known + known + unknown)) ==
+        "12:1 this rule has no effect: rule 2 overwrites \"a\" each time\n");
+  CHECK(found(journal(known + unknown + known)) == "");
+}
+
 TEST_CASE("lint: a rule that is never reached, never matches or changes nothing") {
   CHECK(found(journal(rule("action = \"drop\"") +
                       rule("target_label = \"a\"\nreplacement = \"b\""))) ==

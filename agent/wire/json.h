@@ -37,8 +37,9 @@ class JsonNode {
  private:
   friend class JsonDocument;
   explicit JsonNode(const void* tape, std::size_t index) : tape_(tape), index_(index) {}
-  const void* tape_;
-  std::size_t index_;
+  // Read as the two words of a simdjson element.
+  [[maybe_unused]] const void* tape_;
+  [[maybe_unused]] std::size_t index_;
 };
 
 // One thread at a time; keeps its memory between documents.

@@ -19,7 +19,8 @@ class Json {
   // An integer that JSON writes without a fraction stays one; it equals the double of its value.
   enum class Kind { kNull, kBool, kInt, kDouble, kString, kArray, kObject };
   using Array = std::vector<Json>;
-  using Object = std::vector<std::pair<std::string, Json>>;  // names unique, in the text's order
+  // In the text's order. A text may have a name twice: find() takes the first.
+  using Object = std::vector<std::pair<std::string, Json>>;
 
   Json() = default;
   explicit Json(bool value) : value_(value) {}

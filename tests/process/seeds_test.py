@@ -17,6 +17,7 @@ import signal
 import subprocess
 import sys
 import time
+import traceback
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
@@ -136,23 +137,24 @@ def in_a_world(case):
     def run():
         fleetlab.as_root()
         sys.stdout.flush()
-        child = os.fork()
-        if child == 0:
-            status = 1
-            try:
-                with fleetlab.scratch_dir("fleet-seeds-test") as folder:
+        with fleetlab.scratch_dir("fleet-seeds-test") as folder:
+            child = os.fork()
+            if child == 0:
+                status = 1
+                try:
                     apart(folder)
                     with Lab("/tmp/fleet-seeds", "seeds") as lab, Judge(port=3100) as judge:
                         lab.run("docker-up")
                         Path("/run/docker.sock").touch()
                         subprocess.run(["mount", "--bind", lab.docker_socket, "/run/docker.sock"], check=True)
                         case(World(folder, lab, judge))
-                status = 0
-            except fleetlab.Failed as error:
-                print(error, flush=True)
-            finally:
-                os._exit(status)
-        check(os.waitpid(child, 0)[1] == 0, "see above")
+                    status = 0
+                except BaseException:  # as the child's own, with all it says
+                    traceback.print_exc()
+                finally:
+                    sys.stderr.flush()
+                    os._exit(status)
+            check(os.waitpid(child, 0)[1] == 0, "see above")
     return run
 
 

@@ -17,6 +17,7 @@
 #include "agent/base/file.h"
 #include "agent/base/mutex.h"
 #include "agent/component/component.h"
+#include "agent/component/docker_args.h"
 #include "agent/component/http_args.h"
 #include "agent/discovery/docker_targets.h"
 #include "agent/io/http_fetch.h"
@@ -80,10 +81,7 @@ struct DiscoveryDockerArgs {
                "all fit.");
   }
   void validate(const lang::Body& body, lang::Diagnostics& diagnostics) const {
-    if (const auto origin = io::parse_origin(host); !origin)
-      diagnostics.error(body.span_of("host"), origin.error().message);
-    if (refresh_interval < std::chrono::seconds(1))
-      diagnostics.error(body.span_of("refresh_interval"), "refresh_interval must be at least 1s");
+    component::validate_docker_daemon(body, host, refresh_interval, client, diagnostics);
     client.validate(body, diagnostics);
   }
 };

@@ -20,6 +20,7 @@
 
 #include "agent/base/mutex.h"
 #include "agent/component/component.h"
+#include "agent/component/docker_args.h"
 #include "agent/component/http_args.h"
 #include "agent/component/receiver.h"
 #include "agent/component/relabel_args.h"
@@ -83,10 +84,7 @@ struct LokiSourceDockerArgs {
         .ignored("positions_path", "Positions are kept in the component's data folder.");
   }
   void validate(const lang::Body& body, lang::Diagnostics& diagnostics) const {
-    if (const auto origin = io::parse_origin(host); !origin)
-      diagnostics.error(body.span_of("host"), origin.error().message);
-    if (refresh_interval < std::chrono::seconds(1))
-      diagnostics.error(body.span_of("refresh_interval"), "refresh_interval must be at least 1s");
+    component::validate_docker_daemon(body, host, refresh_interval, client, diagnostics);
   }
 };
 
@@ -109,6 +107,8 @@ struct Counters {
         parsing_errors(metrics.counter("loki_source_docker_target_parsing_errors_total",
                                        "Messages without a readable time, dropped.")),
         active(metrics.gauge("loki_source_docker_targets_active", "Containers that are read.")),
+        unreadable(metrics.gauge("loki_source_docker_targets_unreadable",
+                                 "Containers whose log driver cannot be read.")),
         cut(metrics.counter("loki_source_docker_lines_cut_total",
                             "Lines longer than the limit, cut.")),
         dropped_by_rule(metrics.counter("loki_source_docker_entries_dropped_total",
@@ -125,6 +125,7 @@ struct Counters {
   const component::Counter entries;
   const component::Counter parsing_errors;
   const component::Gauge active;
+  const component::Gauge unreadable;
   const component::Counter cut;
   const component::Counter dropped_by_rule;
   const component::Counter dropped_unlabelled;
@@ -165,6 +166,7 @@ struct Reader {
   int status = 0;
   std::string refusal;
   bool reported = false;
+  bool unreadable = false;  // its log driver
   std::unique_ptr<wire::DockerStream> parser;
   std::optional<DockerResume> resume;
   std::uint64_t cut = 0;
@@ -617,6 +619,7 @@ class Session {
                      {{"container", reader.id}, {"status", reader.status}, {"error", why}});
     }
     if (!unreadable) return try_later(reader);
+    reader.unreadable = true;
     reader.state = Reader::State::kResting;
   }
 
@@ -639,6 +642,7 @@ class Session {
 
   void keep_house(Mono time) {
     bool outstanding = false;
+    std::size_t unreadable = 0;
     for (auto it = readers_.begin(); it != readers_.end();) {
       Reader& reader = *it->second;
       settle(reader);
@@ -661,8 +665,10 @@ class Session {
       if (read_out) unread_.erase(reader.id);
       const bool done = read_out && !reader.wanted;
       outstanding = outstanding || reader.window.outstanding() > 0 || reader.gone;
+      unreadable += reader.unreadable && reader.wanted ? 1 : 0;
       it = done ? readers_.erase(it) : std::next(it);
     }
+    counters_.unreadable->set(static_cast<double>(unreadable));
     if (events_refused_) {
       if (time >= next_look_) {
         for (auto& [id, reader] : readers_)
@@ -783,6 +789,8 @@ class LokiSourceDocker final : public component::Configured<LokiSourceDockerArgs
 
   void debug_info(component::DebugWriter& out) const override {
     out.value("containers", std::to_string(static_cast<std::int64_t>(counters_.active->value())));
+    out.value("containers_with_unreadable_log_driver",
+              std::to_string(static_cast<std::int64_t>(counters_.unreadable->value())));
     out.value("entries", std::to_string(static_cast<std::int64_t>(counters_.entries->value())));
   }
 

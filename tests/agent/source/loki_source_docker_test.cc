@@ -117,6 +117,7 @@ TEST_CASE("loki.source.docker: what a real daemon holds arrives as it was writte
     CHECK(box.metric("loki_source_docker_lines_cut_total") == 1);
     CHECK(box.metric("loki_source_docker_targets_active") == 5);
     CHECK(box.metric("loki_source_docker_target_entries_total") == 9);
+    CHECK(box.metric("loki_source_docker_targets_unreadable") == 1);
   }
   const auto seen = out->seen();
   const Lines lines{seen};

@@ -15,3 +15,5 @@ house_test(agent/source/read_times_test.cc LIBS agent_source)
 # Starts a Docker Engine of its own (as root).
 house_test(agent/source/file_docker_test.cc LIBS agent_source agent_process)
 set_tests_properties(agent/source/file_docker_test PROPERTIES RUN_SERIAL ON RESOURCE_LOCK docker TIMEOUT 300)
+house_test(agent/source/docker_proxy_test.cc LIBS agent_source agent_discovery)
+set_tests_properties(agent/source/docker_proxy_test PROPERTIES RUN_SERIAL ON RESOURCE_LOCK docker TIMEOUT 180)

@@ -136,7 +136,8 @@ struct HttpArgs {
                   "Longest time until a push is answered; then 503 is.")
         .optional("server_idle_timeout", &HttpArgs::server_idle_timeout,
                   "Time after which a quiet connection is closed.")
-        .block("tls", &HttpArgs::tls, "Speaks HTTPS.");
+        .block("tls", &HttpArgs::tls, "Speaks HTTPS.")
+        .ignored_block("http2", "Accepted; HTTP/1.1 is spoken.");
   }
   void validate(const lang::Body& body, lang::Diagnostics& diagnostics) const {
     if (listen_port < 0 || listen_port > 65535)

@@ -8,8 +8,10 @@
 //
 // A rule with the id of one that is extended changes what it names and adds keywords and
 // allowlists.
-#define TOML_EXCEPTIONS 0
-#define TOML_UNDEF_MACROS 1
+
+// The library asserts what a text may well get wrong ("[.a"), and then checks it too.
+#undef NDEBUG
+#define TOML_ASSERT(expr) static_cast<void>(0)
 #include <toml++/toml.h>
 
 #include <algorithm>
@@ -29,12 +31,9 @@ class Reader {
       : load_(load) {}
 
   Result<SecretRuleSet> read(std::string_view text, int depth) {
-    const toml::parse_result parsed = toml::parse(text);
-    if (!parsed)
-      return fail(ErrorCode::kInvalid, "line " +
-                                           std::to_string(parsed.error().source().begin.line) +
-                                           ": " + std::string(parsed.error().description()));
-    const toml::table& root = parsed.table();
+    auto parsed = parse(text);
+    if (!parsed) return fail(std::move(parsed.error()));
+    const toml::table& root = *parsed;
     SecretRuleSet base;
     std::vector<std::string> disabled;
     if (const toml::table* extend = root["extend"].as_table()) {
@@ -74,6 +73,14 @@ class Reader {
   }
 
  private:
+  static Result<toml::table> parse(std::string_view text) {
+    try {
+      return toml::parse(text);
+    } catch (const toml::parse_error& error) {
+      return fail(ErrorCode::kInvalid, "line " + std::to_string(error.source().begin.line) + ": " +
+                                           std::string(error.description()));
+    }
+  }
   static tl::unexpected<Error> wrong(const toml::node& node, const std::string& what) {
     return fail(ErrorCode::kInvalid,
                 "line " + std::to_string(node.source().begin.line) + ": " + what);

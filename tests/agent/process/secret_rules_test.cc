@@ -194,6 +194,7 @@ TEST_CASE("secret rules: what is wrong with a configuration, and where") {
         "line 1: rule \"a\": required is not supported: a line is judged by itself");
   CHECK(problem("[extend]\npath = 'other.toml'\n") == "other.toml: no such file");
   CHECK(problem("[extend\n").starts_with("line "));
+  CHECK(problem("[[.a]]\n").starts_with("line 1: "));
 }
 
 TEST_CASE("redact: every place of a secret, overlaps once") {

@@ -87,7 +87,7 @@ class Splitting {
       at = next;
     }
     // A mark alone is no line.
-    if (at == data_ + mark && out_.lines.empty() && !chunk_.last && begin_ == 0) at = data_;
+    if (at <= data_ + mark && out_.lines.empty() && !chunk_.last && begin_ == 0) at = data_;
     const auto taken = static_cast<std::size_t>(at - data_);
     place_.offset += taken;
     out_.bytes += taken;
@@ -129,7 +129,7 @@ class Splitting {
       char* cut = end - (end - at) % encoding_.width;
       while (holes_ && cut > at && cut[-1] == '\0') --cut;  // perhaps a hole begins there
       const auto size = static_cast<std::size_t>(cut - at);
-      if (size == 0 || (!place_.skipping && size <= options_.max_line * encoding_.width)) return at;
+      if (size == 0 || (!place_.skipping && size <= surely_cut())) return at;
       if (!place_.skipping) add(at, cut);
       place_.skipping = true;
       return cut;
@@ -139,30 +139,38 @@ class Splitting {
     return stop + encoding_.width;
   }
 
+  // Bytes of a line above which it is cut whatever ends it and whatever they mean.
+  std::size_t surely_cut() const { return (options_.max_line + 2) * encoding_.width; }
+
   void add(char* at, const char* end) {
     const std::uint64_t offset = begin_ + static_cast<std::uint64_t>(at - data_);
     auto size = static_cast<std::size_t>(end - at);
+    const bool more = size > surely_cut();
     if (!decoder_) {
-      if (size > 0 && at[size - 1] == '\r') --size;
-      out_.lines.push_back({offset, {at, cut(at, size)}});
+      if (!more && size > 0 && at[size - 1] == '\r') --size;
+      if (size > options_.max_line) size = cut(at, size);
+      out_.lines.push_back({offset, {at, size}});
       return;
     }
     const std::size_t begin = decoded_.size();
-    // More of it would be cut away.
-    decoder_->decode({at, std::min(size, (options_.max_line + 1) * encoding_.width)}, decoded_);
+    decoder_->decode({at, std::min(size, surely_cut())}, decoded_);
+    if (!more && decoded_.size() > begin && decoded_.back() == '\r') decoded_.pop_back();
     size = decoded_.size() - begin;
-    if (size > 0 && decoded_.back() == '\r') --size;
-    size = cut(decoded_.data() + begin, size);
-    decoded_.resize(begin + size);
+    if (more || size > options_.max_line) {
+      decoded_.append(options_.cut_marker.size(), ' ');
+      size = cut(decoded_.data() + begin, size);
+      decoded_.resize(begin + size);
+    }
     out_.lines.push_back({offset, {}});
     sizes_.push_back(size);
   }
 
-  // The size of the line after it was cut to the limit, if it was.
+  // Puts the marker at the end of a line of `size` bytes, behind which there is room for it, or at
+  // the limit; says how long it is then.
   std::size_t cut(char* line, std::size_t size) {
-    if (size <= options_.max_line) return size;
     const std::size_t marker = std::min(options_.cut_marker.size(), options_.max_line);
-    const std::size_t kept = character_end({line, size}, options_.max_line - marker);
+    const std::size_t limit = options_.max_line - marker;
+    const std::size_t kept = size > limit ? character_end({line, size}, limit) : size;
     options_.cut_marker.copy(line + kept, marker);
     ++out_.cut;
     return kept + marker;
@@ -200,8 +208,8 @@ class Splitting {
 }  // namespace
 
 std::size_t longest_raw_line(const TextEncoding& encoding, std::size_t max_line) {
-  // One unit more, the mark at the file's start, and what may become a hole.
-  return (max_line + 2) * encoding.width + kHole;
+  // The end of a line, the mark at the file's start, and what may become a hole.
+  return (max_line + 4) * encoding.width + kHole;
 }
 
 Result<> split_lines(LineChunk chunk, const ByteOrderMark& mark, const FileTailOptions& options,

@@ -80,6 +80,7 @@ class Splitting {
     char* const end = data_ + chunk_.size;
     char* at = data_;
     if (begin_ == 0 && !place_.skipping) at += std::min(mark, chunk_.size);
+    first_ = at;
     holes_ = encoding_.width == 1 && std::memchr(at, '\0', static_cast<std::size_t>(end - at));
     while (at < end) {
       char* const next = step(at, end);
@@ -99,7 +100,7 @@ class Splitting {
   // Takes the hole or the line at `at`; `at` when there is more of it to come.
   char* step(char* at, char* end) {
     // What a hole at the end is, the next bytes tell.
-    const bool decided = chunk_.last || (chunk_.full && at == data_);
+    const bool decided = chunk_.last || (chunk_.full && at == first_);
     if (holes_ && *at == '\0') {
       char* stop = end_of_nuls(at, end);
       if (stop == end && !decided) return at;
@@ -198,6 +199,7 @@ class Splitting {
   FilePlace& place_;
   FileLines& out_;
   char* const data_;
+  const char* first_ = nullptr;  // behind the mark
   const std::uint64_t begin_;
   std::optional<TextDecoder> decoder_;
   std::string decoded_;

@@ -25,7 +25,7 @@ class JournalReader {
     enum class Kind {
       kNothing,  // in that time
       kReady,    // the journal is open
-      kRefused,  // it cannot be opened: `text` says why; the reader has ended
+      kRefused,  // it cannot be opened: `payload` says why; the reader has ended
       kEntries,  // `payload` is for JournalEntries
       kIdle,     // everything was read
       kPaused,   // nobody called read() for long and the journal was closed; the reader has ended

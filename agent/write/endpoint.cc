@@ -177,6 +177,7 @@ void Endpoint::spill_held() {
       held->record = *id;
     }
     live_.clear();
+    spilling_ = true;  // what comes next, too, without waiting for the next try
   }
   context_.on_overflow();
 }

@@ -594,6 +594,24 @@ TEST_CASE("loki.write: a dead endpoint does not slow a healthy one, and gets eve
   REQUIRE(bench.advance_until([&] { return bench.metric("loki_write_queued_entries") == 0; }));
 }
 
+TEST_CASE(
+    "loki.write: once an endpoint has failed for long, positions do not wait for its next try") {
+  ScriptedServer dead(always(status(503)));
+  ScriptedServer healthy(always(status(204)));
+  Bench bench;
+  REQUIRE(bench.configure({endpoint(dead, {attribute("min_backoff_period", "1h"),
+                                           attribute("max_backoff_period", "10h")}),
+                           endpoint(healthy)}));
+  bench.start();
+  REQUIRE(bench.send({"first"}));
+  REQUIRE(bench.advance_until([&] { return bench.count(true) == 1; }, std::chrono::seconds(1)));
+  const auto before = bench.clock.mono();
+  REQUIRE(bench.send({"second"}, 2));
+  REQUIRE(
+      bench.advance_until([&] { return bench.count(true) == 2; }, std::chrono::milliseconds(1)));
+  CHECK(bench.clock.mono() - before < std::chrono::minutes(5));  // its next try: in 2 h or less
+}
+
 TEST_CASE("loki.write: what went to disk survives a restart and is sent then") {
   std::atomic<bool> up{false};
   ScriptedServer server(

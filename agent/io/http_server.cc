@@ -125,16 +125,16 @@ struct HttpServer::Impl {
       pending->request.path = url;
       MHD_get_connection_values(
           connection, MHD_HEADER_KIND,
-          [](void* out, MHD_ValueKind, const char* key, const char* value) {
-            static_cast<Pending*>(out)->request.headers.emplace_back(lower(key),
+          [](void* out, MHD_ValueKind, const char* name, const char* value) {
+            static_cast<Pending*>(out)->request.headers.emplace_back(lower(name),
                                                                      value == nullptr ? "" : value);
             return MHD_YES;
           },
           pending);
       MHD_get_connection_values(
           connection, MHD_GET_ARGUMENT_KIND,
-          [](void* out, MHD_ValueKind, const char* key, const char* value) {
-            static_cast<Pending*>(out)->request.query.emplace_back(key,
+          [](void* out, MHD_ValueKind, const char* name, const char* value) {
+            static_cast<Pending*>(out)->request.query.emplace_back(name,
                                                                    value == nullptr ? "" : value);
             return MHD_YES;
           },

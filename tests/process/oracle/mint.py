@@ -83,7 +83,7 @@ class Journal(Source):
         super().__init__("journal", seed, {"job": "journal"})
         self.folder = folder / "journal"
         self.folder.mkdir()
-        self.boot, self.last, self.files = uuid.uuid4().hex, 0, []
+        self.boot, self.last, self.files, self.rotations = uuid.uuid4().hex, 0, [], 0
         self.config = f"""
 loki.source.journal "journal" {{
   path       = "{self.folder}"
@@ -97,7 +97,8 @@ loki.source.journal "journal" {{
     def rotate(self):
         with self.lock:
             self.close()
-            self.files.append((self.folder / f"test-{len(self.files):04d}.journal", []))
+            self.rotations += 1  # vacuuming makes self.files shorter; no name comes twice
+            self.files.append((self.folder / f"test-{self.rotations:04d}.journal", []))
             self.process = subprocess.Popen(["/lib/systemd/systemd-journal-remote", "-o", str(self.files[-1][0]), "-"],
                                             stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
 

@@ -8,6 +8,7 @@
 
 #include "agent/base/duration.h"
 #include "agent/component/collector.h"
+#include "agent/io/http_fetch.h"
 
 namespace agent::scrape {
 namespace {
@@ -47,24 +48,8 @@ std::optional<Duration> interval_of(std::string_view text) {
 }
 
 void append_query(std::string& url, std::string_view name, std::string_view value) {
-  constexpr std::string_view kDigits = "0123456789ABCDEF";
-  const auto encode = [&](std::string_view text) {
-    for (const char c : text) {
-      const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                         (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.' || c == '~';
-      if (plain) {
-        url += c;
-      } else {
-        url += '%';
-        url += kDigits[static_cast<unsigned char>(c) >> 4U];
-        url += kDigits[static_cast<unsigned char>(c) & 15U];
-      }
-    }
-  };
   url += url.find('?') == std::string::npos ? '?' : '&';
-  encode(name);
-  url += '=';
-  encode(value);
+  url += io::percent_encode(name) + "=" + io::percent_encode(value);
 }
 
 }  // namespace

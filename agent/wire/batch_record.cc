@@ -17,6 +17,8 @@
 #include <utility>
 #include <vector>
 
+#include "agent/base/varint.h"
+
 namespace agent::wire {
 namespace {
 
@@ -24,10 +26,7 @@ constexpr std::uint64_t kVersion = 1;
 constexpr std::size_t kLargest = 256U << 20;  // unpacked
 constexpr std::size_t kMaxLabels = 1024;      // of a set, pairs of an entry
 
-void put(std::string& out, std::uint64_t value) {
-  for (; value >= 0x80; value >>= 7) out += static_cast<char>(value | 0x80);
-  out += static_cast<char>(value);
-}
+void put(std::string& out, std::uint64_t value) { put_varint(out, value); }
 
 void put(std::string& out, std::string_view text) {
   put(out, static_cast<std::uint64_t>(text.size()));
@@ -38,16 +37,7 @@ class Reader {
  public:
   explicit Reader(std::string_view bytes) : bytes_(bytes) {}
 
-  bool number(std::uint64_t& out) {
-    out = 0;
-    for (unsigned shift = 0; shift < 64 && !bytes_.empty(); shift += 7) {
-      const auto byte = static_cast<unsigned char>(bytes_.front());
-      bytes_.remove_prefix(1);
-      out |= static_cast<std::uint64_t>(byte & 0x7F) << shift;
-      if (byte < 0x80) return true;
-    }
-    return false;
-  }
+  bool number(std::uint64_t& out) { return take_varint(bytes_, out); }
   bool text(std::string_view& out) {
     std::uint64_t size = 0;
     if (!number(size) || size > bytes_.size()) return false;

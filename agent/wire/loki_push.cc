@@ -22,6 +22,7 @@
 #include <utility>
 
 #include "agent/base/strings.h"
+#include "agent/base/varint.h"
 #include "loki_push.pb.h"
 
 namespace agent::wire {
@@ -35,18 +36,6 @@ using model::LabelSet;
 using model::MetadataPair;
 
 constexpr std::int64_t kSecond = 1'000'000'000;
-
-std::size_t varint_size(std::uint64_t value) {
-  std::size_t size = 1;
-  for (; value >= 0x80; value >>= 7) ++size;
-  return size;
-}
-
-char* put_varint(char* at, std::uint64_t value) {
-  for (; value >= 0x80; value >>= 7) *at++ = static_cast<char>(value | 0x80);
-  *at++ = static_cast<char>(value);
-  return at;
-}
 
 std::size_t field_size(std::size_t length) { return 1 + varint_size(length) + length; }
 

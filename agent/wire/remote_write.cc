@@ -13,26 +13,12 @@
 #include <vector>
 
 #include "agent/base/strings.h"
+#include "agent/base/varint.h"
 #include "remote_write.pb.h"
 
 namespace agent::wire {
 namespace {
 
-std::size_t varint_size(std::uint64_t value) {
-  std::size_t size = 1;
-  while (value >= 0x80) {
-    value >>= 7U;
-    ++size;
-  }
-  return size;
-}
-void put_varint(std::string& out, std::uint64_t value) {
-  while (value >= 0x80) {
-    out += static_cast<char>(value | 0x80U);
-    value >>= 7U;
-  }
-  out += static_cast<char>(value);
-}
 std::size_t field_size(std::size_t size) { return 1 + varint_size(size) + size; }
 void put_field(std::string& out, char tag, std::string_view bytes) {
   out += tag;
@@ -83,17 +69,6 @@ void put_series(std::string& out, const model::Labels& labels, std::size_t rest)
   put_labels(out, labels);
 }
 
-bool read_varint(std::string_view& in, std::uint64_t& value) {
-  value = 0;
-  for (unsigned shift = 0; shift < 64 && !in.empty(); shift += 7) {
-    const auto byte = static_cast<unsigned char>(in.front());
-    in.remove_prefix(1);
-    value |= static_cast<std::uint64_t>(byte & 0x7FU) << shift;
-    if (byte < 0x80) return true;
-  }
-  return false;
-}
-
 // Counts the fields of a message and, `depth` levels down, of the messages in it, before an object
 // is made for each: two bytes on the wire would become a hundred in memory. Bytes that are no
 // message are the parser's to refuse.
@@ -102,11 +77,11 @@ std::size_t count_fields(std::string_view message, int depth) {
   while (!message.empty()) {
     std::uint64_t tag = 0;
     std::uint64_t size = 0;
-    if (!read_varint(message, tag)) break;
+    if (!take_varint(message, tag)) break;
     ++count;
     switch (tag & 7U) {
       case 0:
-        if (!read_varint(message, size)) return count;
+        if (!take_varint(message, size)) return count;
         continue;
       case 1:
         size = 8;
@@ -115,7 +90,7 @@ std::size_t count_fields(std::string_view message, int depth) {
         size = 4;
         break;
       case 2:
-        if (!read_varint(message, size)) return count;
+        if (!take_varint(message, size)) return count;
         if (depth > 0 && size <= message.size())
           count += count_fields(message.substr(0, size), depth - 1);
         break;
@@ -225,7 +200,7 @@ bool for_each_series(std::string_view message,
     if (message.front() != '\x0A') return false;
     message.remove_prefix(1);
     std::uint64_t size = 0;
-    if (!read_varint(message, size) || size > message.size()) return false;
+    if (!take_varint(message, size) || size > message.size()) return false;
     std::string_view inside = message.substr(0, size);
     message.remove_prefix(size);
     EncodedSeries series;
@@ -235,7 +210,7 @@ bool for_each_series(std::string_view message,
     while (!inside.empty() && inside.front() == '\x0A') {
       inside.remove_prefix(1);
       std::uint64_t label = 0;
-      if (!read_varint(inside, label) || label > inside.size()) return false;
+      if (!take_varint(inside, label) || label > inside.size()) return false;
       inside.remove_prefix(label);
     }
     series.labels = std::hash<std::string_view>()(labels.substr(0, labels.size() - inside.size()));

@@ -11,6 +11,7 @@ namespace agent::write {
 namespace {
 
 constexpr Duration kSlice = std::chrono::milliseconds(100);  // between looks at the clock
+constexpr int kLastSlices = 7;                               // of waiting at a stop
 constexpr Duration kTidy = std::chrono::seconds(1);          // between syncs of the queue
 constexpr std::size_t kMaxFamilies = 10'000;                 // whose metadata is sent
 constexpr std::size_t kMaxCache = 100'000;                   // series whose labels are at hand
@@ -470,12 +471,16 @@ bool RemoteEndpoint::deliver(std::vector<std::unique_ptr<Request>> requests,
     context_.clock.wait(lock, changed_, next, stop,
                         [this]() NO_THREAD_SAFETY_ANALYSIS { return settings_ != used_; });
   }
+  // What is on its way gets a moment, so that it need not be sent again after the next start.
+  for (int i = 0; i < kLastSlices && in_flight_ > 0; ++i) streams_->poll(kSlice, {});
+  bool all = true;
   for (const auto& request : requests) {
+    all = all && request->done;
     if (!request->on_its_way) continue;
     streams_->cancel(*request->on_its_way);
     --in_flight_;
   }
-  return false;
+  return all;
 }
 
 void RemoteEndpoint::send_metadata(const std::stop_token& stop) {

@@ -4,32 +4,19 @@
 #include <algorithm>
 #include <utility>
 
+#include "agent/base/varint.h"
+
 namespace agent::write {
 namespace {
 
 constexpr char kVersion = 1;
 
-void put(std::string& out, std::uint64_t value) {
-  for (; value >= 0x80; value >>= 7U) out += static_cast<char>(value | 0x80U);
-  out += static_cast<char>(value);
-}
-bool take(std::string_view& in, std::uint64_t& value) {
-  value = 0;
-  for (unsigned shift = 0; shift < 64 && !in.empty(); shift += 7) {
-    const auto byte = static_cast<unsigned char>(in.front());
-    in.remove_prefix(1);
-    value |= static_cast<std::uint64_t>(byte & 0x7FU) << shift;
-    if (byte < 0x80) return true;
-  }
-  return false;
-}
-
 std::string record_of(const SampleCounts& counts, std::string_view body) {
   std::string out(1, kVersion);
-  put(out, counts.samples);
-  put(out, counts.exemplars);
-  put(out, counts.histograms);
-  put(out, static_cast<std::uint64_t>(counts.newest_ms));
+  put_varint(out, counts.samples);
+  put_varint(out, counts.exemplars);
+  put_varint(out, counts.histograms);
+  put_varint(out, static_cast<std::uint64_t>(counts.newest_ms));
   out += body;
   return out;
 }
@@ -39,7 +26,7 @@ std::optional<SampleQueue::Part> part_of(std::string_view record) {
   record.remove_prefix(1);
   std::uint64_t numbers[4];
   for (std::uint64_t& number : numbers)
-    if (!take(record, number)) return std::nullopt;
+    if (!take_varint(record, number)) return std::nullopt;
   SampleQueue::Part part;
   part.counts.samples = static_cast<std::uint32_t>(numbers[0]);
   part.counts.exemplars = static_cast<std::uint32_t>(numbers[1]);

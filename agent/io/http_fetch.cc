@@ -1,5 +1,6 @@
 #include "agent/io/http_fetch.h"
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -17,9 +18,14 @@ HttpStreams::Id fetch(HttpStreams& streams, HttpRequest request,
     return true;
   };
   callbacks.on_data = [response, too_long, limit](std::string_view data) {
-    *too_long = response->body.size() + data.size() > limit;
-    if (!*too_long) response->body.append(data);
-    return !*too_long;
+    std::string& body = response->body;
+    const std::size_t needed = body.size() + data.size();
+    *too_long = needed > limit;
+    if (*too_long) return false;
+    // Doubles, but not beyond what it may become.
+    if (needed > body.capacity()) body.reserve(std::min(limit, std::max(needed, 2 * body.size())));
+    body.append(data);
+    return true;
   };
   callbacks.on_end = [response, too_long, limit, done = std::move(done)](Result<> end) {
     if (*too_long)

@@ -27,7 +27,7 @@ namespace {
 
 // What a page may be at most where body_size_limit says nothing: a broken or hostile target must
 // not cost the host its memory.
-constexpr std::int64_t kMaxPage = 64LL << 20;
+constexpr std::int64_t kMaxPage = 32LL << 20;
 // A time this near to the planned one is moved onto it: evenly spaced samples need less room in
 // every database.
 constexpr std::int64_t kAlignNs = 2'000'000;
@@ -126,7 +126,7 @@ struct ScrapeArgs {
         .optional("metrics_path", &A::metrics_path, "Path of the page.")
         .optional("scheme", &A::scheme, "http or https.")
         .optional("body_size_limit", &A::body_size_limit,
-                  "Bytes of a page, decompressed, above which a scrape fails. 0: 64MiB.")
+                  "Bytes of a page, decompressed, above which a scrape fails. 0: 32MiB.")
         .optional("sample_limit", &A::sample_limit,
                   "Samples of a page above which a scrape fails. 0: 250000.")
         .optional("target_limit", &A::target_limit,

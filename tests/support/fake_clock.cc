@@ -22,6 +22,7 @@ bool FakeClock::wait(MutexLock& lock, Condition& condition, Mono deadline,
   {
     MutexLock own(mutex_);
     entry = waiting_.emplace(deadline, &condition);
+    ++waits_;
   }
   // The advancing thread cannot take the waiter's own mutex, so that a notification may fall
   // between a waiter's look at the time and its sleep; the short real-time slice bounds what that
@@ -52,6 +53,26 @@ bool FakeClock::advance_until(const std::function<bool()>& done, Duration step) 
     if (real.mono() > limit) return false;
     advance(step);
     std::this_thread::yield();
+  }
+  return true;
+}
+
+bool FakeClock::advance_in_step(const std::function<bool()>& done, Duration step) {
+  const SystemClock real;
+  const Mono limit = real.mono() + std::chrono::minutes(1);
+  const auto waits = [this] {
+    MutexLock lock(mutex_);
+    return waits_;
+  };
+  const auto waits_again = [&](std::size_t before) {
+    while (waits() == before && real.mono() < limit) std::this_thread::yield();
+  };
+  waits_again(0);
+  while (!done()) {
+    if (real.mono() >= limit) return false;
+    const std::size_t before = waits();
+    advance(step);
+    waits_again(before);
   }
   return true;
 }

@@ -22,6 +22,9 @@ class FakeClock final : public Clock {
   // Advances in small steps until `done`; false when that took a minute of real time.
   bool advance_until(const std::function<bool()>& done,
                      Duration step = std::chrono::milliseconds(20));
+  // The same for a test of exact times, with a single thread that never waits longer than `step`:
+  // after each step it waits until that thread waits again.
+  bool advance_in_step(const std::function<bool()>& done, Duration step);
   // Number of threads that wait with a deadline, for tests that must know that a thread is asleep.
   std::size_t sleepers() const;
 
@@ -30,6 +33,7 @@ class FakeClock final : public Clock {
   std::int64_t wall_ns_ GUARDED_BY(mutex_);
   Duration elapsed_ GUARDED_BY(mutex_){0};
   std::multimap<Mono, Condition*> waiting_ GUARDED_BY(mutex_);
+  std::size_t waits_ GUARDED_BY(mutex_) = 0;  // begun, with a deadline
 };
 
 }  // namespace agent

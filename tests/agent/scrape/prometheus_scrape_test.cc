@@ -100,7 +100,7 @@ TEST_CASE("prometheus.scrape: an exporter of this process is asked on time, with
   bed.running->start();
   const std::string series = R"(a{instance="puck", job="integrations/unix"})";
   const auto values = [&] { return bed.out->values(series); };
-  REQUIRE(clock.advance_until([&] { return values().size() >= 3; }, std::chrono::seconds(1)));
+  REQUIRE(clock.advance_in_step([&] { return values().size() >= 3; }, std::chrono::seconds(1)));
   bed.running->stop();
 
   std::vector<std::int64_t> times;
@@ -128,12 +128,12 @@ TEST_CASE("prometheus.scrape: a failed scrape is up 0, and its series end; then 
   bed.running->start();
   const std::string labels = R"({instance="puck", job="integrations/unix"})";
   const auto ups = [&] { return bed.out->values("up" + labels); };
-  REQUIRE(clock.advance_until([&] { return ups().size() == 1; }, std::chrono::seconds(1)));
+  REQUIRE(clock.advance_in_step([&] { return ups().size() == 1; }, std::chrono::seconds(1)));
   gauge->set(1, true);
-  REQUIRE(clock.advance_until([&] { return ups().size() == 3; }, std::chrono::seconds(1)));
+  REQUIRE(clock.advance_in_step([&] { return ups().size() == 3; }, std::chrono::seconds(1)));
   CHECK(bed.running->debug("target.0.last_error") == "broken by the test");
   gauge->set(7);
-  REQUIRE(clock.advance_until([&] { return ups().size() == 4; }, std::chrono::seconds(1)));
+  REQUIRE(clock.advance_in_step([&] { return ups().size() == 4; }, std::chrono::seconds(1)));
   CHECK(ups() == std::vector<std::string>{"1", "0", "0", "1"});
   CHECK(bed.out->values("a" + labels) == std::vector<std::string>{"1", "stale", "7"});
   CHECK(bed.out->values("scrape_timeout_seconds" + labels).front() == "10");
@@ -151,15 +151,15 @@ TEST_CASE("prometheus.scrape: the series of a target that is gone end after two 
   bed.running->start();
   const std::string labels = R"({instance="puck", job="integrations/unix"})";
   const auto seen = [&] { return bed.out->values("a" + labels); };
-  REQUIRE(clock.advance_until([&] { return seen().size() == 2; }, std::chrono::seconds(1)));
+  REQUIRE(clock.advance_in_step([&] { return seen().size() == 2; }, std::chrono::seconds(1)));
   // Away and back again at once: nothing ends.
   bed.configure({});
   bed.configure({target});
-  REQUIRE(clock.advance_until([&] { return seen().size() == 3; }, std::chrono::seconds(1)));
+  REQUIRE(clock.advance_in_step([&] { return seen().size() == 3; }, std::chrono::seconds(1)));
   CHECK(seen().back() == "1");
   bed.configure({});
   const std::int64_t gone_ms = clock.wall_ns() / 1'000'000;
-  REQUIRE(clock.advance_until([&] { return seen().size() == 4; }, std::chrono::seconds(1)));
+  REQUIRE(clock.advance_in_step([&] { return seen().size() == 4; }, std::chrono::seconds(1)));
   CHECK(seen().back() == "stale");
   CHECK(bed.out->values("up" + labels).back() == "stale");
   CHECK(bed.out->rows().back().time_ms - gone_ms >= 120'000);
@@ -238,7 +238,7 @@ TEST_CASE("prometheus.scrape: more targets than target_limit, and one that canno
                 {{"target_limit", Value(std::int64_t{1})}});
   bed.running->start();
   const auto ups = [&] { return bed.out->values(R"(up{instance="x", job="integrations/unix"})"); };
-  REQUIRE(clock.advance_until([&] { return !ups().empty(); }, std::chrono::seconds(1)));
+  REQUIRE(clock.advance_in_step([&] { return !ups().empty(); }, std::chrono::seconds(1)));
   CHECK(ups().front() == "0");
   CHECK(gauge->calls() == 0);
   CHECK(bed.running->debug("target.0.last_error") == "there are more targets than target_limit");
@@ -254,8 +254,8 @@ TEST_CASE("prometheus.scrape: failures are written to a file when it is asked fo
                 {{"scrape_failure_log_file", Value(file.string())}});
   bed.running->start();
   const std::string up = R"(up{instance="x", job="integrations/unix"})";
-  REQUIRE(clock.advance_until([&] { return bed.out->values(up).size() == 1; },
-                              std::chrono::seconds(1)));
+  REQUIRE(clock.advance_in_step([&] { return bed.out->values(up).size() == 1; },
+                                std::chrono::seconds(1)));
   bed.running->stop();
   const std::string text = read_file(file).value();
   CHECK(text.find(R"("msg":"scrape failed")") != std::string::npos);

@@ -1,6 +1,7 @@
 #include "agent/scrape/target_series.h"
 
 #include <catch2/catch.hpp>
+#include <set>
 #include <string>
 
 #include "tests/support/sample_collector.h"
@@ -77,14 +78,17 @@ TEST_CASE("target series: a page that breaks in the middle is refused as a whole
   Bed bed;
   bed.take("a 1\nb 2\n", 1000);
   CHECK(bed.take("a 1\nc 3\nnonsense\n", 2000) == "line 3: expected a value after the series");
-  CHECK(bed.end(2000) == Bed::text([&] {
-          model::SampleBatch batch;
-          for (const char* name : {"a", "b"})
-            batch.samples.push_back(
-                {bed.interner.intern({{"__name__", name}, {"instance", "h"}, {"job", "j"}}), 2000,
-                 model::stale_marker()});
-          return batch;
-        }()));
+  model::SampleBatch markers;
+  bed.series.end(2000, markers);
+  REQUIRE(markers.samples.size() == 2);  // of a and b, in any order
+  std::set<std::string> ended;
+  for (const model::Sample& sample : markers.samples) {
+    CHECK(model::is_stale_marker(sample.value));
+    CHECK(sample.time_ms == 2000);
+    ended.insert(SampleCollector::text(sample.series));
+  }
+  CHECK(ended ==
+        std::set<std::string>{"a{instance=\"h\", job=\"j\"}", "b{instance=\"h\", job=\"j\"}"});
   CHECK(bed.take("a 1\n", 3000) == "a{instance=\"h\", job=\"j\"} 1 @3000\nscraped 1 added 0");
 }
 

@@ -20,8 +20,9 @@ test: packages-build packages-test
 
 # libFuzzer on every parser of the agent, FUZZ_SECONDS each.
 FUZZ_SECONDS ?= 30
+FUZZ_SEED ?= 1
 fuzz: packages-build packages-test
-	cmake --preset clang -DFLEET_FUZZ_SECONDS=$(FUZZ_SECONDS)
+	cmake --preset clang -DFLEET_FUZZ_SECONDS=$(FUZZ_SECONDS) -DFLEET_FUZZ_SEED=$(FUZZ_SEED)
 	cmake --build --preset clang -j $(JOBS) --target fuzzers
 	ctest --test-dir build/clang -R '^search/' -j $(JOBS) --output-on-failure --no-tests=error --output-junit junit.xml
 

@@ -1,7 +1,8 @@
 # house_fuzz(parser LIBS agent_lang): tests/fuzz/parser_fuzz.cc with its corpus tests/fuzz/corpus/parser/.
 #  - always: the test fuzz/parser, a plain program that runs every corpus file once;
 #  - with clang (preset clang): also build/clang/fuzz/parser, a libFuzzer program, and for the agent's parsers the test
-#    search/parser, which searches with it for FLEET_FUZZ_SECONDS (`make fuzz`). By hand:
+#    search/parser, which searches with it for FLEET_FUZZ_SECONDS (`make fuzz`). CI begins at the same place each time, so that
+#    a change is judged by what it changed; `make fuzz FUZZ_SEED=0 FUZZ_SECONDS=600` looks further. By hand:
 #      build/clang/fuzz/parser -max_total_time=60 build/found/ tests/fuzz/corpus/parser/
 #    What is found is copied into the corpus.
 add_library(fuzz_replay STATIC ${CMAKE_CURRENT_LIST_DIR}/replay.cc)
@@ -9,6 +10,7 @@ target_link_libraries(fuzz_replay PRIVATE house_flags)
 
 set(FLEET_LIBFUZZER OFF)
 set(FLEET_FUZZ_SECONDS 30 CACHE STRING "Seconds that each test search/... searches")
+set(FLEET_FUZZ_SEED 1 CACHE STRING "Where each search begins; 0: somewhere else each time")
 add_custom_target(fuzzers)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang" AND NOT FLEET_SANITIZE)
   set(FLEET_LIBFUZZER ON)
@@ -36,7 +38,7 @@ function(house_fuzz name)
       add_dependencies(fuzzers fuzz_${name})
       set(found ${CMAKE_BINARY_DIR}/fuzz/found/${name})
       file(MAKE_DIRECTORY ${found})
-      add_test(NAME search/${name} COMMAND fuzz_${name} -max_total_time=${FLEET_FUZZ_SECONDS} -timeout=20
+      add_test(NAME search/${name} COMMAND fuzz_${name} -max_total_time=${FLEET_FUZZ_SECONDS} -timeout=20 -seed=${FLEET_FUZZ_SEED}
                -rss_limit_mb=2048 -verbosity=0 -artifact_prefix=${found}- ${found} ${corpus})
       math(EXPR patience "${FLEET_FUZZ_SECONDS} + 60")
       set_tests_properties(search/${name} PROPERTIES TIMEOUT ${patience})

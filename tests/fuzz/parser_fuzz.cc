@@ -13,7 +13,8 @@
 
 namespace {
 
-// What fmt may not change, a line each: not the commas, not the empty labels, not carriage returns.
+// What fmt may not change, a line each: not the commas, not the empty labels, not carriage returns;
+// a comment that begins with # gets // for it.
 std::string content(std::string_view text) {
   using namespace agent::lang;
   const Source source(text, "x.alloy");
@@ -21,18 +22,25 @@ std::string content(std::string_view text) {
   ErrorPerLine errors(source, diagnostics);
   const Tokens tokens = tokenize(source, errors);
   std::string out;
-  const auto add = [&](Range range) {
-    for (const char c : source.text(range))
+  const auto add = [&](std::string_view part) {
+    for (const char c : part)
       if (c != '\r') out += c;
     out += '\n';
   };
   for (const Token& token : tokens.tokens) {
     if (token.kind != TokenKind::kComma && token.kind != TokenKind::kTerminator &&
         source.text(token.range) != "\"\"")
-      add(token.range);
+      add(source.text(token.range));
   }
   out += "---\n";
-  for (const Comment& comment : tokens.comments) add(comment.range);
+  for (const Comment& comment : tokens.comments) {
+    std::string_view part = source.text(comment.range);
+    if (part.starts_with('#')) {
+      out += "//";
+      part.remove_prefix(1);
+    }
+    add(part);
+  }
   return out;
 }
 

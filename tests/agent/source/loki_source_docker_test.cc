@@ -189,20 +189,20 @@ TEST_CASE(
   for (int i = 1; i <= 2000; ++i) expected_errors.push_back("e" + std::to_string(i));
   CHECK(errors == expected_errors);
 
-  // The container restarts, 20 times.
+  // The container restarts, 100 times.
   docker.run("cycle", "echo run; sleep 1000", "--stop-timeout 0 --init=false");
   out->clear();
   Running running(box, arguments(docker, {"cycle"}, out));
-  for (int i = 0; i < 20; ++i) docker.docker("restart -t 0 cycle");
-  CHECK(out->wait_for(21));
-  CHECK_FALSE(out->wait_for(22, std::chrono::milliseconds(500)));
+  for (int i = 0; i < 100; ++i) docker.docker("restart -t 0 cycle");
+  CHECK(out->wait_for(101));
+  CHECK_FALSE(out->wait_for(102, std::chrono::milliseconds(500)));
 
   // The daemon restarts.
   docker.stop_daemon();
   docker.start_daemon();
   docker.docker("start cycle");
-  CHECK(out->wait_for(22, std::chrono::seconds(5)));
-  CHECK_FALSE(out->wait_for(23, std::chrono::milliseconds(500)));
+  CHECK(out->wait_for(102, std::chrono::seconds(5)));
+  CHECK_FALSE(out->wait_for(103, std::chrono::milliseconds(500)));
 
   // The container is removed: its cursor goes.
   const std::string id = docker.docker("inspect -f {{.Id}} cycle");

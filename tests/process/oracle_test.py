@@ -56,7 +56,7 @@ def journal_world(folder, kills):
                 disk.make_room()
                 world.count["full disks"] += 1
 
-            world.also(0.05, rotate).also(0.03, vacuum).also(0.015, full_disk)
+            world.once_in(20, rotate).once_in(33, vacuum).once_in(66, full_disk)
             return world.run(kills)
     finally:
         disk.unmount()
@@ -76,7 +76,7 @@ def docker_world(folder, kills):
                 world.count["dockerd restarts"] += 1
                 world.flows()
 
-            world.also(0.012, dockerd)
+            world.once_in(80, dockerd)
             figures = world.run(kills)
             figures["rotations"] = sources[2].rotations()
             return figures
@@ -103,7 +103,7 @@ def files_world(folder, kills):
             faults.chaos(other, SEED)
             world.count["outages"] += 1
 
-        world.also(0.03, rotate).also(0.03, outage)
+        world.once_in(33, rotate).once_in(33, outage)
         figures = world.run(kills)
         figures["gz files"] = sources[2].appeared
         return figures

@@ -37,7 +37,7 @@ class World:
         self.agent = WatchedAgent(self.config({}), folder / "agent")
         self.count, self.resumed, self.stopped = Counter(), [], []
         self.reloads = faults.Reloads(self.agent, self.config)
-        self.turns = []  # (chance per turn, what to do)
+        self.faults = []  # (turns, what to do once in so many, the chosen turn of each stretch)
 
     def config(self, settings):
         settings = {"batch_wait": "40ms", "min_backoff_period": "20ms", "max_backoff_period": "250ms",
@@ -47,8 +47,9 @@ class World:
                             for number, judge in enumerate(self.judges))
         return f'loki.write "judge" {{\n{endpoints}{self.write}}}\n' + mint.config_of(self.sources, self.lab)
 
-    def also(self, chance, act):
-        self.turns.append((chance, act))
+    def once_in(self, turns, act):
+        """At a random turn of every `turns`: it happens in each run that is long enough."""
+        self.faults.append((turns, act, {}))
         return self
 
     def entries(self, judge):
@@ -83,8 +84,8 @@ class World:
                 self.random.uniform(1.0, 2.0) if self.random.random() < 0.08 else self.random.uniform(0.02, 0.35))
         if turn % 10 == 0:
             self.sources[0].poison(f"{faults.POISON} {turn}")  # refused for good; must not take its neighbours with it
-        for chance, act in self.turns:
-            if self.random.random() < chance:
+        for turns, act, chosen in self.faults:
+            if turn % turns == chosen.setdefault(turn // turns, self.random.randrange(turns)):
                 self.agent.wait_ready()
                 act()
         if calm:
@@ -133,7 +134,7 @@ class World:
         for judge in self.judges:
             judge.reject(faults.POISON)
             faults.chaos(judge, self.seed)
-        self.also(0.04, lambda: [self.reloads.once() for _ in range(6)])
+        self.once_in(25, lambda: [self.reloads.once() for _ in range(6)])
         for source in self.sources:
             source.start()
         with self.agent:

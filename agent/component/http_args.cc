@@ -92,11 +92,7 @@ void TlsArgs::validate(const Body& body, Diagnostics& diagnostics) const {
     diagnostics.error(body.span, cert ? "a client certificate needs its key_pem or key_file"
                                       : "a client key needs its cert_pem or cert_file");
   }
-  if (!min_version.empty() && min_version != "TLS10" && min_version != "TLS11" &&
-      min_version != "TLS12" && min_version != "TLS13") {
-    diagnostics.error(body.span_of("min_version"), "unknown TLS version",
-                      "known: TLS10, TLS11, TLS12, TLS13");
-  }
+  validate_tls_version(body, min_version, diagnostics);
 }
 
 io::TlsOptions TlsArgs::options() const {
@@ -257,6 +253,25 @@ io::HttpOptions HttpClientArgs::options() const {
     out.oauth2.proxy = oauth2->proxy.options();
   }
   return out;
+}
+
+void validate_tls_version(const lang::Body& body, const std::string& min_version,
+                          lang::Diagnostics& diagnostics) {
+  if (!min_version.empty() && min_version != "TLS10" && min_version != "TLS11" &&
+      min_version != "TLS12" && min_version != "TLS13") {
+    diagnostics.error(body.span_of("min_version"), "unknown TLS version",
+                      "known: TLS10, TLS11, TLS12, TLS13");
+  }
+}
+
+void validate_one_of(const lang::Body& body, std::string_view first, bool has_first,
+                     std::string_view second, bool has_second, std::string_view needed_by,
+                     lang::Diagnostics& diagnostics) {
+  const std::string names = std::string(first) + " and " + std::string(second);
+  if (has_first && has_second)
+    diagnostics.error(body.span_of(second), "only one of " + names + " may be given");
+  if (!needed_by.empty() && !has_first && !has_second)
+    diagnostics.error(body.span, std::string(needed_by) + " needs one of " + names);
 }
 
 void validate_url(const Body& body, std::string_view name, const std::string& url,

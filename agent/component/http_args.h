@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -85,6 +86,15 @@ struct HttpClientArgs {
   void validate(const lang::Body& body, lang::Diagnostics& diagnostics) const;
   io::HttpOptions options() const;
 };
+
+// TLS10 to TLS13, or "". Reports at attribute `min_version`.
+void validate_tls_version(const lang::Body& body, const std::string& min_version,
+                          lang::Diagnostics& diagnostics);
+// Two attributes that say the same thing, as text and as the name of a file: reports when both are
+// given, and when neither is although `needed_by` ("TLS"; "" for nobody) needs one.
+void validate_one_of(const lang::Body& body, std::string_view first, bool has_first,
+                     std::string_view second, bool has_second, std::string_view needed_by,
+                     lang::Diagnostics& diagnostics);
 
 // "http://..." or "https://..." with a host: what can be requested. Reports at attribute `name`.
 void validate_url(const lang::Body& body, std::string_view name, const std::string& url,

@@ -18,6 +18,7 @@
 
 #include "agent/base/strings.h"
 #include "agent/component/component.h"
+#include "agent/component/http_args.h"
 #include "agent/component/receiver.h"
 #include "agent/component/relabel_args.h"
 #include "agent/io/gzip.h"
@@ -78,13 +79,10 @@ struct ApiTlsArgs {
                   "Lowest version to speak: TLS10, TLS11, TLS12 or TLS13; TLS12 when empty.");
   }
   void validate(const lang::Body& body, lang::Diagnostics& diagnostics) const {
-    const auto one = [&](std::string_view first, bool has_first, std::string_view second,
-                         bool has_second, bool needed) {
-      const std::string names = std::string(first) + " and " + std::string(second);
-      if (has_first && has_second)
-        diagnostics.error(body.span_of(second), "only one of " + names + " may be given");
-      if (needed && !has_first && !has_second)
-        diagnostics.error(body.span, "TLS needs one of " + names);
+    const auto one = [&](std::string_view text, bool has_text, std::string_view file, bool has_file,
+                         bool needed) {
+      component::validate_one_of(body, text, has_text, file, has_file, needed ? "TLS" : "",
+                                 diagnostics);
     };
     one("cert_pem", !cert_pem.empty(), "cert_file", !cert_file.empty(), true);
     one("key_pem", !key_pem.empty(), "key_file", !key_file.empty(), true);
@@ -97,10 +95,7 @@ struct ApiTlsArgs {
     const bool verifies = auth != nullptr && (auth->second == ClientAuth::kVerifyIfGiven ||
                                               auth->second == ClientAuth::kRequireAndVerify);
     one("client_ca", !client_ca.empty(), "client_ca_file", !client_ca_file.empty(), verifies);
-    if (look_up(kVersions, min_version) == nullptr) {
-      diagnostics.error(body.span_of("min_version"), "unknown TLS version",
-                        "known: TLS10, TLS11, TLS12, TLS13");
-    }
+    component::validate_tls_version(body, min_version, diagnostics);
   }
   io::HttpServerTls options() const {
     io::HttpServerTls out;

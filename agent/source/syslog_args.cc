@@ -1,5 +1,7 @@
 #include "agent/source/syslog_args.h"
 
+#include "agent/component/http_args.h"
+
 #include <algorithm>
 
 #include "agent/base/strings.h"
@@ -30,22 +32,14 @@ Schema<SyslogTlsArgs> SyslogTlsArgs::schema() {
 }
 
 void SyslogTlsArgs::validate(const Body& body, Diagnostics& diagnostics) const {
-  const auto one = [&](std::string_view first, bool has_first, std::string_view second,
-                       bool has_second, bool needed) {
-    const std::string names = std::string(first) + " and " + std::string(second);
-    if (has_first && has_second)
-      diagnostics.error(body.span_of(second), "only one of " + names + " may be given");
-    if (needed && !has_first && !has_second)
-      diagnostics.error(body.span, "a listener with TLS needs one of " + names);
+  const auto one = [&](std::string_view text, bool has_text, std::string_view file, bool has_file,
+                       std::string_view needed_by) {
+    component::validate_one_of(body, text, has_text, file, has_file, needed_by, diagnostics);
   };
-  one("cert_pem", !cert_pem.empty(), "cert_file", !cert_file.empty(), true);
-  one("key_pem", !key_pem.empty(), "key_file", !key_file.empty(), true);
-  one("ca_pem", !ca_pem.empty(), "ca_file", !ca_file.empty(), false);
-  if (!min_version.empty() && min_version != "TLS10" && min_version != "TLS11" &&
-      min_version != "TLS12" && min_version != "TLS13") {
-    diagnostics.error(body.span_of("min_version"), "unknown TLS version",
-                      "known: TLS10, TLS11, TLS12, TLS13");
-  }
+  one("cert_pem", !cert_pem.empty(), "cert_file", !cert_file.empty(), "a listener with TLS");
+  one("key_pem", !key_pem.empty(), "key_file", !key_file.empty(), "a listener with TLS");
+  one("ca_pem", !ca_pem.empty(), "ca_file", !ca_file.empty(), "");
+  component::validate_tls_version(body, min_version, diagnostics);
 }
 
 io::TlsServerOptions SyslogTlsArgs::options() const {

@@ -14,6 +14,7 @@
 #include "agent/component/http_args.h"
 #include "agent/component/receiver.h"
 #include "agent/write/endpoint.h"
+#include "agent/write/endpoint_list.h"
 
 namespace agent::write {
 namespace {
@@ -239,10 +240,10 @@ EndpointSettings EndpointArgs::settings() const {
   return out;
 }
 
-using Endpoints = std::vector<std::shared_ptr<Endpoint>>;
+using Endpoints = EndpointList<Endpoint>::Endpoints;
 
 // What other components hold; it may outlive the component.
-class Inlet final : public component::LogReceiver {
+class Inlet final : public component::LogReceiver, public EndpointList<Endpoint> {
  public:
   Result<> consume(model::EntryBatch batch, std::stop_token stop) override {
     const std::shared_ptr<const Endpoints> endpoints = get();
@@ -258,19 +259,6 @@ class Inlet final : public component::LogReceiver {
     if (auto r = endpoints->back()->accept(std::move(batch), stop); !r) failure = std::move(r);
     return failure;
   }
-
-  void set(std::shared_ptr<const Endpoints> endpoints) {
-    MutexLock lock(mutex_);
-    endpoints_ = std::move(endpoints);
-  }
-  std::shared_ptr<const Endpoints> get() const {
-    MutexLock lock(mutex_);
-    return endpoints_;
-  }
-
- private:
-  mutable Mutex mutex_;
-  std::shared_ptr<const Endpoints> endpoints_ GUARDED_BY(mutex_);
 };
 
 class LokiWrite final : public component::Configured<LokiWriteArgs>, public component::Worker {

@@ -16,6 +16,7 @@
 #include "agent/component/http_args.h"
 #include "agent/component/receiver.h"
 #include "agent/component/relabel_args.h"
+#include "agent/write/endpoint_list.h"
 #include "agent/write/remote_endpoint.h"
 
 namespace agent::write {
@@ -228,10 +229,10 @@ component::RuleArgs external_label(const std::string& name, std::string_view val
   return rule;
 }
 
-using Endpoints = std::vector<std::shared_ptr<RemoteEndpoint>>;
+using Endpoints = EndpointList<RemoteEndpoint>::Endpoints;
 
 // What other components hold; it may outlive the component.
-class Inlet final : public component::MetricsReceiver {
+class Inlet final : public component::MetricsReceiver, public EndpointList<RemoteEndpoint> {
  public:
   Result<> consume(model::SampleBatch batch, std::stop_token) override {
     const auto endpoints = get();
@@ -240,18 +241,6 @@ class Inlet final : public component::MetricsReceiver {
     for (const auto& endpoint : *endpoints) endpoint->accept(batch);
     return {};
   }
-  void set(std::shared_ptr<const Endpoints> endpoints) {
-    MutexLock lock(mutex_);
-    endpoints_ = std::move(endpoints);
-  }
-  std::shared_ptr<const Endpoints> get() const {
-    MutexLock lock(mutex_);
-    return endpoints_;
-  }
-
- private:
-  mutable Mutex mutex_;
-  std::shared_ptr<const Endpoints> endpoints_ GUARDED_BY(mutex_);
 };
 
 class RemoteWrite final : public component::Configured<RemoteWriteArgs>, public component::Worker {

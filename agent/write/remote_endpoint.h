@@ -52,7 +52,6 @@ struct RemoteEndpointSettings {
   std::size_t metadata_per_send = 2000;
   SampleQueue::Limits queue;
   std::filesystem::path folder;
-  bool operator==(const RemoteEndpointSettings&) const = default;
 };
 
 // References outlive the endpoint.

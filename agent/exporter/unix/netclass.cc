@@ -1,7 +1,5 @@
 // /sys/class/net/<device>: what a network device is (kernel documentation,
 // ABI/testing/sysfs-class-net).
-#include <re2/re2.h>
-
 #include <array>
 
 #include "agent/exporter/unix/parsers.h"

@@ -169,7 +169,7 @@ def reports_every_problem():
     fleet = Fleet()
     fleet.append("templates/config.alloy.j2", "// {{ no_such_variable }}\n// {{ loki_urk }}\n")
     fleet.append("templates/oberon/config.alloy.j2", "{% if %}\n")
-    fleet.append("templates/titania/config.alloy.j2", 'loki.write "x" { endpoint { url = } }\n')
+    fleet.append("templates/titania/config.alloy.j2", '\nloki.write "x" { endpoint { url = } }\n')
     fleet.append("templates/neo4j.alloy.j2", "{{ 1 / 0 }}\n")
     fleet.write("host_vars/puck.incus.yml", "services: [alloy\n")
     shown, said = fleet.render("--output", fleet.folder / "out", status=1)

@@ -3,12 +3,14 @@
 // label        := length 0A name 12 value             sample := length 09 double 10 milliseconds
 // exemplar     := length { 0A label } 11 double 18 milliseconds
 // metadata     := length 08 type 12 family 22 help 2A unit
+// Protocol 2.0 is read with the messages of remote_write.proto.
 #include "agent/wire/remote_write.h"
 
 #include <snappy.h>
 
 #include <cstring>
 #include <limits>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -213,7 +215,9 @@ bool for_each_series(std::string_view message,
       if (!take_varint(inside, label) || label > inside.size()) return false;
       inside.remove_prefix(label);
     }
-    series.labels = std::hash<std::string_view>()(labels.substr(0, labels.size() - inside.size()));
+    series.label_bytes = labels.substr(0, labels.size() - inside.size());
+    series.rest = inside;
+    series.labels = std::hash<std::string_view>()(series.label_bytes);
     if (!inside.empty()) {
       const char tag = inside.front();
       series.kind = tag == '\x12'   ? Kind::kSample
@@ -226,21 +230,107 @@ bool for_each_series(std::string_view message,
   return true;
 }
 
-Result<> decode_write_request(std::string_view body, const WriteLimits& limits,
-                              model::Interner& interner, model::SampleBatch& out) {
+namespace {
+
+// The message of a body, of a type of protoc's.
+template <class Message>
+Result<Message*> parse(std::string_view body, const WriteLimits& limits, int depth,
+                       google::protobuf::Arena& arena) {
   auto message = decompress_message(body, limits.max_bytes);
   if (!message) return fail(std::move(message.error()));
-  if (count_fields(*message, 2) > limits.max_fields)
+  if (count_fields(*message, depth) > limits.max_fields)
     return fail(ErrorCode::kExhausted,
                 "the message has more than " + std::to_string(limits.max_fields) + " fields");
-  google::protobuf::Arena arena;
-  auto* request = google::protobuf::Arena::CreateMessage<proto::WriteRequest>(&arena);
+  auto* request = google::protobuf::Arena::CreateMessage<Message>(&arena);
   if (message->size() > static_cast<std::size_t>(std::numeric_limits<int>::max()) ||
       !request->ParseFromArray(message->data(), static_cast<int>(message->size())))
     return fail(ErrorCode::kInvalid, "the body is not a remote write request");
+  return request;
+}
 
+Result<> add_histogram(const std::string& encoded, const model::LabelSet& set,
+                       model::SampleBatch& out) {
+  proto::HistogramTime time;
+  if (!time.ParseFromString(encoded))
+    return fail(ErrorCode::kInvalid, "a native histogram is not a message");
+  out.histograms.push_back({set, time.timestamp(), std::make_shared<const std::string>(encoded)});
+  return {};
+}
+
+bool is_type(std::int32_t type) {
+  return type >= 0 && type <= static_cast<int>(model::MetricType::kStateSet);
+}
+
+void append_all(model::SampleBatch from, model::SampleBatch& to) {
+  const auto append = [](auto& all, auto& more) {
+    all.insert(all.end(), std::make_move_iterator(more.begin()),
+               std::make_move_iterator(more.end()));
+  };
+  append(to.samples, from.samples);
+  append(to.exemplars, from.exemplars);
+  append(to.histograms, from.histograms);
+  append(to.metadata, from.metadata);
+}
+
+// The texts of a message of protocol 2.0. References cost a byte and mean a text of any length, so
+// what they are written out to is bounded by itself.
+class Symbols {
+ public:
+  using Texts = google::protobuf::RepeatedPtrField<std::string>;
+  using Numbers = google::protobuf::RepeatedField<std::uint32_t>;
+  Symbols(const Texts& texts, std::size_t max_bytes) : texts_(texts), left_(max_bytes) {}
+
+  Result<> check() const {
+    if (texts_.empty() || !texts_.Get(0).empty())
+      return fail(ErrorCode::kInvalid, "the first symbol is not empty");
+    for (const std::string& text : texts_)
+      if (!is_valid_utf8(text))
+        return fail(ErrorCode::kInvalid, "a symbol holds bytes that are not UTF-8");
+    return {};
+  }
+  Result<std::string_view> text(std::uint32_t number) {
+    if (number >= static_cast<std::uint32_t>(texts_.size()))
+      return fail(ErrorCode::kInvalid, "a reference to a symbol that is not there");
+    const std::string& text = texts_.Get(static_cast<int>(number));
+    if (text.size() > left_)
+      return fail(ErrorCode::kExhausted, "the message has too much text once it is written out");
+    left_ -= text.size();
+    return std::string_view(text);
+  }
+  Result<model::Labels> labels(const Numbers& numbers, std::size_t limit) {
+    if (numbers.size() % 2 != 0)
+      return fail(ErrorCode::kInvalid, "a label has a name and no value");
+    if (static_cast<std::size_t>(numbers.size()) / 2 > limit)
+      return fail(ErrorCode::kExhausted,
+                  "a series has more than " + std::to_string(limit) + " labels");
+    model::LabelBuilder labels;
+    for (int i = 0; i < numbers.size(); i += 2) {
+      const auto name = text(numbers.Get(i));
+      if (!name) return fail(name.error());
+      const auto value = text(numbers.Get(i + 1));
+      if (!value) return fail(value.error());
+      if (name->empty()) return fail(ErrorCode::kInvalid, "a label has no name");
+      if (!labels.get(*name).empty())
+        return fail(ErrorCode::kInvalid, "a series has the label " + std::string(*name) + " twice");
+      labels.set(std::string(*name), std::string(*value));
+    }
+    return std::move(labels).take();
+  }
+
+ private:
+  const Texts& texts_;
+  std::size_t left_;
+};
+
+}  // namespace
+
+Result<> decode_write_request(std::string_view body, const WriteLimits& limits,
+                              model::Interner& interner, model::SampleBatch& out) {
+  google::protobuf::Arena arena;
+  auto request = parse<proto::WriteRequest>(body, limits, 2, arena);
+  if (!request) return fail(std::move(request.error()));
   model::SampleBatch found;
-  for (const proto::WriteSeries& series : request->series()) {
+  for (const proto::WriteSeries& series : (*request)->series()) {
     auto labels = labels_of(series.labels(), limits.max_labels);
     if (!labels) return fail(std::move(labels.error()));
     if (labels->empty()) return fail(ErrorCode::kInvalid, "a series has no labels");
@@ -252,28 +342,77 @@ Result<> decode_write_request(std::string_view body, const WriteLimits& limits,
       if (!own) return fail(std::move(own.error()));
       found.exemplars.push_back({set, std::move(*own), exemplar.value(), exemplar.timestamp()});
     }
-    for (const std::string& histogram : series.histograms()) {
-      proto::HistogramTime time;
-      if (!time.ParseFromString(histogram))
-        return fail(ErrorCode::kInvalid, "a native histogram is not a message");
-      found.histograms.push_back(
-          {set, time.timestamp(), std::make_shared<const std::string>(histogram)});
-    }
+    for (const std::string& histogram : series.histograms())
+      if (auto r = add_histogram(histogram, set, found); !r) return r;
   }
-  for (const proto::WriteMetadata& one : request->metadata()) {
-    if (one.type() < 0 || one.type() > static_cast<int>(model::MetricType::kStateSet)) continue;
+  for (const proto::WriteMetadata& one : (*request)->metadata()) {
+    if (!is_type(one.type())) continue;
     found.metadata.push_back({to_valid_utf8(one.family()),
                               static_cast<model::MetricType>(one.type()), to_valid_utf8(one.help()),
                               to_valid_utf8(one.unit())});
   }
-  const auto append = [](auto& to, auto& from) {
-    to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
-  };
-  append(out.samples, found.samples);
-  append(out.exemplars, found.exemplars);
-  append(out.histograms, found.histograms);
-  append(out.metadata, found.metadata);
+  append_all(std::move(found), out);
   return {};
+}
+
+Result<> decode_write_request_2(std::string_view body, const WriteLimits& limits,
+                                model::Interner& interner, model::SampleBatch& out) {
+  google::protobuf::Arena arena;
+  auto request = parse<proto::WriteRequest2>(body, limits, 2, arena);
+  if (!request) return fail(std::move(request.error()));
+  Symbols symbols((*request)->symbols(), limits.max_bytes);
+  if ((*request)->series().empty()) return {};
+  if (auto r = symbols.check(); !r) return r;
+  model::SampleBatch found;
+  std::unordered_set<std::string> families;
+  for (const proto::WriteSeries2& series : (*request)->series()) {
+    auto labels = symbols.labels(series.labels(), limits.max_labels);
+    if (!labels) return fail(std::move(labels.error()));
+    if (labels->empty()) return fail(ErrorCode::kInvalid, "a series has no labels");
+    const model::LabelSet set = interner.intern(std::move(*labels));
+    for (const proto::WriteSample& sample : series.samples())
+      found.samples.push_back({set, sample.timestamp(), sample.value()});
+    for (const proto::WriteExemplar2& exemplar : series.exemplars()) {
+      auto own = symbols.labels(exemplar.labels(), limits.max_labels);
+      if (!own) return fail(std::move(own.error()));
+      found.exemplars.push_back({set, std::move(*own), exemplar.value(), exemplar.timestamp()});
+    }
+    for (const std::string& histogram : series.histograms())
+      if (auto r = add_histogram(histogram, set, found); !r) return r;
+    const proto::WriteMetadata2& told = series.metadata();
+    if (!is_type(told.type()) || (told.type() == 0 && told.help() == 0 && told.unit() == 0))
+      continue;
+    const auto type = static_cast<model::MetricType>(told.type());
+    std::string family(family_of(set.get(model::kMetricNameLabel), type));
+    if (family.empty() || !families.insert(family).second) continue;
+    const auto help = symbols.text(told.help());
+    if (!help) return fail(help.error());
+    const auto unit = symbols.text(told.unit());
+    if (!unit) return fail(unit.error());
+    found.metadata.push_back({std::move(family), type, std::string(*help), std::string(*unit)});
+  }
+  append_all(std::move(found), out);
+  return {};
+}
+
+std::string_view family_of(std::string_view name, model::MetricType type) {
+  using Type = model::MetricType;
+  struct Suffix {
+    std::string_view text;
+    Type type;
+  };
+  // A counter is known by its whole name: "_total" belongs to it.
+  constexpr Suffix kSuffixes[] = {
+      {"_bucket", Type::kHistogram},      {"_sum", Type::kHistogram},
+      {"_count", Type::kHistogram},       {"_created", Type::kHistogram},
+      {"_bucket", Type::kGaugeHistogram}, {"_gsum", Type::kGaugeHistogram},
+      {"_gcount", Type::kGaugeHistogram}, {"_sum", Type::kSummary},
+      {"_count", Type::kSummary},         {"_created", Type::kSummary},
+  };
+  for (const Suffix& suffix : kSuffixes)
+    if (suffix.type == type && name.size() > suffix.text.size() && name.ends_with(suffix.text))
+      return name.substr(0, name.size() - suffix.text.size());
+  return name;
 }
 
 }  // namespace agent::wire

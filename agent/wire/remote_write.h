@@ -1,5 +1,6 @@
 // Bodies of Prometheus' remote write, protocol 1.0
-// (prometheus.io/docs/specs/prw/remote_write_spec): a protobuf message in a snappy block.
+// (prometheus.io/docs/specs/prw/remote_write_spec): a protobuf message in a snappy block. Reads
+// those of 2.0 as well; remote_write_2.h writes them.
 //
 // A message is a sequence of series, each with its labels; two messages one behind the other are
 // again a message. Queues make use of that: what was encoded once is joined with others and sent.
@@ -40,9 +41,11 @@ Result<std::string> decompress_message(std::string_view body, std::size_t max_by
 
 struct EncodedSeries {
   enum class Kind { kSample, kExemplar, kHistogram, kOther };
-  std::string_view bytes;    // to be joined to a message again
-  std::uint64_t labels = 0;  // a number that is the same for equal labels
-  Kind kind = Kind::kOther;  // of what it has behind its labels
+  std::string_view bytes;        // to be joined to a message again
+  std::string_view label_bytes;  // its labels, each as its tag, length and message
+  std::string_view rest;         // what it has behind its labels, tag included
+  std::uint64_t labels = 0;      // a number that is the same for equal labels
+  Kind kind = Kind::kOther;      // of `rest`
 };
 // Calls `use` for each series of a message of ours. False: not such a message.
 bool for_each_series(std::string_view message,
@@ -58,5 +61,13 @@ struct WriteLimits {
 // `out` is then as it was.
 Result<> decode_write_request(std::string_view body, const WriteLimits& limits,
                               model::Interner& interner, model::SampleBatch& out);
+// The same for protocol 2.0. max_bytes holds for the message, and again for all labels and help
+// texts written out. Each family's metadata comes once. Start timestamps are passed over.
+Result<> decode_write_request_2(std::string_view body, const WriteLimits& limits,
+                                model::Interner& interner, model::SampleBatch& out);
+
+// The family that a series belongs to by its name, when that family has this type:
+// "requests_bucket" of a histogram -> "requests".
+std::string_view family_of(std::string_view name, model::MetricType type);
 
 }  // namespace agent::wire

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "agent/base/strings.h"
+#include "agent/wire/remote_write_2.h"
 
 namespace agent::wire {
 namespace {
@@ -12,8 +13,15 @@ struct Bed {
   model::LabelSet series(model::Labels labels) { return interner.intern(std::move(labels)); }
   // What a body says, one line an item.
   std::string decoded(std::string_view body, WriteLimits limits = {}) {
+    return decoded_by(decode_write_request, body, limits);
+  }
+  std::string decoded_2(std::string_view body, WriteLimits limits = {}) {
+    return decoded_by(decode_write_request_2, body, limits);
+  }
+  template <class Decode>
+  std::string decoded_by(Decode decode, std::string_view body, WriteLimits limits) {
     model::SampleBatch batch;
-    if (auto r = decode_write_request(body, limits, interner, batch); !r) {
+    if (auto r = decode(body, limits, interner, batch); !r) {
       CHECK(batch.empty());
       return r.error().message;
     }
@@ -114,6 +122,84 @@ TEST_CASE("remote write: what is not a request is refused, before it costs memor
   CHECK(bed.decoded(series_of("\x0A\x03\x12\x01z")) == "a label has no name");
   CHECK(bed.decoded(series_of("\x0A\x06\x0A\x01y\x12\x01z\x0A\x06\x0A\x01y\x12\x01z")) ==
         "a series has the label y twice");
+}
+
+TEST_CASE("remote write: protocol 2.0 says the same, with the families' metadata") {
+  Bed bed;
+  RemoteWriteEncoder encoder;
+  const auto a = bed.series({{"__name__", "a_total"}, {"job", "j"}});
+  const auto b = bed.series({{"__name__", "b_bucket"}, {"job", "j"}, {"le", "1"}});
+  const auto c = bed.series({{"__name__", "c_count"}, {"job", "\xC3\xA9"}});
+  encoder.add(model::Sample{a, 1'700'000'000'123, 1.5});
+  encoder.add(model::Sample{b, 2, 3});
+  encoder.add(model::Exemplar{a, {{"trace", "j"}}, 2, 77});
+  encoder.add(model::Sample{a, 1'700'000'000'124, model::stale_marker()});
+  encoder.add(model::Sample{c, 5, 6});
+  encoder.add(model::NativeHistogram{
+      c, 99, std::make_shared<const std::string>(std::string("\x08\x03\x78\x63", 4))});
+  const std::vector<model::Metadata> known = {
+      {"a", model::MetricType::kCounter, "A.", ""},
+      {"b", model::MetricType::kHistogram, "B.", "s"},
+      {"c", model::MetricType::kGauge, "Has nothing to do with c_count.", ""},
+  };
+  const FindMetadata find = [&](std::string_view family) -> const model::Metadata* {
+    for (const auto& one : known)
+      if (one.family == family) return &one;
+    return nullptr;
+  };
+  const auto second = to_write_request_2(encoder.message(), find);
+  REQUIRE(second);
+  CHECK(bed.decoded_2(compress_message(*second)) ==
+        "{__name__=\"a_total\", job=\"j\"} 1.5 @1700000000123\n"
+        "{__name__=\"a_total\", job=\"j\"} stale @1700000000124\n"
+        "{__name__=\"b_bucket\", job=\"j\", le=\"1\"} 3 @2\n"
+        "{__name__=\"c_count\", job=\"\xC3\xA9\"} 6 @5\n"
+        "{__name__=\"a_total\", job=\"j\"} {trace=\"j\"} 2 @77\n"
+        "{__name__=\"c_count\", job=\"\xC3\xA9\"} histogram of 4 bytes @99\n"
+        "a_total 1 A. \n"
+        "b 3 B. s\n");
+  // Who takes it for protocol 1.0 sees nothing at all.
+  CHECK(bed.decoded(compress_message(*second)).empty());
+  CHECK_FALSE(to_write_request_2("\x0A\x03\x0A\x01x", find));
+  CHECK_FALSE(to_write_request_2(
+      std::string(encoder.message().substr(0, encoder.message().size() - 1)), find));
+}
+
+TEST_CASE(
+    "remote write: what is not a request of protocol 2.0 is refused, before it costs memory") {
+  Bed bed;
+  const auto text = [](std::string_view of) {
+    return std::string("\x22") + static_cast<char>(of.size()) + std::string(of);
+  };
+  const auto series = [](std::string_view of) {
+    return std::string("\x2A") + static_cast<char>(of.size()) + std::string(of);
+  };
+  const auto said = [&](const std::string& message, WriteLimits limits = {}) {
+    return bed.decoded_2(compress_message(message), limits);
+  };
+  const std::string symbols = text("") + text("__name__") + text("a");
+  const std::string sample("\x12\x0B\x09\0\0\0\0\0\0\xF0\x3F\x10\x07", 13);
+  CHECK(said(symbols + series("\x0A\x02\x01\x02" + sample)) == "{__name__=\"a\"} 1 @7\n");
+  CHECK(said(symbols).empty());
+  CHECK(said(series("\x0A\x02\x01\x02")) == "the first symbol is not empty");
+  CHECK(said(text("x") + series("\x0A\x02\x01\x02")) == "the first symbol is not empty");
+  CHECK(said(text("") + text("\xff") + series("")) == "a symbol holds bytes that are not UTF-8");
+  CHECK(said(symbols + series("\x0A\x02\x01\x03")) == "a reference to a symbol that is not there");
+  CHECK(said(symbols + series("\x0A\x03\x01\x02\x01")) == "a label has a name and no value");
+  CHECK(said(symbols + series(std::string("\x0A\x02\x00\x02", 4))) == "a label has no name");
+  CHECK(said(symbols + series("\x0A\x04\x01\x02\x01\x02")) ==
+        "a series has the label __name__ twice");
+  CHECK(said(symbols + series("")) == "a series has no labels");
+  WriteLimits few;
+  few.max_labels = 1;
+  CHECK(said(symbols + series("\x0A\x04\x01\x02\x02\x01"), few) ==
+        "a series has more than 1 labels");
+  // A reference costs a byte; what it stands for counts.
+  std::string bomb = text("") + text("__name__") + text(std::string(100, 'x'));
+  for (int i = 0; i < 50; ++i) bomb += series("\x0A\x02\x01\x02");
+  WriteLimits small;
+  small.max_bytes = 1000;
+  CHECK(said(bomb, small) == "the message has too much text once it is written out");
 }
 
 }  // namespace agent::wire

@@ -1,0 +1,23 @@
+// Messages of Prometheus' remote write, protocol 2.0
+// (prometheus.io/docs/specs/prw/remote_write_spec_2_0), made from those of 1.0: what waits to be
+// sent is kept in one form, whatever the receiver turns out to speak.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "agent/base/result.h"
+#include "agent/model/sample.h"
+
+namespace agent::wire {
+
+// What is known of a family; null: nothing. Lives until the call that asked is over.
+using FindMetadata = std::function<const model::Metadata*(std::string_view family)>;
+
+// The same series as `message`, one of RemoteWriteEncoder's without metadata, with what is known of
+// their families. Samples, histograms and exemplars of one series come together, in their order.
+// kInvalid when it is no such message.
+Result<std::string> to_write_request_2(std::string_view message, const FindMetadata& find);
+
+}  // namespace agent::wire

@@ -16,6 +16,7 @@
 #include "fleetctl/command/exit_code.h"
 #include "fleetctl/command/fleet.h"
 #include "fleetctl/command/render.h"
+#include "fleetctl/command/show_inventory.h"
 
 namespace {
 
@@ -48,6 +49,11 @@ void add_fleet_options(CLI::App& command, FleetOptions& options) {
                   "Folder of config.alloy.j2 and of the hosts' own folders (default: ./templates)")
       ->type_name("DIR");
   command
+      .add_option("--playbook-dir", options.playbook_dir,
+                  "Folder whose group_vars and host_vars count as a playbook's (default: the one "
+                  "above the templates)")
+      ->type_name("DIR");
+  command
       .add_option("-l,--limit", options.limit,
                   "Only these hosts: names, groups, globs, ~regex, !not, &and, @file")
       ->allow_extra_args(false)
@@ -62,6 +68,46 @@ void add_fleet_options(CLI::App& command, FleetOptions& options) {
                   "File with the password of vaulted values, or ID@FILE; repeatable")
       ->allow_extra_args(false)
       ->type_name("FILE");
+}
+
+void add_inventory(CLI::App& app, InventoryOptions& options, bool& yaml, Action& action) {
+  CLI::App* command =
+      app.add_subcommand("inventory", "Show hosts, groups and variables as Ansible sees them");
+  add_fleet_options(*command, options.fleet);
+  command->add_flag("--list", options.list, "Everything, in the shape of ansible-inventory");
+  command->add_option("--host", options.host, "One host's variables")->type_name("HOST");
+  command->add_flag("--graph", options.graph, "Groups and hosts as a tree");
+  command->add_option("group", options.group, "With --graph: the group to start at")
+      ->type_name("GROUP")
+      ->capture_default_str();
+  command->add_flag("--vars", options.show_variables, "With --graph: the variables too");
+  command->add_flag("--origin", options.origin,
+                    "With --host: where each value was written, and what it overrides");
+  command->add_flag("--export", options.own_only,
+                    "Variables where they are written instead of merged into the hosts");
+  auto* format = command->add_option("--format", options.format,
+                                     "json or yaml (default: json); with --origin text or json "
+                                     "(default: text)");
+  format->check(CLI::IsMember({"json", "yaml", "text"}));
+  command->add_flag("-y,--yaml", yaml, "The same as --format yaml")->excludes(format);
+  command->footer(
+      "Examples:\n"
+      "  fleetctl inventory --graph\n"
+      "  fleetctl inventory --host puck.incus --origin\n"
+      "  fleetctl inventory -i inventory --list > inventory.json");
+  command->callback([&options, &yaml, format, &action] {
+    action = [&options, yaml, format] {
+      if (yaml) options.format = "yaml";
+      if (options.origin && format->count() == 0 && !yaml) options.format = "text";
+      if ((options.format == "text" && !options.origin) ||
+          (options.format == "yaml" && options.origin)) {
+        std::cerr << "--format " << options.format
+                  << (options.origin ? " does not go with --origin\n" : " needs --origin\n");
+        return ExitCode::kUsage;
+      }
+      return show_inventory(options, std::cout, std::cerr);
+    };
+  });
 }
 
 void add_render(CLI::App& app, RenderOptions& options, Action& action) {
@@ -154,6 +200,10 @@ int main(int argc, char** argv) {
   Action action;
   RenderOptions render_options;
   add_render(app, render_options, action);
+
+  InventoryOptions inventory_options;
+  bool inventory_yaml = false;
+  add_inventory(app, inventory_options, inventory_yaml, action);
 
   DeployArguments deploy_arguments;
   add_deploy(app, deploy_arguments, action);

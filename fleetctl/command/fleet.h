@@ -25,6 +25,7 @@ namespace fleetctl::command {
 struct FleetOptions {
   std::vector<std::string> inventories;      // -i; none: <root>/inventory, else ANSIBLE_INVENTORY
   std::filesystem::path templates;           // --templates; "": <root>/templates
+  std::filesystem::path playbook_dir;        // --playbook-dir; "": the folder above the templates
   std::vector<std::string> limit;            // --limit, several are a union; none: all hosts
   std::vector<std::string> extra_vars;       // -e: "k=v k=v", JSON/YAML in braces, @file
   std::vector<std::string> vault_passwords;  // --vault-password-file

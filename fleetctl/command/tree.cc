@@ -162,18 +162,19 @@ std::string environment(const char* name) {
 Tree::Tree(const FleetOptions& options)
     : templates_(absolute_path(options.templates.empty() ? options.root / "templates"
                                                          : options.templates)),
-      play_folder_(templates_.parent_path()),
+      play_folder_(options.playbook_dir.empty() ? templates_.parent_path()
+                                                : absolute_path(options.playbook_dir)),
       loader_([this](std::string_view text) { return vault_.decrypt(text); },
               inventory_.warnings()),
       layers_(inventory_, loader_) {}
 
-Result<std::unique_ptr<Tree>> Tree::load(const FleetOptions& options) {
+Result<std::unique_ptr<Tree>> Tree::load(const FleetOptions& options, Part part) {
   std::unique_ptr<Tree> tree(new Tree(options));
-  if (auto done = tree->read(options); !done) return fail(done.error());
+  if (auto done = tree->read(options, part); !done) return fail(done.error());
   return tree;
 }
 
-Result<> Tree::read(const FleetOptions& options) {
+Result<> Tree::read(const FleetOptions& options, Part part) {
   const AnsibleConfiguration configuration = read_ansible_configuration(options.root);
   std::string hash_behaviour = environment("ANSIBLE_HASH_BEHAVIOUR");
   if (hash_behaviour.empty()) hash_behaviour = configuration.hash_behaviour;
@@ -201,7 +202,7 @@ Result<> Tree::read(const FleetOptions& options) {
     return fail(ErrorCode::kNotFound, "there is no inventory: " +
                                           (options.root / "inventory").lexically_normal().string() +
                                           " does not exist; -i names another");
-  if (!fs::is_directory(templates_, error))
+  if (part == Part::kTemplatesToo && !fs::is_directory(templates_, error))
     return fail(ErrorCode::kNotFound,
                 "there are no templates: " + inventory::shown_path(templates_) +
                     " is not a folder; --templates names another");
@@ -237,7 +238,7 @@ Result<> Tree::read(const FleetOptions& options) {
   magic_.set("ansible_diff_mode", Value::boolean(false));
   if (!options.limit.empty()) {
     std::string limit;
-    for (const std::string& part : options.limit) limit += (limit.empty() ? "" : ",") + part;
+    for (const std::string& one : options.limit) limit += (limit.empty() ? "" : ",") + one;
     magic_.set("ansible_limit", Value::string(std::move(limit)));
   }
   return {};

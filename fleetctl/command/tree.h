@@ -42,10 +42,14 @@ class HostVariables final : public template_::Variables {
   std::vector<std::string>& failures_;
 };
 
+// What a command reads of a tree. Where no template is rendered, there need not be any.
+enum class Part { kVariables, kTemplatesToo };
+
 class Tree final : public template_::Hosts {
  public:
   // Reads everything but the hosts' variable files, which are read when a host is asked for.
-  static agent::Result<std::unique_ptr<Tree>> load(const FleetOptions& options);
+  static agent::Result<std::unique_ptr<Tree>> load(const FleetOptions& options,
+                                                   Part part = Part::kTemplatesToo);
 
   const inventory::Inventory& inventory() const { return inventory_; }
   const std::filesystem::path& templates() const { return templates_; }  // absolute
@@ -57,6 +61,7 @@ class Tree final : public template_::Hosts {
   agent::Result<std::unique_ptr<HostVariables>> own_variables(const inventory::Host& host) const;
 
   inventory::Loader& loader() { return loader_; }
+  inventory::Layers& layers() { return layers_; }
   // Encrypted values that could not be read since the last call.
   std::vector<std::string> take_failures() const { return std::exchange(failures_, {}); }
 
@@ -66,7 +71,7 @@ class Tree final : public template_::Hosts {
 
  private:
   explicit Tree(const FleetOptions& options);
-  agent::Result<> read(const FleetOptions& options);
+  agent::Result<> read(const FleetOptions& options, Part part);
   agent::Result<value::Dict> merged(const inventory::Host& host) const;
 
   std::filesystem::path templates_;

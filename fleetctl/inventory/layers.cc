@@ -24,8 +24,8 @@ std::string short_name(const std::string& name) {
   return is_ip_address(name) ? name : name.substr(0, name.find('.'));
 }
 
-Result<> Layers::add_files(const std::vector<std::filesystem::path>& folders, Kind kind,
-                           const std::vector<std::string>& names, Dict& into) {
+Result<> Layers::visit_files(const std::vector<std::filesystem::path>& folders, Kind kind,
+                             const std::vector<std::string>& names, const Visitor& visitor) {
   for (const std::filesystem::path& beside : folders) {
     const auto folder = beside / (kind == Kind::kGroup ? "group_vars" : "host_vars");
     for (const std::string& name : names) {
@@ -37,7 +37,7 @@ Result<> Layers::add_files(const std::vector<std::filesystem::path>& folders, Ki
         auto document = loader_.yaml(file);
         if (!document) return fail(document.error());
         if (document->is_dict()) {
-          add(document->as_dict(), into);
+          visitor("file", document->as_dict());
         } else if (value::truthy(*document)) {
           return fail(ErrorCode::kInvalid, shown_path(file) +
                                                ": a file of variables is a map, this is a " +
@@ -49,33 +49,59 @@ Result<> Layers::add_files(const std::vector<std::filesystem::path>& folders, Ki
   return {};
 }
 
-Result<Dict> Layers::merged(const Host& host) {
-  Dict all;
+Result<> Layers::visit(const Host& host, const Visitor& visitor) {
   std::vector<std::string> group_names;
   for (const Group* group : inventory_.groups_of(host)) group_names.push_back(group->name);
 
-  add(inventory_.all().vars, all);
-  for (const Group* group : inventory_.groups_of(host)) add(group->vars, all);
+  visitor("inventory", inventory_.all().vars);
+  for (const Group* group : inventory_.groups_of(host)) visitor("inventory", group->vars);
   for (const auto* folders : {&inventory_folders, &play_folders}) {
-    if (auto done = add_files(*folders, Kind::kGroup, {"all"}, all); !done)
-      return fail(done.error());
+    if (auto done = visit_files(*folders, Kind::kGroup, {"all"}, visitor); !done) return done;
   }
   for (const auto* folders : {&inventory_folders, &play_folders}) {
-    if (auto done = add_files(*folders, Kind::kGroup, group_names, all); !done)
-      return fail(done.error());
+    if (auto done = visit_files(*folders, Kind::kGroup, group_names, visitor); !done) return done;
   }
-  add(host.vars, all);
-  all.set("inventory_hostname", Value::string(host.name));
-  all.set("inventory_hostname_short", Value::string(short_name(host.name)));
+  visitor("inventory", host.vars);
+  Dict magic;
+  magic.set("inventory_hostname", Value::string(host.name));
+  magic.set("inventory_hostname_short", Value::string(short_name(host.name)));
   std::sort(group_names.begin(), group_names.end());
   std::vector<Value> names;
   for (std::string& name : group_names) names.push_back(Value::string(std::move(name)));
-  all.set("group_names", Value::list(std::move(names)));
+  magic.set("group_names", Value::list(std::move(names)));
+  visitor("magic", magic);
   for (const auto* folders : {&inventory_folders, &play_folders}) {
-    if (auto done = add_files(*folders, Kind::kHost, {host.name}, all); !done)
+    if (auto done = visit_files(*folders, Kind::kHost, {host.name}, visitor); !done) return done;
+  }
+  visitor("--extra-vars", extra_vars);
+  return {};
+}
+
+Result<Dict> Layers::merged(const Host& host) {
+  Dict all;
+  const auto done = visit(host, [&](std::string_view, const Dict& from) { add(from, all); });
+  if (!done) return fail(done.error());
+  return all;
+}
+
+Result<Dict> Layers::own(const Group& group) {
+  Dict all = group.vars;
+  const Visitor visitor = [&](std::string_view, const Dict& from) { add(from, all); };
+  for (const auto* folders : {&inventory_folders, &play_folders}) {
+    if (auto done = visit_files(*folders, Kind::kGroup, {group.name}, visitor); !done)
       return fail(done.error());
   }
-  add(extra_vars, all);
+  if (group.priority != 1) all.set("ansible_group_priority", Value::integer(group.priority));
+  return all;
+}
+
+Result<Dict> Layers::own(const Host& host) {
+  Dict all = host.vars;
+  const Visitor visitor = [&](std::string_view, const Dict& from) { add(from, all); };
+  for (const auto* folders : {&inventory_folders, &play_folders}) {
+    if (auto done = visit_files(*folders, Kind::kHost, {host.name}, visitor); !done)
+      return fail(done.error());
+  }
   return all;
 }
 

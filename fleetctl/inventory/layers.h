@@ -7,8 +7,10 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "agent/base/result.h"
@@ -31,10 +33,18 @@ class Layers {
   // with other hosts: copy before changing. The error names the file.
   agent::Result<value::Dict> merged(const Host& host);
 
+  // Gets the variables of one source, low to high. `source` is a word for what has no mark.
+  using Visitor = std::function<void(std::string_view source, const value::Dict& variables)>;
+  // The same one by one.
+  agent::Result<> visit(const Host& host, const Visitor& visitor);
+  // What the group or the host itself says, in the inventory and in its own files.
+  agent::Result<value::Dict> own(const Group& group);
+  agent::Result<value::Dict> own(const Host& host);
+
  private:
   enum class Kind { kGroup, kHost };
-  agent::Result<> add_files(const std::vector<std::filesystem::path>& folders, Kind kind,
-                            const std::vector<std::string>& names, value::Dict& into);
+  agent::Result<> visit_files(const std::vector<std::filesystem::path>& folders, Kind kind,
+                              const std::vector<std::string>& names, const Visitor& visitor);
 
   const Inventory& inventory_;
   Loader& loader_;

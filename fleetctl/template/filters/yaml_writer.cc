@@ -8,6 +8,8 @@
 #include <cmath>
 #include <map>
 
+#include "agent/base/strings.h"
+#include "fleetctl/value/encrypted.h"
 #include "fleetctl/value/text.h"
 
 namespace fleetctl::template_ {
@@ -320,6 +322,10 @@ class Writer {
 
   Outcome<> scalar(const Value& v, Context context) {
     const bool split = !context.simple_key;
+    if (const value::Encrypted* encrypted = encrypted_value(v)) {
+      write_vault(encrypted->text());
+      return {};
+    }
     if (!v.is_string()) {
       TEMPLATE_TRY(text, plain_text(v));
       if (v.is_none() && text.empty()) return {};
@@ -339,6 +345,27 @@ class Writer {
       write_double(points, split);
     }
     return {};
+  }
+
+  static const value::Encrypted* encrypted_value(const Value& v) {
+    return v.is_object() ? dynamic_cast<const value::Encrypted*>(v.as_object().get()) : nullptr;
+  }
+  // As it stands in variable files; an envelope has no line that could need more care.
+  void write_vault(std::string_view envelope) {
+    const bool ends_in_newline = !envelope.empty() && envelope.back() == '\n';
+    if (ends_in_newline) envelope.remove_suffix(1);
+    indicator(ends_in_newline ? "!vault |" : "!vault |-", true);
+    for (const std::string_view line : agent::split(envelope, '\n')) {
+      line_break();
+      write_indent();
+      put_bytes(line);
+    }
+    whitespace_ = false;
+    indention_ = false;
+  }
+  void put_bytes(std::string_view text) {
+    out_ += text;
+    column_ += static_cast<int>(text.size());
   }
 
   static Outcome<std::string> plain_text(const Value& v) {

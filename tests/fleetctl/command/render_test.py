@@ -8,44 +8,11 @@ import os
 import shutil
 import stat
 import subprocess
-import sys
-import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[3]
-BIN = Path(os.environ.get("FLEET_BIN", ROOT / "build/release/bin"))
+from example_fleet import ROOT, SYSTEM, Fleet, ansible_is_there, check, main
+
 GOLDEN = ROOT / "tests/golden/ouranos"
-SYSTEM = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "LANG": "C.UTF-8"}
-
-
-def check(holds, said):
-    if not holds:
-        raise AssertionError(said)
-
-
-class Fleet:
-    """A copy of the example fleet that a case may break."""
-
-    def __init__(self):
-        self.scratch = tempfile.TemporaryDirectory(prefix="render-test")
-        self.folder = Path(self.scratch.name)
-        self.tree = self.folder / "tree"
-        for name in ("inventory", "group_vars", "host_vars", "templates"):
-            shutil.copytree(ROOT / name, self.tree / name)
-
-    def render(self, *words, status=0, cwd=None):
-        """-> (stdout, stderr); the exit status has to be `status`."""
-        done = subprocess.run([BIN / "fleetctl", "render", *map(str, words)], cwd=cwd or self.tree, env=SYSTEM, text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
-        check(done.returncode == status, f"{words}: status {done.returncode}, not {status}\n{done.stdout}\n{done.stderr}")
-        return done.stdout, done.stderr
-
-    def write(self, path, text):
-        (self.tree / path).parent.mkdir(parents=True, exist_ok=True)
-        (self.tree / path).write_text(text)
-
-    def append(self, path, text):
-        self.write(path, (self.tree / path).read_text() + text)
 
 
 def files_below(folder):
@@ -71,8 +38,7 @@ def golden():
 
 def equals_ansible():
     """Ansible's template module makes the same bytes of the example fleet."""
-    if subprocess.run(["/usr/bin/python3", "-c", "import ansible"], env=SYSTEM, stderr=subprocess.DEVNULL).returncode:
-        print("ansible-core is not installed: nothing was compared")
+    if not ansible_is_there():
         return
     fleet = Fleet()
     fleet.append("group_vars/all.yml", "first: '{{ second | upper }}'\nsecond: \"{{ inventory_hostname_short }}-x\"\n"
@@ -189,8 +155,7 @@ def reports_every_problem():
 
 def vaulted_values():
     """An encrypted value matters only when a template reads it; then it needs the password."""
-    if not Path("/usr/bin/ansible-vault").exists():
-        print("ansible-core is not installed: nothing was compared")
+    if not ansible_is_there():
         return
     fleet = Fleet()
     (fleet.folder / "password").write_text("swordfish\n")
@@ -268,13 +233,6 @@ def warns():
                   f"  {first + 2} |   rule {{\n     |   ^\n", said)
 
 
-CASES = {case.__name__: case for case in (golden, equals_ansible, prints, writes_and_compares, selects, reports_every_problem,
-                                          vaulted_values, other_trees, ansible_configuration, warns)}
-
 if __name__ == "__main__":
-    if sys.argv[1:] == ["--list"]:
-        print(";".join(CASES))
-    elif len(sys.argv) == 2 and sys.argv[1] in CASES:
-        CASES[sys.argv[1]]()
-    else:
-        sys.exit(f"usage: {sys.argv[0]} --list | {' | '.join(CASES)}")
+    main(golden, equals_ansible, prints, writes_and_compares, selects, reports_every_problem, vaulted_values, other_trees,
+         ansible_configuration, warns)

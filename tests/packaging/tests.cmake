@@ -1,2 +1,10 @@
 add_test(NAME packaging/unit COMMAND ${CMAKE_SOURCE_DIR}/tests/packaging/unit_test.sh
                                      ${CMAKE_SOURCE_DIR}/packaging/fleet-agent.service)
+set(script ${CMAKE_CURRENT_LIST_DIR}/grafana_test.py)
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${script})
+execute_process(COMMAND /usr/bin/python3 ${script} --list OUTPUT_VARIABLE cases OUTPUT_STRIP_TRAILING_WHITESPACE
+                COMMAND_ERROR_IS_FATAL ANY)
+foreach(case ${cases})
+  add_test(NAME packaging/${case} COMMAND /usr/bin/python3 ${script} ${case})
+  set_tests_properties(packaging/${case} PROPERTIES TIMEOUT 120)
+endforeach()

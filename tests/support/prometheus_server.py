@@ -11,11 +11,12 @@ from fleetlab import check, eventually, free_port, http
 class Prometheus:
     """Debian's Prometheus on a port of its own, with an empty database that survives stop() and start()."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, port=None, rules=None):
+        """rules: a rule file."""
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / "prometheus.yml").write_text("global: {}\n")
-        self.port = free_port()
+        (self.folder / "prometheus.yml").write_text(f"rule_files: [{rules}]\n" if rules else "global: {}\n")
+        self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.write_url = self.url + "/api/v1/write"
         self.process = None

@@ -31,7 +31,9 @@ std::vector<const CollectorKind*> chosen(const UnixArgs& args) {
   };
   std::vector<const CollectorKind*> out;
   for (const CollectorKind& kind : unix_host::collector_kinds()) {
-    bool on = args.set_collectors.empty() ? kind.by_default : in(args.set_collectors, kind.name);
+    bool on = args.set_collectors.empty()
+                  ? kind.by_default
+                  : !kind.only_enabled && in(args.set_collectors, kind.name);
     on = (on && !in(args.disable_collectors, kind.name)) || in(args.enable_collectors, kind.name);
     if (on) out.push_back(&kind);
   }
@@ -66,7 +68,7 @@ class UnixCollectors final : public component::Collector {
       if (stop.stop_requested()) return fail(ErrorCode::kCancelled, "stopped");
       Families own;
       const Mono before = clock_.mono();
-      const auto done = one.collect(own);
+      const auto done = one.collect(own, stop);
       const std::chrono::duration<double> took = clock_.mono() - before;
       if (!done)
         log_.debug("a collector failed", {{"collector", one.name}, {"err", done.error().message}});

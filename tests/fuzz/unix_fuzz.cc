@@ -18,7 +18,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view text(reinterpret_cast<const char*>(data) + 1, size - 1);
   Families out;
   agent::Result<> done;
-  switch (data[0] % 18) {
+  switch (data[0] % 33) {
     case 0:
       done = parse_loadavg(text, out);
       break;
@@ -70,7 +70,54 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     case 16:
       done = parse_udp_queues("v4", text, out);
       break;
+    case 17:
+      done = parse_buddyinfo(text, out);
+      break;
+    case 18:
+      done = parse_cgroups(text, out);
+      break;
+    case 19:
+      done = parse_drbd(text, out);
+      break;
+    case 20:
+      done = parse_interrupts(text, out);
+      break;
+    case 21:
+      done = parse_slabinfo(text, out);
+      break;
+    case 22:
+      done = parse_softirqs(text, out);
+      break;
+    case 23:
+      done = parse_swaps(text, out);
+      break;
+    case 24:
+      done = parse_xfrm(text, out);
+      break;
+    case 25:
+      done = parse_zoneinfo(text, out);
+      break;
+    case 26:
+      done = parse_sysctl("fs.file-nr:total,current,max", false, text, out);
+      break;
+    case 27:
+      done = parse_sysctl("kernel.seccomp.actions_avail", true, text, out);
+      break;
+    case 28:
+      parse_vulnerability("meltdown", text, out);
+      break;
+    case 29:
+      parse_lnstat("arp_cache", text, out);
+      break;
+    case 30:
+      parse_numa_meminfo(text, out);
+      parse_numastat("0", text, out);
+      break;
+    case 31:
+      parse_mountstats(text, text, out);
+      break;
     default:
+      (void)parse_process_stat(text);
       (void)parse_mounts(text);
       (void)parse_cpu_times(text);
   }

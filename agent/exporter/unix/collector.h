@@ -2,14 +2,17 @@
 // the host. Each is asked by one thread at a time.
 #pragma once
 
+#include <concepts>
 #include <filesystem>
 #include <functional>
 #include <initializer_list>
 #include <map>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "agent/base/clock.h"
@@ -54,12 +57,32 @@ struct UnixArgs;
 
 // A failure is told by node_scrape_collector_success 0; what was added before it stays. kNotFound:
 // this host has nothing of the kind.
-using Collect = std::function<Result<>(Families& out)>;
+class Collect {
+ public:
+  template <class Function>
+  requires std::invocable<Function&, Families&> Collect(
+      Function function)  // NOLINT(google-explicit-constructor)
+      : function_([f = std::move(function)](Families& out, const std::stop_token&) mutable {
+          return f(out);
+        }) {}
+  // Of what waits: ends within a second of a stop.
+  template <class Function>
+  requires std::invocable<Function&, Families&, const std::stop_token&> Collect(Function function)
+      : function_(std::move(function)) {}  // NOLINT
+  Result<> operator()(Families& out, const std::stop_token& stop) const {
+    return function_(out, stop);
+  }
+
+ private:
+  std::function<Result<>(Families&, const std::stop_token&)> function_;
+};
 
 struct CollectorKind {
   std::string_view name;
   bool by_default;
   Result<Collect> (*make)(const UnixArgs& args, const Roots& roots, Clock& clock);
+  // Alloy's set_collectors does not know it: only enable_collectors switches it on.
+  bool only_enabled = false;
 };
 // All there are, by name.
 const std::vector<CollectorKind>& collector_kinds();

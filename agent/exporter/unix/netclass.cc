@@ -33,12 +33,6 @@ constexpr std::array<Attribute, 17> kAttributes = {{
     {"type", "node_network_protocol_type", false},
 }};
 
-// Decimal, or hexadecimal with 0x.
-std::optional<double> any_number(std::string_view text) {
-  if (text.starts_with("0x")) return number(text.substr(2), 16);
-  return number(text);
-}
-
 }  // namespace
 
 Result<Collect> make_netclass(const UnixArgs& args, const Roots& roots, Clock&) {

@@ -44,6 +44,30 @@ Result<> parse_arp(std::string_view text, const NameFilter& devices, Families& o
 // `protocol`: "v4", "v6" of /proc/net/udp and udp6.
 Result<> parse_udp_queues(std::string_view protocol, std::string_view text, Families& out);
 
+Result<> parse_buddyinfo(std::string_view text, Families& out);
+Result<> parse_cgroups(std::string_view text, Families& out);
+Result<> parse_drbd(std::string_view text, Families& out);
+Result<> parse_interrupts(std::string_view text, Families& out);
+Result<> parse_slabinfo(std::string_view text, Families& out);
+Result<> parse_softirqs(std::string_view text, Families& out);
+Result<> parse_swaps(std::string_view text, Families& out);
+Result<> parse_xfrm(std::string_view text, Families& out);
+Result<> parse_zoneinfo(std::string_view text, Families& out);
+// `wanted`: "fs.file-nr" or "fs.file-nr:total,current,max"; `info`: its words become labels.
+Result<> parse_sysctl(std::string_view wanted, bool info, std::string_view text, Families& out);
+// `name`: of the file.
+void parse_vulnerability(std::string_view name, std::string_view text, Families& out);
+void parse_lnstat(std::string_view subsystem, std::string_view text, Families& out);
+void parse_numa_meminfo(std::string_view text, Families& out);
+void parse_numastat(std::string_view node, std::string_view text, Families& out);
+void parse_mountstats(std::string_view mountstats, std::string_view mountinfo, Families& out);
+
+struct ProcessStat {
+  std::string state;  // a letter
+  double threads = 0;
+};
+std::optional<ProcessStat> parse_process_stat(std::string_view text);
+
 // Seconds in the modes user, nice, system, idle, iowait, irq, softirq, steal, guest, guest_nice.
 using CpuSeconds = std::array<double, 10>;
 using CpuTimes = std::vector<std::pair<std::string, CpuSeconds>>;  // by CPU, in order of the text

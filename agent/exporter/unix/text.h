@@ -1,6 +1,7 @@
 // Reading what the kernel writes: small texts of lines and words.
 #pragma once
 
+#include <algorithm>
 #include <charconv>
 #include <filesystem>
 #include <optional>
@@ -67,6 +68,41 @@ inline std::optional<double> read_number(const std::filesystem::path& path) {
 inline std::string read_word(const std::filesystem::path& path) {
   const auto text = read_text(path);
   return text ? std::string(trim(*text)) : std::string();
+}
+
+// Decimal, or hexadecimal with 0x.
+inline std::optional<double> any_number(std::string_view text) {
+  if (text.starts_with("0x")) return number(text.substr(2), 16);
+  return number(text);
+}
+// What is in a folder, by name; empty when it cannot be read.
+inline std::vector<std::filesystem::path> entries(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> out;
+  std::error_code error;
+  for (std::filesystem::directory_iterator it(folder, error), end; !error && it != end;
+       it.increment(error))
+    out.push_back(it->path());
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+// A part of a metric's name: what cannot be in one becomes one '_', with those beside it.
+inline std::string collapse_name(std::string_view name) {
+  std::string out;
+  bool replaced = false;  // the '_' at the end of `out` stands for other bytes
+  for (const char c : name) {
+    const bool fine =
+        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+    if (!fine) {
+      while (!replaced && out.ends_with('_')) out.pop_back();
+      if (!replaced) out += '_';
+      replaced = true;
+    } else if (c != '_' || !replaced) {
+      out += c;
+      replaced = false;
+    }
+  }
+  return out;
 }
 
 }  // namespace agent::exporter::unix_host

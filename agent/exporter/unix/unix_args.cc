@@ -79,6 +79,15 @@ Schema<NetstatArgs> NetstatArgs::schema() {
   return Schema<NetstatArgs>().optional("fields", &NetstatArgs::fields,
                                         "Counters to tell, as an expression.");
 }
+Schema<SysctlArgs> SysctlArgs::schema() {
+  return Schema<SysctlArgs>()
+      .optional(
+          "include", &SysctlArgs::include,
+          "Numbers of /proc/sys to tell: \"fs.file-nr\", or with a name for each of its numbers "
+          "\"fs.file-nr:total,current,max\".")
+      .optional("include_info", &SysctlArgs::include_info,
+                "Texts of /proc/sys to tell as labels of node_sysctl_info.");
+}
 Schema<TextfileArgs> TextfileArgs::schema() {
   return Schema<TextfileArgs>().optional("directory", &TextfileArgs::directory,
                                          "Folder with *.prom files; empty reads none.");
@@ -109,6 +118,7 @@ Schema<UnixArgs> UnixArgs::schema() {
       .block("netclass", &A::netclass, "Collector netclass.")
       .block("netdev", &A::netdev, "Collector netdev.")
       .block("netstat", &A::netstat, "Collector netstat.")
+      .block("sysctl", &A::sysctl, "Collector sysctl.")
       .block("textfile", &A::textfile, "Collector textfile.")
       .block("vmstat", &A::vmstat, "Collector vmstat.");
 }
@@ -127,6 +137,9 @@ void UnixArgs::validate(const lang::Body& body, lang::Diagnostics& diagnostics) 
       for (const CollectorKind& kind : collector_kinds()) {
         names.push_back(kind.name);
         known |= kind.name == name;
+        if (kind.name == name && kind.only_enabled && list == &set_collectors)
+          diagnostics.warning(body.span_of(attribute), "set_collectors does not switch on " + name +
+                                                           ", as in Alloy: enable_collectors does");
       }
       if (known) continue;
       // As in Alloy such a name is no error: the rest of the host is worth watching.

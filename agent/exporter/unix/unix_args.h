@@ -76,6 +76,10 @@ struct ArpArgs {
   bool netlink = false;
   static component::Schema<ArpArgs> schema();
 };
+struct SysctlArgs {
+  std::vector<std::string> include, include_info;
+  static component::Schema<SysctlArgs> schema();
+};
 
 struct UnixArgs {
   bool include_exporter_metrics = false;
@@ -91,6 +95,7 @@ struct UnixArgs {
   NetclassArgs netclass;
   NetdevArgs netdev;
   NetstatArgs netstat;
+  SysctlArgs sysctl;
   TextfileArgs textfile;
   VmstatArgs vmstat;
 

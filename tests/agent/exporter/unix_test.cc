@@ -49,14 +49,16 @@ struct HostTree {
     std::ofstream(path) << bytes;
   }
   // The page of these collectors.
-  std::string page(const std::vector<std::string>& collectors) {
+  std::string page(const std::vector<std::string>& collectors,
+                   const std::vector<std::string>& enabled = {}) {
     RunningComponent component(box, prometheus_exporter_unix());
     const std::string said =
         component.configure(body_of({{"procfs_path", lang::Value((box.dir / "proc").string())},
                                      {"sysfs_path", lang::Value((box.dir / "sys").string())},
                                      {"rootfs_path", lang::Value((box.dir / "root").string())},
                                      {"udev_data_path", lang::Value((box.dir / "udev").string())},
-                                     {"set_collectors", string_list(collectors)}}));
+                                     {"set_collectors", string_list(collectors)},
+                                     {"enable_collectors", string_list(enabled)}}));
     if (!said.empty()) return said;
     const auto families = box.collectors.find("prometheus.exporter.unix.x")->collect({});
     REQUIRE(families);
@@ -230,6 +232,60 @@ TEST_CASE("unix: collectors by name; unknown ones are warned about") {
   const std::string page = wire::write_exposition(*families);
   CHECK(page.find("collector=\"uname\"") != std::string::npos);
   CHECK(page.find("collector=\"loadavg\"") == std::string::npos);
+}
+
+TEST_CASE("unix: a wrong number costs its own series only") {
+  using namespace unix_host;  // NOLINT
+  CHECK(parsed(parse_buddyinfo, "Node 0, zone DMA 1 x 3\nNode zone\n") ==
+        "node_buddyinfo_blocks{node=\"0\", size=\"0\", zone=\"DMA\"} 1\n"
+        "node_buddyinfo_blocks{node=\"0\", size=\"2\", zone=\"DMA\"} 3\n");
+  CHECK(parsed(parse_interrupts, " CPU0 CPU1\n 1: 5 x chip dev ice\nERR: 0\n") ==
+        "node_interrupts_total{cpu=\"0\", devices=\"dev ice\", info=\"chip\", type=\"1\"} 5\n");
+  CHECK(parsed(parse_softirqs, " CPU0 CPU1\n HI: 1 x 3\n") ==
+        "node_softirqs_functions_total{cpu=\"0\", type=\"HI\"} 1\n");
+  CHECK(parsed(parse_swaps, "head\n/dev/a partition x 2 -1\nshort\n") ==
+        "node_swap_priority{device=\"/dev/a\", type=\"partition\"} -1\n"
+        "node_swap_used_bytes{device=\"/dev/a\", type=\"partition\"} 2048\n");
+  CHECK(parsed(parse_sysctl, "a.b:x,y", false, "1\t2\n") ==
+        "node_sysctl_a_b_x 1\nnode_sysctl_a_b_y 2\n");
+  CHECK(parsed(parse_sysctl, "a.b:x", false, "1\t2\n") == "a.b has 2 values and 1 names");
+  CHECK(parsed(parse_sysctl, "a.b", false, "one\n") == "a.b is not a number");
+  CHECK(parsed(parse_sysctl, "a.b", false, "\n") == "a.b has no value");
+}
+
+TEST_CASE("unix: several connections to a server of NFS are told as one") {
+  Families out;
+  unix_host::parse_mountstats(
+      "device server:/a mounted on /mnt with fstype nfs4 statvers=1.1\n"
+      "\txprt:\ttcp 1 1 2 0 7 100 90 0 5 0 10 0 3\n\txprt:\ttcp 2 1 2 0 9 100 90 0 5 0 8 0 3\n"
+      "\tper-op statistics\n\tREAD: 1 2 3 4 5 6 7 8 9\n",
+      "1 2 0:1 / /mnt rw - nfs4 server:/a rw,addr=192.0.2.1\n", out);
+  const std::string page = text(std::move(out));
+  const std::string labels = "{export=\"server:/a\", mountaddr=\"192.0.2.1\", protocol=\"tcp\"} ";
+  const auto has = [&](const std::string& series) {
+    return page.find("node_mountstats_nfs_" + series + "\n") != std::string::npos;
+  };
+  CHECK(has("transport_sends_total" + labels + "200"));
+  CHECK(has("transport_idle_time_seconds" + labels + "9"));
+  CHECK(has("transport_maximum_rpc_slots" + labels + "10"));
+  CHECK(
+      has("operations_queue_time_seconds_total{export=\"server:/a\", mountaddr=\"192.0.2.1\", "
+          "operation=\"READ\", protocol=\"tcp\"} 0.006"));
+}
+
+TEST_CASE("unix: optional collectors run when they are named") {
+  HostTree host;
+  host.write("proc/swaps", "head\n/dev/a partition 1 0 -1\n");
+  host.write("proc/sys/fs/nr_open", "1048576\n");
+  host.write("proc/cgroups", "#subsys_name\thierarchy\tnum_cgroups\tenabled\ncpu\t3\t172\t1\n");
+  CHECK(
+      host.page({"cgroups"}) ==
+      "node_cgroups_cgroups{subsys_name=\"cpu\"} 172\nnode_cgroups_enabled{subsys_name=\"cpu\"} 1\n"
+      "node_scrape_collector_success{collector=\"cgroups\"} 1\n");
+  // As in Alloy, set_collectors does not know it.
+  CHECK(host.page({"cgroups", "swap"}).find("set_collectors does not switch on swap") !=
+        std::string::npos);
+  CHECK(host.page({"cgroups"}, {"swap"}).find("node_swap_size_bytes") != std::string::npos);
 }
 
 }  // namespace agent::exporter

@@ -3,6 +3,7 @@
 #
 # Three hosts are booted: puck with Docker, oberon, and caliban, which has no template of its own. A second fleet-agent
 # takes Loki's place (loki.source.api -> loki.echo). With LOKI_URL=http://host:3100 it passes everything on to that Loki.
+# A real Prometheus takes the metrics, and has the alert rules of packaging/grafana.
 # The fleet's own tree is deployed as it is: on the demo's hosts the name of its back end, prospero.incus, is this machine.
 # Everything lies in one folder and in one network of its own; `down` removes both, and the hosts' cached file system when
 # the demo made it. Installed Debian packages stay.
@@ -18,10 +19,12 @@ arrived=$LAB_DIR/receiver/arrived.log
 
 say() { printf '\n== %s\n' "$*"; }
 
-stop_receiver() {
-  local pid
-  pid=$(cat "$LAB_DIR/receiver/pid" 2>/dev/null) || return 0
-  if { tr '\0' ' ' <"/proc/$pid/cmdline"; } 2>/dev/null | grep -qF "$LAB_DIR/receiver"; then kill "$pid"; fi
+stop_receivers() {
+  local name pid
+  for name in receiver prometheus; do
+    pid=$(cat "$LAB_DIR/$name/pid" 2>/dev/null) || continue
+    if { tr '\0' ' ' <"/proc/$pid/cmdline"; } 2>/dev/null | grep -qF "$LAB_DIR/$name"; then kill "$pid"; fi
+  done
 }
 
 base() {
@@ -33,7 +36,7 @@ base() {
 }
 
 stop() {
-  stop_receiver
+  stop_receivers
   "$lab" down
 }
 
@@ -70,6 +73,19 @@ END
   wait_for 10 "the receiver" curl -sf -o /dev/null "http://$2:12345/-/ready"
 }
 
+start_prometheus() { # start_prometheus GATEWAY; sets $prometheus
+  local dir=$LAB_DIR/prometheus port=9090
+  # Another Prometheus may have the port: Debian's package starts one.
+  while (exec 3<>"/dev/tcp/$1/$port") 2>/dev/null; do port=$((port + 1)); done
+  mkdir -p "$dir"
+  printf 'rule_files: [%s]\n' "$PWD/packaging/grafana/alerts.yml" >"$dir/prometheus.yml"
+  setsid /usr/bin/prometheus --config.file="$dir/prometheus.yml" --storage.tsdb.path="$dir/data" \
+    --web.listen-address="$1:$port" --web.enable-remote-write-receiver </dev/null >"$dir/prometheus.log" 2>&1 &
+  echo $! >"$dir/pid"
+  prometheus=http://$1:$port
+  wait_for 30 "Prometheus" curl -sf -o /dev/null "$prometheus/-/ready"
+}
+
 wait_for() { # wait_for SECONDS WHAT COMMAND...
   local end=$((SECONDS + $1))
   until "${@:3}"; do
@@ -87,15 +103,28 @@ show() { # show COUNT PATTERN: the newest lines that arrived, as `labels  line`
     sed -E 's/.* labels="?(.*\})"? entry=(.*) structured_metadata=.*/  \1  \2/; s/\\"/"/g'
 }
 
+answer() { # answer PROMQL: one line for each series, as `labels => value`
+  promtool query instant "$prometheus" "$1" | sed -E 's/ @\[[0-9.]+\]$//'
+}
+
+has_answer() { [[ -n $(answer "$1") ]]; }
+
+ask() { # ask WHAT PROMQL [LINES]
+  wait_for 60 "an answer to $2" has_answer "$2"
+  printf '  %s    %s\n' "$1" "$2"
+  answer "$2" | head -n "${3:-9}" | sed 's/^/      /'
+}
+
 write_tree() { # the repository's fleet, and beside its inventory how the demo's hosts are reached
   local tree=$LAB_DIR/tree
   mkdir "$tree"
   cp -r inventory group_vars host_vars templates "$tree/"
   "$lab" inventory >"$tree/inventory/zz_demo"
+  [[ $prometheus == *:9090 ]] || echo "prometheus_url: http://prospero.incus:${prometheus##*:}/api/v1/write" >"$tree/group_vars/lab.yml"
 }
 
 up() {
-  local bin=$1 gateway host started=$SECONDS
+  local bin=$1 gateway host prometheus started=$SECONDS
   bin=$(realpath "$bin")
   stop
   base
@@ -120,6 +149,8 @@ up() {
 
   say "starting the receiver: fleet-agent with loki.source.api -> loki.echo${LOKI_URL:+ and -> $LOKI_URL}"
   start_receiver "$bin" "$gateway"
+  say "starting Prometheus, which takes what the agents write"
+  start_prometheus "$gateway"
 
   write_tree
   say "fleetctl deploy --limit $(IFS=,; echo "${hosts[*]}")"
@@ -135,6 +166,13 @@ up() {
     show 2 "athena-$host-1"
   done
 
+  say "asking Prometheus"
+  wait_for 90 "samples of puck and oberon" has_answer 'count(up{job="alloy"}) == 2 and count(node_load1) == 2'
+  ask "who is there (1: its scrape worked)" 'sum by (instance, job) (up)'
+  ask "load" 'max by (instance) (node_load1)'
+  ask "memory in use, %" 'round(100 * max by (instance) (1 - node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes))'
+  ask "the agents' memory, MiB" 'round(max by (instance) (process_resident_memory_bytes{job="alloy"}) / 1024 / 1024)'
+
   say "done in $((SECONDS - started)) s. What runs where:"
   for host in "${hosts[@]}"; do
     printf '  %-14s fleet-agent, pages at http://%s:12345/    a shell: LAB_NAME=%s %s ssh %s\n' "$host" \
@@ -142,6 +180,7 @@ up() {
   done
   cat <<END
   receiver       pages at http://$gateway:12345/, what arrives: tail -f $arrived
+  Prometheus     $prometheus/classic/graph?g0.expr=node_load1&g0.tab=0    alerts: $prometheus/classic/alerts
   the fleet      $LAB_DIR/tree: change a template there, then: cd $LAB_DIR/tree && $bin/fleetctl deploy --limit puck.incus
   stop           make demo-down
 END
@@ -151,5 +190,5 @@ case ${1:-} in
   base) base ;;
   up) up "${2:?the folder of the programs}" ;;
   down) down ;;
-  *) sed -n '2,9s/^# \{0,1\}//p' "$0"; exit 64 ;;
+  *) sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 64 ;;
 esac

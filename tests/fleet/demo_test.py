@@ -1,8 +1,10 @@
 #!/usr/bin/python3
 """demo_test.py CASE | --list: what `make demo` and `make demo-down` run, with a judge as the real Loki of LOKI_URL."""
 
+import contextlib
 import os
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -20,18 +22,30 @@ def demo(*words, **environment):
 
 
 def the_demo_shows_what_it_promises():
-    """Lines of three hosts and of containers are shown and reach LOKI_URL, pages answer, a second `up` works, all is removed."""
+    """Lines and metrics of the hosts are shown, lines reach LOKI_URL, pages answer, a second `up` works, all is removed."""
     fleetlab.as_root()
     with Judge() as judge:
         try:
-            for _ in range(2):
+            with socket.socket() as other:
+                other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                with contextlib.suppress(OSError):  # then somebody has the port already
+                    other.bind(("", 9090))
+                    other.listen()
                 done = demo("up", str(BIN), LOKI_URL=judge.url)
-                check(done.returncode == 0, done.stdout)
+            check(done.returncode == 0 and ":9090/" not in done.stdout, f"Prometheus' port was taken: {done.stdout}")
+            done = demo("up", str(BIN), LOKI_URL=judge.url)
+            check(done.returncode == 0, done.stdout)
             said = done.stdout
             for host in ("puck", "oberon", "caliban"):
                 check(re.search(rf'hostname="{host}.incus", job="systemd"}}  "?heartbeat \d', said), f"{host}: {said}")
             for component in ("app", "mcp"):
                 check(re.search(rf'component="{component}", container="athena-{component}-1".*request served', said), said)
+            for host in ("puck", "oberon"):
+                for job in ("alloy", "integrations/unix"):
+                    check(f'{{instance="{host}.incus", job="{job}"}} => 1\n' in said, f"{host}, {job}: {said}")
+                check(len(re.findall(rf'{{instance="{host}.incus"}} => [\d.]+\n', said)) == 3, f"{host}: {said}")
+            prometheus = re.search(r"Prometheus +(http://[^/]+)/classic/graph\?\S+ +alerts: (\S+)", said)
+            check(fleetlab.http(prometheus[2])[0] == 200 and "HostDown" in fleetlab.http(prometheus[1] + "/api/v1/rules")[1], said)
             pages = re.findall(r"pages at (http://[^\s,]+)", said)
             check(len(pages) == 4 and "make demo-down" in said, said)
             for page in pages:

@@ -125,13 +125,13 @@ def in_a_world(case):
     def run():
         fleetlab.as_root()
         sys.stdout.flush()
-        with fleetlab.scratch_dir("fleet-seeds-test") as folder:
+        with fleetlab.scratch_dir("fleet-world") as folder:
             child = os.fork()
             if child == 0:
                 status = 1
                 try:
                     apart(folder)
-                    with Lab("/tmp/fleet-seeds", "seeds") as lab, Judge(port=3100) as judge:
+                    with Lab("/tmp/fleet-world", "world") as lab, Judge(port=3100) as judge:
                         lab.run("docker-up")
                         Path("/run/docker.sock").touch()
                         subprocess.run(["mount", "--bind", lab.docker_socket, "/run/docker.sock"], check=True)

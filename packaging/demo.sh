@@ -171,6 +171,8 @@ up() {
   ask "who is there (1: its scrape worked)" 'sum by (instance, job) (up)'
   ask "load" 'max by (instance) (node_load1)'
   ask "memory in use, %" 'round(100 * max by (instance) (1 - node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes))'
+  ask "the largest processes, MiB" \
+    'round(topk by (instance) (3, sum by (instance, groupname) (namedprocess_namegroup_memory_bytes{memtype="resident"})) / 1024 / 1024)'
   ask "the agents' memory, MiB" 'round(max by (instance) (process_resident_memory_bytes{job="alloy"}) / 1024 / 1024)'
 
   say "done in $((SECONDS - started)) s. What runs where:"

@@ -211,10 +211,11 @@ def processes():
                       width=12, says="Cores."),
                 Panel("Resident memory", (top(f'namedprocess_namegroup_memory_bytes{{{group}, memtype="resident"}}'), name),
                       unit="bytes", width=12),
-                Panel("Read from disk", (top(f"rate(namedprocess_namegroup_read_bytes_total{{{group}}}{RATE})"), name), unit="Bps"),
+                Panel("Read from disk", (top(f"rate(namedprocess_namegroup_read_bytes_total{{{group}}}{RATE})"), name), unit="Bps",
+                      says="Of other users' processes only where the agent has CAP_SYS_PTRACE."),
                 Panel("Written to disk", (top(f"rate(namedprocess_namegroup_write_bytes_total{{{group}}}{RATE})"), name), unit="Bps"),
                 Panel("Open files", (top(f"namedprocess_namegroup_open_filedesc{{{group}}}"), name),
-                      says="Of other users' processes only where the agent has CAP_SYS_PTRACE."),
+                      says="Of other users' processes only from Linux 6.2 on, or with CAP_SYS_PTRACE."),
             ]),
             ("Groups", [
                 Panel("Processes", (f"namedprocess_namegroup_num_procs{{{group}}}", name)),

@@ -41,8 +41,9 @@ def the_demo_shows_what_it_promises():
             for component in ("app", "mcp"):
                 check(re.search(rf'component="{component}", container="athena-{component}-1".*request served', said), said)
             for host in ("puck", "oberon"):
-                for job in ("alloy", "integrations/unix"):
+                for job in ("alloy", "integrations/process", "integrations/unix"):
                     check(f'{{instance="{host}.incus", job="{job}"}} => 1\n' in said, f"{host}, {job}: {said}")
+                check(f'{{groupname="fleet-agent", instance="{host}.incus"}} => ' in said, f"{host}: {said}")
                 check(len(re.findall(rf'{{instance="{host}.incus"}} => [\d.]+\n', said)) == 3, f"{host}: {said}")
             prometheus = re.search(r"Prometheus +(http://[^/]+)/classic/graph\?\S+ +alerts: (\S+)", said)
             check(fleetlab.http(prometheus[2])[0] == 200 and "HostDown" in fleetlab.http(prometheus[1] + "/api/v1/rules")[1], said)

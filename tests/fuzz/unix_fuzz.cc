@@ -2,10 +2,14 @@
 // is a page that reads back.
 #include <re2/re2.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
+#include <map>
+#include <string>
 #include <string_view>
 
+#include "agent/base/strings.h"
 #include "agent/exporter/unix/parsers.h"
 #include "agent/wire/exposition.h"
 #include "agent/wire/exposition_families.h"
@@ -18,7 +22,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view text(reinterpret_cast<const char*>(data) + 1, size - 1);
   Families out;
   agent::Result<> done;
-  switch (data[0] % 33) {
+  switch (data[0] % 44) {
     case 0:
       done = parse_loadavg(text, out);
       break;
@@ -116,6 +120,49 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     case 31:
       parse_mountstats(text, text, out);
       break;
+    case 33:
+      (void)parse_bcache_number(text);
+      done = parse_bcache_writeback(text, {{"uuid", "u"}}, out);
+      break;
+    case 34:
+      done = parse_bcache_priority(text, {{"uuid", "u"}}, out);
+      break;
+    case 35:
+      done = parse_btrfs_commits("u", text, out);
+      break;
+    case 36:
+      done = parse_ip_vs_stats(text, out);
+      break;
+    case 37:
+      done = parse_ip_vs(text, {"proto", "remote_address"}, out);
+      break;
+    case 38:
+      done = parse_mdstat(text, out);
+      break;
+    case 39:
+      done = parse_nfs(text, out);
+      break;
+    case 40:
+      done = parse_nfsd(text, out);
+      break;
+    case 41:
+      done = parse_xfs_stats("sda", text, out);
+      break;
+    case 42:
+      done = parse_zfs_kstat("node_zfs_arc_", text, out);
+      if (done) done = parse_zfs_objset("pool", text, out);
+      if (done) done = parse_zfs_io("pool", text, out);
+      break;
+    case 43: {  // a line for each file of a sensor: its name, then what is in it
+      std::map<std::string, std::map<std::string, std::string>> sensors;
+      for (const std::string_view line : agent::split(text, '\n'))
+        if (const auto file = parse_sensor_file(line.substr(0, line.find(' ')))) {
+          sensors[file->sensor][file->property] =
+              line.substr(std::min(line.find(' '), line.size()));
+          add_sensor("chip", file->sensor, file->type, sensors[file->sensor], out);
+        }
+      break;
+    }
     default:
       (void)parse_process_stat(text);
       (void)parse_mounts(text);

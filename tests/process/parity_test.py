@@ -19,9 +19,12 @@ prometheus.exporter.unix "host" {{
 }}
 """
 
-COLLECTORS = ["arp", "conntrack", "cpu", "diskstats", "entropy", "filefd", "filesystem", "loadavg", "meminfo", "netclass", "netdev",
-              "netstat", "os", "pressure", "schedstat", "selinux", "sockstat", "softnet", "stat", "textfile", "time", "timex",
-              "udp_queues", "uname", "vmstat"]
+# All that both run by default (watchdog is newer); most of hardware's find nothing on most machines.
+COLLECTORS = ["arp", "bcache", "bonding", "btrfs", "conntrack", "cpu", "cpufreq", "diskstats", "dmi", "edac", "entropy",
+              "fibrechannel", "filefd", "filesystem", "hwmon", "infiniband", "ipvs", "loadavg", "mdadm", "meminfo", "netclass",
+              "netdev", "netstat", "nfs", "nfsd", "nvme", "os", "powersupplyclass", "pressure", "rapl", "schedstat", "selinux",
+              "sockstat", "softnet", "stat", "tapestats", "textfile", "thermal_zone", "time", "timex", "udp_queues", "uname",
+              "vmstat", "xfs", "zfs"]
 
 # Debian's package has defaults of its own.
 SAME_SETTINGS = ["--collector.netdev.device-exclude=",

@@ -4,6 +4,8 @@
 
 #include <array>
 #include <filesystem>
+#include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -67,6 +69,33 @@ struct ProcessStat {
   double threads = 0;
 };
 std::optional<ProcessStat> parse_process_stat(std::string_view text);
+// A number as bcache writes it: 1.5k.
+std::optional<double> parse_bcache_number(std::string_view text);
+Result<> parse_bcache_priority(std::string_view text, const Families::Labels& labels,
+                               Families& out);
+Result<> parse_bcache_writeback(std::string_view text, const Families::Labels& labels,
+                                Families& out);
+Result<> parse_btrfs_commits(const std::string& uuid, std::string_view text, Families& out);
+Result<> parse_ip_vs_stats(std::string_view text, Families& out);
+// `wanted`: which of kIpvsLabels, empty for all.
+Result<> parse_ip_vs(std::string_view text, const std::vector<std::string>& wanted, Families& out);
+Result<> parse_mdstat(std::string_view text, Families& out);
+Result<> parse_nfs(std::string_view text, Families& out);
+Result<> parse_nfsd(std::string_view text, Families& out);
+Result<> parse_xfs_stats(const std::string& device, std::string_view text, Families& out);
+// `prefix` is that of the series' names.
+Result<> parse_zfs_kstat(const std::string& prefix, std::string_view text, Families& out);
+Result<> parse_zfs_objset(const std::string& pool, std::string_view text, Families& out);
+Result<> parse_zfs_io(const std::string& pool, std::string_view text, Families& out);
+
+// The name of a sensor's file: temp1_input is {"temp1", "temp", "input"}. None for other files.
+struct SensorFile {
+  std::string sensor, type, property;
+};
+std::optional<SensorFile> parse_sensor_file(std::string_view name);
+// Series of one sensor, whose files are `properties`.
+void add_sensor(const std::string& chip, const std::string& sensor, const std::string& type,
+                const std::map<std::string, std::string>& properties, Families& out);
 
 // Seconds in the modes user, nice, system, idle, iowait, irq, softirq, steal, guest, guest_nice.
 using CpuSeconds = std::array<double, 10>;

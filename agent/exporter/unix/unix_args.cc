@@ -2,6 +2,8 @@
 
 #include <re2/re2.h>
 
+#include <algorithm>
+
 #include "agent/base/strings.h"
 #include "agent/exporter/unix/collector.h"
 
@@ -22,8 +24,8 @@ Result<NameFilter> NameFilter::make(const std::string& include, const std::strin
 
 bool NameFilter::passes(std::string_view name) const {
   const re2::StringPiece text(name.data(), name.size());
-  if (include_ != nullptr) return RE2::PartialMatch(text, *include_);
-  return exclude_ == nullptr || !RE2::PartialMatch(text, *exclude_);
+  return (include_ == nullptr || RE2::PartialMatch(text, *include_)) &&
+         (exclude_ == nullptr || !RE2::PartialMatch(text, *exclude_));
 }
 
 Schema<ArpArgs> ArpArgs::schema() {
@@ -97,6 +99,30 @@ Schema<VmstatArgs> VmstatArgs::schema() {
                                        "Lines to tell, as an expression.");
 }
 
+Schema<BcacheArgs> BcacheArgs::schema() {
+  return Schema<BcacheArgs>().optional(
+      "priority_stats", &BcacheArgs::priority_stats,
+      "Adds node_bcache_priority_stats_*, which is costly for the kernel.");
+}
+Schema<HwmonArgs> HwmonArgs::schema() {
+  return Schema<HwmonArgs>()
+      .optional("chip_exclude", &HwmonArgs::chip_exclude, "Chips to leave out, as an expression.")
+      .optional("chip_include", &HwmonArgs::chip_include, "Only these chips, as an expression.");
+}
+Schema<IpvsArgs> IpvsArgs::schema() {
+  return Schema<IpvsArgs>().optional(
+      "backend_labels", &IpvsArgs::backend_labels,
+      "Labels of node_ipvs_backend_*, whose values are added up over the others; empty: all.");
+}
+Schema<PowersupplyArgs> PowersupplyArgs::schema() {
+  return Schema<PowersupplyArgs>().optional("ignored_supplies", &PowersupplyArgs::ignored_supplies,
+                                            "Power supplies to leave out, as an expression.");
+}
+Schema<TapestatsArgs> TapestatsArgs::schema() {
+  return Schema<TapestatsArgs>().optional("ignored_devices", &TapestatsArgs::ignored_devices,
+                                          "Tapes to leave out, as an expression.");
+}
+
 Schema<UnixArgs> UnixArgs::schema() {
   using A = UnixArgs;
   return Schema<A>()
@@ -112,13 +138,18 @@ Schema<UnixArgs> UnixArgs::schema() {
       .optional("set_collectors", &A::set_collectors,
                 "The collectors to run, instead of the default.")
       .block("arp", &A::arp, "Collector arp.")
+      .block("bcache", &A::bcache, "Collector bcache.")
       .block("cpu", &A::cpu, "Collector cpu.")
       .block("disk", &A::disk, "Collector diskstats.")
       .block("filesystem", &A::filesystem, "Collector filesystem.")
+      .block("hwmon", &A::hwmon, "Collector hwmon.")
+      .block("ipvs", &A::ipvs, "Collector ipvs.")
       .block("netclass", &A::netclass, "Collector netclass.")
       .block("netdev", &A::netdev, "Collector netdev.")
       .block("netstat", &A::netstat, "Collector netstat.")
       .block("sysctl", &A::sysctl, "Collector sysctl.")
+      .block("powersupply", &A::powersupply, "Collector powersupplyclass.")
+      .block("tapestats", &A::tapestats, "Collector tapestats.")
       .block("textfile", &A::textfile, "Collector textfile.")
       .block("vmstat", &A::vmstat, "Collector vmstat.");
 }
@@ -128,6 +159,9 @@ void UnixArgs::validate(const lang::Body& body, lang::Diagnostics& diagnostics) 
     diagnostics.error(body.span, "netdev: device_include and device_exclude cannot both be given");
   if (netdev.address_info)
     diagnostics.error(body.span, "netdev: address_info is not supported by this agent");
+  for (const std::string& label : ipvs.backend_labels)
+    if (std::find(kIpvsLabels.begin(), kIpvsLabels.end(), label) == kIpvsLabels.end())
+      diagnostics.error(body.span, "ipvs: there is no backend label " + json_string(label));
   for (const auto& [attribute, list] : {std::pair{"set_collectors", &set_collectors},
                                         std::pair{"enable_collectors", &enable_collectors},
                                         std::pair{"disable_collectors", &disable_collectors}}) {

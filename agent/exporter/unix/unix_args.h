@@ -1,8 +1,10 @@
 // The arguments of prometheus.exporter.unix that collectors read.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "agent/component/schema.h"
@@ -13,8 +15,8 @@ class RE2;
 
 namespace agent::exporter::unix_host {
 
-// Which devices a collector tells of: those that `include` matches, or else those that `exclude`
-// does not. Both empty: all.
+// Which devices a collector tells of: those that `include` matches and `exclude` does not; an empty
+// expression asks for nothing.
 class NameFilter {
  public:
   static Result<NameFilter> make(const std::string& include, const std::string& exclude);
@@ -81,6 +83,30 @@ struct SysctlArgs {
   static component::Schema<SysctlArgs> schema();
 };
 
+struct BcacheArgs {
+  bool priority_stats = false;
+  static component::Schema<BcacheArgs> schema();
+};
+struct HwmonArgs {
+  std::string chip_exclude, chip_include;
+  static component::Schema<HwmonArgs> schema();
+};
+// What may be told of a pair of a virtual and a real server.
+inline constexpr std::array<std::string_view, 6> kIpvsLabels = {
+    "local_address", "local_port", "remote_address", "remote_port", "proto", "local_mark"};
+struct IpvsArgs {
+  std::vector<std::string> backend_labels;  // of kIpvsLabels
+  static component::Schema<IpvsArgs> schema();
+};
+struct PowersupplyArgs {
+  std::string ignored_supplies = "^$";
+  static component::Schema<PowersupplyArgs> schema();
+};
+struct TapestatsArgs {
+  std::string ignored_devices = "^$";
+  static component::Schema<TapestatsArgs> schema();
+};
+
 struct UnixArgs {
   bool include_exporter_metrics = false;
   std::string procfs_path = "/proc";
@@ -89,13 +115,18 @@ struct UnixArgs {
   std::string udev_data_path = "/run/udev/data";
   std::vector<std::string> enable_collectors, disable_collectors, set_collectors;
   ArpArgs arp;
+  BcacheArgs bcache;
   CpuArgs cpu;
   DiskArgs disk;
   FilesystemArgs filesystem;
+  HwmonArgs hwmon;
+  IpvsArgs ipvs;
   NetclassArgs netclass;
   NetdevArgs netdev;
   NetstatArgs netstat;
   SysctlArgs sysctl;
+  PowersupplyArgs powersupply;
+  TapestatsArgs tapestats;
   TextfileArgs textfile;
   VmstatArgs vmstat;
 

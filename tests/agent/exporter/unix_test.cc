@@ -146,6 +146,94 @@ TEST_CASE("unix: mounts with blanks in their names") {
   CHECK_FALSE(mounts[0].read_only);
 }
 
+TEST_CASE("unix: numbers as bcache writes them for people") {
+  using unix_host::parse_bcache_number;
+  CHECK(parse_bcache_number("0") == 0);
+  CHECK(parse_bcache_number("512") == 512);
+  CHECK(parse_bcache_number("4.0k") == 4096);
+  CHECK(parse_bcache_number("1.10M") == 2072576);  // 1000 of 1024 parts
+  CHECK(parse_bcache_number("-2.5k") == -1548);
+  CHECK(parse_bcache_number("2Y").value() > 2e24);
+  for (const char* wrong : {"", "k", "x", "1.k", ".5k", "1.x", "nan", "infk", "1.2.3k"})
+    CHECK_FALSE(parse_bcache_number(wrong));
+}
+
+TEST_CASE("unix: names of sensors' files") {
+  const auto parts = [](const char* name) {
+    const auto file = unix_host::parse_sensor_file(name);
+    return file ? file->sensor + "|" + file->type + "|" + file->property : "none";
+  };
+  CHECK(parts("temp1_input") == "temp1|temp|input");
+  CHECK(parts("pwm1_auto_point1_pwm") == "pwm1|pwm|auto_point1_pwm");
+  CHECK(parts("beep_enable") == "beep_enable0|beep_enable|");
+  CHECK(parts("fan10") == "fan10|fan|");
+  for (const char* other : {"", "name", "temp_input", "temp1input", "temp1_", "1_input", "uevent",
+                            "temp99999999999999999999_input"})
+    CHECK(parts(other) == "none");
+}
+
+TEST_CASE("unix: what is broken of an array, a server or a sensor costs itself only") {
+  using namespace unix_host;  // NOLINT
+  const std::string arrays = parsed(parse_mdstat,
+                                    "Personalities : [raid1]\nmd1 :\n  7 blocks [1/1] [U]\n"
+                                    "md2 : active raid1 a[0] b[1]\n      x blocks [2/2] [UU]\n"
+                                    "md3 : active raid1 a[0] b[1]\n      8 blocks [2/1] [U_]\n"
+                                    "      recovery = ( / )\n\nunused devices: <none>\n");
+  CHECK(arrays.find("device=\"md3\", state=\"recovering\"} 1\n") != std::string::npos);
+  CHECK(arrays.find("node_md_disks_required{device=\"md3\"} 2\n") != std::string::npos);
+  CHECK(arrays.find("md1") == std::string::npos);
+  CHECK(arrays.find("md2") == std::string::npos);
+  CHECK(parsed(parse_mdstat, "") == "");
+
+  CHECK(parsed(parse_ip_vs,
+               "TCP  C0A80016:FFFFF wlc\n  -> C0A85216:0CEA Tunnel 1 2 3\n"
+               "TCP  C0A80016:0050 wlc\n  -> C0A85216 Tunnel 1 2 3\n  -> zz:0050 Tunnel 1 2 3\n"
+               "  -> C0A85216:0050 Tunnel x 2 3\n  -> C0A85216:0050 Tunnel 1 2 3\n",
+               std::vector<std::string>{"remote_port", "local_address"}) ==
+        "node_ipvs_backend_connections_active{local_address=\"192.168.0.22\", "
+        "remote_port=\"80\"} 2\n"
+        "node_ipvs_backend_connections_inactive{local_address=\"192.168.0.22\", "
+        "remote_port=\"80\"} 3\n"
+        "node_ipvs_backend_weight{local_address=\"192.168.0.22\", remote_port=\"80\"} 1\n");
+  CHECK(parsed(parse_ip_vs_stats, "a\nb\n1 2 3\n") == "ip_vs_stats: no line of five numbers");
+
+  // A line that is not there is zeros, as node_exporter tells it; a broken one is nothing.
+  const std::string calls = parsed(parse_nfs, "net 1 2 3 x\nrpc 7\nproc3 22 1 9\n");
+  CHECK(calls.find("node_nfs_packets_total") == std::string::npos);
+  CHECK(calls.find("node_nfs_rpcs_total 7\n") != std::string::npos);
+  CHECK(calls.find("node_nfs_rpc_retransmissions_total 0\n") != std::string::npos);
+  CHECK(calls.find("{method=\"GetAttr\", proto=\"3\"} 9\n") != std::string::npos);
+  CHECK(calls.find("{method=\"GetAttr\", proto=\"2\"} 0\n") != std::string::npos);
+  CHECK(parsed(parse_nfsd, "") == "nfsd: no line is understood");
+
+  CHECK(parsed(parse_zfs_kstat, "node_zfs_arc_", "hits 4 1\n") == "kstat: no line of names");
+}
+
+TEST_CASE("unix: hardware that is half there") {
+  HostTree host;
+  host.write("sys/class/hwmon/hwmon0/name", "chip\xff\n");
+  host.write("sys/class/hwmon/hwmon0/temp1_input", std::string(100000, '9'));
+  host.write("sys/class/hwmon/hwmon0/temp2_input", "-1000\n");
+  host.write("sys/class/hwmon/hwmon0/temp3_input", "inf\n");
+  host.write("sys/class/power_supply/BAT0/capacity", "81 %\n");
+  host.write("sys/class/power_supply/BAT0/manufacturer", "\xfe Inc\n");
+  host.write("sys/class/net/bonding_masters", "bond0 ../../../etc gone\n");
+  host.write("sys/class/net/bond0/bonding/slaves", "a b\n");
+  host.write("sys/class/net/bond0/lower_b/bonding_slave/mii_status", "up\n");
+  host.write("sys/class/powercap/x/name", "core\n");
+  CHECK(host.page({"hwmon", "powersupplyclass", "bonding", "rapl", "nvme", "xfs"}) ==
+        "node_bonding_active{master=\"bond0\"} 1\nnode_bonding_slaves{master=\"bond0\"} 1\n"
+        "node_hwmon_chip_names{chip=\"chip\", chip_name=\"chip\"} 1\n"
+        "node_hwmon_temp_celsius{chip=\"chip\", sensor=\"temp2\"} -1\n"
+        "node_power_supply_info{manufacturer=\"\uFFFD Inc\", power_supply=\"BAT0\"} 1\n"
+        "node_scrape_collector_success{collector=\"bonding\"} 1\n"
+        "node_scrape_collector_success{collector=\"hwmon\"} 1\n"
+        "node_scrape_collector_success{collector=\"nvme\"} 0\n"
+        "node_scrape_collector_success{collector=\"powersupplyclass\"} 1\n"
+        "node_scrape_collector_success{collector=\"rapl\"} 0\n"
+        "node_scrape_collector_success{collector=\"xfs\"} 1\n");
+}
+
 TEST_CASE("unix: a host in a folder") {
   HostTree host;
   host.write("proc/stat", "cpu  10 0 0 0\ncpu0 100 200 300 400 500 600 700 800 0 0\n");
@@ -222,11 +310,12 @@ TEST_CASE("unix: collectors by name; unknown ones are warned about") {
   HostTree host;
   host.write("proc/loadavg", "1 2 3 1/1 1\n");
   RunningComponent component(host.box, prometheus_exporter_unix());
-  CHECK(component.configure(body_of({{"set_collectors", string_list({"loadavg", "zfs", "lodavg"})},
-                                     {"disable_collectors", string_list({"loadavg"})},
-                                     {"enable_collectors", string_list({"uname"})}})) ==
-        "the collector zfs is not supported by this agent: it is not among those it has (see the "
-        "reference page)\nthere is no collector \"lodavg\"; did you mean loadavg?");
+  CHECK(component.configure(
+            body_of({{"set_collectors", string_list({"loadavg", "boottime", "lodavg"})},
+                     {"disable_collectors", string_list({"loadavg"})},
+                     {"enable_collectors", string_list({"uname"})}})) ==
+        "the collector boottime is not supported by this agent: it is of other systems than Linux\n"
+        "there is no collector \"lodavg\"; did you mean loadavg?");
   const auto families = host.box.collectors.find("prometheus.exporter.unix.x")->collect({});
   REQUIRE(families);
   const std::string page = wire::write_exposition(*families);

@@ -28,6 +28,7 @@
 #include "agent/lint/lint.h"
 #include "agent/registration.h"
 #include "agent/runtime/check.h"
+#include "agent/runtime/modules.h"
 #include "agent/runtime/runtime.h"
 #include "agent/ui/pages.h"
 #include "agent/ui/process_metrics.h"
@@ -264,8 +265,8 @@ int validate(const std::string& path, bool json) {
   }
   component::Registry registry;
   register_components(registry);
-  const runtime::CheckReport report =
-      runtime::check(*texts, registry, *lang::system_world(), lint::review);
+  const runtime::CheckReport report = runtime::check(*texts, registry, *lang::system_world(),
+                                                     lint::review, runtime::local_importer());
   if (json) {
     std::cout << lang::render_json(report.diagnostics);
   } else {

@@ -140,7 +140,8 @@ int Child::wait() {
 }
 
 Result<ProcessResult> run_process(Spawn spawn, std::string_view input, const Clock& clock,
-                                  Duration limit_time, std::size_t limit_output) {
+                                  Duration limit_time, std::size_t limit_output,
+                                  const std::stop_token& stop) {
   spawn.merge_output = true;
   auto child = Child::start(spawn);
   if (!child) return fail(child.error());
@@ -148,6 +149,7 @@ Result<ProcessResult> run_process(Spawn spawn, std::string_view input, const Clo
   const Mono deadline = clock.mono() + limit_time;
   ProcessResult result;
   while (child->out) {
+    if (stop.stop_requested()) return fail(ErrorCode::kCancelled, spawn.argv[0] + " was stopped");
     if (input.empty()) child->in.reset();
     const auto left =
         std::chrono::duration_cast<std::chrono::milliseconds>(deadline - clock.mono()).count();

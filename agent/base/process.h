@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -58,8 +59,10 @@ struct ProcessResult {
   std::string output;      // both streams, the first `limit` bytes
 };
 
-// Runs to the end: `input` goes in, what comes out is collected. Errors: it could not be started.
+// Runs to the end: `input` goes in, what comes out is collected. Errors: it could not be started;
+// kCancelled within a second of a stop, when it was killed.
 Result<ProcessResult> run_process(Spawn spawn, std::string_view input, const Clock& clock,
-                                  Duration limit_time, std::size_t limit_output = 256U << 10);
+                                  Duration limit_time, std::size_t limit_output = 256U << 10,
+                                  const std::stop_token& stop = {});
 
 }  // namespace agent

@@ -56,7 +56,7 @@ std::string_view exporter_of_path(std::string_view path) {
     return {};
   path.remove_prefix(kPathStart.size());
   path.remove_suffix(kPathEnd.size());
-  return path.find('/') == std::string_view::npos ? path : std::string_view();
+  return path;
 }
 
 model::Target exporter_target(std::string_view component_id, std::string_view kind,

@@ -54,7 +54,7 @@ class Diagnostics {
   bool has_errors() const { return errors_ > 0; }
   const std::vector<Diagnostic>& all() const { return all_; }
   bool empty() const { return all_.empty(); }
-  // Sorted by file and place, stable.
+  // Sorted by file and place, stable; what is said twice of one place stays once.
   void sort();
 
  private:

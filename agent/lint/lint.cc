@@ -135,14 +135,14 @@ void unused_components(const Configuration& configuration, Diagnostics& diagnost
     used.insert(node.dependencies.begin(), node.dependencies.end());
   for (const runtime::SettingsBlock& settings : graph.settings) {
     for (const lang::Reference& reference : lang::references(settings.block->body)) {
-      std::size_t at = 0;
-      std::size_t parts = 0;
-      if (graph.find(reference.names, at, parts)) used.insert(at);
+      const auto found = graph.find(0, reference.names);
+      if (found && found->named != nullptr && found->named->node) used.insert(*found->named->node);
     }
   }
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
     const Node& node = graph.nodes[i];
-    if (used.contains(i) || node.declaration->exports.empty() ||
+    if (used.contains(i) || graph.structural.contains(node.id) ||
+        node.declaration->exports.empty() ||
         node.declaration->name.starts_with("prometheus.exporter."))
       continue;
     diagnostics.warning(node.header(), "nothing refers to " + node.id + ": it does nothing");
@@ -153,11 +153,10 @@ void unused_components(const Configuration& configuration, Diagnostics& diagnost
 std::vector<std::size_t> receivers_of(const Graph& graph, const Node& node) {
   std::vector<std::size_t> out;
   for (const lang::Reference& reference : lang::references(node.block->body)) {
-    std::size_t at = 0;
-    std::size_t parts = 0;
-    if (graph.find(reference.names, at, parts) && parts < reference.names.size() &&
-        reference.names[parts] == "receiver")
-      out.push_back(at);
+    const auto found = graph.find(node.scope, reference.names);
+    if (found && found->named != nullptr && found->named->node &&
+        found->parts < reference.names.size() && reference.names[found->parts] == "receiver")
+      out.push_back(*found->named->node);
   }
   return out;
 }

@@ -14,34 +14,38 @@ class UnknownWorld final : public lang::World {
   bool known() const override { return false; }
 };
 
-component::Exports placeholders(const Node& node) {
-  component::Exports out;
-  for (const component::ExportInfo& info : node.declaration->exports)
-    out.emplace_back(info.name, lang::Value(lang::Placeholder{info.type}));
-  return out;
-}
-
 }  // namespace
 
 std::unique_ptr<lang::World> unknown_world() { return std::make_unique<UnknownWorld>(); }
 
 CheckReport check(const std::vector<SourceText>& texts, const component::Registry& registry,
-                  const lang::World& world, const Review& review) {
+                  const lang::World& world, const Review& review, const Importer& importer) {
   CheckReport report;
   const lang::Stdlib stdlib(world);
-  const Graph graph = build_graph(texts, registry, report.diagnostics);
+  const Importer known = [&](const Import& import, lang::Diagnostics& diagnostics) {
+    auto module = importer ? importer(import, diagnostics)
+                           : Result<std::optional<ImportedModule>>(std::nullopt);
+    if (module && !*module && !diagnostics.has_errors())
+      diagnostics.warning(import.arguments.span,
+                          import.id + " is not known here: what uses it is not checked");
+    return module;
+  };
+  const ExportsOf exports_of = placeholder_exports;
+  const Graph graph =
+      build_graph(texts, {registry, stdlib, exports_of, known, true}, report.diagnostics);
   report.sources = graph.sources();
+  Values values(graph, stdlib, exports_of);
   std::vector<lang::Body> bodies;
   for (const Node& node : graph.nodes) {
     lang::Diagnostics own;
-    bodies.push_back(evaluate_block(graph, *node.block, *node.source, stdlib, placeholders, own));
+    bodies.push_back(values.body(node, own));
     node.declaration->check(bodies.back(), own);
-    report.diagnostics.add(std::move(own));
+    report.diagnostics.add(Values::told_of(graph, node, std::move(own)));
   }
+  values.check_members(report.diagnostics);
   for (const SettingsBlock& settings : graph.settings) {
     lang::Diagnostics own;
-    const lang::Body body =
-        evaluate_block(graph, *settings.block, *settings.source, stdlib, placeholders, own);
+    const lang::Body body = values.body(*settings.block, *settings.source, 0, own);
     find_settings(settings.block->name)->decode(body, report.settings, own);
     report.diagnostics.add(std::move(own));
   }

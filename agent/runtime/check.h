@@ -24,8 +24,10 @@ struct CheckReport {
 
 // `world`: what sys.env and constants.hostname stand for. On another machine than the
 // configuration's own, use unknown_world(). `review` adds its warnings when nothing is wrong.
+// `importer`: modules that it does not know are warned of, and what uses them is not checked.
 CheckReport check(const std::vector<SourceText>& texts, const component::Registry& registry,
-                  const lang::World& world, const Review& review = {});
+                  const lang::World& world, const Review& review = {},
+                  const Importer& importer = {});
 
 // A world of which nothing is known: environment variables and the host name are placeholders.
 std::unique_ptr<lang::World> unknown_world();

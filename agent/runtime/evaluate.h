@@ -1,7 +1,8 @@
-// A block's expressions with what the graph's components export.
+// A graph's expressions with what its components export.
 #pragma once
 
-#include <functional>
+#include <map>
+#include <optional>
 
 #include "agent/component/component.h"
 #include "agent/lang/body.h"
@@ -10,12 +11,39 @@
 
 namespace agent::runtime {
 
-// The exports of a node: its real ones, or placeholders of their types.
-using ExportsOf = std::function<component::Exports(const Node& node)>;
+// One look at the values of a graph: arguments and exports of custom components are evaluated when
+// they are first asked for, and kept. One thread. What the constructor is given outlives it.
+class Values {
+ public:
+  Values(const Graph& graph, const lang::Stdlib& stdlib, const ExportsOf& exports_of)
+      : graph_(graph), stdlib_(stdlib), exports_of_(exports_of) {}
 
-// Reports every expression that cannot be evaluated; the rest is in the body.
-lang::Body evaluate_block(const Graph& graph, const lang::BlockNode& block,
-                          const lang::Source& source, const lang::Stdlib& stdlib,
-                          const ExportsOf& exports_of, lang::Diagnostics& diagnostics);
+  // Reports every expression that cannot be evaluated; the rest is in the body.
+  lang::Body body(const Node& node, lang::Diagnostics& diagnostics);
+  lang::Body body(const lang::BlockNode& block, const lang::Source& source, std::size_t scope,
+                  lang::Diagnostics& diagnostics);
+  // nullopt: reported.
+  std::optional<lang::Value> value(const lang::Expr& expr, const lang::Source& source,
+                                   std::size_t scope, lang::Diagnostics& diagnostics);
+  // `problems` of a component, each with a hint to the use of the custom component that it is in.
+  static lang::Diagnostics told_of(const Graph& graph, const Node& node,
+                                   lang::Diagnostics problems);
+  // Reports what is wrong with any argument or export of a custom component.
+  void check_members(lang::Diagnostics& diagnostics);
+
+ private:
+  friend class ScopeResolver;
+  struct Kept {
+    std::optional<lang::Value> value;  // none while it is evaluated, and when it cannot be
+    lang::Diagnostics problems;
+  };
+  std::optional<lang::Value> member(const Member& member, lang::Diagnostics& diagnostics);
+
+  const Graph& graph_;
+  const lang::Stdlib& stdlib_;
+  const ExportsOf& exports_of_;
+  std::map<const Member*, Kept> kept_;
+  int depth_ = 0;  // of members within members
+};
 
 }  // namespace agent::runtime

@@ -1,21 +1,28 @@
 // Configuration text -> the components it names and what each depends on. Knows kinds of components
 // only through the Registry; starts nothing.
+//
+// Custom components (declare, import.*) and foreach are opened up here: what they hold becomes
+// components of the one graph, with the path of the module before their ids. The names in a module
+// are its own: a Scope.
 #pragma once
 
 #include <cstddef>
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "agent/base/result.h"
 #include "agent/component/component.h"
 #include "agent/lang/ast.h"
 #include "agent/lang/body.h"
 #include "agent/lang/diagnostic.h"
+#include "agent/lang/stdlib.h"
 
 namespace agent::runtime {
 
@@ -26,14 +33,40 @@ struct SourceText {
 };
 
 struct Node {
-  std::string id;  // "loki.write.default"
+  std::string id;  // "loki.write.default"; in a custom component "shop.a/loki.write.default"
   const component::Declaration* declaration = nullptr;
   const lang::BlockNode* block = nullptr;
   const lang::Source* source = nullptr;
+  std::size_t scope = 0;  // place in Graph::scopes: what the names in its block mean
   std::vector<std::size_t>
       dependencies;  // indices of nodes that it refers to, ascending, each once
 
   lang::Span header() const { return source->span(block->header()); }
+};
+
+// What a custom component exports under a name, or what an argument of one is: an expression.
+struct Member {
+  std::string name;
+  const lang::Expr* value = nullptr;  // null: the value null
+  const lang::Source* source = nullptr;
+  std::size_t scope = 0;  // where `value` is read
+};
+
+// What a name in a scope stands for: a node, or members.
+struct Named {
+  std::optional<std::size_t> node;
+  std::vector<Member> members;
+};
+
+struct Scope {
+  std::string path;                  // before the ids in it: "", or "shop.a/"
+  std::string module_path;           // what `module_path` stands for
+  std::optional<std::size_t> outer;  // where names are looked up that are not here (foreach)
+  std::map<std::string, Named, std::less<>> names;            // "loki.write.default", "argument.x"
+  std::map<std::string, lang::Value, std::less<>> variables;  // of foreach
+  // Blocks that stand for nothing because of an error, or because their module is not known here:
+  // what refers to them is not wrong in itself.
+  std::set<std::string, std::less<>> refused;
 };
 
 // Blocks that configure the agent itself: logging, server, livedebugging ...
@@ -43,18 +76,23 @@ struct SettingsBlock {
 };
 
 struct Graph {
-  std::vector<lang::File> files;  // own what nodes point to
-  std::vector<Node> nodes;        // dependencies before dependants, otherwise in source order
+  std::vector<std::unique_ptr<const lang::File>> files;  // own what everything else points to
+  std::vector<Scope> scopes;                             // the first is the configuration's own
+  std::vector<Node> nodes;  // dependencies before dependants, otherwise in source order
   std::vector<SettingsBlock> settings;
-  std::map<std::string, std::size_t, std::less<>> index;  // id -> place in nodes
+  // Ids of nodes whose exports decided what is in the graph (a foreach goes over them).
+  std::set<std::string, std::less<>> structural;
 
-  // Ids of blocks that are no nodes because of an error: what refers to them is not wrong in
-  // itself.
-  std::set<std::string, std::less<>> refused;
-  bool is_refused(std::span<const std::string_view> path) const;
-
-  // The longest prefix of `path` that is a node's id: its place and the number of parts, or false.
-  bool find(std::span<const std::string_view> path, std::size_t& place, std::size_t& parts) const;
+  // What the beginning of `path` stands for in `scope`: the longest that is a name there.
+  struct Found {
+    const Named* named = nullptr;  // null for a variable
+    const lang::Value* variable = nullptr;
+    std::size_t parts = 0;  // of the path
+  };
+  std::optional<Found> find(std::size_t scope, std::span<const std::string_view> path) const;
+  bool is_refused(std::size_t scope, std::span<const std::string_view> path) const;
+  // The path of the module that `node` is in, as metrics tell it: "/" or "/shop.a".
+  std::string module_of(const Node& node) const;
   // The files' text, in the order given, for rendering diagnostics.
   std::vector<std::shared_ptr<const lang::Source>> sources() const;
 };
@@ -63,10 +101,37 @@ struct Graph {
 using Review = std::function<void(const Graph& graph, const std::vector<const lang::Body*>& bodies,
                                   lang::Diagnostics& diagnostics)>;
 
+// The exports of a node: its real ones, or placeholders of their types.
+using ExportsOf = std::function<component::Exports(const Node& node)>;
+component::Exports placeholder_exports(const Node& node);
+
+// An import block and what it imports.
+struct Import {
+  std::string kind;  // "import.file"
+  std::string id;    // "import.file.shared", with the path of its module
+  lang::Body arguments;
+  std::string module_path;  // of the file that imports
+};
+struct ImportedModule {
+  std::vector<SourceText> texts;
+  std::string path;  // its folder, for `module_path`
+};
+// nullopt: not known here. Reports what is wrong with the arguments.
+using Importer = std::function<Result<std::optional<ImportedModule>>(
+    const Import& import, lang::Diagnostics& diagnostics)>;
+
+// What building a graph needs beside the text.
+struct Surroundings {
+  const component::Registry& registry;
+  const lang::Stdlib& stdlib;
+  ExportsOf exports_of;
+  Importer importer;          // empty: no module is known here
+  bool open_unknown = false;  // a foreach over what is not known yet has one unknown item, not none
+};
+
 // Reports what is wrong with the structure: syntax, unknown components, missing labels, duplicates,
-// cycles. With errors the graph is for looking at, not for
-// running.
-Graph build_graph(const std::vector<SourceText>& texts, const component::Registry& registry,
+// cycles. With errors the graph is for looking at, not for running.
+Graph build_graph(const std::vector<SourceText>& texts, const Surroundings& surroundings,
                   lang::Diagnostics& diagnostics);
 
 }  // namespace agent::runtime

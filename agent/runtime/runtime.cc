@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "agent/runtime/evaluate.h"
+#include "agent/runtime/modules.h"
 
 namespace agent::runtime {
 namespace {
@@ -24,6 +25,8 @@ constexpr auto kFirstRetry = std::chrono::seconds(1);
 constexpr auto kLastRetry = std::chrono::minutes(1);
 // A component that failed counts as well again when it has run this long.
 constexpr auto kSteady = std::chrono::seconds(5);
+constexpr char kNotKnownYet[] =
+    "refers to what a module or a foreach holds, and that is not known yet";
 
 // 15 characters are all that a thread's name may have: the most telling end of the id.
 void name_thread(const std::string& id) {
@@ -92,7 +95,9 @@ void Instance::start(Clock& clock, const Log& log) {
 
 class Runtime::Impl {
  public:
-  explicit Impl(Environment environment) : env_(std::move(environment)) {
+  explicit Impl(Environment environment)
+      : env_(std::move(environment)),
+        modules_(env_.clock, env_.log, env_.data_dir / "modules", [this] { rebuild(); }) {
     beat_ = env_.clock.mono();
     evaluator_ = std::jthread([this](const std::stop_token& stop) { follow_exports(stop); });
   }
@@ -100,9 +105,24 @@ class Runtime::Impl {
   ~Impl() { stop(); }
 
   LoadReport load(std::vector<SourceText> texts) {
+    MutexLock loading(load_mutex_);
+    LoadReport report = install(texts, !loaded());
+    if (report.ok()) texts_ = std::move(texts);
+    return report;
+  }
+
+  // `patient`: what the world does not let start yet is tried again, not an error.
+  LoadReport install(const std::vector<SourceText>& texts, bool patient) REQUIRES(load_mutex_) {
     LoadReport report;
-    auto next =
-        std::make_shared<const Graph>(build_graph(texts, env_.registry, report.diagnostics));
+    const ExportsOf exports_of = [this](const Node& node) {
+      Exports exports = this->exports_of(node.id, false);
+      return exports.empty() ? placeholder_exports(node) : exports;
+    };
+    const Importer importer = [this](const Import& import, lang::Diagnostics& diagnostics) {
+      return modules_.fetch(import, diagnostics);
+    };
+    auto next = std::make_shared<const Graph>(
+        build_graph(texts, {env_.registry, env_.stdlib, exports_of, importer}, report.diagnostics));
     report.sources = next->sources();
     if (report.diagnostics.has_errors()) return finish(std::move(report));
 
@@ -111,31 +131,41 @@ class Runtime::Impl {
       report.diagnostics.error({}, "the agent is stopping");
       return report;
     }
-    const bool first = graph_ == nullptr;
     std::map<std::string, std::shared_ptr<Instance>, std::less<>> instances;
     std::vector<std::pair<Instance*, component::Commit>> commits;
     std::vector<std::pair<Instance*, lang::Body>> bodies;
-    std::vector<Instance*> waiting;  // first load: the world does not let them start yet
+    std::vector<Instance*> waiting;  // the world does not let them start yet
+    const ExportsOf staged = [this](const Node& node) { return this->exports_of(node.id, true); };
+    Values values(*next, env_.stdlib, staged);
     for (const Node& node : next->nodes) {
       const auto it = instances_.find(node.id);
       std::shared_ptr<Instance> instance =
-          it != instances_.end() && &it->second->declaration == node.declaration ? it->second
-                                                                                 : make(node);
+          it != instances_.end() && &it->second->declaration == node.declaration
+              ? it->second
+              : make(*next, node);
       instances.emplace(node.id, instance);
     }
     for (const Node& node : next->nodes) {
       Instance& instance = *instances.at(node.id);
       const std::size_t errors_before = error_count(report.diagnostics);
-      lang::Body body = evaluate(*next, *node.block, *node.source, report.diagnostics);
+      lang::Body body = values.body(node, report.diagnostics);
       if (error_count(report.diagnostics) > errors_before) continue;
+      if (component::has_placeholder(body)) {
+        // It refers to what a module or a foreach holds that is not known yet.
+        instance.evaluation.bad(kNotKnownYet);
+        bodies.emplace_back(&instance, std::move(body));
+        continue;
+      }
       if (instance.configured && instance.arguments == body) {
         bodies.emplace_back(&instance, std::move(body));  // the same values, maybe at other places
         continue;
       }
-      auto commit = prepare(instance, body, report.diagnostics);
+      lang::Diagnostics own;
+      auto commit = prepare(instance, body, own);
+      report.diagnostics.add(Values::told_of(*next, node, std::move(own)));
       if (commit) {
         commits.emplace_back(&instance, std::move(*commit));
-      } else if (first && commit.error().code != ErrorCode::kInvalid) {
+      } else if (patient && commit.error().code != ErrorCode::kInvalid) {
         instance.evaluation.bad(commit.error().message);
         waiting.push_back(&instance);
       } else if (error_count(report.diagnostics) == errors_before) {
@@ -143,7 +173,8 @@ class Runtime::Impl {
       }
       bodies.emplace_back(&instance, std::move(body));
     }
-    decode_settings(*next, report);
+    values.check_members(report.diagnostics);
+    decode_settings(*next, values, report);
     if (report.diagnostics.has_errors()) {
       commits.clear();
       instances.clear();
@@ -186,11 +217,31 @@ class Runtime::Impl {
       if (instance.configured) instance.start(env_.clock, env_.log);
     }
     forget_exports_of(removed);
+    modules_.forget_unused();
     report.diagnostics.sort();
     return report;
   }
 
+  // What modules hold, or what a foreach goes over, is another.
+  void rebuild() {
+    MutexLock loading(load_mutex_);
+    if (texts_.empty()) return;
+    const LoadReport report = install(texts_, true);
+    std::string problem;
+    for (const lang::Diagnostic& d : report.diagnostics.all()) {
+      if (d.severity != lang::Severity::kError) continue;
+      problem = d.span.begin.text() + ": " + d.message;
+      break;
+    }
+    if (!problem.empty())
+      env_.log.error("modules have changed and cannot run, what ran before goes on",
+                     {{"err", problem}});
+    MutexLock lock(mutex_);
+    rebuild_problem_ = std::move(problem);
+  }
+
   void stop() {
+    modules_.stop();
     evaluator_.request_stop();
     if (evaluator_.joinable()) evaluator_.join();
     MutexLock lock(mutex_);
@@ -246,6 +297,7 @@ class Runtime::Impl {
         const auto& instance = instances_.at(node.id);
         ComponentStatus status;
         status.id = node.id;
+        status.module = graph_->module_of(node).substr(1);
         status.name = node.declaration->name;
         status.label = node.block->label;
         status.place = node.header().begin.text();
@@ -280,6 +332,7 @@ class Runtime::Impl {
       const Health::State health = worst(*instances_.at(node.id));
       if (!health.healthy) out.emplace_back(node.id, health.message);
     }
+    if (!rebuild_problem_.empty()) out.emplace_back("modules", rebuild_problem_);
     return out;
   }
 
@@ -316,14 +369,16 @@ class Runtime::Impl {
     return instance.reported.state();
   }
 
-  std::shared_ptr<Instance> make(const Node& node) {
+  std::shared_ptr<Instance> make(const Graph& graph, const Node& node) {
     auto instance = std::make_shared<Instance>(node.id, *node.declaration, env_.clock);
+    const std::string path = graph.module_of(node);
+    const std::string local = node.declaration->name + "." + node.block->label;
     component::Host host{
         node.id,
         env_.labels,
         env_.clock,
-        env_.log.with("component_path", "/").with("component_id", node.id),
-        env_.metrics.with({{"component_id", node.id}, {"component_path", "/"}}),
+        env_.log.with("component_path", path).with("component_id", local),
+        env_.metrics.with({{"component_id", local}, {"component_path", path}}),
         collectors_,
         instance->reported,
         env_.data_dir / node.id,
@@ -394,17 +449,9 @@ class Runtime::Impl {
       if (!instances_.contains(instance->id)) exports_.erase(instance->id);
   }
 
-  lang::Body evaluate(const Graph& graph, const lang::BlockNode& block, const lang::Source& source,
-                      lang::Diagnostics& diagnostics) const {
-    return evaluate_block(
-        graph, block, source, env_.stdlib,
-        [this](const Node& node) { return exports_of(node.id, true); }, diagnostics);
-  }
-
-  void decode_settings(const Graph& graph, LoadReport& report) const {
+  static void decode_settings(const Graph& graph, Values& values, LoadReport& report) {
     for (const SettingsBlock& settings : graph.settings) {
-      const lang::Body body =
-          evaluate(graph, *settings.block, *settings.source, report.diagnostics);
+      const lang::Body body = values.body(*settings.block, *settings.source, 0, report.diagnostics);
       find_settings(settings.block->name)->decode(body, report.settings, report.diagnostics);
     }
   }
@@ -428,10 +475,13 @@ class Runtime::Impl {
   void refresh(const Node& node) REQUIRES(mutex_) {
     Instance& instance = *instances_.at(node.id);
     lang::Diagnostics diagnostics;
-    lang::Body body = evaluate(*graph_, *node.block, *node.source, diagnostics);
+    const ExportsOf staged = [this](const Node& other) { return this->exports_of(other.id, true); };
+    lang::Body body = Values(*graph_, env_.stdlib, staged).body(node, diagnostics);
     const Log log = env_.log.with("component_id", node.id);
     std::string problem;
-    if (!diagnostics.has_errors()) {
+    if (!diagnostics.has_errors() && component::has_placeholder(body)) {
+      problem = kNotKnownYet;
+    } else if (!diagnostics.has_errors()) {
       if (instance.configured && instance.arguments == body) return;
       auto commit = prepare(instance, body, diagnostics);
       if (commit) {
@@ -459,6 +509,13 @@ class Runtime::Impl {
                 {{"err", problem}});
   }
 
+  bool decides_structure(const std::set<std::string>& changed) const {
+    MutexLock lock(mutex_);
+    return graph_ != nullptr && !stopped_ &&
+           std::any_of(changed.begin(), changed.end(),
+                       [&](const std::string& id) { return graph_->structural.contains(id); });
+  }
+
   // The runtime's own thread: what was published is passed on to whoever refers to it.
   void follow_exports(const std::stop_token& stop) {
     name_thread("runtime");
@@ -472,6 +529,7 @@ class Runtime::Impl {
         changed = std::exchange(changed_, {});
       }
       if (stop.stop_requested()) return;
+      if (decides_structure(changed)) rebuild();
       MutexLock lock(mutex_);
       if (graph_ == nullptr || stopped_) continue;
       const std::vector<Node>& nodes = graph_->nodes;
@@ -489,10 +547,13 @@ class Runtime::Impl {
 
   Environment env_;
   const component::Collectors collectors_;
-  mutable Mutex mutex_;  // the graph; taken before exports_mutex_
+  Mutex load_mutex_;  // one load at a time; taken before mutex_
+  std::vector<SourceText> texts_ GUARDED_BY(load_mutex_);  // of what runs
+  mutable Mutex mutex_;                                    // the graph; taken before exports_mutex_
   std::shared_ptr<const Graph> graph_ GUARDED_BY(mutex_);
   Instances instances_ GUARDED_BY(mutex_);
   bool stopped_ GUARDED_BY(mutex_) = false;
+  std::string rebuild_problem_ GUARDED_BY(mutex_);  // of the last rebuild(); "" when it went well
 
   mutable Mutex exports_mutex_;
   Condition wake_;
@@ -501,6 +562,7 @@ class Runtime::Impl {
   std::map<std::string, Exports> staged_ GUARDED_BY(exports_mutex_);
   std::thread::id staging_ GUARDED_BY(exports_mutex_);  // the thread that is inside a prepare()
   Mono beat_ GUARDED_BY(exports_mutex_);
+  Modules modules_;
   std::jthread evaluator_;
 };
 

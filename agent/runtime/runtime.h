@@ -3,7 +3,8 @@
 //
 // Two-phase changes: load() builds and prepares the whole new graph beside the running one (reads
 // its text, decodes every argument, binds its ports); only when all of it can start is it swapped
-// in. Otherwise what runs stays as it is.
+// in. Otherwise what runs stays as it is. The same happens by itself when a module's text, or what
+// a foreach goes over, is another.
 #pragma once
 
 #include <cstdint>
@@ -25,10 +26,11 @@ namespace agent::runtime {
 
 // What there is to know of one component. A copy.
 struct ComponentStatus {
-  std::string id;
-  std::string name;   // "loki.source.journal"
-  std::string label;  // "systemd"
-  std::string place;  // file:line:column
+  std::string id;      // "loki.source.journal.systemd"; with the path of its module before it
+  std::string module;  // "" for the configuration's own, or "shop.a"
+  std::string name;    // "loki.source.journal"
+  std::string label;   // "systemd"
+  std::string place;   // file:line:column
   bool healthy = true;
   std::string message;
   std::int64_t since_ns = 0;            // wall time of the last change of health; 0: never changed

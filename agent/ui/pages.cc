@@ -137,8 +137,8 @@ std::string string_list_json(const std::vector<std::string>& items) {
 // Without the closing brace.
 std::string summary_json(const ComponentStatus& status) {
   return "{\"name\":" + json_string(status.name) +
-         ",\"type\":\"block\",\"localID\":" + json_string(status.id) +
-         ",\"moduleID\":\"\",\"label\":" + json_string(status.label) +
+         ",\"type\":\"block\",\"localID\":" + json_string(status.name + "." + status.label) +
+         ",\"moduleID\":" + json_string(status.module) + ",\"label\":" + json_string(status.label) +
          ",\"referencesTo\":" + string_list_json(status.references) +
          ",\"referencedBy\":" + string_list_json(status.referenced_by) +
          ",\"health\":{\"state\":\"" + (status.healthy ? "healthy" : "unhealthy") +

@@ -19,6 +19,7 @@
 #include "agent/lang/rendering.h"
 #include "agent/registration.h"
 #include "agent/runtime/check.h"
+#include "agent/runtime/modules.h"
 
 namespace fs = std::filesystem;
 
@@ -78,6 +79,7 @@ std::string generated(const component::Declaration& declaration) {
     out += "## Blocks\n\n";
     append_blocks(out, fields, "");
   }
+  if (declaration.make == nullptr) return out + kEnd + "\n";  // an import block
   out += "## Exports\n\n";
   if (declaration.exports.empty()) {
     out += "None.\n\n";
@@ -148,7 +150,10 @@ Result<std::string> renewed(const std::string& page, const component::Declaratio
 
 int reference(const fs::path& folder, bool update, const component::Registry& registry) {
   int bad = 0;
-  for (const component::Declaration& declaration : registry.all()) {
+  std::vector<component::Declaration> all_pages = registry.all();
+  for (component::Declaration& import : runtime::import_kinds())
+    all_pages.push_back(std::move(import));
+  for (const component::Declaration& declaration : all_pages) {
     const fs::path path = folder / (declaration.name + ".md");
     auto page = read_file(path);
     if (!page) {
@@ -187,7 +192,9 @@ int reference(const fs::path& folder, bool update, const component::Registry& re
   for (const auto& entry : fs::directory_iterator(folder)) {
     const std::string name = entry.path().stem().string();
     const bool component_page = name.find('.') != std::string::npos;
-    if (entry.path().extension() == ".md" && component_page && registry.find(name) == nullptr) {
+    const bool known = std::any_of(all_pages.begin(), all_pages.end(),
+                                   [&](const auto& page) { return page.name == name; });
+    if (entry.path().extension() == ".md" && component_page && !known) {
       std::cerr << entry.path().string() << ": there is no such component\n";
       ++bad;
     }

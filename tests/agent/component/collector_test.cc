@@ -34,7 +34,7 @@ TEST_CASE("collectors: a target's path names its component") {
   CHECK(labels.get("instance") == "puck");
   CHECK(exporter_of_path(labels.get("__metrics_path__")) == "prometheus.exporter.unix.x");
   CHECK(exporter_of_path("/api/v0/component//metrics").empty());
-  CHECK(exporter_of_path("/api/v0/component/a/b/metrics").empty());
+  CHECK(exporter_of_path("/api/v0/component/shop.a/unix.x/metrics") == "shop.a/unix.x");
   CHECK(exporter_of_path("/metrics").empty());
 }
 

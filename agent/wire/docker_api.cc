@@ -67,6 +67,10 @@ DockerContainer container(const Json& json) {
   const Json& names = member(json, "Names");
   if (names.is_array() && !names.empty()) out.name = text(names.front());
   out.state = text(member(json, "State"));
+  out.status = text(member(json, "Status"));
+  out.image = text(member(json, "Image"));
+  const Json& own_bytes = member(json, "SizeRw");
+  if (own_bytes.is_number_integer()) out.own_bytes = integer(own_bytes);
   out.network_mode = text(member(member(json, "HostConfig"), "NetworkMode"));
   out.labels = labels(member(json, "Labels"));
   const Json& ports = member(json, "Ports");
@@ -121,13 +125,27 @@ Result<DockerInspection> parse_docker_inspection(std::string_view json) {
   out.name = text(member(*parsed, "Name"));
   const Json& state = member(*parsed, "State");
   out.running = truth(member(state, "Running"));
+  out.pid = integer(member(state, "Pid"));
+  out.restarts = integer(member(*parsed, "RestartCount"));
   out.started_ns = parse_docker_time(text(member(state, "StartedAt"))).value_or(0);
   out.finished_ns = parse_docker_time(text(member(state, "FinishedAt"))).value_or(0);
   const Json& config = member(*parsed, "Config");
   out.tty = truth(member(config, "Tty"));
+  out.image = text(member(config, "Image"));
+  const Json& environment = member(config, "Env");
+  if (environment.is_array())
+    for (const Json& one : environment) out.environment.push_back(text(one));
+  out.network_mode = text(member(member(*parsed, "HostConfig"), "NetworkMode"));
   out.labels = labels(member(config, "Labels"));
   out.log_driver = text(member(member(member(*parsed, "HostConfig"), "LogConfig"), "Type"));
   return out;
+}
+
+Result<DockerDaemon> parse_docker_info(std::string_view json) {
+  auto parsed = parse(json);
+  if (!parsed) return fail(std::move(parsed.error()));
+  return DockerDaemon{text(member(*parsed, "ServerVersion")),
+                      text(member(*parsed, "DockerRootDir"))};
 }
 
 Result<std::vector<DockerNetwork>> parse_docker_networks(std::string_view json) {

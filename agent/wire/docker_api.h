@@ -1,7 +1,7 @@
 // What the Docker Engine API answers, as far as this agent asks. Pure; bounded and tolerant:
 // unknown members are skipped, missing ones keep their defaults, a wrong type is an error of the
 // one element. (Docker Engine API v1.41: ContainerList, ContainerInspect, NetworkList,
-// SystemEvents.)
+// SystemEvents, SystemInfo.)
 #pragma once
 
 #include <cstdint>
@@ -32,24 +32,37 @@ struct DockerEndpoint {
 
 struct DockerContainer {
   std::string id;
-  std::string name;   // with its leading slash; "" when it has none
-  std::string state;  // "running", "exited", "created", "paused", "restarting", "dead", "removing"
+  std::string name;    // with its leading slash; "" when it has none
+  std::string state;   // "running", "exited", "created", "paused", "restarting", "dead", "removing"
+  std::string status;  // for people, with its health: "Up 5 minutes (healthy)"
+  std::string image;   // as it was asked for, or an id when that name is another image's now
   std::string network_mode;
   DockerLabels labels;
   std::vector<DockerPort> ports;
   std::vector<DockerEndpoint> endpoints;  // sorted by name of the network
+  std::int64_t own_bytes = -1;            // of its files, when these were asked for; else -1
   bool alive() const { return state == "running" || state == "paused" || state == "restarting"; }
 };
 
 struct DockerInspection {
   std::string id;
   std::string name;
+  std::string image;                     // as it was asked for
+  std::string network_mode;              // "bridge", "host", "container:<id>"
+  std::vector<std::string> environment;  // "NAME=value"
+  std::int64_t pid = 0;                  // of its first process; 0 when it does not run
+  std::int64_t restarts = 0;             // by the daemon, since it was made
   bool running = false;
   bool tty = false;
   std::string log_driver;  // "json-file"
   std::int64_t started_ns = 0;
   std::int64_t finished_ns = 0;  // 0: never
   DockerLabels labels;
+};
+
+struct DockerDaemon {
+  std::string version;
+  std::string root;  // where it keeps what it has
 };
 
 struct DockerNetwork {
@@ -70,6 +83,7 @@ struct DockerEvent {
 
 Result<std::vector<DockerContainer>> parse_docker_containers(std::string_view json);
 Result<DockerInspection> parse_docker_inspection(std::string_view json);
+Result<DockerDaemon> parse_docker_info(std::string_view json);
 Result<std::vector<DockerNetwork>> parse_docker_networks(std::string_view json);
 Result<DockerEvent> parse_docker_event(std::string_view json);
 // The daemon's words in {"message": "..."}; else the beginning of the text itself.

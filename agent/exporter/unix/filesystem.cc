@@ -131,6 +131,7 @@ std::vector<Mount> parse_mounts(std::string_view text) {
     mount.device = unescape(fields[0]);
     mount.mount_point = unescape(fields[1]);
     mount.type = fields[2];
+    mount.options = fields[3];
     for (const std::string_view option : split(fields[3], ',')) mount.read_only |= option == "ro";
     out.push_back(std::move(mount));
   });

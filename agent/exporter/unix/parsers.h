@@ -103,7 +103,7 @@ using CpuTimes = std::vector<std::pair<std::string, CpuSeconds>>;  // by CPU, in
 CpuTimes parse_cpu_times(std::string_view text);
 
 struct Mount {
-  std::string device, mount_point, type;
+  std::string device, mount_point, type, options;
   bool read_only = false;
 };
 // /proc/<pid>/mounts: device, mount point and type with octal escapes, options.

@@ -167,12 +167,14 @@ up() {
   done
 
   say "asking Prometheus"
-  wait_for 90 "samples of puck and oberon" has_answer 'count(up{job="alloy"}) == 2 and count(node_load1) == 2'
+  wait_for 90 "samples of every exporter of puck and oberon" has_answer 'count(up == 1) == 8 and count(group by (instance) (namedprocess_namegroup_num_procs)) == 2'
   ask "who is there (1: its scrape worked)" 'sum by (instance, job) (up)'
   ask "load" 'max by (instance) (node_load1)'
   ask "memory in use, %" 'round(100 * max by (instance) (1 - node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes))'
   ask "the largest processes, MiB" \
     'round(topk by (instance) (3, sum by (instance, groupname) (namedprocess_namegroup_memory_bytes{memtype="resident"})) / 1024 / 1024)'
+  ask "the containers' memory, KiB" \
+    'max by (instance, service, component) (container_memory_working_set_bytes{name=~"athena.*"}) / 1024'
   ask "the agents' memory, MiB" 'round(max by (instance) (process_resident_memory_bytes{job="alloy"}) / 1024 / 1024)'
 
   say "done in $((SECONDS - started)) s. What runs where:"

@@ -250,13 +250,13 @@ def containers():
                       (f"sum by (instance, name) (rate(container_cpu_cfs_throttled_periods_total{{{one}}}{RATE})) / "
                        f"sum by (instance, name) (rate(container_cpu_cfs_periods_total{{{one}}}{RATE}) > 0)", name), unit="percentunit",
                       says="Share of the periods; only containers with a limit."),
-                Panel("Memory in use", (f"container_memory_working_set_bytes{{{one}}}", name), unit="bytes",
+                Panel("Memory in use", (f"max by (instance, name) (container_memory_working_set_bytes{{{one}}})", name), unit="bytes",
                       says="Without cache that can be given back: what the limit is held against."),
                 Panel("Share of the memory limit", (f"container_memory_working_set_bytes{{{one}}} / "
                                                     f"(container_spec_memory_limit_bytes{{{one}}} > 0)", name), unit="percentunit",
                       says="Only containers with a limit."),
                 Panel("Killed for want of memory", (f"increase(container_oom_events_total{{{one}}}{RATE})", name)),
-                Panel("Starts", (f"changes(container_start_time_seconds{{{one}}}[15m])", name), says="In a quarter of an hour."),
+                Panel("Starts", (f"changes(max by (instance, name) (container_start_time_seconds{{{one}}})[15m:15s])", name), says="In a quarter of an hour."),
             ]),
             ("Disk and network", [
                 Panel("Read", (f"sum by (instance, name) (rate(container_fs_reads_bytes_total{{{one}}}{RATE}))", name), unit="Bps"),

@@ -39,9 +39,10 @@ def the_demo_shows_what_it_promises():
             for host in ("puck", "oberon", "caliban"):
                 check(re.search(rf'hostname="{host}.incus", job="systemd"}}  "?heartbeat \d', said), f"{host}: {said}")
             for component in ("app", "mcp"):
+                check(f'{{component="{component}", instance="puck.incus", service="athena"}} => ' in said, f"memory of {component}: {said}")
                 check(re.search(rf'component="{component}", container="athena-{component}-1".*request served', said), said)
             for host in ("puck", "oberon"):
-                for job in ("alloy", "integrations/process", "integrations/unix"):
+                for job in ("alloy", "integrations/cadvisor", "integrations/process", "integrations/unix"):
                     check(f'{{instance="{host}.incus", job="{job}"}} => 1\n' in said, f"{host}, {job}: {said}")
                 check(f'{{groupname="fleet-agent", instance="{host}.incus"}} => ' in said, f"{host}: {said}")
                 check(len(re.findall(rf'{{instance="{host}.incus"}} => [\d.]+\n', said)) == 3, f"{host}: {said}")

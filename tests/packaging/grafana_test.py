@@ -74,7 +74,9 @@ FIRES = {
                                   f"node_filesystem_readonly{{{ROOM}}}": ("0x60", "0x60")}),
     "HostMemoryLow": (30, "", {"node_memory_MemAvailable_bytes": ("4x60", "6x60"), "node_memory_MemTotal_bytes": ("100x60", "100x60")}),
     "HostOutOfMemory": (30, "", {"node_vmstat_oom_kill": ("7x20 8x40", "7x60")}),
-    "ContainerRestarting": (30, 'name="web"', {'container_start_time_seconds{name="web"}': ("100x20 200 300 400x30", "100x20 200x40")}),
+    "ContainerRestarting": (30, 'name="web"', {
+        'container_start_time_seconds{name="web"}': ("100x19 _x40", "100x20 200x40"),
+        **{f'container_start_time_seconds{{name="web", container_label_restartcount="{n}"}}': (f"_x{18 + 2 * n} {n}000x20", "_x60") for n in (1, 2, 3)}}),
     "ContainerOutOfMemory": (30, 'name="web"', {'container_oom_events_total{name="web"}': ("0x20 1x40", "0x60")}),
     "ContainerMemoryNearLimit": (30, 'name="web"', {'container_memory_working_set_bytes{name="web"}': ("96x60", "96x60"),
                                                     'container_spec_memory_limit_bytes{name="web"}': ("100x60", "0x60")}),

@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 import fleetlab
 from fleetlab import BIN, ROOT, check, eventually, http
 from own_world import PAGES, in_a_world
+from prometheus_server import Prometheus
 
 SEEDS = ROOT / "tests/fixtures/seeds"
 
@@ -57,6 +58,35 @@ def ouranos(world):
         world.expect("Accepted publickey", job="systemd", **host)
         # What no rule labels keeps the component's own name, as in Alloy.
         world.expect("no unit", job="loki.source.journal.systemd_logs", **host)
+
+
+@in_a_world
+def ouranos_metrics(world):
+    """Metrics of the host, of each command and of each container arrive at Prometheus under the host's name."""
+    tree = world.folder / "ansible"
+    world.write(tree / "inventory/hosts.yml", "all:\n  hosts:\n    puck.incus:\n      services: [alloy, docker]\n")
+    world.write(tree / "templates/puck/config.alloy.j2", text("ouranos_metrics"))
+    world.shell(f"cd {tree} && {BIN}/fleetctl render --limit puck --output /etc/alloy")
+    world.container("athena-app-1", "while :; do echo busy; done >/dev/null", project="athena", service="app")
+    with Prometheus(world.folder / "prometheus", port=9090) as prometheus, \
+         world.agent_runs("/etc/alloy/puck.incus/config.alloy"):
+        def asked(query, what):
+            return eventually(lambda: prometheus.query(query), 60, what)
+        asked('count(up{instance="puck.incus"} == 1) == 3', "three exporters are up")
+        jobs = {row["metric"]["job"] for row in prometheus.query("up")}
+        check(jobs == {"integrations/unix", "integrations/process", "integrations/cadvisor"}, f"jobs {jobs}")
+        for name in ("node_load1", "node_cpu_seconds_total", "node_memory_MemAvailable_bytes", "node_filesystem_avail_bytes",
+                     "node_network_receive_bytes_total", "node_uname_info", 'namedprocess_namegroup_num_procs{groupname="fleet-agent"}',
+                     'namedprocess_namegroup_memory_bytes{groupname="dockerd"}', 'namedprocess_namegroup_cpu_seconds_total{groupname="prometheus"}'):
+            found = asked(name, name)
+            check({row["metric"]["instance"] for row in found} == {"puck.incus"}, f"{name}: {found}")
+        check(prometheus.query("node_disk_reads_completed_total") == [], "a collector that is not safe in Incus")
+        busy = asked('sum by (instance, name, container_label_com_docker_compose_project, container_label_com_docker_compose_service) '
+                     '(rate(container_cpu_usage_seconds_total{name="athena-app-1"}[1m])) > 0.01', "the container uses the CPU")
+        check(busy[0]["metric"] == {"instance": "puck.incus", "name": "athena-app-1", "container_label_com_docker_compose_project": "athena",
+                                    "container_label_com_docker_compose_service": "app"}, f"{busy}")
+        memory = prometheus.value('container_memory_working_set_bytes{name="athena-app-1", image="lab:1"}')
+        check(memory and 0 < memory < 64 << 20, f"the container's memory: {memory}")
 
 
 RIVER = ("logging", "docker", "process", "write")
@@ -175,6 +205,20 @@ def svlnas_logs(world):
 
 
 @in_a_world
+def svlnas_metrics(world):
+    """Metrics for Grafana Cloud's "Linux Server": its job and instance; the document's own check of them holds."""
+    world.write("/etc/alloy/config.alloy", text("svlnas_metrics"))
+    environment = {"HOSTNAME_OVERRIDE": "svlnas", "GRAFANA_PROM_URL": "http://prospero.incus:9090/api/v1/write",
+                   "GRAFANA_PROM_USERNAME": "123456", "GRAFANA_PROM_PASSWORD": "glc_secret"}
+    with Prometheus(world.folder / "prometheus", port=9090) as prometheus, \
+         world.agent_runs("/etc/alloy/config.alloy", "--storage.path=/var/lib/alloy", environment=environment):
+        eventually(lambda: prometheus.query('up{job="alloy",host="svlnas"} == 1'), 60, "the agent is up")
+        eventually(lambda: prometheus.query('node_load1{job="integrations/node_exporter", instance="svlnas", host="svlnas"}'), 60, "load")
+        for page in ("/", "/metrics", "/component/prometheus.remote_write.grafana_cloud"):
+            check("glc_secret" not in http(PAGES + page)[1], f"{page} shows the password")
+
+
+@in_a_world
 def alloy_stack(world):
     """Docker's own files and system logs; /healthy on port 12345."""
     world.write("/etc/alloy/config.alloy", text("alloy_stack"))
@@ -194,4 +238,5 @@ def alloy_stack(world):
 
 
 if __name__ == "__main__":
-    fleetlab.main([ouranos, promtail_successor, promtail_successor_with_less_volume, compose_services, svlnas_logs, alloy_stack])
+    fleetlab.main([ouranos, ouranos_metrics, promtail_successor, promtail_successor_with_less_volume, compose_services, svlnas_logs,
+                   svlnas_metrics, alloy_stack])

@@ -1,6 +1,7 @@
 include(${CMAKE_CURRENT_LIST_DIR}/../support/python_cases.cmake)
 if(TARGET fleet-agent)
   house_python_cases(process agent_test.py TIMEOUT 300)
+  house_python_cases(process grafana_test.py TIMEOUT 300)
   house_python_cases(process metrics_test.py TIMEOUT 300)
   house_python_cases(process parity_test.py TIMEOUT 120)
   house_python_cases(process queue_test.py TIMEOUT 300)

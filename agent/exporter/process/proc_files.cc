@@ -124,38 +124,54 @@ std::optional<Status> parse_status(std::string_view text) {
   Status out;
   bool named = false;
   bool switches = false;
+  const auto count = [](std::string_view line, std::string_view name, std::uint64_t& into) {
+    const auto value = number(behind(line, name));
+    if (value) into = *value;
+    return value.has_value();
+  };
   std::string_view line;
   while (next_line(text, line)) {
-    if (const auto name = behind(line, "Name:\t"); name.data() != nullptr) {
-      out.name = unescaped(name);
-      named = true;
-    } else if (const auto state = behind(line, "State:\t"); !state.empty()) {
-      out.state = state[0];
-    } else if (const auto users = behind(line, "Uid:\t"); users.data() != nullptr) {
-      // real, effective, saved, of the file system
-      const std::size_t tab = users.find('\t');
-      const auto user = number(users.substr(tab == std::string_view::npos ? users.size() : tab));
-      if (!user) return std::nullopt;
-      out.effective_user = *user;
-    } else if (const auto swap = behind(line, "VmSwap:"); swap.data() != nullptr) {
-      const auto bytes = kibibytes(swap);
-      if (!bytes) return std::nullopt;
-      out.swapped_bytes = *bytes;
-    } else if (const auto given = behind(line, "voluntary_ctxt_switches:");
-               given.data() != nullptr) {
-      const auto count = number(given);
-      if (!count) return std::nullopt;
-      out.voluntary_switches = *count;
-      switches = true;
-    } else if (const auto taken = behind(line, "nonvoluntary_ctxt_switches:");
-               taken.data() != nullptr) {
-      const auto count = number(taken);
-      if (!count) return std::nullopt;
-      out.nonvoluntary_switches = *count;
+    switch (line.empty() ? '\0' : line.front()) {  // of sixty lines six matter
+      case 'N':
+        if (const auto name = behind(line, "Name:\t"); name.data() != nullptr) {
+          out.name = unescaped(name);
+          named = true;
+        }
+        break;
+      case 'S':
+        if (const auto state = behind(line, "State:\t"); !state.empty()) out.state = state[0];
+        break;
+      case 'U':
+        if (const auto users = behind(line, "Uid:\t"); users.data() != nullptr) {
+          // real, effective, saved, of the file system
+          const std::size_t tab = users.find('\t');
+          if (tab == std::string_view::npos) return std::nullopt;
+          const auto user = number(users.substr(tab));
+          if (!user) return std::nullopt;
+          out.effective_user = *user;
+        }
+        break;
+      case 'V':
+        if (const auto swap = behind(line, "VmSwap:"); swap.data() != nullptr) {
+          const auto bytes = kibibytes(swap);
+          if (!bytes) return std::nullopt;
+          out.swapped_bytes = *bytes;
+        }
+        break;
+      case 'v':
+        switches = count(line, "voluntary_ctxt_switches:", out.voluntary_switches) || switches;
+        break;
+      case 'n':
+        // The last that matters.
+        if (named && switches &&
+            count(line, "nonvoluntary_ctxt_switches:", out.nonvoluntary_switches))
+          return out;
+        break;
+      default:
+        break;
     }
   }
-  if (!named || !switches) return std::nullopt;
-  return out;
+  return std::nullopt;
 }
 
 std::optional<Io> parse_io(std::string_view text) {

@@ -240,8 +240,11 @@ TEST_CASE("processes: texts that are not what they should be are refused") {
   CHECK_FALSE(parse_stat("1 (a) SS 0 0 0 0 0 0 1 0 2 0 3 4 0 0 20 0 5 0 6 7 8"));
   CHECK_FALSE(parse_stat("1 (a) S 0 0 0 0 0 0 1 0 2 0 x 4 0 0 20 0 5 0 6 7 8"));
   CHECK_FALSE(parse_status("Name:\ta\n"));
-  CHECK_FALSE(parse_status("Name:\ta\nUid:\t0\nvoluntary_ctxt_switches:\t7\n"));
-  CHECK_FALSE(parse_status("Name:\ta\nVmSwap: 99999999999999999999 kB\n"));
+  const std::string end = "voluntary_ctxt_switches:\t7\nnonvoluntary_ctxt_switches:\t8\n";
+  CHECK(parse_status("Name:\ta\n" + end));
+  CHECK_FALSE(parse_status(end));
+  CHECK_FALSE(parse_status("Name:\ta\nUid:\t0\n" + end));
+  CHECK_FALSE(parse_status("Name:\ta\nVmSwap: 99999999999999999999 kB\n" + end));
   CHECK_FALSE(parse_io("read_bytes: 1\n"));
   CHECK_FALSE(parse_open_files_limit("Max open files\n"));
   CHECK_FALSE(parse_smaps_rollup("Rss: 1 kB\n"));

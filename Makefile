@@ -39,6 +39,7 @@ bench: packages-build
 	for program in $(BUILD)/bench/*; do "$$program" || exit 1; done
 	$(BUILD)/pipelines/pipelines $(BUILD)/bin/fleet-agent
 	tests/bench/memory.py $(BUILD)/bin/fleet-agent
+	tests/bench/processes.py $(BUILD)/bin/fleet-agent
 
 # The tables of docs/reference, from the components' schemas.
 reference: build

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""process_roles.py TAG ROLE: a process that is as parity_test.py wants it. It says "ready" when it is, does its work for each line "work"
-that it reads, says "done", and waits. TAG makes it known by its command line. What it starts ends with it."""
+"""process_roles.py FOLDER ROLE: a process that is as parity_test.py wants it. It says "ready" when it is, does its work for each line "work"
+that it reads, says "done", and waits. FOLDER takes what it writes, and makes it known by its command line."""
 
 import ctypes
 import mmap
@@ -63,7 +63,7 @@ def child(*argv):
 
 
 def main():
-    folder, role = sys.argv[2:]
+    folder, role = sys.argv[1:]
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     threads = []
     if role == "threads":
@@ -84,8 +84,9 @@ def main():
         kept = [os.open("/dev/null", os.O_RDONLY) for _ in range(50)]
     if role == "odd":
         call_me(b"a) S (b\nc\\")
-    if role == "somebody" and os.geteuid() == 0:
+    if role == "somebody":
         os.setuid(65534)
+        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # forgotten with the user
     print("ready", flush=True)
     if role == "busy":
         os.nice(19)

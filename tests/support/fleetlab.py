@@ -152,6 +152,7 @@ class Agent:
         self.config_path.write_text(config)
         self.log_path = self.folder / "agent.log"
         self.process = None
+        self.command = [BIN / "fleet-agent"]
         self.began = 0  # where this life begins in the log
 
     @property
@@ -166,7 +167,7 @@ class Agent:
         with open(self.log_path, "ab") as log:
             self.began = log.tell()
             self.process = subprocess.Popen(
-                [BIN / "fleet-agent", "run", self.config_path, "--server.http.listen-addr=127.0.0.1:0",
+                self.command + ["run", self.config_path, "--server.http.listen-addr=127.0.0.1:0",
                  f"--storage.path={self.folder / 'data'}"], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         return self
 

@@ -166,6 +166,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     default:
       (void)parse_process_stat(text);
       (void)parse_mounts(text);
+      (void)parse_mountinfo(text);
       (void)parse_cpu_times(text);
   }
   if (!done && done.error().message.empty()) std::abort();

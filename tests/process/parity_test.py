@@ -40,6 +40,7 @@ OURS_ALONE = {
     "node_softnet_(backlog_len|cpu_collision_total|flow_limit_count_total|received_rps_total)": "since 1.6",
     "node_cpu_online": "since 1.9",
     "node_pressure_irq_stalled_seconds_total": "since 1.9",
+    "node_filesystem_mount_info": "since 1.9",
 }
 THEIRS_ALONE = {
     "node_exporter_build_info": "there is no node_exporter",
@@ -47,7 +48,8 @@ THEIRS_ALONE = {
     "node_os_version": "only where VERSION_ID is a number",
 }
 # Labels that one of them has: (name of the metric, label).
-LABELS_ASIDE = [("node_disk_info", "rotational"), ("node_network_info", "adminstate")]
+LABELS_ASIDE = [("node_disk_info", "rotational"), ("node_network_info", "adminstate"),
+                ("node_filesystem_device_error", "device_error"), ("node_filesystem_readonly", "device_error")]
 # Values that move between two readings, by what they may differ: an absolute or a relative part.
 TOLERANCE = [
     (r"node_(cpu|schedstat|pressure)_.*seconds_total", 5.0, 0.05),

@@ -5,6 +5,7 @@ tests/golden/unix/<collector>.txt is what the agent tells (UPDATE_GOLDEN=1 rewri
 files, but for the differences that are named here with their reason. A collector has a row in COLLECTORS.
 """
 
+import ctypes
 import os
 import re
 import subprocess
@@ -79,6 +80,7 @@ GOLDEN_ALONE = {
     r"node_softnet_(backlog_len|cpu_collision_total|flow_limit_count_total|received_rps_total)": "since 1.6",
     r"node_cpu_online": "since 1.9",
     r"node_pressure_irq_stalled_seconds_total": "since 1.9",
+    r"node_filesystem_mount_info": "since 1.9",
     r"node_btrfs_(commits|commit_seconds)_total|node_btrfs_(last|max)_commit_seconds": "since 1.9",
     r"node_cpu_scaling_governor": "since 1.7",
     r"node_hwmon_freq_freq_mhz|node_hwmon_sensor_label\{.*sensor=freq\d\}": "since 1.6",
@@ -86,11 +88,13 @@ GOLDEN_ALONE = {
     r"node_md_(degraded|raid_disks)": "since 1.10",
     r"node_zfs_arc_arc_need_free|node_zfs_dbuf_.*|node_zfs_zpool_state\{state=suspended,.*": "newer files, types and states of ZFS",
     r"node_filesystem_readonly\{.*mountpoint=/srv/gone\}": "of mounts that do not answer: since 1.6",
+    r"node_disk_info\{device=vda,.*": "the serial number of virtual disks: since 1.6",
     r"node_network_receive_nohandler_total": "from netlink, which tells of this machine and not of the fixture",
 }
 THEIRS_ALONE = {
     r"promhttp_.*": "of the exporter's own page",
     r"node_exporter_build_info": "there is no node_exporter",
+    r"node_disk_info\{device=vda,.*": "as above",
 }
 # What 1.5 tells wrongly: metric, labels -> why.
 WRONG = {
@@ -214,5 +218,69 @@ def node_exporter_tells_the_same_of_the_fixture_host():
         check(not problems, "\n".join(problems[:80]))
 
 
+HANGING = """
+prometheus.exporter.unix "host" {{
+  set_collectors = ["filesystem", "loadavg"]
+  procfs_path    = "{folder}/proc"
+  filesystem {{
+    mount_timeout = "300ms"
+  }}
+}}
+"""
+
+
+def a_hung_mount_costs_one_thread_and_its_own_series():
+    """A FUSE mount whose server never answers, as NFS without its server: docs/decisions/a-thread-for-a-hung-mount.md."""
+    fleetlab.as_root()
+    libc = ctypes.CDLL(None, use_errno=True)
+    new_namespace, private = 0x20000, 0x44000  # CLONE_NEWNS; MS_REC | MS_PRIVATE: nobody else is to hang
+    check(libc.unshare(new_namespace) == 0 and libc.mount(None, b"/", None, private, None) == 0, os.strerror(ctypes.get_errno()))
+    with fleetlab.scratch_dir("fleet-hung-mount") as folder:
+        deaf = folder / "deaf"
+        deaf.mkdir()
+        (folder / "proc/1").mkdir(parents=True)
+        (folder / "proc/loadavg").write_text("1 2 3 1/1 1\n")
+        (folder / "proc/1/mountinfo").write_text(
+            f"1 0 8:0 / / rw - ext4 /dev/before rw\n2 1 0:99 / {deaf} rw - fuse deaf rw\n3 1 8:2 / /tmp rw - ext4 /dev/behind rw\n")
+        server = os.open("/dev/fuse", os.O_RDWR)
+        check(libc.mount(b"deaf", str(deaf).encode(), b"fuse", 0, f"fd={server},rootmode=40000,user_id=0,group_id=0".encode()) == 0,
+              os.strerror(ctypes.get_errno()))
+        with Agent(HANGING.format(folder=folder), folder / "agent") as agent:
+            def ask():
+                status, page = http(agent.url + "/api/v0/component/prometheus.exporter.unix.host/metrics", timeout=60)
+                check(status == 200, f"{status} {page[:300]}")
+                return page
+
+            def state(page):
+                """What device_error says of the mount; the others and other collectors must be told of."""
+                check("\nnode_load1 1\n" in page, "node_load1 is not told")
+                for device in ("/dev/before", "/dev/behind"):
+                    check(f'node_filesystem_size_bytes{{device="{device}"' in page, f"nothing is told of {device}: {page}")
+                of = re.findall(r'^(\w+)\{device="deaf"(?:,device_error="(.*?)")?[,}]', page, re.M)
+                check({name for name, _ in of} == {"node_filesystem_device_error", "node_filesystem_readonly"}, f"told of it: {of}")
+                return of[0][1]
+
+            def threads():
+                return len(os.listdir(f"/proc/{agent.process.pid}/task"))
+
+            agent.start().wait_ready()
+            for _ in range(2):
+                found = state(ask())
+                check(found == "mountpoint timeout", f"it hangs: {found}")
+            few = threads()
+            for _ in range(10):
+                check(state(ask()) == "mountpoint timeout", "it still hangs")
+            eventually(lambda: threads() <= few, 20, lambda: f"{few} threads, not {threads()}")
+            check(agent.stop(20) == 0, "exit status while a thread hangs")
+
+            agent.start().wait_ready()
+            check(state(ask()) == "mountpoint timeout", "it hangs the next agent")
+            os.close(server)
+            eventually(lambda: state(ask()) == "transport endpoint is not connected", 20, "the thread that hung comes back, and is used again")
+            check(agent.stop() == 0, "exit status")
+        libc.umount2(str(deaf).encode(), 2)
+
+
 if __name__ == "__main__":
-    fleetlab.main([unix_tells_of_the_fixture_host, node_exporter_tells_the_same_of_the_fixture_host])
+    fleetlab.main([unix_tells_of_the_fixture_host, node_exporter_tells_the_same_of_the_fixture_host,
+                   a_hung_mount_costs_one_thread_and_its_own_series])

@@ -134,9 +134,10 @@ Result<Collect> make_btrfs(const UnixArgs&, const Roots& roots, Clock&) {
     std::vector<std::string> names;
     for (std::string& name : names_in(folder).value_or(std::vector<std::string>()))
       if (name.find('-') != std::string::npos) names.push_back(std::move(name));
-    const auto mounts = names.empty() ? Result<std::string>() : read_text(roots.proc / "1/mounts");
+    const auto mounts =
+        names.empty() ? Result<std::string>() : read_text(roots.proc / "1/mountinfo");
     if (mounts)
-      for (const Mount& mount : parse_mounts(*mounts))
+      for (const Mount& mount : parse_mountinfo(*mounts))
         if (mount.type == "btrfs")
           if (auto found = devices_of(roots.root / fs::path(mount.mount_point).relative_path()))
             mounted.insert(std::move(*found));

@@ -34,6 +34,14 @@ constexpr std::array<Column, 17> kColumns = {{
     {"node_disk_flush_requests_time_seconds_total", "Seconds of all flushes.", .001, false},
 }};
 
+constexpr std::array<std::array<const char*, 3>, 3> kAta = {{
+    {"ID_ATA_WRITE_CACHE", "node_disk_ata_write_cache", "1 when the disk has a write cache."},
+    {"ID_ATA_WRITE_CACHE_ENABLED", "node_disk_ata_write_cache_enabled",
+     "1 when the write cache is in use."},
+    {"ID_ATA_ROTATION_RATE_RPM", "node_disk_ata_rotation_rate_rpm",
+     "Rotations in a minute; 0: it does not rotate."},
+}};
+
 // What udev knows of a device: E:NAME=value lines.
 std::string udev_value(std::string_view text, std::string_view name) {
   std::string out;
@@ -85,6 +93,7 @@ Result<Collect> make_diskstats(const UnixArgs& args, const Roots& roots, Clock&)
       const std::string udev = udev_text ? *udev_text : std::string();
       std::string serial = udev_value(udev, "SCSI_IDENT_SERIAL");
       if (serial.empty()) serial = udev_value(udev, "ID_SERIAL_SHORT");
+      if (serial.empty()) serial = udev_value(udev, "ID_SERIAL");  // of virtual disks
       out.gauge("node_disk_info", "What is known of a disk; the value is 1.", 1,
                 {{"device", device},
                  {"major", major},
@@ -110,6 +119,10 @@ Result<Collect> make_diskstats(const UnixArgs& args, const Roots& roots, Clock&)
                    {"vg_name", udev_value(udev, "DM_VG_NAME")},
                    {"lv_name", udev_value(udev, "DM_LV_NAME")},
                    {"lv_layer", udev_value(udev, "DM_LV_LAYER")}});
+      if (udev_value(udev, "ID_ATA").empty()) return;
+      for (const auto& [property, name, help] : kAta)
+        if (const auto value = number(udev_value(udev, property)))
+          out.gauge(name, help, *value, {{"device", device}});
     });
     return {};
   });

@@ -1,5 +1,5 @@
-// Mounted file systems: /proc/1/mounts, and statfs(2) of each. A mount that hangs (NFS without its
-// server) keeps one thread of ours for as long as it hangs, and shows as device_error.
+// Mounted file systems: /proc/1/mountinfo (proc(5)), and statfs(2) of each. A mount that hangs (NFS
+// without its server) keeps one thread of ours for as long as it hangs, and shows as device_error.
 #include <re2/re2.h>
 #include <sys/statvfs.h>
 
@@ -8,6 +8,7 @@
 #include <deque>
 #include <map>
 #include <set>
+#include <system_error>
 #include <thread>
 
 #include "agent/base/mutex.h"
@@ -104,25 +105,39 @@ class Asker {
   const std::shared_ptr<State> state_ = std::make_shared<State>();
 };
 
+// In lower case, as Go says it.
+std::string errno_text(int error) {
+  std::string text = std::generic_category().message(error);
+  if (!text.empty() && text[0] >= 'A' && text[0] <= 'Z')
+    text[0] = static_cast<char>(text[0] - 'A' + 'a');
+  return text;
+}
+
+std::string unescape(std::string_view word) {
+  const auto octal = [&](std::size_t k) {
+    return k < word.size() && word[k] >= '0' && word[k] <= '7';
+  };
+  std::string out;
+  for (std::size_t i = 0; i < word.size(); ++i) {
+    if (word[i] == '\\' && octal(i + 1) && octal(i + 2) && octal(i + 3)) {
+      out += static_cast<char>((word[i + 1] - '0') * 64 + (word[i + 2] - '0') * 8 +
+                               (word[i + 3] - '0'));
+      i += 3;
+    } else {
+      out += word[i];
+    }
+  }
+  return out;
+}
+
+void set_options(Mount& mount, std::string options) {
+  for (const std::string_view option : split(options, ',')) mount.read_only |= option == "ro";
+  mount.options = std::move(options);
+}
+
 }  // namespace
 
 std::vector<Mount> parse_mounts(std::string_view text) {
-  const auto unescape = [](std::string_view word) {
-    std::string out;
-    for (std::size_t i = 0; i < word.size(); ++i) {
-      const auto octal = [&](std::size_t k) {
-        return k < word.size() && word[k] >= '0' && word[k] <= '7';
-      };
-      if (word[i] == '\\' && octal(i + 1) && octal(i + 2) && octal(i + 3)) {
-        out += static_cast<char>((word[i + 1] - '0') * 64 + (word[i + 2] - '0') * 8 +
-                                 (word[i + 3] - '0'));
-        i += 3;
-      } else {
-        out += word[i];
-      }
-    }
-    return out;
-  };
   std::vector<Mount> out;
   for_each_line(text, [&](std::string_view line) {
     const auto fields = words(line);
@@ -131,8 +146,30 @@ std::vector<Mount> parse_mounts(std::string_view text) {
     mount.device = unescape(fields[0]);
     mount.mount_point = unescape(fields[1]);
     mount.type = fields[2];
-    mount.options = fields[3];
-    for (const std::string_view option : split(fields[3], ',')) mount.read_only |= option == "ro";
+    set_options(mount, std::string(fields[3]));
+    out.push_back(std::move(mount));
+  });
+  return out;
+}
+
+std::vector<Mount> parse_mountinfo(std::string_view text) {
+  std::vector<Mount> out;
+  for_each_line(text, [&](std::string_view line) {
+    // Optional fields may stand before the dash.
+    const std::size_t dash = line.find(" - ");
+    if (dash == std::string_view::npos) return;
+    const auto where = words(line.substr(0, dash));
+    const auto what = words(line.substr(dash + 3));
+    if (where.size() < 6 || what.size() < 3) return;
+    const std::size_t colon = where[2].find(':');
+    if (colon == std::string_view::npos) return;
+    Mount mount;
+    mount.major = where[2].substr(0, colon);
+    mount.minor = where[2].substr(colon + 1);
+    mount.mount_point = unescape(where[4]);
+    mount.type = what[0];
+    mount.device = unescape(what[1]);
+    set_options(mount, std::string(where[5]) + "," + std::string(what[2]));
     out.push_back(std::move(mount));
   });
   return out;
@@ -148,11 +185,11 @@ Result<Collect> make_filesystem(const UnixArgs& args, const Roots& roots, Clock&
                   limit = args.filesystem.mount_timeout,
                   asker = std::make_shared<Asker>()](Families& out) -> Result<> {
     // Those of the first process are the host's, whatever namespace we are in.
-    auto text = read_text(roots.proc / "1/mounts");
-    if (!text) text = read_text(roots.proc / "self/mounts");
+    auto text = read_text(roots.proc / "1/mountinfo");
+    if (!text) text = read_text(roots.proc / "self/mountinfo");
     if (!text) return fail(text.error());
     std::set<std::pair<std::string, std::string>> seen;
-    for (const Mount& mount : parse_mounts(*text)) {
+    for (const Mount& mount : parse_mountinfo(*text)) {
       if (!no_types && RE2::PartialMatch(mount.type, *types)) continue;
       // Below a root of the host's that is mounted here, its paths are the host's own.
       const std::string root = roots.root.string();
@@ -163,11 +200,15 @@ Result<Collect> make_filesystem(const UnixArgs& args, const Roots& roots, Clock&
       }
       if (!no_points && RE2::PartialMatch(point, *points)) continue;
       if (!seen.emplace(mount.device, point).second) continue;
-      const Families::Labels labels = {
-          {"device", mount.device}, {"mountpoint", point}, {"fstype", mount.type}};
       const auto answer =
           asker->ask((roots.root / std::filesystem::path(point).relative_path()).string(), limit);
       const bool failed = !answer || answer->error != 0;
+      const Families::Labels labels = {{"device", mount.device},
+                                       {"mountpoint", point},
+                                       {"fstype", mount.type},
+                                       {"device_error", !answer  ? "mountpoint timeout"
+                                                        : failed ? errno_text(answer->error)
+                                                                 : std::string()}};
       out.gauge("node_filesystem_device_error", "1 when the file system does not answer.",
                 failed ? 1 : 0, labels);
       out.gauge("node_filesystem_readonly", "1 when it is mounted for reading only.",
@@ -184,6 +225,11 @@ Result<Collect> make_filesystem(const UnixArgs& args, const Roots& roots, Clock&
       out.gauge("node_filesystem_files", "File nodes.", static_cast<double>(space.f_files), labels);
       out.gauge("node_filesystem_files_free", "Free file nodes.",
                 static_cast<double>(space.f_ffree), labels);
+      out.gauge("node_filesystem_mount_info", "What is known of a mount; the value is 1.", 1,
+                {{"device", mount.device},
+                 {"major", mount.major},
+                 {"minor", mount.minor},
+                 {"mountpoint", point}});
     }
     return {};
   });

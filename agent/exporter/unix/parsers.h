@@ -104,9 +104,11 @@ CpuTimes parse_cpu_times(std::string_view text);
 
 struct Mount {
   std::string device, mount_point, type, options;
+  std::string major, minor;  // of mountinfo
   bool read_only = false;
 };
-// /proc/<pid>/mounts: device, mount point and type with octal escapes, options.
+// /proc/<pid>/mounts and mountinfo (proc(5)), whose words have octal escapes.
 std::vector<Mount> parse_mounts(std::string_view text);
+std::vector<Mount> parse_mountinfo(std::string_view text);
 
 }  // namespace agent::exporter::unix_host

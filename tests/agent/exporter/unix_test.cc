@@ -137,9 +137,15 @@ TEST_CASE("unix: texts that are not what they should be are refused") {
 }
 
 TEST_CASE("unix: mounts with blanks in their names") {
-  const auto mounts = unix_host::parse_mounts(
-      "/dev/sda1 / ext4 rw,relatime 0 0\n//srv/a\\040b /mnt/a\\040b cifs ro,x 0 0\nbroken\n");
+  const auto mounts = unix_host::parse_mountinfo(
+      "22 1 8:1 / / rw,relatime shared:1 master:2 - ext4 /dev/sda1 rw\n"
+      "23 22 0:44 / /mnt/a\\040b rw - cifs //srv/a\\040b ro,x\n"
+      "broken\n1 2 3 4 5 6 - ext4 /dev/x rw\n1 2 3:4 / /x rw - ext4\n");
   REQUIRE(mounts.size() == 2);
+  CHECK(mounts[0].device == "/dev/sda1");
+  CHECK(mounts[0].type == "ext4");
+  CHECK(mounts[0].major == "8");
+  CHECK(mounts[0].minor == "1");
   CHECK(mounts[1].device == "//srv/a b");
   CHECK(mounts[1].mount_point == "/mnt/a b");
   CHECK(mounts[1].read_only);
@@ -241,8 +247,9 @@ TEST_CASE("unix: a host in a folder") {
              "   8 0 sda 1 2 3 4 5 6 7 8 9 10 11\n   8 1 sda1 1 2 3 4 5 6 7 8 9 10 11\n");
   host.write("udev/b8:0", "E:ID_MODEL=Disk\nE:ID_SERIAL_SHORT=S1\nE:ID_FS_TYPE=ext4\n");
   host.write("proc/net/dev", "Inter-|\n face |\n  eth0: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n");
-  host.write("proc/1/mounts",
-             "/dev/sda / ext4 rw 0 0\nproc /proc proc rw 0 0\n/dev/x /gone ext4 rw 0 0\n");
+  host.write("proc/1/mountinfo",
+             "1 0 8:0 / / rw - ext4 /dev/sda rw\n2 1 0:1 / /proc rw - proc proc rw\n"
+             "3 1 8:1 / /gone rw - ext4 /dev/x rw\n");
   std::filesystem::create_directories(host.box.dir / "root");
   CHECK(host.page({"cpu"}) ==
         "node_cpu_seconds_total{cpu=\"0\", mode=\"user\"} 1\n"
@@ -268,7 +275,8 @@ TEST_CASE("unix: a host in a folder") {
   const std::string mounts = host.page({"filesystem"});
   CHECK(mounts.find("node_filesystem_size_bytes{device=\"/dev/sda\", fstype=\"ext4\", "
                     "mountpoint=\"/\"} ") != std::string::npos);
-  CHECK(mounts.find("node_filesystem_device_error{device=\"/dev/x\", fstype=\"ext4\", "
+  CHECK(mounts.find("node_filesystem_device_error{device=\"/dev/x\", "
+                    "device_error=\"no such file or directory\", fstype=\"ext4\", "
                     "mountpoint=\"/gone\"} 1\n") != std::string::npos);
   CHECK(mounts.find("/proc") == std::string::npos);
 }

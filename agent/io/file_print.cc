@@ -33,6 +33,22 @@ Result<std::size_t> read_at(int fd, char* data, std::size_t size, std::uint64_t 
   return done;
 }
 
+Result<std::string> read_whole(int fd, std::size_t limit) {
+  constexpr std::size_t kStep = 64U << 10;
+  std::string bytes;
+  for (;;) {
+    const std::size_t before = bytes.size();
+    bytes.resize(before + kStep);
+    const auto count = read_at(fd, bytes.data() + before, kStep, before);
+    if (!count) return fail(count.error());
+    bytes.resize(before + *count);
+    if (bytes.size() > limit)
+      return fail(ErrorCode::kExhausted,
+                  "read: it is larger than " + std::to_string(limit) + " bytes");
+    if (*count < kStep) return bytes;
+  }
+}
+
 std::uint32_t print_of(const char* head, std::size_t size) {
   return static_cast<std::uint32_t>(crc32_z(0, reinterpret_cast<const Bytef*>(head), size));
 }

@@ -29,6 +29,7 @@ std::string folder_of(const std::string& file) {
   return slash == std::string::npos ? "." : file.substr(0, std::max<std::size_t>(slash, 1));
 }
 
+// Of "": everything in the folder.
 std::uint64_t hash_of(std::string_view name) { return std::hash<std::string_view>()(name); }
 
 std::uint64_t name_of(const std::string& file) {
@@ -157,11 +158,13 @@ void FileWatch::read_events(Changes& out) {
         continue;
       }
       if (event.len == 0) continue;
-      const auto [first, last] =
-          folder->second.files.equal_range(hash_of({name, ::strnlen(name, event.len)}));
-      for (auto file = first; file != last; ++file)
-        if (out.files.empty() || out.files.back() != file->second)
-          out.files.push_back(file->second);
+      const std::string_view entry(name, ::strnlen(name, event.len));
+      for (const std::string_view known : {entry, std::string_view()}) {
+        const auto [first, last] = folder->second.files.equal_range(hash_of(known));
+        for (auto file = first; file != last; ++file)
+          if (out.files.empty() || out.files.back() != file->second)
+            out.files.push_back(file->second);
+      }
     }
   }
 }

@@ -28,7 +28,8 @@ class FileWatch {
   FileWatch();
 
   // Reports changes of `file` as `id` from now on: written, created, renamed, deleted. False: it
-  // is to be polled; adding may work later. What was added for the id before is replaced.
+  // is to be polled; adding may work later. What was added for the id before is replaced. A name
+  // that ends in a slash stands for everything in that folder, but not below it.
   bool add(const std::string& file, Id id);
   void remove(const std::string& file, Id id);
 

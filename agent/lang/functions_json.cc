@@ -15,6 +15,7 @@
 
 #include "agent/base/strings.h"
 #include "agent/base/unicode.h"
+#include "agent/lang/documents.h"
 #include "agent/lang/functions.h"
 #include "agent/lang/operators.h"
 #include "agent/lang/stdlib.h"
@@ -587,11 +588,13 @@ class PathWalker {
 
 }  // namespace
 
+Result<Value> value_of_json(const std::string& text) { return parse_json(text, false); }
+
 Result<Value> encoding_from_json(const Arguments& arguments) {
   if (auto counted = expect_count(arguments, 1); !counted) return fail(std::move(counted).error());
   const auto text = text_argument(arguments, 0);
   if (!text) return fail(text.error());
-  return parse_json(*text, false);
+  return value_of_json(*text);
 }
 
 Result<Value> encoding_to_json(const Arguments& arguments) {

@@ -9,6 +9,7 @@
 #include <optional>
 #include <set>
 
+#include "agent/lang/documents.h"
 #include "agent/lang/functions.h"
 #include "agent/lang/operators.h"
 #include "agent/lang/stdlib.h"
@@ -88,6 +89,8 @@ Value plain_scalar(const std::string& text) {
 
 class Converter {
  public:
+  explicit Converter(YamlScalars scalars) : scalars_(scalars) {}
+
   Result<Value> value(const YAML::Node& node, int depth) {
     if (depth > kMaxValueDepth)
       return fail(ErrorCode::kInvalid,
@@ -114,9 +117,11 @@ class Converter {
   }
 
  private:
-  static Result<Value> scalar(const YAML::Node& node) {
+  Result<Value> scalar(const YAML::Node& node) const {
     const std::string& tag = node.Tag();
     const std::string& text = node.Scalar();
+    if (scalars_ == YamlScalars::kAsWritten)
+      return tag == "?" && plain_scalar(text).is_null() ? Value() : Value(text);
     if (tag == "?") return plain_scalar(text);
     if (tag == "tag:yaml.org,2002:int" || tag == "tag:yaml.org,2002:float" ||
         tag == "tag:yaml.org,2002:bool" || tag == "tag:yaml.org,2002:null")
@@ -170,17 +175,15 @@ class Converter {
     return Value(std::move(members));
   }
 
+  const YamlScalars scalars_;
   std::size_t count_ = 0;
 };
 
 }  // namespace
 
-Result<Value> encoding_from_yaml(const Arguments& arguments) {
-  if (auto counted = expect_count(arguments, 1); !counted) return fail(std::move(counted).error());
-  const auto text = text_argument(arguments, 0);
-  if (!text) return fail(text.error());
+Result<Value> value_of_yaml(const std::string& text, YamlScalars scalars) {
   try {
-    return Converter().value(YAML::Load(*text), 0);
+    return Converter(scalars).value(YAML::Load(text), 0);
   } catch (const YAML::DeepRecursion&) {
     return fail(ErrorCode::kInvalid, "nested too deep");
   } catch (const YAML::Exception& e) {
@@ -189,6 +192,13 @@ Result<Value> encoding_from_yaml(const Arguments& arguments) {
   } catch (const std::exception& e) {
     return fail(ErrorCode::kInvalid, e.what());
   }
+}
+
+Result<Value> encoding_from_yaml(const Arguments& arguments) {
+  if (auto counted = expect_count(arguments, 1); !counted) return fail(std::move(counted).error());
+  const auto text = text_argument(arguments, 0);
+  if (!text) return fail(text.error());
+  return value_of_yaml(*text, YamlScalars::kTyped);
 }
 
 }  // namespace agent::lang

@@ -64,23 +64,6 @@ class Symbols {
   std::string encoded_;
 };
 
-// The family that a series of this name belongs to.
-const model::Metadata* metadata_of(std::string_view name, const FindMetadata& find) {
-  if (const model::Metadata* exact = find(name)) return exact;
-  for (const std::string_view suffix :
-       {"_total", "_bucket", "_sum", "_count", "_created", "_info", "_gsum", "_gcount"}) {
-    if (name.size() <= suffix.size() || !name.ends_with(suffix)) continue;
-    const std::string_view family = name.substr(0, name.size() - suffix.size());
-    const model::Metadata* found = find(family);
-    if (found == nullptr) return nullptr;
-    const bool counter =
-        found->type == model::MetricType::kCounter && (suffix == "_total" || suffix == "_created");
-    const bool info = found->type == model::MetricType::kInfo && suffix == "_info";
-    return counter || info || family_of(name, found->type) == family ? found : nullptr;
-  }
-  return nullptr;
-}
-
 struct Series {
   std::string labels;  // numbers
   std::string metadata;
@@ -99,6 +82,22 @@ void put_series(std::string& out, const Series& series, const std::string& value
 }
 
 }  // namespace
+
+const model::Metadata* metadata_of(std::string_view name, const FindMetadata& find) {
+  if (const model::Metadata* exact = find(name)) return exact;
+  for (const std::string_view suffix :
+       {"_total", "_bucket", "_sum", "_count", "_created", "_info", "_gsum", "_gcount"}) {
+    if (name.size() <= suffix.size() || !name.ends_with(suffix)) continue;
+    const std::string_view family = name.substr(0, name.size() - suffix.size());
+    const model::Metadata* found = find(family);
+    if (found == nullptr) return nullptr;
+    const bool counter =
+        found->type == model::MetricType::kCounter && (suffix == "_total" || suffix == "_created");
+    const bool info = found->type == model::MetricType::kInfo && suffix == "_info";
+    return counter || info || family_of(name, found->type) == family ? found : nullptr;
+  }
+  return nullptr;
+}
 
 Result<std::string> to_write_request_2(std::string_view message, const FindMetadata& find) {
   Symbols symbols;

@@ -15,6 +15,9 @@ namespace agent::wire {
 // What is known of a family; null: nothing. Lives until the call that asked is over.
 using FindMetadata = std::function<const model::Metadata*(std::string_view family)>;
 
+// What is known of the family that a series of this name belongs to; null: nothing.
+const model::Metadata* metadata_of(std::string_view name, const FindMetadata& find);
+
 // The same series as `message`, one of RemoteWriteEncoder's without metadata, with what is known of
 // their families. Samples, histograms and exemplars of one series come together, in their order.
 // kInvalid when it is no such message.

@@ -9,7 +9,7 @@ from threading import Thread
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 import fleetlab
-from fleetlab import Agent, check, eventually
+from fleetlab import Agent, check, eventually, free_port
 from prometheus_server import Prometheus
 
 
@@ -185,5 +185,63 @@ def a_hostile_target_costs_its_own_scrape():
         server.server_close()
 
 
+RECEIVER = """
+prometheus.receive_http "in" {{
+  http {{
+    listen_address = "127.0.0.1"
+    listen_port    = {port}
+  }}
+  forward_to = [prometheus.remote_write.out.receiver]
+}}
+
+prometheus.remote_write "out" {{
+  endpoint {{
+    url = "{url}"
+    queue_config {{
+      batch_send_deadline = "200ms"
+    }}
+  }}
+}}
+"""
+
+SENDER = """
+global: {{ scrape_interval: 500ms }}
+scrape_configs:
+  - job_name: theirs
+    static_configs: [{{ targets: ["{target}"] }}]
+remote_write:
+  - url: {url}
+    queue_config: {{ batch_send_deadline: 200ms }}
+"""
+
+
+def samples_pass_an_agent():
+    """An agent and a real Prometheus send to an agent, which sends on: all samples come, and series end where they end."""
+    with fleetlab.scratch_dir("fleet-metrics-test") as folder, Prometheus(folder / "prometheus") as prometheus, \
+            Target() as ours, Target() as theirs:
+        port = free_port()
+        into = f"http://127.0.0.1:{port}/api/v1/metrics/write"
+        theirs.more = "depth_meters 3.5\n"
+        with Agent(RECEIVER.format(port=port, url=prometheus.write_url), folder / "between") as between, \
+                Agent(CONFIG.format(target=ours.address, url=into), folder / "agent") as agent:
+            between.start().wait_ready()
+            agent.start().wait_ready()
+            with Prometheus(folder / "sender", config=SENDER.format(target=theirs.address, url=into)):
+                eventually(lambda: (prometheus.value(ASKED) or 0) >= 4, 30, "samples of the agent")
+                eventually(lambda: prometheus.value('depth_meters{job="theirs"}') == 3.5, 30, "samples of Prometheus")
+                before = ours.asked
+                between.stop()
+                eventually(lambda: ours.asked >= before + 3, 20, "scrapes while the receiver is away")
+                between.start().wait_ready()
+                last = ours.asked
+                eventually(lambda: (prometheus.value(ASKED) or 0) >= last, 30, "what waited")
+                theirs.more = ""
+                eventually(lambda: prometheus.query("depth_meters") == [], 30, "the end of a series")
+            values = [int(value) for _, value in prometheus.samples(ASKED)]
+            check(values == list(range(values[0], values[-1] + 1)), f"each sample once, in order: {values}")
+            check(agent.stop() == 0, "exit status")
+            check(between.stop() == 0, "exit status of the receiver")
+
+
 if __name__ == "__main__":
-    fleetlab.main([promql_answers, an_outage_costs_no_sample, a_hostile_target_costs_its_own_scrape])
+    fleetlab.main([promql_answers, an_outage_costs_no_sample, a_hostile_target_costs_its_own_scrape, samples_pass_an_agent])

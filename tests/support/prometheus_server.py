@@ -1,4 +1,4 @@
-"""A real Prometheus as a receiver of remote write."""
+"""A real Prometheus as a receiver of remote write, and with a configuration of its own as whatever that says."""
 
 import json
 import subprocess
@@ -11,11 +11,11 @@ from fleetlab import check, eventually, free_port, http
 class Prometheus:
     """Debian's Prometheus on a port of its own, with an empty database that survives stop() and start()."""
 
-    def __init__(self, folder, port=None, rules=None):
-        """rules: a rule file."""
+    def __init__(self, folder, port=None, rules=None, config=None):
+        """rules: a rule file; config: a whole configuration instead."""
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / "prometheus.yml").write_text(f"rule_files: [{rules}]\n" if rules else "global: {}\n")
+        (self.folder / "prometheus.yml").write_text(config or (f"rule_files: [{rules}]\n" if rules else "global: {}\n"))
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.write_url = self.url + "/api/v1/write"

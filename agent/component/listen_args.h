@@ -1,0 +1,38 @@
+// Where a component listens for HTTP, as configurations write it: the block `http` of
+// loki.source.api and prometheus.receive_http.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "agent/base/secret.h"
+#include "agent/component/schema.h"
+#include "agent/io/http_server.h"
+
+namespace agent::component {
+
+struct ListenTlsArgs {
+  std::string cert_pem, cert_file, key_file, client_auth_type, client_ca, client_ca_file,
+      min_version;
+  Secret key_pem;
+  static Schema<ListenTlsArgs> schema();
+  void validate(const lang::Body& body, lang::Diagnostics& diagnostics) const;
+  io::HttpServerTls options() const;
+};
+
+struct ListenArgs {
+  std::string listen_address;
+  std::int64_t listen_port = 8080;
+  std::int64_t conn_limit = 0;
+  Duration server_read_timeout = std::chrono::seconds(30);
+  Duration server_write_timeout = std::chrono::seconds(30);
+  Duration server_idle_timeout = std::chrono::minutes(2);
+  std::optional<ListenTlsArgs> tls;
+  static Schema<ListenArgs> schema();
+  void validate(const lang::Body& body, lang::Diagnostics& diagnostics) const;
+  // Bodies of at most `max_body` bytes each, and of 128 MiB together or one.
+  io::HttpServer::Options options(std::size_t max_body) const;
+};
+
+}  // namespace agent::component

@@ -72,12 +72,12 @@ class Panel:
 
 def source_variable(kind):
     return {"name": kind, "label": kind.capitalize(), "type": "datasource", "query": kind, "refresh": 1, "hide": 0,
-            "includeAll": False, "multi": False, "regex": "", "options": [], "current": {}}
+            "includeAll": False, "multi": False, "regex": "", "options": []}
 
 
 def choice(name, query, label=None):
     """A variable whose values Prometheus knows; any number of them may be chosen."""
-    return {"name": name, "label": label or name.capitalize(), "type": "query", "datasource": PROMETHEUS, "definition": query,
+    return {"name": name, "label": label or name.capitalize(), "type": "query", "datasource": PROMETHEUS,
             "query": {"query": query, "refId": name}, "refresh": 2, "sort": 1, "hide": 0, "regex": "", "includeAll": True,
             "allValue": ".*", "multi": True, "options": [], "current": {"text": ["All"], "value": ["$__all"]}}
 

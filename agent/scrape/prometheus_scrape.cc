@@ -33,12 +33,17 @@ constexpr std::int64_t kMaxPage = 32LL << 20;
 constexpr std::int64_t kAlignNs = 2'000'000;
 constexpr Duration kLookAround = std::chrono::seconds(1);
 
+constexpr char kProtobuf[] = "PrometheusProto";
+
 struct Protocol {
   std::string_view name;
   std::string_view accept;
-  wire::ExpositionFormat format;
+  std::optional<wire::ExpositionFormat> format;  // none: protobuf
 };
-constexpr std::array<Protocol, 4> kProtocols = {{
+constexpr std::array<Protocol, 5> kProtocols = {{
+    {kProtobuf,
+     "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited",
+     std::nullopt},
     {"OpenMetricsText1.0.0", "application/openmetrics-text;version=1.0.0",
      wire::ExpositionFormat::kOpenMetrics},
     {"OpenMetricsText0.0.1", "application/openmetrics-text;version=0.0.1",
@@ -146,22 +151,25 @@ struct ScrapeArgs {
                   "How targets are asked to write other names: underscores, dots, values or "
                   "allow-utf-8. Empty: as the validation scheme needs it.")
         .optional("scrape_classic_histograms", &A::scrape_classic_histograms,
-                  "Classic histograms are always scraped.")
+                  "Classic histograms are scraped beside native ones.")
         .optional("scrape_native_histograms", &A::scrape_native_histograms,
-                  "Must be false: native histograms need the protobuf format, which is not "
-                  "supported.")
+                  "Takes native histograms, which the protobuf format alone carries: it is asked "
+                  "for first.")
         .optional("enable_protobuf_negotiation", &A::enable_protobuf_negotiation,
-                  "Must be false: the protobuf format is not supported.")
+                  "Asks for the protobuf format first.")
         .optional("convert_classic_histograms_to_nhcb", &A::convert_classic_histograms_to_nhcb,
                   "Must be false: not supported.")
         .optional("enable_type_and_unit_labels", &A::enable_type_and_unit_labels,
-                  "Must be false: not supported.")
+                  "Adds __type__ and __unit__ to the series of families that tell them.")
         .optional("start_timestamp_zero_ingestion", &A::start_timestamp_zero_ingestion,
-                  "Must be false: not supported.")
+                  "Adds a zero where counting began since the last scrape, as the protobuf format "
+                  "tells; it is asked for first.")
         .optional("native_histogram_bucket_limit", &A::native_histogram_bucket_limit,
-                  "Without effect: native histograms are not scraped.")
+                  "Buckets of a native histogram above which its resolution is halved, until it "
+                  "has no more. 0: no limit.")
         .optional("native_histogram_min_bucket_factor", &A::native_histogram_min_bucket_factor,
-                  "Without effect: native histograms are not scraped.")
+                  "Least growth of a native histogram's bounds from bucket to bucket; its "
+                  "resolution is halved until it is so.")
         .include(&A::client)
         .block("clustering", &A::clustering, "Accepted from configurations of a cluster.");
   }
@@ -179,12 +187,10 @@ struct ScrapeArgs {
     if (scheme != "http" && scheme != "https") wrong("scheme", "scheme must be http or https");
     if (scrape_protocols.empty()) wrong("scrape_protocols", "scrape_protocols is empty");
     const auto check_protocol = [&](std::string_view attribute, const std::string& name) {
-      if (name == "PrometheusProto") {
-        wrong(attribute, "the protobuf format is not supported; targets offer a text format, too");
-      } else if (protocol_named(name) == nullptr) {
+      if (protocol_named(name) == nullptr) {
         wrong(attribute, "unknown protocol " + json_string(name) +
-                             ": expected OpenMetricsText1.0.0, OpenMetricsText0.0.1, "
-                             "PrometheusText1.0.0 or PrometheusText0.0.4");
+                             ": expected PrometheusProto, OpenMetricsText1.0.0, "
+                             "OpenMetricsText0.0.1, PrometheusText1.0.0 or PrometheusText0.0.4");
       }
     };
     for (const std::string& name : scrape_protocols) check_protocol("scrape_protocols", name);
@@ -195,16 +201,16 @@ struct ScrapeArgs {
     if (!escaping.empty() && escaping != "underscores" && escaping != "dots" &&
         escaping != "values" && escaping != "allow-utf-8")
       wrong("metric_name_escaping_scheme", "expected underscores, dots, values or allow-utf-8");
-    for (const auto& [name, set] :
-         {std::pair{"scrape_native_histograms", scrape_native_histograms},
-          std::pair{"enable_protobuf_negotiation", enable_protobuf_negotiation},
-          std::pair{"convert_classic_histograms_to_nhcb", convert_classic_histograms_to_nhcb},
-          std::pair{"enable_type_and_unit_labels", enable_type_and_unit_labels},
-          std::pair{"start_timestamp_zero_ingestion", start_timestamp_zero_ingestion}})
-      if (set) wrong(name, std::string(name) + " is not supported by this agent");
+    if (convert_classic_histograms_to_nhcb)
+      wrong("convert_classic_histograms_to_nhcb",
+            "convert_classic_histograms_to_nhcb is not supported by this agent");
+    if (native_histogram_min_bucket_factor < 0)
+      wrong("native_histogram_min_bucket_factor",
+            "native_histogram_min_bucket_factor must not be negative");
     for (const auto& [name, value] :
          {std::pair{"sample_limit", sample_limit}, std::pair{"target_limit", target_limit},
           std::pair{"label_limit", label_limit},
+          std::pair{"native_histogram_bucket_limit", native_histogram_bucket_limit},
           std::pair{"label_name_length_limit", label_name_length_limit},
           std::pair{"label_value_length_limit", label_value_length_limit},
           std::pair{"body_size_limit", body_size_limit.bytes}})
@@ -219,11 +225,27 @@ struct ScrapeArgs {
     rules.track_timestamps_staleness = track_timestamps_staleness;
     rules.metadata = honor_metadata;
     rules.utf8_names = metric_name_validation_scheme == "utf8";
+    rules.type_and_unit = enable_type_and_unit_labels;
+    rules.native_histograms = scrape_native_histograms;
+    rules.classic_histograms = scrape_classic_histograms;
+    rules.start_samples = start_timestamp_zero_ingestion;
+    rules.bucket_limit = static_cast<std::uint64_t>(native_histogram_bucket_limit);
+    rules.min_bucket_factor = native_histogram_min_bucket_factor;
     rules.sample_limit = static_cast<std::uint64_t>(sample_limit);
     rules.label_limit = static_cast<std::uint64_t>(label_limit);
     rules.label_name_length_limit = static_cast<std::uint64_t>(label_name_length_limit);
     rules.label_value_length_limit = static_cast<std::uint64_t>(label_value_length_limit);
     return rules;
+  }
+
+  // What needs the protobuf format has it asked for first.
+  std::vector<std::string> protocols() const {
+    std::vector<std::string> out = scrape_protocols;
+    const bool needed =
+        scrape_native_histograms || enable_protobuf_negotiation || start_timestamp_zero_ingestion;
+    if (needed && std::find(out.begin(), out.end(), kProtobuf) == out.end())
+      out.insert(out.begin(), kProtobuf);
+    return out;
   }
 };
 
@@ -233,12 +255,14 @@ std::string accept_header(const ScrapeArgs& args) {
   if (escaping.empty())
     escaping = args.metric_name_validation_scheme == "utf8" ? "allow-utf-8" : "underscores";
   std::string out;
-  int weight = 6;
-  for (const std::string& name : args.scrape_protocols) {
+  const std::vector<std::string> protocols = args.protocols();
+  auto weight = std::min<std::size_t>(9, protocols.size() + 2);
+  for (const std::string& name : protocols) {
     const Protocol* protocol = protocol_named(name);
     out += protocol->accept;
     if (name.ends_with("1.0.0")) out += ";escaping=" + escaping;
-    out += ";q=0." + std::to_string(weight--) + ",";
+    out += ";q=0." + std::to_string(weight) + ",";
+    if (weight > 1) --weight;
   }
   return out + "*/*;q=0." + std::to_string(weight);
 }
@@ -321,7 +345,7 @@ struct Loop {
 struct Answer {
   Result<> outcome;
   std::string_view page;
-  wire::ExpositionFormat format = wire::ExpositionFormat::kText;
+  std::optional<wire::ExpositionFormat> format = std::nullopt;  // none: protobuf
   const std::vector<model::MetricFamily>* families = nullptr;
 };
 
@@ -596,8 +620,11 @@ class Scrape final : public component::Configured<ScrapeArgs>, public component:
       return answer;
     }
     answer.page = response->body;
-    answer.format = wire::exposition_format(response->header("content-type"))
-                        .value_or(protocol_named(used_->args.scrape_fallback_protocol)->format);
+    const std::string_view type = response->header("content-type");
+    if (wire::is_protobuf_exposition(type)) return answer;
+    answer.format = wire::exposition_format(type);
+    if (!answer.format)
+      answer.format = protocol_named(used_->args.scrape_fallback_protocol)->format;
     return answer;
   }
 
@@ -609,8 +636,10 @@ class Scrape final : public component::Configured<ScrapeArgs>, public component:
       taken = fail(answer.outcome.error());
     } else if (answer.families != nullptr) {
       taken = loop.series->take(*answer.families, time_ms, batch);
+    } else if (answer.format) {
+      taken = loop.series->take(answer.page, *answer.format, time_ms, batch);
     } else {
-      taken = loop.series->take(answer.page, answer.format, time_ms, batch);
+      taken = loop.series->take_protobuf(answer.page, time_ms, batch);
     }
     const Duration took = host_.clock.mono() - started;
     if (!taken) {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "agent/base/strings.h"
+#include "agent/model/type_labels.h"
 
 namespace agent::scrape {
 namespace {
@@ -21,6 +22,16 @@ bool is_metric_name(std::string_view name) {
                      [&](char c) { return letter(c) || (c >= '0' && c <= '9'); });
 }
 
+// A line of this name is of this family.
+bool belongs(std::string_view name, std::string_view family) {
+  if (family.empty() || !name.starts_with(family)) return false;
+  name.remove_prefix(family.size());
+  for (const std::string_view suffix :
+       {"", "_total", "_created", "_bucket", "_sum", "_count", "_info", "_gsum", "_gcount"})
+    if (name == suffix) return true;
+  return false;
+}
+
 tl::unexpected<Error> over(std::string_view what, std::uint64_t limit) {
   return fail(ErrorCode::kExhausted, std::string(what) + " than " + std::to_string(limit));
 }
@@ -31,6 +42,13 @@ void TargetSeries::start() {
   ++reading_;
   read_.clear();
   exemplars_.clear();
+  histograms_.clear();
+}
+
+model::LabelBuilder TargetSeries::typed(model::Labels labels, const Type& type) const {
+  model::LabelBuilder out(std::move(labels));
+  if (rules_.type_and_unit) model::set_type_and_unit(out, type.type, type.unit);
+  return out;
 }
 
 // What becomes of the labels on the page: the target's are added, and of two with one name the one
@@ -103,7 +121,7 @@ Result<> TargetSeries::add(std::string_view text, double value,
     return {};
   }
   known.reading = reading_;
-  read_.push_back({&known, own ? *own_time : time_ms, value, own});
+  read_.push_back({&known, own ? *own_time : time_ms, value, own, 0});
   return {};
 }
 
@@ -114,21 +132,27 @@ Result<TargetSeries::Outcome> TargetSeries::take(std::string_view page,
   start();
   Outcome outcome;
   wire::ExpositionReader reader(page, format);
+  std::string_view told;  // the family that the newest comment is about
+  Type type;
   while (true) {
     const Item item = reader.next();
     if (item == Item::kSample) {
       const std::size_t before = read_.size();
-      auto added = add(
-          reader.series(), reader.value(), reader.time_ms(), time_ms,
-          [&] { return reader.labels(); }, outcome);
+      const auto labels = [&]() -> Result<model::Labels> {
+        auto exposed = reader.labels();
+        if (!exposed || !rules_.type_and_unit) return exposed;
+        const std::string name(model::LabelBuilder(*exposed).get(model::kMetricNameLabel));
+        return typed(std::move(*exposed), belongs(name, told) ? type : Type()).labels();
+      };
+      auto added = add(reader.series(), reader.value(), reader.time_ms(), time_ms, labels, outcome);
       if (!added) {
         forget_unfinished();
         return fail(std::move(added.error()));
       }
       if (const auto& exemplar = reader.exemplar(); exemplar && read_.size() > before) {
         // One that is wrong is left out, as if it were not there.
-        if (auto labels = wire::ExpositionReader::labels_of(exemplar->labels))
-          exemplars_.push_back({read_.back().known->series, std::move(*labels), exemplar->value,
+        if (auto own = wire::ExpositionReader::labels_of(exemplar->labels))
+          exemplars_.push_back({read_.back().known->series, std::move(*own), exemplar->value,
                                 exemplar->time_ms.value_or(time_ms)});
       }
     } else if (item == Item::kEnd) {
@@ -136,7 +160,13 @@ Result<TargetSeries::Outcome> TargetSeries::take(std::string_view page,
     } else if (item == Item::kBroken) {
       forget_unfinished();
       return fail(ErrorCode::kInvalid, reader.error());
-    } else if (rules_.metadata) {
+    }
+    if (rules_.type_and_unit && item != Item::kSample) {
+      if (std::exchange(told, reader.family()) != reader.family()) type = {};
+      if (item == Item::kType) type.type = reader.type();
+      if (item == Item::kUnit) type.unit = reader.text();
+    }
+    if (rules_.metadata && item != Item::kSample) {
       if (families_.size() >= kMaxFamilies && families_.find(reader.family()) == families_.end())
         continue;
       FamilyText& known = family(reader.family());
@@ -168,7 +198,7 @@ Result<TargetSeries::Outcome> TargetSeries::take(const std::vector<model::Metric
       const auto labels = [&]() -> Result<model::Labels> {
         model::LabelBuilder builder(point.labels);
         builder.set(model::kMetricNameLabel, one.name + point.suffix);
-        return std::move(builder).take();
+        return typed(std::move(builder).take(), {one.type, {}}).labels();
       };
       if (auto added = add(key_, point.value, point.time_ms, time_ms, labels, outcome); !added) {
         forget_unfinished();
@@ -183,6 +213,105 @@ Result<TargetSeries::Outcome> TargetSeries::take(const std::vector<model::Metric
     }
   }
   return finish(outcome, time_ms, out);
+}
+
+Result<TargetSeries::Outcome> TargetSeries::take_protobuf(std::string_view page,
+                                                          std::int64_t time_ms,
+                                                          model::SampleBatch& out) {
+  using Item = wire::ProtobufExpositionReader::Item;
+  start();
+  Outcome outcome;
+  wire::ProtobufExpositionReader reader(page);
+  while (true) {
+    const Item item = reader.next();
+    if (item == Item::kEnd) break;
+    if (item == Item::kFamily) {
+      const auto& told = reader.family();
+      if (!rules_.metadata || (families_.size() >= kMaxFamilies && !families_.contains(told.name)))
+        continue;
+      FamilyText& known = family(told.name);
+      std::string help = to_valid_utf8(std::string_view(told.help).substr(0, kMaxHelp));
+      known.changed |= known.type != told.type || known.help != help || known.unit != told.unit;
+      known.type = told.type;
+      known.help = std::move(help);
+      known.unit = told.unit;
+      continue;
+    }
+    Result<> added = item == Item::kBroken ? fail(ErrorCode::kInvalid, reader.error())
+                                           : add_metric(reader, time_ms, outcome);
+    if (!added) {
+      forget_unfinished();
+      return fail(std::move(added.error()));
+    }
+  }
+  return finish(outcome, time_ms, out);
+}
+
+Result<> TargetSeries::add_metric(wire::ProtobufExpositionReader& reader, std::int64_t time_ms,
+                                  Outcome& outcome) {
+  auto& metric = reader.metric();
+  const auto& told = reader.family();
+  if (metric.native && rules_.native_histograms) {
+    if (auto added = add_native(reader, time_ms, outcome); !added) return added;
+    if (!rules_.classic_histograms || !metric.classic) return {};
+  }
+  // Each start falls between two pages, once.
+  const bool starts = rules_.start_samples && metric.start_ms && last_ms_ != 0 &&
+                      *metric.start_ms > last_ms_ && *metric.start_ms < time_ms;
+  for (auto& point : metric.points) {
+    const std::string at = point.label.empty() ? std::string() : format_number(point.at);
+    key_.assign(told.name).append(point.suffix).append(1, '\0').append(at);
+    for (const model::Label& label : metric.labels)
+      key_.append(1, '\0').append(label.name).append(1, '\0').append(label.value);
+    const auto labels = [&]() -> Result<model::Labels> {
+      model::LabelBuilder builder(metric.labels);
+      builder.set(model::kMetricNameLabel, told.name + std::string(point.suffix));
+      if (!point.label.empty()) builder.set(point.label, at);
+      return typed(std::move(builder).take(), {told.type, told.unit}).labels();
+    };
+    const std::size_t before = read_.size();
+    if (auto added = add(key_, point.value, metric.time_ms, time_ms, labels, outcome); !added)
+      return added;
+    if (read_.size() == before) continue;
+    Known* known = read_.back().known;
+    if (starts && !metric.time_ms) {
+      Read zero;
+      zero.known = known;
+      zero.time_ms = *metric.start_ms;
+      read_.insert(read_.end() - 1, zero);
+    }
+    if (point.exemplar)
+      exemplars_.push_back({known->series, std::move(point.exemplar->labels), point.exemplar->value,
+                            point.exemplar->time_ms.value_or(time_ms)});
+  }
+  return {};
+}
+
+Result<> TargetSeries::add_native(wire::ProtobufExpositionReader& reader, std::int64_t time_ms,
+                                  Outcome& outcome) {
+  auto& metric = reader.metric();
+  const auto& told = reader.family();
+  if (!wire::coarsen(*metric.native, rules_.bucket_limit, rules_.min_bucket_factor))
+    return over(told.name + ": a native histogram has more buckets", rules_.bucket_limit);
+  key_.assign(told.name).append(2, '\0');  // no classic series is called so
+  for (const model::Label& label : metric.labels)
+    key_.append(1, '\0').append(label.name).append(1, '\0').append(label.value);
+  const auto labels = [&]() -> Result<model::Labels> {
+    model::LabelBuilder builder(metric.labels);
+    builder.set(model::kMetricNameLabel, told.name);
+    return typed(std::move(builder).take(), {told.type, told.unit}).labels();
+  };
+  const std::size_t before = read_.size();
+  if (auto added = add(key_, 0, metric.time_ms, time_ms, labels, outcome); !added) return added;
+  if (read_.size() == before) return {};
+  Read& read = read_.back();
+  histograms_.push_back(std::make_shared<const std::string>(
+      wire::encode_native_histogram(*metric.native, read.time_ms)));
+  read.histogram = static_cast<std::uint32_t>(histograms_.size());
+  for (auto& one : metric.native->exemplars)
+    exemplars_.push_back(
+        {read.known->series, std::move(one.labels), one.value, one.time_ms.value_or(time_ms)});
+  return {};
 }
 
 TargetSeries::FamilyText& TargetSeries::family(std::string_view name) {
@@ -211,7 +340,12 @@ TargetSeries::Outcome TargetSeries::finish(Outcome outcome, std::int64_t time_ms
   out.samples.reserve(out.samples.size() + read_.size());
   for (const Read& read : read_) {
     Known& known = *read.known;
-    out.samples.push_back({known.series, read.time_ms, read.value});
+    if (read.histogram != 0) {
+      out.histograms.push_back(
+          {known.series, read.time_ms, std::move(histograms_[read.histogram - 1])});
+    } else {
+      out.samples.push_back({known.series, read.time_ms, read.value});
+    }
     if (known.page == page_) continue;  // another time of the same series
     if (known.page == last && last != 0 && known.marked) ++there_again;
     known.page = page_;
@@ -234,7 +368,9 @@ TargetSeries::Outcome TargetSeries::finish(Outcome outcome, std::int64_t time_ms
     }
   }
   marked_ = marked;
+  last_ms_ = time_ms;
   read_.clear();
+  histograms_.clear();
   return outcome;
 }
 
@@ -242,6 +378,7 @@ TargetSeries::Outcome TargetSeries::finish(Outcome outcome, std::int64_t time_ms
 void TargetSeries::forget_unfinished() {
   read_.clear();
   exemplars_.clear();
+  histograms_.clear();
   for (auto it = known_.begin(); it != known_.end();)
     it = it->second.page == 0 ? known_.erase(it) : std::next(it);
 }

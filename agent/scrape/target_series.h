@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,6 +15,7 @@
 #include "agent/model/labels.h"
 #include "agent/model/metric_family.h"
 #include "agent/model/sample.h"
+#include "agent/wire/exposition_protobuf.h"
 #include "agent/wire/exposition_reader.h"
 
 namespace agent::scrape {
@@ -27,6 +29,12 @@ struct SeriesRules {
   bool track_timestamps_staleness = false;     // series with times of their own get markers, too
   bool metadata = false;                       // types, help and units are passed on
   bool utf8_names = false;                     // names outside [a-zA-Z_:][a-zA-Z0-9_:]* are fine
+  bool type_and_unit = false;                  // series get __type__ and __unit__
+  bool native_histograms = false;              // of protobuf pages
+  bool classic_histograms = false;             // beside native ones
+  bool start_samples = false;                  // a zero where a protobuf page says counting began
+  std::uint64_t bucket_limit = 0;              // of a native histogram; 0: none
+  double min_bucket_factor = 0;                // by which its bounds grow at least
   std::uint64_t sample_limit = 0;              // 0: kDefaultSampleLimit
   std::uint64_t label_limit = 0;               // 0: none, as below
   std::uint64_t label_name_length_limit = 0;   // bytes
@@ -53,6 +61,8 @@ class TargetSeries {
                        model::SampleBatch& out);
   Result<Outcome> take(const std::vector<model::MetricFamily>& families, std::int64_t time_ms,
                        model::SampleBatch& out);
+  Result<Outcome> take_protobuf(std::string_view page, std::int64_t time_ms,
+                                model::SampleBatch& out);
   // Appends a marker for each series of the last page: the target does not answer, or is gone.
   void end(std::int64_t time_ms, model::SampleBatch& out);
 
@@ -76,14 +86,24 @@ class TargetSeries {
     std::int64_t time_ms = 0;
     double value = 0;
     bool own_time = false;
+    std::uint32_t histogram = 0;  // instead of the value: its place in histograms_, from 1
   };
   struct FamilyText {
     model::MetricType type = model::MetricType::kUnknown;
     std::string help, unit;
     bool changed = false;
   };
+  struct Type {
+    model::MetricType type = model::MetricType::kUnknown;
+    std::string unit;
+  };
 
   void start();
+  model::LabelBuilder typed(model::Labels labels, const Type& type) const;
+  Result<> add_metric(wire::ProtobufExpositionReader& reader, std::int64_t time_ms,
+                      Outcome& outcome);
+  Result<> add_native(wire::ProtobufExpositionReader& reader, std::int64_t time_ms,
+                      Outcome& outcome);
   template <class Labels>
   Result<> add(std::string_view text, double value, std::optional<std::int64_t> own_time,
                std::int64_t time_ms, const Labels& labels, Outcome& outcome);
@@ -103,6 +123,8 @@ class TargetSeries {
   std::size_t marked_ = 0;     // series of the last good page that get a marker
   std::vector<Read> read_;     // of the page being read
   std::vector<model::Exemplar> exemplars_;
+  std::vector<std::shared_ptr<const std::string>> histograms_;
+  std::int64_t last_ms_ = 0;  // of the last good page
   std::string key_;
 };
 

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""What the real agent keeps in memory, and what it costs at rest: memory.py AGENT [quiet|idle|dead ...]
+"""What the real agent keeps in memory, and what it costs at rest: memory.py AGENT [quiet|idle|dead|metrics ...]
 
 quiet  30 files of which each gets a line now and then, as 30 containers that have little to say
 idle   10,000 files that nobody writes, found by a pattern
 dead   a Loki that refuses for a while and accepts for a while, again and again, while the writer goes on: the
        queue is full in each of CYCLES (40) rounds, and what is resident must not grow
+metrics a target with SERIES (5,000) series, a tenth of which changes, scraped every second and remote written
 
 Prints resident and private (not backed by a file) memory and CPU time. Nothing depends on the figures.
 """
@@ -195,9 +196,68 @@ def dead(program, folder):
     agent.stop()
 
 
+class Page(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):  # the name that http.server calls
+        server = self.server
+        server.asked += 1
+        lines = server.lines
+        for i in range(server.asked % 10, len(lines), 10):
+            lines[i] = server.heads[i] + str(server.asked * 1.25 + i)
+        body = ("# TYPE http_requests_total counter\n" + "\n".join(lines) + "\n").encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+def metrics(program, folder):
+    series = int(os.environ.get("SERIES", "5000"))
+    target = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page)
+    target.daemon_threads = True
+    target.asked = 0
+    receiver = Loki()
+
+    def run(count, seconds, case):
+        target.heads = ['http_requests_total{method="GET",path="/api/v1/items/%d",status="%d",pod="shop-%d"} ' %
+                        (i % 500, 200 + i % 5, i // 500) for i in range(count)]
+        target.lines = [head + "0" for head in target.heads]
+        (folder / case).mkdir()
+        agent = Agent(program, folder / case, """
+prometheus.scrape "s" {
+  targets         = [{ "__address__" = "127.0.0.1:%d" }]
+  scrape_interval = "1s"
+  scrape_timeout  = "1s"
+  forward_to      = [prometheus.remote_write.w.receiver]
+}
+prometheus.remote_write "w" {
+  endpoint {
+    url = "%s"
+  }
+}
+""" % (target.server_address[1], receiver.url))
+        time.sleep(15)
+        before = agent.cpu_seconds()
+        time.sleep(seconds)
+        out = (agent.cpu_seconds() - before) / seconds * 100, agent.kib("RssAnon"), agent.kib("VmRSS"), agent.memory()
+        agent.stop()
+        return out
+
+    threading.Thread(target=target.serve_forever, daemon=True).start()
+    few = run(10, 5, "few")
+    many = run(series, 60, "many")
+    print("metrics: %d series every second: %s; %.2f MiB resident more for each 1,000; %.2f %% of a core" %
+          (series, many[3], (many[2] - few[2]) / 1024 / series * 1000, many[0]))
+
+
 def main():
     program = str(pathlib.Path(sys.argv[1]).resolve())
-    cases = {"quiet": quiet, "idle": idle, "dead": dead}
+    cases = {"quiet": quiet, "idle": idle, "dead": dead, "metrics": metrics}
     for name in sys.argv[2:] or list(cases):
         with tempfile.TemporaryDirectory() as folder:
             cases[name](program, pathlib.Path(folder))

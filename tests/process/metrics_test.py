@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """metrics_test.py CASE | --list: the real fleet-agent scrapes, a real Prometheus receives; each case is a function below."""
 
+import struct
 import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -243,5 +244,141 @@ def samples_pass_an_agent():
             check(between.stop() == 0, "exit status of the receiver")
 
 
+def varint(number):
+    out = b""
+    while number >= 0x80:
+        out += bytes([number & 0x7F | 0x80])
+        number >>= 7
+    return out + bytes([number])
+
+
+def field(number, value):
+    """A field of a protobuf message: a float, bytes, or a whole number."""
+    if isinstance(value, float):
+        return varint(number << 3 | 1) + struct.pack("<d", value)
+    if isinstance(value, bytes):
+        return varint(number << 3 | 2) + varint(len(value)) + value
+    return varint(number << 3) + varint(value)
+
+
+def zigzag(number):
+    return number << 1 if number >= 0 else (-number << 1) - 1
+
+
+class NativeTarget:
+    """A page in the protobuf format with a native histogram that grows."""
+
+    def __init__(self):
+        target = self
+        self.asked = 0
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):  # noqa: N802
+                target.asked += 1
+                n = target.asked
+                # Zero bucket n; buckets 0 and 1 with n and 3n, 7 with 2n; below zero 2 with n.
+                histogram = (field(1, 8 * n) + field(2, 12.5 * n) + field(5, zigzag(2)) + field(6, 0.001) + field(7, n)
+                             + field(9, field(1, zigzag(2)) + field(2, 1)) + field(10, zigzag(n))
+                             + field(12, field(1, zigzag(0)) + field(2, 2)) + field(12, field(1, zigzag(5)) + field(2, 1))
+                             + field(13, varint(zigzag(n)) + varint(zigzag(2 * n)) + varint(zigzag(-n))))
+                family = field(1, b"latency_seconds") + field(2, b"How long.") + field(3, 4) + field(
+                    4, field(1, field(1, b"path") + field(2, b"/")) + field(7, histogram))
+                body = varint(len(family)) + family
+                self.send_response(200)
+                self.send_header("Content-Type", "application/vnd.google.protobuf; "
+                                 "proto=io.prometheus.client.MetricFamily; encoding=delimited")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"127.0.0.1:{self.server.server_port}"
+        Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+PROTOBUF = """
+prometheus.scrape "native" {{
+  targets                  = [{{"__address__" = "{target}", "job" = "ours"}}]
+  scrape_interval          = "500ms"
+  scrape_timeout           = "400ms"
+  scrape_native_histograms = true
+  forward_to               = [prometheus.remote_write.out.receiver]
+}}
+
+prometheus.scrape "text" {{
+  targets          = [{{"__address__" = "{page}", "job" = "text"}}]
+  scrape_interval  = "1s"
+  scrape_timeout   = "1s"
+  scrape_protocols = ["PrometheusText0.0.4"]
+  forward_to       = [prometheus.remote_write.out.receiver]
+}}
+
+prometheus.scrape "protobuf" {{
+  targets          = [{{"__address__" = "{page}", "job" = "protobuf"}}]
+  scrape_interval  = "1s"
+  scrape_timeout   = "1s"
+  scrape_protocols = ["PrometheusProto"]
+  forward_to       = [prometheus.remote_write.out.receiver]
+}}
+
+prometheus.remote_write "out" {{
+  endpoint {{
+    url                    = "{url}"
+    send_native_histograms = true
+    queue_config {{
+      batch_send_deadline = "200ms"
+    }}
+  }}
+}}
+"""
+
+THEIRS = """
+global: {{ scrape_interval: 500ms }}
+scrape_configs:
+  - job_name: theirs
+    static_configs: [{{ targets: ["{target}"] }}]
+"""
+
+
+def protobuf_says_what_prometheus_reads():
+    """A native histogram that we scrape is the one that Prometheus scrapes; its own page is the same in text and protobuf."""
+    with fleetlab.scratch_dir("fleet-metrics-test") as folder, NativeTarget() as target, \
+            Prometheus(folder / "prometheus", config=THEIRS.format(target=target.address), features="native-histograms") as prometheus:
+        page = f"127.0.0.1:{prometheus.port}"
+        with Agent(PROTOBUF.format(target=target.address, page=page, url=prometheus.write_url), folder / "agent") as agent:
+            agent.start().wait_ready()
+            for wanted in ("histogram_quantile(0.3, {}) ", "histogram_quantile(0.95, {})", "histogram_fraction(-2, 1, {})",
+                           "histogram_sum({}) / histogram_count({})"):
+                ours, theirs = ('latency_seconds{job="%s"}' % job for job in ("ours", "theirs"))
+                eventually(lambda: prometheus.value(wanted.replace("{}", theirs)) is not None, 30, f"{wanted} of theirs")
+                eventually(lambda: prometheus.value(wanted.replace("{}", ours)) is not None, 30, f"{wanted} of ours")
+                pair = [prometheus.value(wanted.replace("{}", one)) for one in (ours, theirs)]
+                check(abs(pair[0] - pair[1]) < 1e-9, f"{wanted}: {pair}")
+            names = 'count by (__name__) ({job="%s",__name__!~"up|scrape_.*"})'
+            eventually(lambda: len(prometheus.query(names % "text")) > 100 and len(prometheus.query(names % "protobuf")) > 100, 30,
+                       "both formats")
+
+            def series(job):
+                return {tuple(sorted((name, value) for name, value in row["metric"].items() if name != "job"))
+                        for row in prometheus.query('last_over_time({job="%s",__name__!~"up|scrape_.*"}[30s])' % job)}
+
+            def difference():
+                return series("text") ^ series("protobuf")
+
+            eventually(lambda: not difference(), 30, lambda: f"equal series, not {sorted(difference())[:5]}")
+            check(agent.stop() == 0, "exit status")
+
+
 if __name__ == "__main__":
-    fleetlab.main([promql_answers, an_outage_costs_no_sample, a_hostile_target_costs_its_own_scrape, samples_pass_an_agent])
+    fleetlab.main([promql_answers, an_outage_costs_no_sample, a_hostile_target_costs_its_own_scrape, samples_pass_an_agent,
+                   protobuf_says_what_prometheus_reads])

@@ -11,8 +11,9 @@ from fleetlab import check, eventually, free_port, http
 class Prometheus:
     """Debian's Prometheus on a port of its own, with an empty database that survives stop() and start()."""
 
-    def __init__(self, folder, port=None, rules=None, config=None):
-        """rules: a rule file; config: a whole configuration instead."""
+    def __init__(self, folder, port=None, rules=None, config=None, features=None):
+        """rules: a rule file; config: a whole configuration instead; features: of --enable-feature."""
+        self.flags = [f"--enable-feature={features}"] if features else []
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "prometheus.yml").write_text(config or (f"rule_files: [{rules}]\n" if rules else "global: {}\n"))
@@ -25,7 +26,7 @@ class Prometheus:
         with open(self.folder / "prometheus.log", "ab") as log:
             self.process = subprocess.Popen(
                 ["/usr/bin/prometheus", f"--config.file={self.folder / 'prometheus.yml'}", "--web.enable-remote-write-receiver",
-                 f"--web.listen-address=127.0.0.1:{self.port}", f"--storage.tsdb.path={self.folder / 'data'}"],
+                 f"--web.listen-address=127.0.0.1:{self.port}", f"--storage.tsdb.path={self.folder / 'data'}", *self.flags],
                 stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         eventually(lambda: self.ready(), 30, lambda: f"Prometheus: {self.log_tail()}")
         return self

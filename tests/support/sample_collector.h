@@ -42,6 +42,8 @@ class SampleCollector final : public component::MetricsReceiver {
     for (const model::Exemplar& one : batch.exemplars)
       exemplars_.push_back(text(one.series) + " " + model::labels_text(one.labels) + " " +
                            format_number(one.value));
+    for (const model::NativeHistogram& one : batch.histograms)
+      histograms_.push_back(text(one.series) + " @" + std::to_string(one.time_ms));
     for (model::Metadata& one : batch.metadata) metadata_.push_back(std::move(one));
     return {};
   }
@@ -53,6 +55,10 @@ class SampleCollector final : public component::MetricsReceiver {
   std::vector<std::string> exemplars() const {
     MutexLock lock(mutex_);
     return exemplars_;
+  }
+  std::vector<std::string> histograms() const {
+    MutexLock lock(mutex_);
+    return histograms_;
   }
   std::vector<model::Metadata> metadata() const {
     MutexLock lock(mutex_);
@@ -94,6 +100,7 @@ class SampleCollector final : public component::MetricsReceiver {
   bool refusing_ GUARDED_BY(mutex_) = false;
   std::vector<Row> rows_ GUARDED_BY(mutex_);
   std::vector<std::string> exemplars_ GUARDED_BY(mutex_);
+  std::vector<std::string> histograms_ GUARDED_BY(mutex_);
   std::vector<model::Metadata> metadata_ GUARDED_BY(mutex_);
 };
 

@@ -7,6 +7,7 @@
 #include "agent/registration.h"
 #include "tests/support/component_box.h"
 #include "tests/support/fake_clock.h"
+#include "tests/support/protobuf_page.h"
 #include "tests/support/sample_collector.h"
 #include "tests/support/scripted_server.h"
 
@@ -192,6 +193,30 @@ TEST_CASE("prometheus.scrape: over HTTP it says what it understands, and reads w
   CHECK(bed.out->exemplars().front() == R"(a_total{instance="h", job="j"} {t="x"} 1)");
 }
 
+TEST_CASE("prometheus.scrape: native histograms come in the protobuf format, asked for first") {
+  namespace pb = agent::protobuf_page;
+  ScriptedServer server([](const ScriptedServer::Request&, std::size_t) {
+    const std::string histogram = pb::number(1, 1) + pb::number(5, pb::zigzag(3)) +
+                                  pb::bytes(12, pb::number(1, 0) + pb::number(2, 1)) +
+                                  pb::number(13, pb::zigzag(1));
+    return page(pb::family("h", 4, {pb::bytes(7, histogram)}),
+                "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; "
+                "encoding=delimited");
+  });
+  Bed bed;
+  auto arguments = kFast;
+  arguments.emplace_back("scrape_native_histograms", Value(true));
+  REQUIRE(bed.configure({at(server)}, arguments).empty());
+  bed.running->start();
+  REQUIRE(bed.out->wait_values(R"(up{instance="h", job="j"})", 1));
+  CHECK(bed.out->values(R"(up{instance="h", job="j"})").front() == "1");
+  REQUIRE_FALSE(bed.out->histograms().empty());
+  CHECK(bed.out->histograms().front().find(R"(h{instance="h", job="j"} @)") == 0);
+  CHECK(server.requests().at(0).headers.at("accept").find(
+            "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;"
+            "encoding=delimited;q=0.7,application/openmetrics-text") == 0);
+}
+
 TEST_CASE("prometheus.scrape: a target that misbehaves costs its own scrape only") {
   ScriptedServer bad([](const ScriptedServer::Request&, std::size_t n) -> ScriptedServer::Answer {
     switch (n % 5) {
@@ -267,10 +292,10 @@ TEST_CASE("prometheus.scrape: arguments that cannot be are refused with their re
   CHECK(bed.configure({}, {{"scrape_interval", Value("5s")}}) ==
         "scrape_timeout (10s) is greater than scrape_interval (5s)");
   CHECK(bed.configure({}, {{"scheme", Value("ftp")}}) == "scheme must be http or https");
-  CHECK(bed.configure({}, {{"scrape_native_histograms", Value(true)}}) ==
-        "scrape_native_histograms is not supported by this agent");
-  CHECK(bed.configure({}, {{"scrape_protocols", string_list({"PrometheusProto"})}}) ==
-        "the protobuf format is not supported; targets offer a text format, too");
+  CHECK(bed.configure({}, {{"convert_classic_histograms_to_nhcb", Value(true)}}) ==
+        "convert_classic_histograms_to_nhcb is not supported by this agent");
+  CHECK(bed.configure({}, {{"scrape_protocols", string_list({"Morse"})}})
+            .find("unknown protocol \"Morse\"") == 0);
   CHECK(bed.configure({}, {{"sample_limit", Value(std::int64_t{-1})}}) ==
         "sample_limit must not be negative");
 }

@@ -4,6 +4,7 @@
 #include <set>
 #include <string>
 
+#include "tests/support/protobuf_page.h"
 #include "tests/support/sample_collector.h"
 
 namespace agent::scrape {
@@ -181,6 +182,94 @@ TEST_CASE("target series: exemplars and metadata") {
   model::SampleBatch again;
   REQUIRE(bed.series.take(page, ExpositionFormat::kOpenMetrics, 8, again));
   CHECK(again.metadata.empty());
+}
+
+TEST_CASE("target series: types and units as labels") {
+  SeriesRules rules;
+  rules.type_and_unit = true;
+  Bed bed(rules);
+  CHECK(bed.take("# TYPE a_seconds counter\n# UNIT a_seconds seconds\na_seconds_total 1\n"
+                 "# HELP b Help.\nb 2\nother 3\n# EOF\n",
+                 5, ExpositionFormat::kOpenMetrics) ==
+        "a_seconds_total{__type__=\"counter\", __unit__=\"seconds\", instance=\"h\", job=\"j\"} 1 "
+        "@5\nb{instance=\"h\", job=\"j\"} 2 @5\nother{instance=\"h\", job=\"j\"} 3 @5\n"
+        "scraped 3 added 3");
+  model::SampleBatch batch;
+  REQUIRE(bed.series.take({{"g", "", model::MetricType::kGauge, {{"", {}, 1}}}}, 6, batch));
+  CHECK(SampleCollector::text(batch.samples.at(0).series) ==
+        "g{__type__=\"gauge\", instance=\"h\", job=\"j\"}");
+}
+
+namespace {
+
+namespace pb = agent::protobuf_page;
+
+// A histogram with native and classic buckets, and a counter that counts since `start` seconds.
+std::string protobuf_page(int start) {
+  const std::string histogram = pb::number(1, 3) + pb::real(2, 4.5) +
+                                pb::bytes(3, pb::number(1, 2) + pb::real(2, 1)) +
+                                pb::number(5, pb::zigzag(3)) +
+                                pb::bytes(12, pb::number(1, pb::zigzag(1)) + pb::number(2, 2)) +
+                                pb::number(13, pb::zigzag(2)) + pb::number(13, pb::zigzag(-1));
+  return pb::family("h", 4, {pb::bytes(1, pb::label("job", "own")) + pb::bytes(7, histogram)},
+                    "Help.") +
+         pb::family("c_total", 0,
+                    {pb::bytes(3, pb::real(1, 7) +
+                                      pb::bytes(3, pb::number(1, static_cast<unsigned>(start))))});
+}
+
+std::string protobuf_text(Bed& bed, const std::string& page, std::int64_t time_ms) {
+  model::SampleBatch batch;
+  const auto outcome = bed.series.take_protobuf(page, time_ms, batch);
+  if (!outcome) return outcome.error().message;
+  std::string out = Bed::text(batch);
+  for (const auto& one : batch.histograms)
+    out += "native " + SampleCollector::text(one.series) + " @" + std::to_string(one.time_ms) +
+           " of " + std::to_string(one.encoded->size()) + "\n";
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("target series: a protobuf page is what its text would be, native histograms aside") {
+  const std::string labels = "exported_job=\"own\", instance=\"h\", job=\"j\"";
+  const std::string classic = "h_count{" + labels + "} 3 @9000\nh_sum{" + labels +
+                              "} 4.5 @9000\nh_bucket{" + labels + ", le=\"1\"} 2 @9000\nh_bucket{" +
+                              labels + ", le=\"+Inf\"} 3 @9000\n";
+  const std::string counter = "c_total{instance=\"h\", job=\"j\"} 7 @9000\n";
+  SeriesRules rules;
+  Bed plain(rules);
+  CHECK(protobuf_text(plain, protobuf_page(1), 9000) == classic + counter);
+  rules.native_histograms = true;
+  Bed native(rules);
+  const std::string one = protobuf_text(native, protobuf_page(1), 9000);
+  CHECK(one.find(counter + "native h{" + labels + "} @9000 of ") == 0);
+  // It ends as other series do.
+  CHECK(native.end(9500).find("h{" + labels + "} stale @9500\n") != std::string::npos);
+  rules.classic_histograms = true;
+  Bed both(rules);
+  CHECK(protobuf_text(both, protobuf_page(1), 9000).find(classic + counter + "native h{") == 0);
+  rules.bucket_limit = 1;
+  rules.native_histograms = true;
+  Bed limited(rules);
+  CHECK(protobuf_text(limited, protobuf_page(1), 9000).find("native h{") != std::string::npos);
+}
+
+TEST_CASE("target series: a protobuf page that breaks is refused as a whole") {
+  Bed bed;
+  CHECK(protobuf_text(bed, protobuf_page(1) + "\x7f", 9000) == "family 3: it is cut off");
+  CHECK(bed.series.size() == 0);
+}
+
+TEST_CASE("target series: counting that began between two pages begins with a zero") {
+  SeriesRules rules;
+  rules.start_samples = true;
+  Bed bed(rules);
+  const std::string counter = "c_total{instance=\"h\", job=\"j\"}";
+  CHECK(protobuf_text(bed, protobuf_page(1), 9000).find(counter + " 0") == std::string::npos);
+  CHECK(protobuf_text(bed, protobuf_page(15), 19'000)
+            .find(counter + " 0 @15000\n" + counter + " 7 @19000\n") != std::string::npos);
+  CHECK(protobuf_text(bed, protobuf_page(15), 29'000).find(counter + " 0") == std::string::npos);
 }
 
 TEST_CASE("target series: families of an exporter of this process") {

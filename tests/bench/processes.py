@@ -21,7 +21,7 @@ import threading
 import time
 import urllib.request
 
-ROUNDS = 5
+ROUNDS = 4
 SCRAPES = 10
 PEER = "/usr/bin/prometheus-process-exporter"
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]

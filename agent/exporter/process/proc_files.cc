@@ -67,10 +67,14 @@ std::optional<Stat> parse_stat(std::string_view text) {
   Stat out;
   out.comm = text.substr(open + 1, close - open - 1);
   std::string_view rest = text.substr(close + 1);
-  // The fields behind comm, counted as proc(5) does: the state is the third.
-  for (int field = 3; field <= 24; ++field) {
+  // The fields behind comm, counted as proc(5) does: the state is the third, wchan the 35th. Some
+  // before it have no meaning any more, and nothing behind the 24th is needed.
+  for (int field = 3; field <= 35; ++field) {
     const std::size_t start = rest.find_first_not_of(' ');
-    if (start == std::string_view::npos) return std::nullopt;
+    if (start == std::string_view::npos) {
+      if (field <= 24) return std::nullopt;
+      break;
+    }
     rest.remove_prefix(start);
     const std::string_view word = rest.substr(0, rest.find_first_of(" \n"));
     rest.remove_prefix(word.size());
@@ -110,6 +114,9 @@ std::optional<Stat> parse_stat(std::string_view text) {
       case 24:
         into = &out.resident_pages;
         break;
+      case 35:
+        out.may_wait = word != "0";
+        continue;
       default:
         continue;
     }

@@ -25,6 +25,8 @@ struct Stat {
   std::uint64_t start_ticks = 0;  // since boot
   std::uint64_t virtual_bytes = 0;
   std::uint64_t resident_pages = 0;
+  // Says "no" of one thread that is running, or that may not be looked into.
+  bool may_wait = true;
 };
 std::optional<Stat> parse_stat(std::string_view text);
 

@@ -113,8 +113,9 @@ class ThreadFile {
 }  // namespace
 
 Tracker::Tracker(const ProcessArgs& args, ProcRoot root, GroupNames names, const Clock& clock,
-                 Log log)
+                 Log log, const Bounds& bounds)
     : args_(args),
+      bounds_(bounds),
       root_(std::move(root)),
       names_(std::move(names)),
       clock_(clock),
@@ -122,14 +123,14 @@ Tracker::Tracker(const ProcessArgs& args, ProcRoot root, GroupNames names, const
       ticks_(static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK))),
       page_(static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE))) {}
 
-Result<std::unique_ptr<Tracker>> Tracker::make(const ProcessArgs& args, const Clock& clock,
-                                               Log log) {
+Result<std::unique_ptr<Tracker>> Tracker::make(const ProcessArgs& args, const Clock& clock, Log log,
+                                               const Bounds& bounds) {
   auto names = GroupNames::make(args.matchers, clock);
   if (!names) return fail(std::move(names.error()));
   auto root = ProcRoot::open(args.procfs_path);
   if (!root) return fail(std::move(root.error()));
   std::unique_ptr<Tracker> out(
-      new Tracker(args, std::move(*root), std::move(*names), clock, std::move(log)));
+      new Tracker(args, std::move(*root), std::move(*names), clock, std::move(log), bounds));
   if (auto first = out->scan({}); !first) return fail(std::move(first.error()));
   return out;
 }
@@ -152,7 +153,7 @@ Result<> Tracker::look(const std::stop_token& stop) {
   }
   for (const Orphan& orphan : orphans_) {
     if (stop.stop_requested()) return fail(ErrorCode::kCancelled, "stopped");
-    Process& process = processes_.at(orphan.pid);
+    Process& process = processes_[orphan.pid];
     inherit(process);
     if (process.group == nullptr) continue;
     const FileDescriptor folder = root_.process(orphan.pid);
@@ -188,12 +189,13 @@ void Tracker::begin_groups() {
 }
 
 void Tracker::end_groups() {
-  for (auto group = groups_.begin(); group != groups_.end();) {
-    std::erase_if(group->second.wchans, [](const auto& one) { return one.second == 0; });
-    thread_groups_ -= std::erase_if(group->second.thread_groups,
-                                    [](const auto& one) { return one.second.threads == 0; });
-    const bool forget = args_.remove_empty_groups && group->second.members == 0;
-    group = forget ? groups_.erase(group) : std::next(group);
+  thread_groups_ = 0;
+  for (auto at = groups_.begin(); at != groups_.end();) {
+    Group& group = at->second;
+    std::erase_if(group.wchans, [](const auto& one) { return one.second == 0; });
+    std::erase_if(group.thread_groups, [](const auto& one) { return one.second.threads == 0; });
+    thread_groups_ += group.thread_groups.size() - group.thread_groups.count(kMoreThreads);
+    at = args_.remove_empty_groups && group.members == 0 ? groups_.erase(at) : std::next(at);
   }
 }
 
@@ -269,7 +271,10 @@ void Tracker::decide(int pid, int folder, const Stat& stat, Process& process) {
     process.decided = true;
   } else if (process.group == nullptr) {
     process.decided = !args_.track_children;
-    if (args_.track_children) orphans_.push_back({pid, stat});
+    if (args_.track_children) {
+      orphans_.push_back({pid, stat});
+      orphans_.back().stat.comm = {};  // the text goes
+    }
   }
 }
 
@@ -297,17 +302,13 @@ void Tracker::enter(Process& process, Group* group) {
 Group* Tracker::group_named(std::string&& name) {
   const auto found = groups_.find(name);
   if (found != groups_.end()) return &found->second;
-  if (groups_.size() >= kMaxGroups && !forgot_empty_) {
-    for (auto group = groups_.begin(); group != groups_.end();) {
-      const bool forget = group->second.members == 0;
-      if (forget) thread_groups_ -= group->second.thread_groups.size();
-      group = forget ? groups_.erase(group) : std::next(group);
-    }
+  if (groups_.size() >= bounds_.groups && !forgot_empty_) {
+    std::erase_if(groups_, [](const auto& one) { return one.second.members == 0; });
     forgot_empty_ = true;
   }
-  if (groups_.size() >= kMaxGroups) {
+  if (groups_.size() >= bounds_.groups) {
     log_.limited(Level::kWarn, "there are too many groups of processes; one is left out",
-                 {{"group", name}, {"most", kMaxGroups}});
+                 {{"group", name}, {"most", bounds_.groups}});
     return nullptr;
   }
   return &groups_[std::move(name)];
@@ -330,7 +331,13 @@ void Tracker::measure(int pid, int folder, const Stat& stat, Process& process) {
   const auto missing = [&](Part part, bool is_missing) {
     process.missing = is_missing ? process.missing | part : process.missing & ~part;
   };
-  if (ran) process.wchan = read_wchan(folder, "wchan", status->state, process.missing);
+  // stat says whether one thread waits (of several it never does); it may have been read while the
+  // thread was still running, and then says so the next time.
+  const bool told = stat.threads <= 1;
+  if (ran || (told && stat.may_wait && process.wchan.empty())) {
+    const bool waits = status->state != 'R' && (stat.may_wait || !told);
+    process.wchan = read_wchan(folder, "wchan", waits, process.missing);
+  }
   missing(kThreads, false);
   bool several = stat.threads > 1;
   if (several) several = measure_threads(pid, folder, *status, ran, process);
@@ -412,7 +419,7 @@ bool Tracker::measure_threads(int pid, int folder, const Status& leader, bool le
       if (ran) {
         unsigned ignored = 0;
         thread.wchan =
-            read_wchan(task.get(), ThreadFile(id, "wchan").c_str(), status.state, ignored);
+            read_wchan(task.get(), ThreadFile(id, "wchan").c_str(), status.state != 'R', ignored);
       }
     }
     ++group.states[state_index(status.state)];
@@ -443,10 +450,10 @@ void Tracker::read_own_counts(int task, int id, Counts& now, Thread& thread) {
   }
 }
 
-// The function of the kernel that it waits in, "" when it does not wait.
-std::string Tracker::read_wchan(int folder, const char* name, char state, unsigned& missing) {
+// The function of the kernel that it waits in, "" when it does not wait or may not be looked into.
+std::string Tracker::read_wchan(int folder, const char* name, bool waits, unsigned& missing) {
   missing &= ~static_cast<unsigned>(kWchan);
-  if (state == 'R') return {};
+  if (!waits) return {};
   const auto text = root_.read(folder, name);
   if (!text) missing |= kWchan;
   const std::string_view wchan = trim(text.value_or(std::string_view()));
@@ -456,8 +463,7 @@ std::string Tracker::read_wchan(int folder, const char* name, char state, unsign
 ThreadGroup& Tracker::thread_group(Group& group, const std::string& name) {
   const auto found = group.thread_groups.find(name);
   if (found != group.thread_groups.end()) return found->second;
-  if (thread_groups_ >= kMaxThreadGroups && name != kMoreThreads)
-    return thread_group(group, kMoreThreads);
+  if (thread_groups_ >= bounds_.thread_groups) return group.thread_groups[kMoreThreads];
   ++thread_groups_;
   return group.thread_groups[name];
 }
@@ -465,7 +471,7 @@ ThreadGroup& Tracker::thread_group(Group& group, const std::string& name) {
 // It takes the lock of a process's memory and walks all of it, which may take long: what does not
 // fit into the time keeps what was read in an earlier scan, and is first in the next.
 void Tracker::gather_smaps() {
-  const Mono end = clock_.mono() + kSmapsTime;
+  const Mono end = clock_.mono() + bounds_.smaps;
   const auto first = std::lower_bound(pids_.begin(), pids_.end(), smaps_next_);
   std::rotate(pids_.begin(), first, pids_.end());
   smaps_next_ = 0;

@@ -66,21 +66,21 @@ struct Group {
 };
 using Groups = std::map<std::string, Group, std::less<>>;
 
+// What names that somebody makes up, and memory that is slow to look through, may cost.
+struct Bounds {
+  std::size_t groups = 4096;          // further processes are in none
+  std::size_t thread_groups = 16384;  // in all groups; further threads are in kMoreThreads
+  Duration smaps = std::chrono::milliseconds(250);  // a scan; the next one goes on behind it
+};
+inline constexpr char kMoreThreads[] = "(more)";
+
 // Counts begin when a process is first seen; those of a process that has begun since the last scan
 // count from its beginning. One thread at a time.
 class Tracker {
  public:
-  // As many groups, and names of threads in all of them; further processes are in no group, further
-  // threads under one name.
-  static constexpr std::size_t kMaxGroups = 4096;
-  static constexpr std::size_t kMaxThreadGroups = 16384;
-  static constexpr const char* kMoreThreads = "(more)";
-  // Time that the reading of smaps may take in one scan; the next one goes on behind it.
-  static constexpr Duration kSmapsTime = std::chrono::milliseconds(250);
-
   // `clock` outlives it.
-  static Result<std::unique_ptr<Tracker>> make(const ProcessArgs& args, const Clock& clock,
-                                               Log log);
+  static Result<std::unique_ptr<Tracker>> make(const ProcessArgs& args, const Clock& clock, Log log,
+                                               const Bounds& bounds = {});
 
   // Looks at every process. After a failure the groups tell nothing until the next scan.
   Result<> scan(const std::stop_token& stop);
@@ -124,7 +124,8 @@ class Tracker {
     Stat stat;
   };
 
-  Tracker(const ProcessArgs& args, ProcRoot root, GroupNames names, const Clock& clock, Log log);
+  Tracker(const ProcessArgs& args, ProcRoot root, GroupNames names, const Clock& clock, Log log,
+          const Bounds& bounds);
   Result<> look(const std::stop_token& stop);
   void begin_groups();
   void end_groups();
@@ -137,13 +138,14 @@ class Tracker {
   bool measure_threads(int pid, int folder, const Status& leader, bool leader_ran,
                        Process& process);
   void read_own_counts(int task, int id, Counts& now, Thread& thread);
-  std::string read_wchan(int folder, const char* name, char state, unsigned& missing);
+  std::string read_wchan(int folder, const char* name, bool waits, unsigned& missing);
   ThreadGroup& thread_group(Group& group, const std::string& name);
   void gather_smaps();
   void forget_ended();
   std::string username(int folder);
 
   const ProcessArgs args_;
+  const Bounds bounds_;
   ProcRoot root_;
   GroupNames names_;
   const Clock& clock_;

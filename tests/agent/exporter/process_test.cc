@@ -111,8 +111,11 @@ ProcessArgs args_of(const HostFolder& host, std::vector<MatcherArgs> matchers = 
 // A tracker and the page it gives.
 class Scraped {
  public:
-  explicit Scraped(const ProcessArgs& args, const Clock* clock = nullptr)
-      : tracker_(Tracker::make(args, clock == nullptr ? clock_ : *clock, Log::none()).value()) {}
+  explicit Scraped(const ProcessArgs& args, const Bounds& bounds = {})
+      : Scraped(args, bounds, nullptr) {}
+  Scraped(const ProcessArgs& args, const Bounds& bounds, const Clock* clock)
+      : tracker_(
+            Tracker::make(args, clock == nullptr ? clock_ : *clock, Log::none(), bounds).value()) {}
 
   // Series by name and labels, without "namedprocess_" and the group's "namegroup_".
   std::map<std::string, double> scrape() {
@@ -196,6 +199,11 @@ TEST_CASE("processes: the parsers understand what the kernel writes") {
   CHECK(stat->start_ticks == 6789);
   CHECK(stat->virtual_bytes == 4096000);
   CHECK(stat->resident_pages == 250);
+  CHECK(stat->may_wait);
+  const std::string until_rss = "1 (a) S 0 0 0 0 0 0 1 0 2 0 3 4 0 0 20 0 5 0 6 7 8";
+  CHECK(parse_stat(until_rss)->may_wait);
+  CHECK(parse_stat(until_rss + " 9 1 1 0 0 0 0 0 0 0 1 0 0")->may_wait);
+  CHECK_FALSE(parse_stat(until_rss + " 9 1 1 0 0 0 0 0 0 0 0 0 0")->may_wait);
 
   const auto status = parse_status(
       "Name:\ta\\nb\\\\c\nUmask:\t0022\nState:\tD (disk sleep)\nUid:\t1000\t1001\t1000\t1000\n"
@@ -679,7 +687,7 @@ TEST_CASE("processes: proportional memory takes a bounded time and goes round") 
   auto args = args_of(host);
   args.gather_smaps = true;
   const SlowClock clock;
-  Scraped scraped(args, &clock);
+  Scraped scraped(args, {}, &clock);
   const auto known = [](std::map<std::string, double> page) {
     std::string out;
     for (int pid = 10; pid < 14; ++pid)
@@ -701,28 +709,45 @@ TEST_CASE("processes: proportional memory takes a bounded time and goes round") 
 
 TEST_CASE("processes: names that somebody makes up cannot make groups without end") {
   HostFolder host;
-  // All of them lie in one folder.
-  host.process(1, {.comm = "x"});
-  const auto fill = [&](int from, int count) {
-    for (int pid = from; pid < from + count; ++pid)
-      std::filesystem::create_directory_symlink("1", host.proc() / std::to_string(pid));
+  for (int pid = 1; pid <= 7; ++pid) host.process(pid, {.comm = "x"});
+  Bounds bounds;
+  bounds.groups = 5;
+  Scraped scraped(args_of(host, {{"{{.PID}}", {"x"}, {}, {}}}), bounds);
+  CHECK(groups(scraped.scrape()) == "\"1\" 1\n\"2\" 1\n\"3\" 1\n\"4\" 1\n\"5\" 1\n");
+  // Those without processes make room.
+  host.remove("4");
+  host.remove("5");
+  CHECK(groups(scraped.scrape()) == "\"1\" 1\n\"2\" 1\n\"3\" 1\n\"4\" 0\n\"5\" 0\n");
+  host.process(8, {.comm = "x"});
+  CHECK(groups(scraped.scrape()) == "\"1\" 1\n\"2\" 1\n\"3\" 1\n\"8\" 1\n");
+}
+
+TEST_CASE("processes: nor series of threads without end") {
+  HostFolder host;
+  const auto pool = [&](int pid, int threads) {
+    const std::string folder = std::to_string(pid);
+    host.process(pid, {.comm = "pool" + folder, .threads = threads});
+    host.thread(folder + "/task/" + folder, {.comm = "pool" + folder});
+    for (int id = pid + 1; id < pid + threads; ++id)
+      host.thread(folder + "/task/" + std::to_string(id), {.comm = "t" + std::to_string(id)});
   };
-  fill(2, static_cast<int>(Tracker::kMaxGroups) + 2);
-  Scraped scraped(args_of(host, {{"{{.PID}}", {"x"}, {}, {}}}));
-  const auto count = [](const std::map<std::string, double>& page) {
-    std::size_t out = 0;
-    for (const auto& [series, value] : page) out += series.starts_with("num_procs") ? 1 : 0;
+  pool(10, 3);
+  pool(20, 4);
+  Bounds bounds;
+  bounds.thread_groups = 4;
+  Scraped scraped(args_of(host), bounds);
+  const auto names = [](const std::map<std::string, double>& page) {
+    std::string out;
+    for (const auto& [series, value] : page)
+      if (series.starts_with("thread_count"))
+        out += series.substr(series.find("threadname=") + 11) + " " + format_number(value) + "\n";
     return out;
   };
-  CHECK(count(scraped.scrape()) == Tracker::kMaxGroups);
-  // Those without processes make room.
-  host.remove("5");
-  host.remove("6");
-  CHECK(count(scraped.scrape()) == Tracker::kMaxGroups);
-  fill(100'000, 1);
-  auto page = scraped.scrape();
-  CHECK(count(page) == Tracker::kMaxGroups - 1);
-  CHECK(page[R"(num_procs{groupname="100000"})"] == 1);
+  CHECK(names(scraped.scrape()) ==
+        "\"pool10\"} 1\n\"t11\"} 1\n\"t12\"} 1\n\"(more)\"} 3\n\"pool20\"} 1\n");
+  host.remove("10");
+  CHECK(names(scraped.scrape()) == "\"(more)\"} 3\n\"pool20\"} 1\n");
+  CHECK(names(scraped.scrape()) == "\"pool20\"} 1\n\"t21\"} 1\n\"t22\"} 1\n\"t23\"} 1\n");
 }
 
 TEST_CASE("prometheus.exporter.process: a target, and a page behind it") {

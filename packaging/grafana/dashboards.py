@@ -272,8 +272,8 @@ def containers():
 
 def agent():
     of = "{{instance}} {{component_id}}"
-    waits = ("loki_write_queued_bytes", "loki_source_file_backlog_bytes", "loki_source_syslog_queue_bytes",
-             "loki_source_api_queue_bytes", "prometheus_remote_storage_queue_bytes")
+    waits = ("loki_write_queued_bytes|loki_source_file_backlog_bytes|loki_source_(syslog|api)_queue_bytes|"
+             "prometheus_remote_storage_queue_bytes")
     remote = "prometheus_remote_storage"
     return dashboard("fleet-agent", "Fleet: the agent", "How the agents are, from their own metrics (prometheus.exporter.self).",
                      of_jobs_with("alloy_build_info"), [
@@ -301,7 +301,7 @@ def agent():
             Panel("Open files", (f"process_open_fds{{{HOST}}}", "{{instance}}")),
         ]),
         ("What waits", [
-            Panel("Bytes that wait", *[(f"{metric}{{{HOST}}}", of) for metric in waits if "api" not in metric], unit="bytes", width=12,
+            Panel("Bytes that wait", (f'{{__name__=~"{waits}", {HOST}}}', of), unit="bytes", width=12,
                   says="In memory and on disk, and in files that are not read to their end."),
             Panel("Delay of lines", (f"histogram_quantile(0.99, sum by (instance, component_id, le) "
                                      f"(rate(loki_write_entry_propagation_latency_seconds_bucket{{{HOST}}}{RATE})))", of + " 99 of 100"),

@@ -60,7 +60,7 @@ AGENT = 'job="alloy"'
 WRITE = 'component_id="loki.write.default", host="loki:3100"'
 REMOTE = 'component_id="prometheus.remote_write.default", url="http://p/"'
 ROOM = 'mountpoint="/", fstype="ext4"'
-# Alert -> minutes until it is looked at, further labels that it has, and what two hosts have: {series: (of host a, which is
+# Alert -> minutes until it is looked at, further labels that it has (a list of them where several fire), and what two hosts have: {series: (of host a, which is
 # in trouble, of host b, which is not)} in promtool's notation. `_` is no sample.
 FIRES = {
     "HostDown": (30, "", {f"alloy_build_info{{{AGENT}}}": ("1x10 _x50", "1x60"), f"up{{{AGENT}}}": ("1x10 _x50", "1x60")}),
@@ -95,18 +95,20 @@ FIRES = {
         f'loki_write_entry_propagation_latency_seconds_bucket{{{WRITE}, le="1"}}': ("0x80", "0+9x80"),
         f'loki_write_entry_propagation_latency_seconds_bucket{{{WRITE}, le="900"}}': ("0+9x80", "0+9x80"),
         f'loki_write_entry_propagation_latency_seconds_bucket{{{WRITE}, le="+Inf"}}': ("0+9x80", "0+9x80")}),
-    "LogLinesDropped": (30, 'component_id="loki.write.default", reason="line_too_long"', {
-        f'loki_write_dropped_entries_total{{{WRITE}, reason="line_too_long"}}': ("0x20 2x40", "5x60")}),
+    "LogLinesDropped": (30, ['component_id="loki.write.default", reason="line_too_long"', 'component_id="loki.source.api.a"'], {
+        f'loki_write_dropped_entries_total{{{WRITE}, reason="line_too_long"}}': ("0x20 2x40", "5x60"),
+        'loki_source_api_queue_dropped_entries_total{component_id="loki.source.api.a"}': ("0x20 3x40", "5x60")}),
     "JournalGap": (30, 'component_id="loki.source.journal.j"', {
         'loki_source_journal_target_missing_entries_total{component_id="loki.source.journal.j"}': ("0x20 2x40", "5x60")}),
     "LogSourceUnreadable": (30, 'component_id="loki.source.file.f"', {
         'loki_source_file_files_unreadable{component_id="loki.source.file.f"}': ("1x60", "0x60")}),
     "RemoteWriteBehind": (60, REMOTE, {f"prometheus_remote_storage_queue_highest_timestamp_seconds{{{REMOTE}}}": ("1000+60x80", "1000+60x80"),
                                        f"prometheus_remote_storage_queue_highest_sent_timestamp_seconds{{{REMOTE}}}": ("1000x80", "940+60x80")}),
-    "SamplesDropped": (30, 'url="http://p/"', {
-        f"prometheus_remote_storage_samples_failed_total{{{REMOTE}}}": ("0x60", "0x60"),
-        f"prometheus_remote_storage_samples_lost_total{{{REMOTE}}}": ("0x20 500x40", "3x60"),
-        f'prometheus_remote_storage_samples_dropped_total{{{REMOTE}, reason="dropped_series"}}': ("0x60", "0+9x60")}),
+    "SamplesDropped": (30, ['url="http://failed/"', 'url="http://lost/"', 'url="http://old/"'], {
+        'prometheus_remote_storage_samples_failed_total{url="http://failed/"}': ("0x20 500x40", "3x60"),
+        'prometheus_remote_storage_samples_lost_total{url="http://lost/"}': ("0x20 500x40", "3x60"),
+        'prometheus_remote_storage_samples_dropped_total{url="http://old/", reason="too_old"}': ("0x20 500x40", "3x60"),
+        'prometheus_remote_storage_samples_dropped_total{url="http://ruled/", reason="dropped_series"}': ("0+9x60", "0+9x60")}),
 }
 
 
@@ -126,7 +128,8 @@ def alerts_fire_when_they_should():
                       "input_series": [{"series": on_host(one, host), "values": values} for one, hosts in series.items()
                                        for host, values in zip("ab", hosts)],
                       "promql_expr_test": [{"expr": 'ALERTS{alertstate="firing"}', "eval_time": f"{minutes}m", "exp_samples": [
-                          {"labels": wanted + (", " + labels if labels else "") + "}", "value": 1}]}]})
+                          {"labels": wanted + (", " + one if one else "") + "}", "value": 1}
+                          for one in ([labels] if isinstance(labels, str) else labels)]}]})
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "alerts_test.yml"
         file.write_text(yaml.safe_dump({"rule_files": [str(GRAFANA / "alerts.yml")], "evaluation_interval": "1m", "tests": tests}))

@@ -63,7 +63,7 @@ def loki_queries_are_understood():
 
 @in_a_world
 def every_query_has_an_answer(world):
-    """The fleet's puck and rosalind scrape and write: each panel has data, each alert understands and finds its series."""
+    """The fleet's puck and rosalind scrape and write: each panel has data, each alert finds its series and is quiet."""
     world.shell("ip link add eth0 type veth peer name eth1 && ip link set eth0 up && ip link set eth1 up")
     # A container that works against its limits, with a network and a disk.
     world.lab.docker("run", "-d", "--name", "athena-app-1", "--network", "none", "--cpus", "0.2", "--memory", "64m",
@@ -87,8 +87,11 @@ def every_query_has_an_answer(world):
             return not empty
         eventually(answered, 90, lambda: "an answer to " + "\n".join(map(str, empty)), interval=1)
         groups = json.loads(fleetlab.http(prometheus.url + "/api/v1/rules")[1])["data"]["groups"]
-        for rule in [rule for group in groups for rule in group["rules"]]:
-            prometheus.query(rule["query"])  # is understood
+        for group, rule in [(group["name"], rule) for group in groups for rule in group["rules"]]:
+            if group == "fleet-hosts":  # what they say is this machine's affair
+                prometheus.query(rule["query"])
+            else:
+                eventually(lambda rule=rule: not prometheus.query(rule["query"]), 30, f"{rule['name']} has nothing to say")
             for selector in selectors(rule["query"]):
                 check(prometheus.query(f"last_over_time({selector}[5m])"), f"{rule['name']}: {selector} finds nothing")
         labels = prometheus.query('container_last_seen{instance="puck.incus", name="athena-app-1"}')[0]["metric"]

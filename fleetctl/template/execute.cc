@@ -89,7 +89,7 @@ Outcome<Flow> Interpreter::run_statement(const Stmt& stmt) {
     }
     case StmtKind::kBlock:
       if (!silenced_) {
-        if (auto ran = run_block(stmt.text, 0, &stmt); !ran) {
+        if (auto ran = run_block(stmt.text, 0, stmt.scoped ? scope_ : nullptr); !ran) {
           return pass_on(std::move(ran.error()));
         }
       }
@@ -331,7 +331,7 @@ Outcome<Value> Interpreter::call_macro(const Macro& macro, Args args) {
   return capture(stmt.body);
 }
 
-Outcome<> Interpreter::run_block(const std::string& name, std::size_t level, const Stmt* site) {
+Outcome<> Interpreter::run_block(const std::string& name, std::size_t level, ScopePtr around) {
   TEMPLATE_CHECK(enter("block '" + name + "'"));
   const auto found = unit_->blocks.find(name);
   if (found == unit_->blocks.end() || level >= found->second.size()) {
@@ -339,22 +339,24 @@ Outcome<> Interpreter::run_block(const std::string& name, std::size_t level, con
   }
   const auto [tmpl, stmt] = found->second[level];
   if (stmt->required && level == 0) return bad("Required block '" + name + "' not found");
-  const bool scoped = site != nullptr && site->scoped;
+  if (around == nullptr) around = unit_->scope;
   const Restore<int> counted(depth_, depth_ + 1);
-  const Restore<ScopePtr> scope(scope_, inside(scoped ? scope_ : unit_->scope));
+  const Restore<ScopePtr> scope(scope_, inside(around));
   const Restore<const Template*> now(template_now_, tmpl);
   const Restore<bool> loud(silenced_, false);
-  scope_->names.emplace_back("super", make_super(name, level, level + 1 < found->second.size()));
+  scope_->names.emplace_back("super",
+                             make_super(name, level, level + 1 < found->second.size(), around));
   TEMPLATE_TRY(flow, run(stmt->body));
   (void)flow;
   return {};
 }
 
-Outcome<Value> Interpreter::call_block(const std::string& name, std::size_t level) {
+Outcome<Value> Interpreter::call_block(const std::string& name, std::size_t level,
+                                       const ScopePtr& around) {
   Output captured;
   {
     const Restore<Output*> output(out_, &captured);
-    TEMPLATE_CHECK(run_block(name, level, nullptr));
+    TEMPLATE_CHECK(run_block(name, level, around));
   }
   TEMPLATE_CHECK(charge(captured.text.size()));
   return finish(captured);

@@ -90,7 +90,7 @@ class Interpreter {
   // For runtime objects.
   void keep(std::shared_ptr<Namespace> space) { namespaces_.push_back(std::move(space)); }
   Outcome<Value> call_macro(const class Macro& macro, Args args);
-  Outcome<Value> call_block(const std::string& name, std::size_t level);
+  Outcome<Value> call_block(const std::string& name, std::size_t level, const ScopePtr& around);
   Outcome<Value> run_recursive(const Stmt& loop, const ScopePtr& outside, const Template& tmpl,
                                const Value& items, std::int64_t depth);
   Outcome<Value> host_variable(const Variables& host, std::string_view name);
@@ -119,7 +119,8 @@ class Interpreter {
   Outcome<> run_include(const Stmt& stmt);
   Outcome<> run_import(const Stmt& stmt);
   Outcome<> run_root(const std::shared_ptr<const Template>& tmpl);
-  Outcome<> run_block(const std::string& name, std::size_t level, const Stmt* site);
+  // `around`: what the block sees of the outside; null: the template's own names.
+  Outcome<> run_block(const std::string& name, std::size_t level, ScopePtr around);
   Outcome<Value> capture(const Body& body);
   Value finish(Output& captured) const;
   Outcome<> assign(const Expr& target, const Value& value);

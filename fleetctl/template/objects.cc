@@ -20,15 +20,18 @@ Value whole(std::size_t n) { return Value::integer(static_cast<std::int64_t>(n))
 
 class Super final : public RuntimeObject {
  public:
-  Super(std::string block, std::size_t level) : block_(std::move(block)), level_(level) {}
+  Super(std::string block, std::size_t level, ScopePtr around)
+      : block_(std::move(block)), level_(level), around_(std::move(around)) {}
   std::string_view type_name() const override { return "BlockReference"; }
   std::string text() const override { return "<BlockReference '" + block_ + "'>"; }
   bool callable() const override { return true; }
-  Outcome<Value> call(Interpreter& in, Args) override { return in.call_block(block_, level_); }
+  Outcome<Value> call(Interpreter& in, Args) override {
+    return in.call_block(block_, level_, around_);
+  }
   // super.super: one level further up.
   Found get(Interpreter&, const Value& key) override {
     if (key.is_string() && key.as_string() == "super") {
-      return found(Value::object(std::make_shared<Super>(block_, level_ + 1)));
+      return found(Value::object(std::make_shared<Super>(block_, level_ + 1, around_)));
     }
     return std::optional<Value>();
   }
@@ -36,6 +39,7 @@ class Super final : public RuntimeObject {
  private:
   std::string block_;
   std::size_t level_;
+  ScopePtr around_;
 };
 
 class Self final : public RuntimeObject {
@@ -44,7 +48,7 @@ class Self final : public RuntimeObject {
   std::string text() const override { return "<TemplateReference>"; }
   Found get(Interpreter&, const Value& key) override {
     if (!key.is_string()) return std::optional<Value>();
-    return found(Value::object(std::make_shared<Super>(key.as_string(), 0)));
+    return found(Value::object(std::make_shared<Super>(key.as_string(), 0, nullptr)));
   }
 };
 
@@ -414,11 +418,11 @@ Outcome<Value> Loop::call_method(Interpreter&, std::string_view name, Args args)
 }
 
 Value make_self() { return Value::object(std::make_shared<Self>()); }
-Value make_super(std::string block, std::size_t level, bool exists) {
+Value make_super(std::string block, std::size_t level, bool exists, ScopePtr around) {
   if (!exists) {
     return undefined("super", "there is no parent block called '" + block + "'.");
   }
-  return Value::object(std::make_shared<Super>(std::move(block), level + 1));
+  return Value::object(std::make_shared<Super>(std::move(block), level + 1, std::move(around)));
 }
 Value make_hostvars(const Hosts& hosts) { return Value::object(std::make_shared<AllHosts>(hosts)); }
 Value make_bound_method(Value object, std::string name) {

@@ -43,8 +43,9 @@ class Module final : public RuntimeObject {
 };
 
 Value make_self();
-// What `super` is in a block on `level` of its chain of overridden ones.
-Value make_super(std::string block, std::size_t level, bool exists);
+// What `super` is in a block on `level` of its chain of overridden ones; `around` is what the block
+// sees of the outside.
+Value make_super(std::string block, std::size_t level, bool exists, ScopePtr around);
 Value make_hostvars(const Hosts& hosts);
 Value make_bound_method(Value object, std::string name);
 // range, dict, namespace, cycler, joiner, lipsum, lookup, query, q, now, undef; nullopt: no such

@@ -1,9 +1,11 @@
 // Renders cases for oracle_test.py: a JSON list of cases on stdin, a JSON list of results on
 // stdout.
-//   case   := {"source", "context", "templates": {name: text}, "settings": {...}, "mode": "file" |
-//   "variable"} result := {"out": text} | {"value": json} | {"error": kind, "message": text}
+//   case   := {"source", "context" or "literal": the same in Python's notation, "templates": {name:
+//   text}, "settings": {...}, "mode": "file" | "variable"} result := {"out": text} | {"value":
+//   json} | {"error": kind, "message": text}
 #include <iostream>
 #include <iterator>
+#include <optional>
 #include <string>
 
 #include "fleetctl/template/engine.h"
@@ -78,6 +80,12 @@ Value run(const Value& one) {
   const Engine engine(world, settings_of(one.get("settings")));
   const value::Dict none;
   const Value* context = one.get("context");
+  std::optional<Value> literal;
+  if (const Value* text = one.get("literal")) {
+    literal = value::parse_literal(text->as_string());
+    context = literal ? &*literal : nullptr;
+    if (!literal) result.set("unreadable", Value::boolean(true));
+  }
   const template_::DictVariables variables(
       context != nullptr && context->is_dict() ? context->as_dict() : none);
   const Value* mode = one.get("mode");

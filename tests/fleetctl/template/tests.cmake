@@ -6,3 +6,8 @@ add_test(NAME fleetctl/template/oracle
          COMMAND /usr/bin/python3 ${CMAKE_SOURCE_DIR}/tests/fleetctl/template/oracle_test.py $<TARGET_FILE:render_case>)
 set_tests_properties(fleetctl/template/oracle PROPERTIES TIMEOUT 300 SKIP_RETURN_CODE 77)
 house_test(fleetctl/template/engine_test.cc LIBS fleetctl_template)
+# Jinja2's own test suite as the oracle; skipped where its source cannot be fetched.
+add_test(NAME fleetctl/template/jinja2_suite
+         COMMAND /usr/bin/python3 -B ${CMAKE_SOURCE_DIR}/tests/fleetctl/template/jinja2_suite_test.py $<TARGET_FILE:render_case>
+                 ${CMAKE_BINARY_DIR}/jinja2_suite)
+set_tests_properties(fleetctl/template/jinja2_suite PROPERTIES TIMEOUT 600 SKIP_RETURN_CODE 77)

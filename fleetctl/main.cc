@@ -1,5 +1,7 @@
 // fleetctl's command line, and nothing else: each subcommand is one add_* function here and one
 // file in command/.
+#include <sys/prctl.h>
+
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <filesystem>
@@ -15,8 +17,10 @@
 #include "fleetctl/command/deploy.h"
 #include "fleetctl/command/exit_code.h"
 #include "fleetctl/command/fleet.h"
+#include "fleetctl/command/lint.h"
 #include "fleetctl/command/render.h"
 #include "fleetctl/command/show_inventory.h"
+#include "fleetctl/command/vault.h"
 
 namespace {
 
@@ -35,6 +39,21 @@ ConfigurationCheck agent_check() {
                                  agent::lint::review)
         .diagnostics;
   };
+}
+
+void add_vault_options(CLI::App& command, VaultOptions& options) {
+  command
+      .add_option("--vault-password-file,--vault-pass-file", options.password_files,
+                  "File with the vault password, or a program that prints it; repeatable")
+      ->allow_extra_args(false)
+      ->type_name("FILE");
+  command
+      .add_option("--vault-id", options.ids,
+                  "ID@FILE or ID@prompt: a password for vaults of that id; repeatable")
+      ->allow_extra_args(false)
+      ->type_name("ID@SOURCE");
+  command.add_flag("-J,--ask-vault-pass,--ask-vault-password", options.ask,
+                   "Ask for the vault password");
 }
 
 void add_fleet_options(CLI::App& command, FleetOptions& options) {
@@ -63,11 +82,7 @@ void add_fleet_options(CLI::App& command, FleetOptions& options) {
                   "Variables above all others: k=v, {YAML or JSON}, @file; repeatable")
       ->allow_extra_args(false)
       ->type_name("VARS");
-  command
-      .add_option("--vault-password-file,--vault-id", options.vault_passwords,
-                  "File with the password of vaulted values, or ID@FILE; repeatable")
-      ->allow_extra_args(false)
-      ->type_name("FILE");
+  add_vault_options(command, options.vault);
 }
 
 void add_inventory(CLI::App& app, InventoryOptions& options, bool& yaml, Action& action) {
@@ -127,6 +142,137 @@ void add_render(CLI::App& app, RenderOptions& options, Action& action) {
       "  fleetctl render --output rendered/ --diff --exit-code");
   command->callback(
       [&] { action = [&] { return render(options, agent_check(), std::cout, std::cerr); }; });
+}
+
+void add_lint(CLI::App& app, LintOptions& options, Action& action) {
+  CLI::App* command =
+      app.add_subcommand("lint", "Find what is wrong with the tree, without reaching a host");
+  add_fleet_options(*command, options.fleet);
+  command->add_flag("--strict", options.strict, "Fail because of warnings, too");
+  command
+      ->add_option_function<std::string>(
+          "--format", [&](const std::string& format) { options.json = format == "json"; },
+          "text or json (default: text)")
+      ->check(CLI::IsMember({"text", "json"}));
+  command->footer(
+      "Examples:\n"
+      "  fleetctl lint\n"
+      "  fleetctl lint --strict --vault-password-file ~/.vault\n"
+      "  fleetctl lint --format json --limit applications");
+  command->callback(
+      [&] { action = [&] { return lint(options, agent_check(), std::cout, std::cerr); }; });
+}
+
+using VaultAction = ExitCode (*)(VaultCommand command, std::ostream& out, std::ostream& err);
+
+CLI::App* add_vault_action(CLI::App& group, const char* name, const char* what,
+                           VaultCommand& options, VaultAction run, Action& action) {
+  CLI::App* command = group.add_subcommand(name, what);
+  add_vault_options(*command, options.passwords);
+  command->callback([&options, &action, run] {
+    action = [&options, run] { return run(options, std::cout, std::cerr); };
+  });
+  return command;
+}
+
+void add_vault(CLI::App& app, VaultCommand& options, Action& action) {
+  CLI::App* group = app.add_subcommand("vault", "Encrypt, read and change what ansible-vault does");
+  group->require_subcommand(1);
+  const auto files = [&](CLI::App* command, bool required) {
+    command
+        ->add_option("file", options.files, required ? "Files" : "Files; - or none: standard input")
+        ->required(required)
+        ->type_name("FILE");
+  };
+  const auto output = [&](CLI::App* command) {
+    command->add_option("--output", options.output, "Write there instead; - is standard output")
+        ->type_name("FILE");
+  };
+  const auto encrypt_id = [&](CLI::App* command) {
+    command
+        ->add_option("--encrypt-vault-id", options.encrypt_id,
+                     "Encrypt with this id's password (where there are several)")
+        ->type_name("ID");
+  };
+
+  CLI::App* command =
+      add_vault_action(*group, "encrypt", "Encrypt files in place", options, vault_encrypt, action);
+  files(command, false);
+  output(command);
+  encrypt_id(command);
+  command->footer(
+      "Examples:\n"
+      "  fleetctl vault encrypt group_vars/all/vault.yml\n"
+      "  fleetctl vault encrypt --vault-id prod@prompt host_vars/puck.incus.yml");
+
+  command =
+      add_vault_action(*group, "decrypt", "Decrypt files in place", options, vault_decrypt, action);
+  files(command, false);
+  output(command);
+  command->footer(
+      "Examples:\n"
+      "  fleetctl vault decrypt group_vars/all/vault.yml\n"
+      "  fleetctl vault decrypt --output - secret.bin | sha256sum");
+
+  command = add_vault_action(*group, "view", "Show what is encrypted; change nothing", options,
+                             vault_view, action);
+  files(command, false);
+  command->footer(
+      "Examples:\n"
+      "  fleetctl vault view group_vars/all/vault.yml\n"
+      "  fleetctl vault view host_vars/puck.incus.yml     (with its !vault values in clear)");
+
+  command = add_vault_action(*group, "create", "Write a new encrypted file with $EDITOR", options,
+                             vault_create, action);
+  files(command, true);
+  encrypt_id(command);
+  command->footer("Example:\n  EDITOR=nano fleetctl vault create group_vars/all/vault.yml");
+
+  command = add_vault_action(*group, "edit", "Change encrypted files with $EDITOR", options,
+                             vault_edit, action);
+  files(command, true);
+  command->footer("Example:\n  EDITOR=nano fleetctl vault edit group_vars/all/vault.yml");
+
+  command = add_vault_action(*group, "rekey",
+                             "Encrypt files, or the values in them, with another password", options,
+                             vault_rekey, action);
+  files(command, true);
+  encrypt_id(command);
+  auto* new_file =
+      command
+          ->add_option("--new-vault-password-file", options.new_password_file, "The new password")
+          ->type_name("FILE");
+  command->add_option("--new-vault-id", options.new_id, "The new password and its id")
+      ->type_name("ID@SOURCE")
+      ->excludes(new_file);
+  command->footer(
+      "Examples:\n"
+      "  fleetctl vault rekey --new-vault-password-file new.txt group_vars/all/vault.yml\n"
+      "  fleetctl vault rekey --vault-id old@old.txt --new-vault-id prod@prompt host_vars/*.yml");
+
+  command = add_vault_action(*group, "encrypt-string", "Encrypt a text and print it as YAML",
+                             options, vault_encrypt_string, action);
+  command->alias("encrypt_string");
+  command
+      ->add_option("text", options.files,
+                   "Texts, which others can see in ps; - or none: standard input")
+      ->type_name("TEXT");
+  output(command);
+  encrypt_id(command);
+  command
+      ->add_option("-n,--name", options.names,
+                   "Name of the variable; repeatable, for the texts in their order")
+      ->allow_extra_args(false)
+      ->type_name("NAME");
+  command
+      ->add_option("--stdin-name", options.stdin_name, "Name of the variable from standard input")
+      ->type_name("NAME");
+  command->add_flag("-p,--prompt", options.prompt, "Ask for the name and the text");
+  command->add_flag("--show-input", options.show_input, "With --prompt: show what is typed");
+  command->footer(
+      "Examples:\n"
+      "  fleetctl vault encrypt-string --prompt\n"
+      "  pwgen 32 1 | tr -d '\\n' | fleetctl vault encrypt-string --stdin-name loki_password");
 }
 
 struct DeployArguments {
@@ -197,6 +343,9 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   app.get_formatter()->column_width(34);
 
+  // Secrets do not end in core dumps, nor are they read by a debugger of the same user.
+  ::prctl(PR_SET_DUMPABLE, 0);
+
   Action action;
   RenderOptions render_options;
   add_render(app, render_options, action);
@@ -204,6 +353,12 @@ int main(int argc, char** argv) {
   InventoryOptions inventory_options;
   bool inventory_yaml = false;
   add_inventory(app, inventory_options, inventory_yaml, action);
+
+  LintOptions lint_options;
+  add_lint(app, lint_options, action);
+
+  VaultCommand vault_command;
+  add_vault(app, vault_command, action);
 
   DeployArguments deploy_arguments;
   add_deploy(app, deploy_arguments, action);

@@ -4,7 +4,6 @@
 #include <pwd.h>
 #include <signal.h>
 #include <sys/random.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,6 +19,7 @@
 #include "agent/base/mutex.h"
 #include "agent/base/strings.h"
 #include "fleetctl/command/report.h"
+#include "fleetctl/command/terminal.h"
 
 namespace fleetctl::command {
 namespace {
@@ -271,25 +271,6 @@ std::string operator_name() {
                      host.data());
 }
 
-std::optional<std::string> ask_secret(const char* question) {
-  termios old{};
-  const bool terminal = ::isatty(STDIN_FILENO) != 0 && ::tcgetattr(STDIN_FILENO, &old) == 0;
-  if (terminal) {
-    termios silent = old;
-    silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
-    ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
-    std::cerr << question << std::flush;
-  }
-  std::string answer;
-  const bool read = static_cast<bool>(std::getline(std::cin, answer));
-  if (terminal) {
-    ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &old);
-    std::cerr << "\n";
-  }
-  if (!read) return std::nullopt;
-  return answer;
-}
-
 bool confirmed(std::size_t hosts) {
   std::cerr << "Deploy to " << hosts << " hosts? [y/N] " << std::flush;
   std::string answer;
@@ -356,7 +337,7 @@ ExitCode run_deploy(const FleetOptions& fleet_options, const ConfigurationCheck&
   if (ask_become_password) {
     auto password = ask_secret("BECOME password: ");
     if (!password) return ExitCode::kUsage;
-    options.reach.become_password = agent::Secret(std::move(*password));
+    options.reach.become_password = agent::Secret(password->reveal());
   }
   const bool asks = !options.yes && !options.check && !options.limited && fleet->hosts.size() > 1 &&
                     ::isatty(STDIN_FILENO) != 0 && ::isatty(STDERR_FILENO) != 0;

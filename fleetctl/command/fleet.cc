@@ -153,7 +153,11 @@ bool Host::has_service(std::string_view service) const {
 Result<Fleet> load_fleet(const FleetOptions& options, const ConfigurationCheck& check) {
   auto loaded = Tree::load(options);
   if (!loaded) return fail(loaded.error());
-  const std::shared_ptr<Tree> tree = std::move(*loaded);
+  return load_fleet(std::shared_ptr<Tree>(std::move(*loaded)), options, check);
+}
+
+Result<Fleet> load_fleet(const std::shared_ptr<Tree>& tree, const FleetOptions& options,
+                         const ConfigurationCheck& check) {
   const auto renderer = std::make_shared<const Renderer>(*tree);
   const auto selection = inventory::select_hosts(tree->inventory(), options.limit);
   if (!selection) return fail(selection.error());

@@ -13,6 +13,7 @@
 
 #include "agent/base/result.h"
 #include "agent/lang/diagnostic.h"
+#include "fleetctl/command/vault_passwords.h"
 #include "fleetctl/inventory/connection.h"
 
 namespace fleetctl::value {
@@ -23,13 +24,13 @@ namespace fleetctl::command {
 
 // The options that every command shares, spelt as Ansible spells them.
 struct FleetOptions {
-  std::vector<std::string> inventories;      // -i; none: <root>/inventory, else ANSIBLE_INVENTORY
-  std::filesystem::path templates;           // --templates; "": <root>/templates
-  std::filesystem::path playbook_dir;        // --playbook-dir; "": the folder above the templates
-  std::vector<std::string> limit;            // --limit, several are a union; none: all hosts
-  std::vector<std::string> extra_vars;       // -e: "k=v k=v", JSON/YAML in braces, @file
-  std::vector<std::string> vault_passwords;  // --vault-password-file
-  std::filesystem::path root = ".";          // the tree
+  std::vector<std::string> inventories;  // -i; none: <root>/inventory, else ANSIBLE_INVENTORY
+  std::filesystem::path templates;       // --templates; "": <root>/templates
+  std::filesystem::path playbook_dir;    // --playbook-dir; "": the folder above the templates
+  std::vector<std::string> limit;        // --limit, several are a union; none: all hosts
+  std::vector<std::string> extra_vars;   // -e: "k=v k=v", JSON/YAML in braces, @file
+  VaultOptions vault;
+  std::filesystem::path root = ".";  // the tree
 };
 
 // The agent's own parser and schemas; main wires them in. `file` names the text in diagnostics.
@@ -72,5 +73,9 @@ struct Fleet {
 // Reads, selects, renders and checks. An Error is what stops everything: no inventory, a limit
 // that matches nothing.
 agent::Result<Fleet> load_fleet(const FleetOptions& options, const ConfigurationCheck& check);
+// The same of a tree that is read already.
+class Tree;
+agent::Result<Fleet> load_fleet(const std::shared_ptr<Tree>& tree, const FleetOptions& options,
+                                const ConfigurationCheck& check);
 
 }  // namespace fleetctl::command

@@ -1,6 +1,7 @@
 #include "fleetctl/command/report.h"
 
 #include <algorithm>
+#include <charconv>
 #include <ostream>
 #include <utility>
 
@@ -48,6 +49,44 @@ std::string source_block(std::string_view file, int line, int column, std::strin
   return out;
 }
 
+Located locate(std::string_view first_line) {
+  const auto number = [](std::string_view text, std::size_t& at) {
+    int value = 0;
+    const auto [end, error] = std::from_chars(text.data() + at, text.data() + text.size(), value);
+    if (error != std::errc()) return 0;
+    at = static_cast<std::size_t>(end - text.data());
+    return value;
+  };
+  // The first ":<number>" that ends at another one or at ": ".
+  for (std::size_t colon = first_line.find(':'); colon != std::string_view::npos;
+       colon = first_line.find(':', colon + 1)) {
+    Located located;
+    std::size_t at = colon + 1;
+    located.line = number(first_line, at);
+    if (located.line <= 0) continue;
+    if (first_line.substr(at, 1) == ":" && first_line.substr(at, 2) != ": ") {
+      ++at;
+      located.column = number(first_line, at);
+    }
+    if (first_line.substr(at, 2) != ": ") continue;
+    located.file = first_line.substr(0, colon);
+    if (located.file.find(' ') != std::string_view::npos) break;  // in the midst of a sentence
+    located.message = first_line.substr(at + 2);
+    return located;
+  }
+  return {{}, 0, 0, first_line};
+}
+
+std::string name_some(const std::vector<std::string>& hosts) {
+  std::string names;
+  for (std::size_t i = 0; i < hosts.size(); ++i) {
+    if (i == kFirst && hosts.size() > kMostNamed)
+      return names + " and " + std::to_string(hosts.size() - i) + " more hosts";
+    names += (i == 0 ? "" : ", ") + hosts[i];
+  }
+  return names;
+}
+
 void print_problems(const std::vector<Problem>& problems, std::ostream& err) {
   std::vector<std::pair<std::string, std::vector<std::string>>> blocks;
   for (const Problem& problem : problems) {
@@ -59,14 +98,7 @@ void print_problems(const std::vector<Problem>& problems, std::ostream& err) {
       hosts.push_back(problem.host);
   }
   for (const auto& [text, hosts] : blocks) {
-    std::string names;
-    for (std::size_t i = 0; i < hosts.size(); ++i) {
-      if (i == kFirst && hosts.size() > kMostNamed) {
-        names += " and " + std::to_string(hosts.size() - i) + " more hosts";
-        break;
-      }
-      names += (i == 0 ? "" : ", ") + hosts[i];
-    }
+    const std::string names = name_some(hosts);
     err << (names.empty() ? "" : names + ": ") << text << "\n";
   }
 }

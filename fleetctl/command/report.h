@@ -18,6 +18,17 @@ std::string source_block(std::string_view file, int line, int column, std::strin
 // Line `number` (from 1) of the text, without its newline; "" when there is none.
 std::string_view line_of(std::string_view text, int number);
 
+// The other way round: the place that a block's first line begins with, where it has one.
+struct Located {
+  std::string_view file;
+  int line = 0;
+  int column = 0;
+  std::string_view message;
+};
+Located locate(std::string_view first_line);
+
+// "a, b, c"; of many only the first.
+std::string name_some(const std::vector<std::string>& hosts);
 // All blocks, equal ones once with all their hosts.
 void print_problems(const std::vector<Problem>& problems, std::ostream& err);
 void print_warnings(const std::vector<std::string>& warnings, std::ostream& err);

@@ -1,11 +1,11 @@
 #include "fleetctl/command/tree.h"
 
-#include <cstdlib>
 #include <system_error>
 #include <utility>
 
 #include "agent/base/file.h"
-#include "agent/base/strings.h"
+#include "agent/base/wiped.h"
+#include "fleetctl/command/ansible_configuration.h"
 #include "fleetctl/inventory/extra_vars.h"
 #include "fleetctl/inventory/sources.h"
 #include "fleetctl/value/encrypted.h"
@@ -52,7 +52,7 @@ bool HostVariables::decrypt(std::string_view name, Value& value, int depth) cons
       }
       std::string hint;
       if (plaintext.error().code == ErrorCode::kNotFound)
-        hint = "; --vault-password-file names one";
+        hint = "; --vault-password-file names one, --ask-vault-pass asks for it";
       failures_.push_back("variable '" + std::string(name) + "'" + place + ": " +
                           plaintext.error().message + hint);
       return true;
@@ -105,56 +105,10 @@ fs::path absolute_path(const fs::path& path) {
   return absolute;
 }
 
-// What of ansible.cfg says where things are. Anything else in it concerns Ansible's own work.
-struct AnsibleConfiguration {
-  std::vector<std::string> inventories;
-  std::string vault_password_file;
-  std::string hash_behaviour;
-};
-
-AnsibleConfiguration read_ansible_configuration(const fs::path& root) {
-  AnsibleConfiguration result;
-  const char* named = std::getenv("ANSIBLE_CONFIG");
-  const fs::path path = named != nullptr ? fs::path(named) : root / "ansible.cfg";
-  const auto text = agent::read_file(path, 1U << 20);
-  if (!text) return result;
-  bool defaults = false;
-  const auto beside = [&](std::string_view file) {
-    if (file.starts_with("~/") || file.starts_with("/")) return std::string(file);
-    return (path.parent_path() / file).string();
-  };
-  for (std::string_view line : agent::split(*text, '\n')) {
-    line = agent::trim(line.substr(0, line.find(" ;")));
-    if (line.empty() || line[0] == '#' || line[0] == ';') continue;
-    if (line[0] == '[') {
-      defaults = line == "[defaults]";
-      continue;
-    }
-    const std::size_t equals = line.find('=');
-    if (!defaults || equals == std::string_view::npos) continue;
-    const std::string_view key = agent::trim(line.substr(0, equals));
-    const std::string_view value = agent::trim(line.substr(equals + 1));
-    if (key == "inventory") {
-      for (const std::string_view part : agent::split(value, ','))
-        if (!agent::trim(part).empty()) result.inventories.push_back(beside(agent::trim(part)));
-    } else if (key == "vault_password_file") {
-      result.vault_password_file = beside(value);
-    } else if (key == "hash_behaviour") {
-      result.hash_behaviour = std::string(value);
-    }
-  }
-  return result;
-}
-
 Value strings(const std::vector<std::string>& texts) {
   std::vector<Value> items;
   for (const std::string& text : texts) items.push_back(Value::string(text));
   return Value::list(std::move(items));
-}
-
-std::string environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? std::string() : std::string(value);
 }
 
 }  // namespace
@@ -165,7 +119,7 @@ Tree::Tree(const FleetOptions& options)
       play_folder_(options.playbook_dir.empty() ? templates_.parent_path()
                                                 : absolute_path(options.playbook_dir)),
       loader_([this](std::string_view text) { return vault_.decrypt(text); },
-              inventory_.warnings()),
+              [this](std::string text) { vault_.expect(std::move(text)); }, inventory_.warnings()),
       layers_(inventory_, loader_) {}
 
 Result<std::unique_ptr<Tree>> Tree::load(const FleetOptions& options, Part part) {
@@ -175,29 +129,22 @@ Result<std::unique_ptr<Tree>> Tree::load(const FleetOptions& options, Part part)
 }
 
 Result<> Tree::read(const FleetOptions& options, Part part) {
-  const AnsibleConfiguration configuration = read_ansible_configuration(options.root);
-  std::string hash_behaviour = environment("ANSIBLE_HASH_BEHAVIOUR");
-  if (hash_behaviour.empty()) hash_behaviour = configuration.hash_behaviour;
+  const AnsibleConfiguration configuration = AnsibleConfiguration::find(options.root);
+  const std::string hash_behaviour = configuration.text("ANSIBLE_HASH_BEHAVIOUR", "hash_behaviour");
   if (!hash_behaviour.empty() && hash_behaviour != "replace")
     return fail(ErrorCode::kInvalid, "hash_behaviour = " + hash_behaviour +
                                          " is not offered: maps of variables replace each other; "
                                          "use the combine filter where they should merge");
-
-  std::vector<std::string> passwords = options.vault_passwords;
-  if (passwords.empty()) passwords = {environment("ANSIBLE_VAULT_PASSWORD_FILE")};
-  if (passwords == std::vector<std::string>{""}) passwords = {configuration.vault_password_file};
-  for (const std::string& file : passwords) {
-    if (file.empty()) continue;
-    if (auto added = vault_.add_password_file(file); !added) return added;
-  }
+  if (auto added = add_passwords(options.vault, Purpose::kRead, false, configuration, vault_,
+                                 inventory_.warnings());
+      !added)
+    return added;
 
   std::vector<std::string> sources = options.inventories;
   std::error_code error;
   if (sources.empty() && fs::exists(options.root / "inventory", error))
     sources = {(options.root / "inventory").string()};
-  if (sources.empty() && !environment("ANSIBLE_INVENTORY").empty())
-    sources = {environment("ANSIBLE_INVENTORY")};
-  if (sources.empty()) sources = configuration.inventories;
+  if (sources.empty()) sources = configuration.paths("ANSIBLE_INVENTORY", "inventory");
   if (sources.empty())
     return fail(ErrorCode::kNotFound, "there is no inventory: " +
                                           (options.root / "inventory").lexically_normal().string() +
@@ -241,6 +188,13 @@ Result<> Tree::read(const FleetOptions& options, Part part) {
     for (const std::string& one : options.limit) limit += (limit.empty() ? "" : ",") + one;
     magic_.set("ansible_limit", Value::string(std::move(limit)));
   }
+  return {};
+}
+
+Result<> Tree::opens(std::string_view envelope) const {
+  auto text = vault_.decrypt(envelope);
+  if (!text) return fail(text.error());
+  agent::wipe(*text);
   return {};
 }
 

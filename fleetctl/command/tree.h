@@ -62,6 +62,8 @@ class Tree final : public template_::Hosts {
 
   inventory::Loader& loader() { return loader_; }
   inventory::Layers& layers() { return layers_; }
+  // Whether a password of this run opens the text; kNotFound when there is no password at all.
+  agent::Result<> opens(std::string_view envelope) const;
   // Encrypted values that could not be read since the last call.
   std::vector<std::string> take_failures() const { return std::exchange(failures_, {}); }
 

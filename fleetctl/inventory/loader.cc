@@ -32,6 +32,21 @@ Result<Loader::Text> Loader::text(const fs::path& path) {
   return Text{std::move(*plaintext), true};
 }
 
+namespace {
+
+void report_encrypted(const Value& value, int depth, const Loader::Encrypted& report) {
+  if (depth > 200) return;
+  if (value.is_object()) {
+    report(value.as_object()->text());
+  } else if (value.is_sequence()) {
+    for (const Value& item : value.items()) report_encrypted(item, depth + 1, report);
+  } else if (value.is_dict()) {
+    for (const auto& [key, item] : value.as_dict()) report_encrypted(item, depth + 1, report);
+  }
+}
+
+}  // namespace
+
 Result<Value> Loader::yaml(const fs::path& path) {
   const std::string key = path.string();
   if (const auto known = documents_.find(key); known != documents_.end()) return known->second;
@@ -40,6 +55,8 @@ Result<Value> Loader::yaml(const fs::path& path) {
     if (!contents) return fail(contents.error());
     auto document = read_yaml(contents->bytes, shown_path(path), warnings_);
     if (document && contents->decrypted) value::set_flag_deep(*document, value::kTainted);
+    if (document && encrypted_ && contents->bytes.find(value::kVaultMagic) != std::string::npos)
+      report_encrypted(*document, 0, encrypted_);
     return document;
   };
   return documents_.emplace(key, read()).first->second;

@@ -17,9 +17,13 @@ namespace fleetctl::inventory {
 class Loader {
  public:
   using Decrypt = std::function<agent::Result<std::string>(std::string_view vault_text)>;
+  // Gets each encrypted value of a document that was read.
+  using Encrypted = std::function<void(std::string vault_text)>;
   // `warnings` outlives the loader.
+  Loader(Decrypt decrypt, Encrypted encrypted, std::vector<std::string>& warnings)
+      : decrypt_(std::move(decrypt)), encrypted_(std::move(encrypted)), warnings_(warnings) {}
   Loader(Decrypt decrypt, std::vector<std::string>& warnings)
-      : decrypt_(std::move(decrypt)), warnings_(warnings) {}
+      : Loader(std::move(decrypt), {}, warnings) {}
 
   // The text, decrypted. Files of more than 64 MiB are refused.
   struct Text {
@@ -32,6 +36,7 @@ class Loader {
 
  private:
   Decrypt decrypt_;
+  Encrypted encrypted_;
   std::vector<std::string>& warnings_;
   std::map<std::string, agent::Result<value::Value>> documents_;
 };

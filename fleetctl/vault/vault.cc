@@ -9,13 +9,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdlib>
+#include <deque>
 #include <filesystem>
 #include <map>
 #include <optional>
 #include <system_error>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -29,7 +32,7 @@ namespace {
 using agent::ErrorCode;
 using agent::fail;
 using agent::Result;
-using agent::Secret;
+using agent::Wiped;
 
 constexpr std::size_t kSaltSize = 32;
 constexpr std::size_t kKeySize = 32;
@@ -73,6 +76,8 @@ struct Envelope {
   std::string hmac;
   std::string ciphertext;
 };
+constexpr std::string_view kDefaultId = "default";
+constexpr std::size_t kMostExpected = 4096;  // envelopes; more are derived when they are read
 
 Result<Envelope> parse(std::string_view text) {
   const auto damaged = [](std::string_view what) {
@@ -106,7 +111,7 @@ Result<Envelope> parse(std::string_view text) {
   return envelope;
 }
 
-Result<Keys> derive(const Secret& password, std::string_view salt) {
+Result<Keys> derive(const Wiped& password, std::string_view salt) {
   Keys keys;
   if (PKCS5_PBKDF2_HMAC(password.reveal().data(), static_cast<int>(password.reveal().size()),
                         bytes(salt), static_cast<int>(salt.size()), kRounds, EVP_sha256(),
@@ -192,10 +197,56 @@ Result<std::string> output_of(const std::string& path, const std::string& id) {
 }  // namespace
 
 struct Vault::State {
-  std::vector<std::pair<std::string, Secret>> passwords;
-  std::map<std::pair<std::size_t, std::string>, Keys> keys;  // by password number and salt
+  using KeyName = std::pair<std::size_t, std::string>;  // number of the password, salt
+  std::vector<Password> passwords;
+  std::map<KeyName, Keys> keys;
+  std::deque<std::string> expected;
+
   ~State() {
     for (auto& [name, key] : keys) OPENSSL_cleanse(key.data(), key.size());
+  }
+
+  // The passwords to try, best first.
+  std::vector<std::size_t> order(const std::string& envelope_id, bool id_match) const {
+    const std::string_view id = envelope_id.empty() ? kDefaultId : envelope_id;
+    std::vector<std::size_t> order;
+    for (const bool same_id : {true, false}) {
+      if (!same_id && id_match) break;
+      for (std::size_t i = 0; i < passwords.size(); ++i)
+        if ((passwords[i].id == id) == same_id) order.push_back(i);
+    }
+    return order;
+  }
+
+  // Derives the key and, on processors that would be idle meanwhile, some of those expected.
+  Result<> derive_keys(const KeyName& wanted, bool id_match) {
+    const std::size_t processors = std::clamp(std::thread::hardware_concurrency(), 1U, 16U);
+    std::vector<KeyName> names = {wanted};
+    while (names.size() < processors && !expected.empty()) {
+      const auto envelope = parse(expected.front());
+      expected.pop_front();
+      if (!envelope) continue;
+      const auto first = order(envelope->id, id_match);
+      if (first.empty()) continue;
+      KeyName name(first.front(), envelope->salt);
+      if (!keys.contains(name) && std::find(names.begin(), names.end(), name) == names.end())
+        names.push_back(std::move(name));
+    }
+    std::vector<Result<Keys>> derived(names.size(), fail(ErrorCode::kIo, "vault: no key"));
+    const auto derive_one = [&](std::size_t i) {
+      derived[i] = derive(passwords[names[i].first].text, names[i].second);
+    };
+    {
+      std::vector<std::jthread> beside;
+      for (std::size_t i = 1; i < names.size(); ++i) beside.emplace_back(derive_one, i);
+      derive_one(0);
+    }
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      if (!derived[i]) continue;
+      keys.emplace(std::move(names[i]), *derived[i]);
+      OPENSSL_cleanse(derived[i]->data(), derived[i]->size());
+    }
+    return derived[0] ? Result<>() : fail(derived[0].error());
   }
 };
 
@@ -204,58 +255,82 @@ Vault::~Vault() = default;
 Vault::Vault(Vault&&) noexcept = default;
 Vault& Vault::operator=(Vault&&) noexcept = default;
 
-void Vault::add_password(std::string id, Secret password) {
-  state_->passwords.emplace_back(std::move(id),
-                                 Secret(std::string(agent::trim(password.reveal()))));
+void Vault::add_password(std::string id, Wiped password) {
+  state_->passwords.push_back({std::move(id), Wiped(std::string(agent::trim(password.reveal())))});
 }
 
-Result<> Vault::add_password_file(std::string_view argument) {
-  std::string id = "default";
-  if (const std::size_t at = argument.find('@'); at != std::string_view::npos) {
-    id = std::string(argument.substr(0, at));
-    argument.remove_prefix(at + 1);
-  }
-  std::string path(argument);
-  if (const char* home = std::getenv("HOME"); home != nullptr && path.substr(0, 2) == "~/")
+Result<> Vault::add_password_file(std::string id, std::string path) {
+  if (const char* home = std::getenv("HOME"); home != nullptr && path.starts_with("~/"))
     path.replace(0, 1, home);
   std::error_code error;
   const bool program =
       std::filesystem::is_regular_file(path, error) && ::access(path.c_str(), X_OK) == 0;
   auto text = program ? output_of(path, id) : agent::read_file(path, kMaxPassword);
   if (!text) return fail(std::move(text.error()).within("vault password file"));
-  if (agent::trim(*text).empty())
-    return fail(ErrorCode::kInvalid, "vault password file " + path + " is empty");
-  add_password(std::move(id), Secret(std::move(*text)));
+  std::string_view password = *text;
+  if (!program) password = agent::trim(password);
+  if (value::is_vault_text(password)) {
+    auto plaintext = decrypt(password);
+    if (!plaintext) return fail(std::move(plaintext.error()).within("vault password file " + path));
+    agent::wipe(*text);
+    *text = std::move(*plaintext);
+    password = *text;
+  }
+  // White space inside what a program prints belongs to the password, as with Ansible.
+  while (!password.empty() && (password.back() == '\n' || password.back() == '\r'))
+    password.remove_suffix(1);
+  while (!password.empty() && (password.front() == '\n' || password.front() == '\r'))
+    password.remove_prefix(1);
+  const bool empty = password.empty();
+  if (!empty) state_->passwords.push_back({std::move(id), Wiped(std::string(password))});
+  agent::wipe(*text);
+  if (empty) return fail(ErrorCode::kInvalid, "vault password file " + path + " is empty");
   return {};
 }
 
 bool Vault::has_passwords() const { return !state_->passwords.empty(); }
 
-Result<std::string> Vault::decrypt(std::string_view text) {
+Result<Vault::Password> Vault::for_encryption(const std::string& id) const {
+  const auto& all = state_->passwords;
+  std::string ids;
+  for (const Password& password : all) {
+    if (!id.empty() && password.id == id) return password;
+    ids += (ids.empty() ? "" : ", ") + password.id;
+  }
+  if (all.empty()) return fail(ErrorCode::kNotFound, "no vault password was given");
+  if (!id.empty())
+    return fail(ErrorCode::kNotFound, "no password has the vault id " + id + "; there are " + ids);
+  if (all.size() > 1)
+    return fail(ErrorCode::kInvalid, "several passwords are there, of the vault ids " + ids +
+                                         "; --encrypt-vault-id says which one to encrypt with");
+  return all.front();
+}
+
+void Vault::expect(std::string envelope) {
+  if (has_passwords() && state_->expected.size() < kMostExpected)
+    state_->expected.push_back(std::move(envelope));
+}
+
+Result<Vault::Opened> Vault::open(std::string_view text) {
   auto envelope = parse(text);
   if (!envelope) return fail(envelope.error());
   if (!has_passwords())
     return fail(ErrorCode::kNotFound, "it is vault-encrypted and no vault password was given");
-  std::vector<std::size_t> order;
-  for (const bool same_id : {true, false}) {
-    for (std::size_t i = 0; i < state_->passwords.size(); ++i)
-      if ((state_->passwords[i].first == envelope->id) == same_id) order.push_back(i);
-  }
-  for (const std::size_t i : order) {
-    const auto name = std::make_pair(i, envelope->salt);
-    auto found = state_->keys.find(name);
-    if (found == state_->keys.end()) {
-      auto derived = derive(state_->passwords[i].second, envelope->salt);
-      if (!derived) return fail(derived.error());
-      found = state_->keys.emplace(name, *derived).first;
+  for (const std::size_t i : state_->order(envelope->id, id_match_)) {
+    const State::KeyName name(i, envelope->salt);
+    if (!state_->keys.contains(name)) {
+      if (auto done = state_->derive_keys(name, id_match_); !done) return fail(done.error());
     }
-    const std::string hmac = hmac_of(found->second, envelope->ciphertext);
+    const Keys& keys = state_->keys.at(name);
+    const std::string hmac = hmac_of(keys, envelope->ciphertext);
     if (hmac.size() != envelope->hmac.size() ||
         CRYPTO_memcmp(hmac.data(), envelope->hmac.data(), hmac.size()) != 0)
       continue;
-    auto plaintext = apply_cipher(found->second, envelope->ciphertext);
-    if (!plaintext) return plaintext;
-    return remove_padding(std::move(*plaintext));
+    auto plaintext = apply_cipher(keys, envelope->ciphertext);
+    if (!plaintext) return fail(plaintext.error());
+    plaintext = remove_padding(std::move(*plaintext));
+    if (!plaintext) return fail(plaintext.error());
+    return Opened{std::move(*plaintext), std::move(envelope->id), state_->passwords[i].text};
   }
   return fail(
       ErrorCode::kPermission,
@@ -263,23 +338,35 @@ Result<std::string> Vault::decrypt(std::string_view text) {
           (envelope->id.empty() ? std::string() : " (its vault id is " + envelope->id + ")"));
 }
 
-Result<std::string> encrypt(std::string_view plaintext, const Secret& password,
+Result<std::string> Vault::decrypt(std::string_view envelope) {
+  auto opened = open(envelope);
+  if (!opened) return fail(opened.error());
+  return std::move(opened->plaintext);
+}
+
+Result<std::string> encrypt(std::string_view plaintext, const Wiped& password,
                             std::string_view id) {
+  if (id.find_first_of(";\r\n") != std::string_view::npos)
+    return fail(ErrorCode::kInvalid, "a vault id holds neither ';' nor line ends");
   std::string salt(kSaltSize, '\0');
   if (RAND_bytes(reinterpret_cast<unsigned char*>(salt.data()), static_cast<int>(salt.size())) != 1)
     return fail(ErrorCode::kIo, "vault: no random numbers");
   auto keys = derive(password, salt);
   if (!keys) return fail(keys.error());
   const std::size_t pad = kBlock - plaintext.size() % kBlock;
-  auto ciphertext =
-      apply_cipher(*keys, std::string(plaintext) + std::string(pad, static_cast<char>(pad)));
+  std::string padded;
+  padded.reserve(plaintext.size() + pad);
+  padded.append(plaintext).append(pad, static_cast<char>(pad));
+  auto ciphertext = apply_cipher(*keys, padded);
+  agent::wipe(padded);
   if (!ciphertext) return ciphertext;
   const std::string body =
       agent::to_hex(agent::to_hex(salt) + "\n" + agent::to_hex(hmac_of(*keys, *ciphertext)) + "\n" +
                     agent::to_hex(*ciphertext));
   OPENSSL_cleanse(keys->data(), keys->size());
   std::string out(value::kVaultMagic);
-  out += id.empty() ? std::string(";1.1;AES256\n") : ";1.2;AES256;" + std::string(id) + "\n";
+  out += id.empty() || id == kDefaultId ? std::string(";1.1;AES256\n")
+                                        : ";1.2;AES256;" + std::string(id) + "\n";
   for (std::size_t i = 0; i < body.size(); i += 80) out += body.substr(i, 80) + "\n";
   return out;
 }

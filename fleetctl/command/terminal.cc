@@ -1,0 +1,76 @@
+#include "fleetctl/command/terminal.h"
+
+#include <fcntl.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <iostream>
+#include <utility>
+
+#include "agent/base/file.h"
+
+namespace fleetctl::command {
+
+namespace {
+
+// While it lives, what is typed cannot be seen.
+class Silence {
+ public:
+  explicit Silence(int terminal) : terminal_(terminal) {
+    known_ = ::tcgetattr(terminal_, &old_) == 0;
+    termios silent = old_;
+    silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+    if (known_) ::tcsetattr(terminal_, TCSAFLUSH, &silent);
+  }
+  ~Silence() {
+    if (!known_) return;
+    ::tcsetattr(terminal_, TCSAFLUSH, &old_);
+    std::cerr << "\n";
+  }
+  Silence(const Silence&) = delete;
+  Silence& operator=(const Silence&) = delete;
+
+ private:
+  int terminal_;
+  bool known_ = false;
+  termios old_{};
+};
+
+std::optional<agent::Wiped> line_of_terminal(const std::string& question) {
+  const agent::FileDescriptor terminal(::open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC));
+  if (!terminal) return std::nullopt;
+  const Silence silence(terminal.get());
+  std::cerr << question << std::flush;
+  std::string answer;
+  for (char c = 0; ::read(terminal.get(), &c, 1) == 1;) {
+    if (c == '\n') return agent::Wiped(std::move(answer));
+    answer.push_back(c);
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<agent::Wiped> ask_secret(const std::string& question, Asked asked) {
+  if (asked == Asked::kTerminal && ::isatty(STDIN_FILENO) == 0) return line_of_terminal(question);
+  std::string answer;
+  bool read = false;
+  if (::isatty(STDIN_FILENO) != 0) {
+    const Silence silence(STDIN_FILENO);
+    std::cerr << question << std::flush;
+    read = static_cast<bool>(std::getline(std::cin, answer));
+  } else {
+    read = static_cast<bool>(std::getline(std::cin, answer));
+  }
+  if (!read) return std::nullopt;
+  return agent::Wiped(std::move(answer));
+}
+
+std::optional<std::string> ask_line(const std::string& question) {
+  if (::isatty(STDIN_FILENO) != 0) std::cerr << question << std::flush;
+  std::string answer;
+  if (!std::getline(std::cin, answer)) return std::nullopt;
+  return answer;
+}
+
+}  // namespace fleetctl::command

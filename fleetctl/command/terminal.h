@@ -1,0 +1,21 @@
+// Questions to the person.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "agent/base/wiped.h"
+
+namespace fleetctl::command {
+
+enum class Asked {
+  kStandardInput,  // a line of it, whether it is a terminal or not
+  kTerminal,       // the terminal itself: standard input holds something else
+};
+// On a terminal the question is shown and what is typed is not. nullopt when there is no answer.
+std::optional<agent::Wiped> ask_secret(const std::string& question,
+                                       Asked asked = Asked::kStandardInput);
+// The same, and what is typed can be seen.
+std::optional<std::string> ask_line(const std::string& question);
+
+}  // namespace fleetctl::command

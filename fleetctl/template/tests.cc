@@ -34,10 +34,12 @@ Outcome<bool> iterable(Call& c) {
          (object != nullptr && object->elements());
 }
 Outcome<bool> callable(Call& c) {
+  if (c.input.is_undefined()) return true;  // calling it is what fails, in Python
   const RuntimeObject* object = runtime_object(c.input);
   return object != nullptr && object->callable();
 }
-Outcome<bool> escaped(Call& c) { return c.input.has(value::kMarkup); }
+// An undefined value has every attribute that Python's test asks for.
+Outcome<bool> escaped(Call& c) { return c.input.is_undefined() || c.input.has(value::kMarkup); }
 
 Outcome<bool> case_test(Call& c, std::string_view method) {
   TEMPLATE_TRY(text, c.in.text_of(c.input));
@@ -75,10 +77,16 @@ Outcome<bool> ge(Call& c) { return compare_op(c.in, Op::kGe, c.input, c.get(0));
 Outcome<bool> in_test(Call& c) { return contains(c.in, c.get(0), c.input); }
 Outcome<bool> contains_test(Call& c) { return contains(c.in, c.input, c.get(0)); }
 
+Outcome<> name_input(Call& c) {
+  if (c.input.is_string()) return {};
+  return bad("key must be a string, got " + std::string(value::type_name(c.input)) + " instead");
+}
 Outcome<bool> filter_test(Call& c) {
+  TEMPLATE_CHECK(name_input(c));
   return c.input.is_string() && c.in.registry().filter(c.input.as_string()) != nullptr;
 }
 Outcome<bool> test_test(Call& c) {
+  TEMPLATE_CHECK(name_input(c));
   return c.input.is_string() && c.in.registry().test(c.input.as_string()) != nullptr;
 }
 
@@ -104,6 +112,13 @@ Outcome<bool> all(Call& c) {
 Outcome<bool> subset_of(Call& c, const Value& small, const Value& large) {
   TEMPLATE_TRY(few, c.in.elements_of(small));
   TEMPLATE_TRY(many, c.in.elements_of(large));
+  for (const auto* items : {&few, &many}) {
+    for (const Value& v : *items) {
+      TEMPLATE_CHECK(c.in.require(v));
+      if (!value::hashable(v))
+        return bad("unhashable type: '" + std::string(value::type_name(v)) + "'");
+    }
+  }
   for (const Value& v : few) {
     TEMPLATE_CHECK(c.in.step());
     if (!std::any_of(many.begin(), many.end(),
@@ -253,10 +268,54 @@ Outcome<bool> vault_encrypted(Call& c) {
   return c.input.is_string() && c.input.as_string().compare(0, 14, "$ANSIBLE_VAULT") == 0;
 }
 
-Outcome<bool> nan(Call& c) {
-  if (!c.input.is_number()) return bad("must be real number");
-  return std::isnan(value::number_of(c.input));
+Outcome<bool> nan(Call& c) { return c.input.is_number() && std::isnan(value::number_of(c.input)); }
+
+Outcome<bool> abs_test(Call& c) {
+  if (!c.input.is_string())
+    return bad("expected a path, not " + std::string(value::type_name(c.input)));
+  return c.input.as_string().starts_with('/');
 }
+
+// "scheme:..." as Python's urlparse finds the scheme, which is "" where there is none.
+std::string_view scheme_of(std::string_view text) {
+  const std::size_t colon = text.find(':');
+  if (colon == 0 || colon == std::string_view::npos) return {};
+  const std::string_view scheme = text.substr(0, colon);
+  const auto letter = [](char ch) { return (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z'); };
+  const bool valid =
+      letter(scheme[0]) && std::all_of(scheme.begin(), scheme.end(), [&](char ch) {
+        return letter(ch) || (ch >= '0' && ch <= '9') || ch == '+' || ch == '-' || ch == '.';
+      });
+  return valid ? scheme : std::string_view();
+}
+std::string lower_scheme(const Value& input) {
+  std::string scheme(scheme_of(input.as_string()));
+  for (char& ch : scheme)
+    if (ch >= 'A' && ch <= 'Z') ch = static_cast<char>(ch - 'A' + 'a');
+  return scheme;
+}
+// Ansible's: any text is a URI unless schemes are given.
+Outcome<bool> uri(Call& c) {
+  // Python takes what is false for an empty text.
+  if (!c.input.is_string())
+    return !c.given(0) && !value::truthy(c.input) && !c.input.is_undefined();
+  if (!c.given(0)) return true;
+  TEMPLATE_TRY(schemes, c.in.elements_of(c.get(0)));
+  const Value scheme = Value::string(lower_scheme(c.input));
+  return schemes.empty() || std::any_of(schemes.begin(), schemes.end(), [&](const Value& each) {
+           return value::equal(each, scheme);
+         });
+}
+Outcome<bool> url(Call& c) {
+  TEMPLATE_TRY(is_uri, uri(c));
+  if (!is_uri || !c.input.is_string()) return false;
+  const std::string scheme = lower_scheme(c.input);
+  std::string_view rest = c.input.as_string();
+  if (!scheme.empty()) rest.remove_prefix(scheme.size() + 1);
+  const bool host = rest.starts_with("//") && rest.size() > 2 && rest.find_first_of("/?#", 2) != 2;
+  return host || scheme == "file";
+}
+Outcome<bool> urn(Call& c) { return c.input.is_string() && lower_scheme(c.input) == "urn"; }
 
 constexpr std::array kRows{
     TestRow{"defined", defined, "", kTakesUndefined},
@@ -314,6 +373,10 @@ constexpr std::array kRows{
     TestRow{"version_compare", version, "version operator strict version_type"},
     TestRow{"vault_encrypted", vault_encrypted, ""},
     TestRow{"nan", nan, ""},
+    TestRow{"uri", uri, "schemes", kTakesUndefined},
+    TestRow{"url", url, "schemes", kTakesUndefined},
+    TestRow{"urn", urn, "", kTakesUndefined},
+    TestRow{"abs", abs_test, ""},
     TestRow{"isnan", nan, ""},
 };
 

@@ -64,7 +64,7 @@ Outcome<Items> keys_of(Call& c, const Items& items, const Value& attribute, bool
       continue;
     }
     TEMPLATE_TRY(key, walk(c, item, attribute, preset));
-    TEMPLATE_CHECK(c.in.require(key));
+    if (items.size() > 1) TEMPLATE_CHECK(c.in.require(key));  // a single one is not compared
     keys.push_back(case_sensitive ? key : fold_case(key));
   }
   return keys;
@@ -183,9 +183,15 @@ class Set {
   value::Dict hashed_;
   Items others_;
 };
+// Elements that are looked up: none may be undefined.
+Outcome<> require_each(Call& c, const Items& items) {
+  for (const Value& v : items) TEMPLATE_CHECK(c.in.require(v));
+  return {};
+}
 Outcome<Value> intersect(Call& c) {
   TEMPLATE_TRY(a, c.in.elements_of(c.input));
   TEMPLATE_TRY(b, second(c));
+  TEMPLATE_CHECK(require_each(c, a));
   const Set set(b);
   Items out;
   for (const Value& v : a) {
@@ -196,6 +202,7 @@ Outcome<Value> intersect(Call& c) {
 Outcome<Value> difference(Call& c) {
   TEMPLATE_TRY(a, c.in.elements_of(c.input));
   TEMPLATE_TRY(b, second(c));
+  TEMPLATE_CHECK(require_each(c, a));
   const Set set(b);
   Items out;
   for (const Value& v : a) {
@@ -203,19 +210,24 @@ Outcome<Value> difference(Call& c) {
   }
   return Value::list(without_repeats(out, out));
 }
+Outcome<> require_same_kind(Call& c) {
+  if (!c.has(0) || (c.input.kind() == c.args[0]->kind() && !c.input.is_dict())) return {};
+  return bad("cannot unite " + std::string(value::type_name(c.input)) + " and " +
+             std::string(value::type_name(*c.args[0])));
+}
 Outcome<Value> unite(Call& c) {
-  if (c.has(0) && c.input.kind() != c.args[0]->kind()) {
-    return bad("cannot unite " + std::string(value::type_name(c.input)) + " and " +
-               std::string(value::type_name(*c.args[0])));
-  }
+  TEMPLATE_CHECK(require_same_kind(c));
   TEMPLATE_TRY(a, c.in.elements_of(c.input));
   TEMPLATE_TRY(b, second(c));
   a.insert(a.end(), b.begin(), b.end());
   return Value::list(without_repeats(a, a));
 }
 Outcome<Value> symmetric_difference(Call& c) {
+  TEMPLATE_CHECK(require_same_kind(c));
   TEMPLATE_TRY(a, c.in.elements_of(c.input));
   TEMPLATE_TRY(b, second(c));
+  TEMPLATE_CHECK(require_each(c, a));
+  TEMPLATE_CHECK(require_each(c, b));
   const Set in_a(a);
   const Set in_b(b);
   Items out;
@@ -515,7 +527,7 @@ Outcome<Value> subelements(Call& c) {
   Items elements;
   if (c.input.is_dict()) {
     for (const auto& [key, v] : c.input.as_dict()) elements.push_back(v);
-  } else if (c.input.is_sequence()) {
+  } else if (c.input.is_list()) {
     elements = c.input.items();
   } else {
     return bad("obj must be a list of dicts or a nested dict");
@@ -534,7 +546,9 @@ Outcome<Value> subelements(Call& c) {
     Value v = element;
     bool missing = false;
     for (const Value& key : path) {
-      const Value* next = v.is_dict() ? v.as_dict().find(key) : nullptr;
+      if (!v.is_dict())
+        return bad("the key " + value::str(key, 200) + " should point to a dictionary");
+      const Value* next = v.as_dict().find(key);
       if (next == nullptr) {
         if (!c.flag(1, false))
           return bad("could not find " + value::repr(key, 200) + " key in iterated item");

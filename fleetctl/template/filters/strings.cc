@@ -308,8 +308,14 @@ std::vector<std::u32string> wrap(const std::u32string& line, std::size_t width, 
   }
   return lines;
 }
+Outcome<std::string> text_only(Call& c) {
+  TEMPLATE_CHECK(c.in.require(c.input));
+  if (!c.input.is_string())
+    return bad("expected a text, not " + std::string(value::type_name(c.input)));
+  return c.input.as_string();
+}
 Outcome<Value> wordwrap(Call& c) {
-  TEMPLATE_TRY(s, input(c));
+  TEMPLATE_TRY(s, text_only(c));
   TEMPLATE_TRY(width, c.integer(0, 79));
   if (width <= 0) return bad("invalid width " + std::to_string(width) + " (must be > 0)");
   TEMPLATE_TRY(join, c.text(2, "\n"));
@@ -402,8 +408,9 @@ Outcome<Value> urldecode(Call& c) {
 
 // The pieces of a URL, as Python's urlsplit names them.
 Outcome<Value> urlsplit(Call& c) {
-  TEMPLATE_TRY(s, input(c));
+  TEMPLATE_TRY(s, text_only(c));
   std::string_view rest = s;
+  while (!rest.empty() && static_cast<unsigned char>(rest.front()) <= ' ') rest.remove_prefix(1);
   std::string scheme;
   std::string netloc;
   std::string query;

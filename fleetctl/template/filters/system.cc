@@ -111,19 +111,28 @@ Outcome<Value> to_uuid(Call& c) {
               out.substr(16, 4) + "-" + out.substr(20));
 }
 
+// Python's functions for paths take text only.
+Outcome<std::string> path_of(Call& c) {
+  TEMPLATE_CHECK(c.in.require(c.input));
+  if (!c.input.is_string())
+    return bad("expected str, bytes or os.PathLike object, not " +
+               std::string(value::type_name(c.input)));
+  return c.input.as_string();
+}
+
 Outcome<Value> basename(Call& c) {
-  TEMPLATE_TRY(s, c.in.text_of(c.input));
+  TEMPLATE_TRY(s, path_of(c));
   return text(s.substr(s.rfind('/') + 1));
 }
 Outcome<Value> dirname(Call& c) {
-  TEMPLATE_TRY(s, c.in.text_of(c.input));
+  TEMPLATE_TRY(s, path_of(c));
   std::string head = s.substr(0, s.rfind('/') + 1);
   const std::size_t last = head.find_last_not_of('/');
   if (last != std::string::npos) head.resize(last + 1);
   return text(std::move(head));
 }
 Outcome<Value> splitext(Call& c) {
-  TEMPLATE_TRY(s, c.in.text_of(c.input));
+  TEMPLATE_TRY(s, path_of(c));
   const std::size_t base = s.rfind('/') + 1;
   const std::size_t first = s.find_first_not_of('.', base);
   const std::size_t dot = s.rfind('.');
@@ -133,12 +142,12 @@ Outcome<Value> splitext(Call& c) {
   return Value::tuple({Value::string(s.substr(0, dot)), Value::string(s.substr(dot))});
 }
 Outcome<Value> win_basename(Call& c) {
-  TEMPLATE_TRY(s, c.in.text_of(c.input));
+  TEMPLATE_TRY(s, path_of(c));
   const std::size_t at = s.find_last_of("\\/:");
   return text(at == std::string::npos ? s : s.substr(at + 1));
 }
 Outcome<Value> win_dirname(Call& c) {
-  TEMPLATE_TRY(s, c.in.text_of(c.input));
+  TEMPLATE_TRY(s, path_of(c));
   const std::size_t at = s.find_last_of("\\/");
   std::string head = at == std::string::npos ? (s.size() > 1 && s[1] == ':' ? s.substr(0, 2) : "")
                                              : s.substr(0, at + 1);
@@ -149,6 +158,7 @@ Outcome<Value> win_dirname(Call& c) {
 Outcome<Value> path_join(Call& c) {
   std::vector<Value> parts{c.input};
   if (c.input.is_sequence()) parts = c.input.items();
+  if (parts.empty()) return bad("|path_join expects at least one part");
   std::string out;
   for (const Value& part : parts) {
     TEMPLATE_CHECK(c.in.require(part));

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "fleetctl/inventory/yaml_reader.h"
 #include "fleetctl/template/engine.h"
 #include "fleetctl/value/text.h"
 
@@ -77,6 +78,10 @@ Value run(const Value& one) {
   const CaseLoader loader(one.get("templates"));
   template_::World world;
   world.loader = &loader;
+  world.read_yaml = [](std::string_view text) {
+    std::vector<std::string> ignored;
+    return inventory::read_yaml(text, "from_yaml", ignored);
+  };
   const Engine engine(world, settings_of(one.get("settings")));
   const value::Dict none;
   const Value* context = one.get("context");

@@ -30,6 +30,7 @@
 #include "agent/runtime/check.h"
 #include "agent/runtime/modules.h"
 #include "agent/runtime/runtime.h"
+#include "agent/trial/test_file.h"
 #include "agent/ui/pages.h"
 #include "agent/ui/process_metrics.h"
 
@@ -311,6 +312,33 @@ int format(const std::string& path, bool write, bool test) {
   return kOk;
 }
 
+// Each file by itself; a folder stands for all *.test files in it.
+int run_tests(const std::vector<std::string>& paths, bool update) {
+  component::Registry registry;
+  register_components(registry);
+  std::vector<std::string> files;
+  for (const std::string& path : paths) {
+    std::error_code error;
+    if (!fs::is_directory(path, error)) {
+      files.push_back(path);
+      continue;
+    }
+    std::vector<std::string> inside;
+    for (const auto& entry : fs::recursive_directory_iterator(path, error))
+      if (entry.path().extension() == ".test") inside.push_back(entry.path().string());
+    std::sort(inside.begin(), inside.end());
+    files.insert(files.end(), inside.begin(), inside.end());
+  }
+  std::size_t failed = 0;
+  for (const std::string& file : files) {
+    const bool good = trial::run_test_file(file, registry, update, std::cerr);
+    if (!good) ++failed;
+    std::cout << (good ? "ok      " : "FAILED  ") << file << "\n";
+  }
+  std::cout << files.size() - failed << " passed, " << failed << " failed\n";
+  return failed == 0 && !files.empty() ? kOk : kFailed;
+}
+
 int list_components() {
   component::Registry registry;
   register_components(registry);
@@ -370,6 +398,13 @@ int main(int argc, char** argv) {
   fmt->add_flag("-t,--test", test, "Fail when the form differs; prints nothing.")
       ->excludes(write_flag);
 
+  std::vector<std::string> test_files;
+  bool update = false;
+  CLI::App* test_command = app.add_subcommand(
+      "test", "Run .test files: put lines into a configuration and compare what comes out.");
+  test_command->add_option("file", test_files, "Files, or folders of *.test files.")->required();
+  test_command->add_flag("-u,--update", update, "Write what came out into the files.");
+
   CLI::App* components =
       app.add_subcommand("components", "List the components that this agent has.");
   CLI::App* version = app.add_subcommand("version", "Print the version.");
@@ -391,6 +426,7 @@ int main(int argc, char** argv) {
   }
   if (check->parsed()) return validate(path, json);
   if (fmt->parsed()) return format(path, write, test);
+  if (test_command->parsed()) return run_tests(test_files, update);
   if (components->parsed()) return list_components();
   if (version->parsed()) {
     std::cout << "fleet-agent " << AGENT_VERSION << "\n";

@@ -1,4 +1,4 @@
-// The only place that asks what time it is or waits for it. Tests use tests/support/fake_clock.h.
+// The only place that asks what time it is or waits for it. Tests use agent/base/hand_clock.h.
 #pragma once
 
 #include <chrono>

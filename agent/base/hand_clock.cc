@@ -1,21 +1,21 @@
-#include "tests/support/fake_clock.h"
+#include "agent/base/hand_clock.h"
 
 #include <thread>
 #include <vector>
 
 namespace agent {
 
-std::int64_t FakeClock::wall_ns() const {
+std::int64_t HandClock::wall_ns() const {
   MutexLock lock(mutex_);
   return wall_ns_;
 }
 
-Mono FakeClock::mono() const {
+Mono HandClock::mono() const {
   MutexLock lock(mutex_);
   return Mono(elapsed_);
 }
 
-bool FakeClock::wait(MutexLock& lock, Condition& condition, Mono deadline,
+bool HandClock::wait(MutexLock& lock, Condition& condition, Mono deadline,
                      const std::stop_token& stop, const std::function<bool()>& ready) {
   if (deadline == kNever) return condition.wait(lock, stop, ready);
   std::multimap<Mono, Condition*>::iterator entry;
@@ -39,14 +39,14 @@ bool FakeClock::wait(MutexLock& lock, Condition& condition, Mono deadline,
   return ready();
 }
 
-void FakeClock::advance(Duration duration) {
+void HandClock::advance(Duration duration) {
   MutexLock lock(mutex_);
   elapsed_ += duration;
   wall_ns_ += duration.count();
   for (auto& [deadline, condition] : waiting_) condition->notify_all();
 }
 
-bool FakeClock::advance_until(const std::function<bool()>& done, Duration step) {
+bool HandClock::advance_until(const std::function<bool()>& done, Duration step) {
   const SystemClock real;
   const Mono limit = real.mono() + std::chrono::minutes(1);
   while (!done()) {
@@ -57,7 +57,7 @@ bool FakeClock::advance_until(const std::function<bool()>& done, Duration step) 
   return true;
 }
 
-bool FakeClock::advance_in_step(const std::function<bool()>& done, Duration step) {
+bool HandClock::advance_in_step(const std::function<bool()>& done, Duration step) {
   const SystemClock real;
   const Mono limit = real.mono() + std::chrono::minutes(1);
   const auto waits = [this] {
@@ -77,7 +77,7 @@ bool FakeClock::advance_in_step(const std::function<bool()>& done, Duration step
   return true;
 }
 
-std::size_t FakeClock::sleepers() const {
+std::size_t HandClock::sleepers() const {
   MutexLock lock(mutex_);
   return waiting_.size();
 }

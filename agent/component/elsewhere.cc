@@ -33,11 +33,11 @@ constexpr std::array kFamilies = {
     Family{"remote.",
            "fetch it into a file when the host is deployed, and read that with local.file"},
     Family{"tracing", "this agent sends no traces of itself"},
-    Family{"prometheus.enrich", "prometheus.relabel with target labels of prometheus.scrape"},
+
 };
 
 // Sorted.
-constexpr std::array<std::string_view, 155> kNames = {
+constexpr std::array<std::string_view, 154> kNames = {
     "beyla.ebpf",
     "database_observability.mysql",
     "database_observability.postgres",
@@ -152,7 +152,6 @@ constexpr std::array<std::string_view, 155> kNames = {
     "otelcol.receiver.vcenter",
     "otelcol.receiver.zipkin",
     "otelcol.storage.file",
-    "prometheus.enrich",
     "prometheus.exporter.apache",
     "prometheus.exporter.azure",
     "prometheus.exporter.blackbox",

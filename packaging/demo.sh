@@ -19,11 +19,20 @@ arrived=$LAB_DIR/receiver/arrived.log
 
 say() { printf '\n== %s\n' "$*"; }
 
-stop_receivers() {
-  local name pid
+runs() { # runs NAME PID: the process is still the receiver of this demo with that name
+  { tr '\0' ' ' <"/proc/$2/cmdline"; } 2>/dev/null | grep -qF "$LAB_DIR/$1"
+}
+
+stop_receivers() { # and waits until they write no more
+  local name pid i
   for name in receiver prometheus; do
     pid=$(cat "$LAB_DIR/$name/pid" 2>/dev/null) || continue
-    if { tr '\0' ' ' <"/proc/$pid/cmdline"; } 2>/dev/null | grep -qF "$LAB_DIR/$name"; then kill "$pid"; fi
+    if runs "$name" "$pid"; then kill "$pid"; fi
+    for ((i = 0; i < 100; i++)); do
+      runs "$name" "$pid" || continue 2
+      sleep 0.1
+    done
+    kill -KILL "$pid" 2>/dev/null || true
   done
 }
 
@@ -91,7 +100,7 @@ wait_for() { # wait_for SECONDS WHAT COMMAND...
   until "${@:3}"; do
     if [[ $SECONDS -ge $end ]]; then
       echo "demo: $2 did not come within $1 s" >&2
-      tail -n 5 "$arrived" >&2
+      tail -n 5 "$arrived" "$LAB_DIR/prometheus/prometheus.log" >&2 || true
       exit 1
     fi
     sleep 0.2

@@ -97,6 +97,8 @@ class Schema {
   // A field that exists elsewhere and that this agent accepts without acting on it.
   Schema& ignored(std::string name, std::string doc);
   Schema& ignored_block(std::string name, std::string doc);
+  // A block that exists elsewhere and that this agent cannot do without: an error that says why.
+  Schema& refused_block(std::string name, std::string why);
 
   std::vector<FieldInfo> info() const {
     std::vector<FieldInfo> out;
@@ -110,6 +112,7 @@ class Schema {
 
   struct Field {
     FieldInfo info;
+    std::function<std::string(const Args&)> text;    // of an optional attribute's value
     std::function<std::vector<FieldInfo>()> nested;  // of a block
     std::function<void(const lang::Attribute&, Args&, lang::Diagnostics&)> decode_attribute;
     std::function<void(const lang::Block&, Args&, lang::Diagnostics&)> decode_block;

@@ -26,8 +26,8 @@ Schema<Args>& Schema<Args>::attribute(std::string name, T Args::*member, std::st
   field.info.required = required;
   field.info.doc = std::move(doc);
   if (!required) {
-    const Args defaults{};
-    field.info.default_value = Decoder<T>::text(defaults.*member);
+    field.text = [member](const Args& args) { return Decoder<T>::text(args.*member); };
+    field.info.default_value = field.text(Args{});
   }
   field.decode_attribute = [member](const lang::Attribute& attribute, Args& args,
                                     lang::Diagnostics& diagnostics) {
@@ -103,6 +103,10 @@ Schema<Args>& Schema<Args>::include(T Args::*member) {
   for (const auto& part : inner.fields()) {
     Field field;
     field.info = part.info;
+    if (part.text) {  // the including struct may have a default of its own
+      field.text = [member, text = part.text](const Args& args) { return text(args.*member); };
+      field.info.default_value = field.text(Args{});
+    }
     field.nested = part.nested;
     if (part.decode_attribute) {
       field.decode_attribute = [member, decode_part = part.decode_attribute](
@@ -142,6 +146,20 @@ Schema<Args>& Schema<Args>::ignored_block(std::string name, std::string doc) {
   field.info.repeated = true;
   field.info.doc = std::move(doc);
   field.decode_block = [](const lang::Block&, Args&, lang::Diagnostics&) {};
+  fields_.push_back(std::move(field));
+  return *this;
+}
+
+template <class Args>
+Schema<Args>& Schema<Args>::refused_block(std::string name, std::string why) {
+  Field field;
+  field.info.kind = FieldInfo::Kind::kBlock;
+  field.info.name = std::move(name);
+  field.info.doc = "Refused: " + why;
+  field.decode_block = [why = std::move(why)](const lang::Block& block, Args&,
+                                              lang::Diagnostics& diagnostics) {
+    diagnostics.error(block.span, "the block " + block.name + " is not supported: " + why);
+  };
   fields_.push_back(std::move(field));
   return *this;
 }

@@ -59,7 +59,7 @@ std::string files_state(const TlsOptions& tls) {
 
 }  // namespace
 
-std::string_view HttpResponse::header(std::string_view name) const {
+std::string_view header_of(const HttpHeaders& headers, std::string_view name) {
   for (const auto& [key, value] : headers) {
     if (equal_ignoring_case(key, name)) return value;
   }

@@ -34,6 +34,8 @@ struct TlsOptions {
 };
 
 using HttpHeaders = std::vector<std::pair<std::string, std::string>>;
+// The first of this name in any case, or "".
+std::string_view header_of(const HttpHeaders& headers, std::string_view name);
 using SecretHeaders = std::vector<std::pair<std::string, Secret>>;
 
 struct ProxyOptions {
@@ -75,7 +77,8 @@ struct HttpOptions {
   // followed. Credentials and `headers` do not go to another scheme, host or port.
   bool follow_redirects = true;
   bool http2 = true;
-  std::string user_agent = "fleet-agent";
+  bool shuffle_addresses = false;          // of a host with several: any of them, not the first
+  std::string user_agent = "fleet-agent";  // the version is put behind it
   Duration connect_timeout = std::chrono::seconds(10);
   bool operator==(const HttpOptions&) const = default;
 };
@@ -94,8 +97,7 @@ struct HttpResponse {
   int status = 0;
   HttpHeaders headers;  // in order, at most 64 KiB
   std::string body;
-  // The first header of this name in any case, or "".
-  std::string_view header(std::string_view name) const;
+  std::string_view header(std::string_view name) const { return header_of(headers, name); }
 };
 
 // One thread at a time. Keeps connections open between requests.

@@ -21,14 +21,6 @@ namespace {
 
 constexpr int kSlice = 1000;  // ms; a belt for the stop's wakeup
 
-bool has_location(const HttpHeaders& headers) {
-  return std::any_of(headers.begin(), headers.end(), [](const auto& header) {
-    constexpr std::string_view kName = "location";
-    return std::equal(header.first.begin(), header.first.end(), kName.begin(), kName.end(),
-                      [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a + 32 : a) == b; });
-  });
-}
-
 }  // namespace
 
 // libcurl tells which sockets to watch (watch) and when it wants to be called (want_timer); poll()
@@ -133,7 +125,7 @@ HttpStreams::Id HttpStreams::add(HttpRequest request, Callbacks callbacks) {
   stream->home = origin_of(stream->request.url);
   stream->transfer.on_headers = [raw, follow = state_->options.follow_redirects] {
     raw->redirecting = follow && follows_redirect(raw->transfer.status(), raw->request.method) &&
-                       has_location(raw->transfer.headers());
+                       !header_of(raw->transfer.headers(), "location").empty();
     if (raw->redirecting) return !raw->cancelled;
     return !raw->cancelled &&
            (!raw->callbacks.on_headers ||

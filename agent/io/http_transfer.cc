@@ -208,7 +208,8 @@ Result<> HttpTransfer::prepare(const HttpOptions& options, const HttpRequest& re
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, milliseconds(request.timeout));
   curl_easy_setopt(easy, CURLOPT_HTTP_VERSION,
                    options.http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1);
-  curl_easy_setopt(easy, CURLOPT_USERAGENT, options.user_agent.c_str());
+  if (options.shuffle_addresses) curl_easy_setopt(easy, CURLOPT_DNS_SHUFFLE_ADDRESSES, 1L);
+  curl_easy_setopt(easy, CURLOPT_USERAGENT, (options.user_agent + "/" AGENT_VERSION).c_str());
   if (request.accept_compressed) curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip, deflate");
   unix_socket_ = options.unix_socket;
   if (!options.unix_socket.empty())

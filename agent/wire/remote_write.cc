@@ -194,6 +194,11 @@ Result<std::string> decompress_message(std::string_view body, std::size_t max_by
   return out;
 }
 
+std::size_t message_size(std::string_view body) {
+  std::size_t size = 0;
+  return snappy::GetUncompressedLength(body.data(), body.size(), &size) ? size : 0;
+}
+
 bool for_each_series(std::string_view message,
                      const std::function<void(const EncodedSeries&)>& use) {
   using Kind = EncodedSeries::Kind;

@@ -39,6 +39,9 @@ std::string compress_message(std::string_view message);
 // block.
 Result<std::string> decompress_message(std::string_view body, std::size_t max_bytes);
 
+// Bytes of the message that a body carries, as it says itself; 0 when it is none.
+std::size_t message_size(std::string_view body);
+
 struct EncodedSeries {
   enum class Kind { kSample, kExemplar, kHistogram, kOther };
   std::string_view bytes;        // to be joined to a message again

@@ -24,6 +24,9 @@ namespace {
 
 using component::Schema;
 
+constexpr std::string_view kMessage1 = "prometheus.WriteRequest";
+constexpr std::string_view kMessage2 = "io.prometheus.write.v2.Request";
+
 struct QueueConfigArgs {
   std::int64_t capacity = 10'000;
   std::int64_t max_shards = 50;
@@ -101,7 +104,7 @@ struct RemoteEndpointArgs {
   component::StringMap headers;
   bool send_exemplars = true;
   bool send_native_histograms = false;
-  std::string protobuf_message = "prometheus.WriteRequest";
+  std::string protobuf_message{kMessage1};
   bool round_robin_dns = false;
   component::HttpClientArgs client = [] {
     component::HttpClientArgs http;
@@ -123,10 +126,14 @@ struct RemoteEndpointArgs {
         .optional("send_native_histograms", &A::send_native_histograms,
                   "Sends native histograms, as they came in.")
         .optional("protobuf_message", &A::protobuf_message,
-                  "Must be prometheus.WriteRequest, protocol 1.0.")
+                  "prometheus.WriteRequest for protocol 1.0, io.prometheus.write.v2.Request for "
+                  "2.0 with receivers that know it.")
         .optional("round_robin_dns", &A::round_robin_dns,
-                  "Without effect: connections are kept, and made anew to any address of the name.")
+                  "Makes each connection to any of the addresses that the host's name has.")
         .include(&A::client)
+        .refused_block("sigv4", "put a proxy that signs requests in between.")
+        .refused_block("azuread", "put a proxy that authenticates in between, or use oauth2.")
+        .refused_block("google_iam", "put a proxy that authenticates in between, or use oauth2.")
         .block("queue_config", &A::queue_config, "How samples are grouped, sent and tried again.")
         .block("metadata_config", &A::metadata_config, "Sending of metadata.")
         .block("write_relabel_config", &A::write_relabel_config,
@@ -137,9 +144,10 @@ struct RemoteEndpointArgs {
     component::validate_url(body, "url", url, diagnostics);
     if (remote_timeout <= Duration::zero())
       diagnostics.error(body.span_of("remote_timeout"), "remote_timeout must be greater than 0");
-    if (protobuf_message != "prometheus.WriteRequest")
-      diagnostics.error(body.span_of("protobuf_message"),
-                        "only prometheus.WriteRequest is supported");
+    if (protobuf_message != kMessage1 && protobuf_message != kMessage2)
+      diagnostics.error(
+          body.span_of("protobuf_message"),
+          "protobuf_message must be " + std::string(kMessage1) + " or " + std::string(kMessage2));
     constexpr std::array<std::string_view, 6> kOurs = {
         "content-encoding", "content-type", "x-prometheus-remote-write-version",
         "user-agent",       "host",         "content-length"};
@@ -340,10 +348,12 @@ class RemoteWrite final : public component::Configured<RemoteWriteArgs>, public 
             .substr(0, 16);
     out.name = endpoint.name.empty() ? key.substr(0, 6) : endpoint.name;
     out.url = endpoint.url;
+    out.version_2 = endpoint.protobuf_message == kMessage2;
     out.folder = queues() / key;
     out.remote_timeout = endpoint.remote_timeout;
     for (const auto& [name, value] : endpoint.headers) out.headers.emplace_back(name, value);
     out.http = endpoint.client.options();
+    out.http.shuffle_addresses = endpoint.round_robin_dns;
     out.exemplars = endpoint.send_exemplars;
     out.histograms = endpoint.send_native_histograms;
     component::RelabelArgs relabel;

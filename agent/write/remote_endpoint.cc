@@ -1,10 +1,13 @@
 #include "agent/write/remote_endpoint.h"
 
 #include <algorithm>
+#include <bit>
+#include <charconv>
 #include <cmath>
 #include <utility>
 
 #include "agent/base/strings.h"
+#include "agent/wire/remote_write_2.h"
 #include "agent/write/push.h"
 
 namespace agent::write {
@@ -14,9 +17,63 @@ constexpr Duration kSlice = std::chrono::milliseconds(100);  // between looks at
 constexpr int kLastSlices = 7;                               // of waiting at a stop
 constexpr Duration kTidy = std::chrono::seconds(1);          // between syncs of the queue
 constexpr std::size_t kMaxFamilies = 10'000;                 // whose metadata is sent
+constexpr std::size_t kMaxMetadata = 4U << 20;               // bytes of their texts
 constexpr std::size_t kMaxCache = 100'000;                   // series whose labels are at hand
 constexpr std::size_t kMaxAnswer = 1024;                     // bytes of an answer that are shown
+constexpr std::size_t kMaxPart = 1U << 20;                   // bytes of series in a record
+constexpr std::size_t kMaxInHands = 16U << 20;               // bytes of series taken at once
 constexpr std::size_t kMaxMessage = 256U << 20;              // of our own records, decompressed
+constexpr int kMetadataAttempts = 3;
+// A refused request is divided as long as this lasts; what is accepted earns more.
+constexpr int kFirstCredit = 400;
+constexpr int kCreditEarned = 20;
+constexpr int kMaxCredit = 2000;
+
+// What a receiver of protocol 2.0 says that it has written; none: it says nothing.
+std::optional<SampleCounts> written(const io::HttpHeaders& headers, const SampleCounts& sent) {
+  std::optional<SampleCounts> out;
+  const auto number = [&](std::string_view what, std::uint32_t SampleCounts::*kind) {
+    const std::string_view text =
+        io::header_of(headers, "x-prometheus-remote-write-" + std::string(what) + "-written");
+    std::uint64_t value = 0;
+    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (text.empty() || parsed.ec != std::errc() || parsed.ptr != text.data() + text.size()) return;
+    if (!out) out.emplace();
+    (*out).*kind = static_cast<std::uint32_t>(std::min<std::uint64_t>(value, sent.*kind));
+  };
+  number("samples", &SampleCounts::samples);
+  number("exemplars", &SampleCounts::exemplars);
+  number("histograms", &SampleCounts::histograms);
+  return out;
+}
+
+// The samples of one batch by series and time, to find those that are there twice: a receiver would
+// refuse the whole request. An open-addressing table.
+class Seen {
+ public:
+  explicit Seen(std::size_t expected) : places_(std::bit_ceil(expected * 2 + 1)) {}
+  // False: it is there. At most as many calls as expected.
+  bool add(const model::LabelSet& series, std::int64_t time_ms) {
+    const std::uint64_t key =
+        (series.hash() ^ static_cast<std::uint64_t>(time_ms) * 0x9E3779B97F4A7C15U) | 1U;
+    for (std::size_t at = key * 0x9E3779B97F4A7C15U >> 20U;; ++at) {
+      Place& place = places_[at & (places_.size() - 1)];
+      if (place.key == 0) {
+        place = {key, series, time_ms};
+        return true;
+      }
+      if (place.key == key && place.series == series && place.time_ms == time_ms) return false;
+    }
+  }
+
+ private:
+  struct Place {
+    std::uint64_t key = 0;
+    model::LabelSet series;
+    std::int64_t time_ms = 0;
+  };
+  std::vector<Place> places_;
+};
 
 double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
 
@@ -24,8 +81,7 @@ double seconds(Duration duration) { return std::chrono::duration<double>(duratio
 
 struct RemoteEndpoint::Metric {
   struct Kind {  // samples, exemplars, histograms, metadata
-    component::Counter total, failed, retried, dropped_old, dropped_relabelled, in;
-    component::Gauge pending;
+    component::Counter total, failed, retried, dropped_old, dropped_relabelled, dropped_twin, in;
   };
   explicit Metric(component::Metrics with) : metrics(std::move(with)) {
     samples = kind("samples");
@@ -36,8 +92,12 @@ struct RemoteEndpoint::Metric {
     metadata_retried = counter("metadata_retried_total", "Metadata sent again.");
     metadata_bytes = counter("metadata_bytes_total", "Bytes of requests with metadata.");
     bytes = counter("bytes_total", "Bytes of requests with samples.");
-    lost = counter("samples_lost_total",
-                   "Samples lost because the queue's limits were reached, or to damage on disk.");
+    lost =
+        counter("samples_lost_total",
+                "Samples, exemplars and histograms lost because the queue's limits were reached.");
+    damaged = metrics.counter("prometheus_remote_write_wal_corruptions_total",
+                              "Damaged places of the queue that were passed over.");
+    pending = gauge("samples_pending", "Samples, exemplars and histograms that wait to be sent.");
     duration = metrics.histogram("prometheus_remote_storage_sent_batch_duration_seconds",
                                  "Seconds that requests took.", component::default_buckets());
     highest = gauge("queue_highest_timestamp_seconds", "Time of the newest sample taken.");
@@ -69,8 +129,8 @@ struct RemoteEndpoint::Metric {
     out.dropped_old = counter(name + "_dropped_total", "Not sent.", {{"reason", "too_old"}});
     out.dropped_relabelled =
         counter(name + "_dropped_total", "Not sent.", {{"reason", "dropped_series"}});
+    out.dropped_twin = counter(name + "_dropped_total", "Not sent.", {{"reason", "duplicate"}});
     out.in = counter(name + "_in_total", "Taken, before write_relabel_config.");
-    out.pending = gauge(name + "_pending", "Waiting to be sent.");
     return out;
   }
   // The three kinds of `counts`, each on the counter that `member` names.
@@ -82,10 +142,11 @@ struct RemoteEndpoint::Metric {
 
   component::Metrics metrics;
   Kind samples, exemplars, histograms;
-  component::Counter metadata, metadata_failed, metadata_retried, metadata_bytes, bytes, lost;
+  component::Counter metadata, metadata_failed, metadata_retried, metadata_bytes, bytes, lost,
+      damaged;
   component::Histogram duration;
   component::Gauge highest, highest_sent, shards, shards_desired, shards_min, shards_max, per_send,
-      queue_bytes;
+      queue_bytes, pending;
   component::Counter appended, exemplars_appended;
 };
 
@@ -95,6 +156,7 @@ RemoteEndpoint::RemoteEndpoint(RemoteContext context, RemoteEndpointSettings set
       queue_(settings_->folder, context_.clock, settings_->queue),
       metric_(std::make_shared<Metric>(context_.metrics.with(
           {{"remote_name", settings_->name}, {"url", io::url_for_people(settings_->url)}}))),
+      credit_(kFirstCredit),
       random_(static_cast<std::uint32_t>(std::hash<std::string>()(settings_->folder.string()) ^
                                          static_cast<std::size_t>(context_.clock.wall_ns()))) {
   if (const std::string error = queue_.disk_error(); !error.empty())
@@ -155,55 +217,95 @@ void RemoteEndpoint::accept(const model::SampleBatch& batch) {
 
   SampleCounts counts;
   std::uint64_t lost = 0;
+  std::int64_t newest_ms = 0;
   const auto put = [&] {
     if (counts.all() == 0) return;
     lost += queue_.append(counts, wire::compress_message(encoder_.message()));
     metric_->appended->add(counts.samples);
     metric_->exemplars_appended->add(counts.exemplars);
+    newest_ms = std::max(newest_ms, counts.newest_ms);
     counts = {};
     encoder_.clear();
   };
+  Seen seen(batch.samples.size() + batch.histograms.size());
   const auto add = [&](const auto& item, std::uint32_t SampleCounts::*kind,
                        const Metric::Kind& metric) {
+    constexpr bool kExemplar = std::is_same_v<std::decay_t<decltype(item)>, model::Exemplar>;
     metric.in->increment();
-    counts.newest_ms = std::max(counts.newest_ms, item.time_ms);
-    if (relabeler_ == nullptr) {
-      encoder_.add(item);
-    } else {
-      const auto series = relabeler_->apply(item.series);
-      if (!series || series->empty()) {
-        metric.dropped_relabelled->increment();
+    const auto series = relabeler_ == nullptr ? std::optional<model::LabelSet>(item.series)
+                                              : relabeler_->apply(item.series);
+    if (!series || series->empty()) {
+      metric.dropped_relabelled->increment();
+      return;
+    }
+    if constexpr (!kExemplar) {
+      if (!seen.add(*series, item.time_ms)) {
+        metric.dropped_twin->increment();
         return;
       }
+    }
+    // An exemplar stays with the sample before it, if it can.
+    if (encoder_.message().size() >= (kExemplar ? 2 : 1) * kMaxPart ||
+        (!kExemplar && counts.all() >= settings->per_send))
+      put();
+    if (*series == item.series) {
+      encoder_.add(item);
+    } else {
       auto renamed = item;
       renamed.series = *series;
       encoder_.add(renamed);
     }
     ++(counts.*kind);
-    if (counts.all() >= settings->per_send) put();
+    counts.newest_ms = std::max(counts.newest_ms, item.time_ms);
+  };
+  std::unordered_map<model::LabelSet, std::vector<const model::Exemplar*>, model::LabelSetHash>
+      exemplars;
+  if (settings->exemplars)
+    for (const model::Exemplar& one : batch.exemplars) exemplars[one.series].push_back(&one);
+  const auto add_exemplars = [&](const model::LabelSet& series) {
+    if (exemplars.empty()) return;
+    const auto found = exemplars.find(series);
+    if (found == exemplars.end()) return;
+    for (const model::Exemplar* one : found->second)
+      add(*one, &SampleCounts::exemplars, metric_->exemplars);
+    exemplars.erase(found);
   };
   encoder_.clear();
-  for (const model::Sample& one : batch.samples) add(one, &SampleCounts::samples, metric_->samples);
-  if (settings->histograms)
-    for (const model::NativeHistogram& one : batch.histograms)
+  for (const model::Sample& one : batch.samples) {
+    add(one, &SampleCounts::samples, metric_->samples);
+    add_exemplars(one.series);
+  }
+  if (settings->histograms) {
+    for (const model::NativeHistogram& one : batch.histograms) {
       add(one, &SampleCounts::histograms, metric_->histograms);
-  if (settings->exemplars)
-    for (const model::Exemplar& one : batch.exemplars)
-      add(one, &SampleCounts::exemplars, metric_->exemplars);
+      add_exemplars(one.series);
+    }
+  }
+  while (!exemplars.empty())  // of series that are not in this batch
+    add_exemplars(exemplars.begin()->first);
   put();
   if (lost > 0) {
     metric_->lost->add(static_cast<double>(lost));
-    context_.log.warn("samples were lost: neither the disk nor memory has room for them",
-                      {{"samples", lost}, {"err", queue_.disk_error()}});
+    context_.log.limited(Level::kWarn,
+                         "samples were lost: neither the disk nor memory has room for them",
+                         {{"samples", lost}, {"err", queue_.disk_error()}});
   }
-  if (!batch.samples.empty())
-    metric_->highest->set(static_cast<double>(batch.samples.back().time_ms) / 1000);
+  if (newest_ms > 0) metric_->highest->set(static_cast<double>(newest_ms) / 1000);
 
   MutexLock own(mutex_);
   if (settings->metadata) {
-    for (const model::Metadata& one : batch.metadata)
-      if (metadata_.size() < kMaxFamilies || metadata_.contains(one.family))
-        metadata_[one.family] = one;
+    const auto size = [](const model::Metadata& one) {
+      return one.family.size() + one.help.size() + one.unit.size();
+    };
+    for (const model::Metadata& one : batch.metadata) {
+      const auto known = metadata_.find(one.family);
+      const std::size_t before = known == metadata_.end() ? 0 : size(known->second);
+      if (metadata_bytes_ - before + size(one) > kMaxMetadata ||
+          (known == metadata_.end() && metadata_.size() >= kMaxFamilies))
+        continue;
+      metadata_bytes_ += size(one) - before;
+      metadata_[one.family] = one;
+    }
   }
   more_ = true;
   changed_.notify_all();
@@ -215,6 +317,7 @@ void RemoteEndpoint::adopt() {
   if (now == used_) return;
   const bool reconnect = used_ == nullptr || !(used_->http == now->http);
   used_ = std::move(now);
+  fallen_back_ = speaks_2_ = false;
   if (reconnect) {
     streams_ = std::make_unique<io::HttpStreams>(used_->http);
     oauth_ = std::make_unique<io::HttpClient>(used_->http);
@@ -228,11 +331,18 @@ void RemoteEndpoint::adopt() {
 void RemoteEndpoint::tidy() {
   if (context_.clock.mono() < tidy_at_) return;
   tidy_at_ = context_.clock.mono() + kTidy;
-  if (const std::uint64_t lost = queue_.sync(); lost > 0) {
-    metric_->lost->add(static_cast<double>(lost));
-    context_.log.warn("samples were dropped: the queue's limits are reached", {{"samples", lost}});
+  const SampleQueue::Losses losses = queue_.sync();
+  if (losses.items > 0) {
+    metric_->lost->add(static_cast<double>(losses.items));
+    context_.log.limited(Level::kWarn, "samples were dropped: the queue's limits are reached",
+                         {{"samples", losses.items}});
   }
-  metric_->samples.pending->set(static_cast<double>(queue_.items()));
+  if (losses.damaged > 0) {
+    metric_->damaged->add(static_cast<double>(losses.damaged));
+    context_.log.error("the queue on disk is damaged: what stood there is lost",
+                       {{"places", losses.damaged}});
+  }
+  metric_->pending->set(static_cast<double>(queue_.items()));
   metric_->queue_bytes->set(static_cast<double>(queue_.bytes()));
 }
 
@@ -240,22 +350,20 @@ void RemoteEndpoint::tidy() {
 std::vector<SampleQueue::Part> RemoteEndpoint::gather(const std::stop_token& stop) {
   std::vector<Part> parts;
   std::size_t items = 0;
+  std::size_t bytes = 0;
   Mono deadline = kNever;
   while (!stop.stop_requested()) {
     adopt();
     tidy();
-    const std::size_t backlog = queue_.items();
-    const std::size_t desired = (backlog + used_->per_send - 1) / used_->per_send;
-    const std::size_t shards = std::clamp(desired, used_->min_shards, used_->max_shards);
-    metric_->shards->set(static_cast<double>(shards));
+    const std::size_t desired = (queue_.items() + used_->per_send - 1) / used_->per_send;
+    lanes_ = std::clamp(std::min(lanes_, desired), used_->min_shards, used_->max_shards);
+    metric_->shards->set(static_cast<double>(lanes_));
     metric_->shards_desired->set(static_cast<double>(desired));
-    const std::size_t room = used_->per_send * shards;
-    while (items < room) {
+    const std::size_t room = used_->per_send * lanes_;
+    while (items < room && bytes < kMaxInHands) {
       auto part = ahead_ ? std::exchange(ahead_, std::nullopt) : queue_.next();
       if (!part) break;
-      const std::int64_t age_ms = context_.clock.wall_ns() / 1'000'000 - part->counts.newest_ms;
-      if (used_->age_limit > Duration::zero() &&
-          std::chrono::milliseconds(age_ms) > used_->age_limit) {
+      if (too_old(part->counts)) {
         metric_->add(&Metric::Kind::dropped_old, part->counts);
         queue_.done({std::move(*part)});
         continue;
@@ -265,11 +373,12 @@ std::vector<SampleQueue::Part> RemoteEndpoint::gather(const std::stop_token& sto
         return parts;
       }
       items += part->counts.all();
+      bytes += wire::message_size(part->body);
       if (parts.empty()) deadline = context_.clock.mono() + used_->send_deadline;
       parts.push_back(std::move(*part));
     }
     const Mono now = context_.clock.mono();
-    if (items >= room || (!parts.empty() && now >= deadline)) return parts;
+    if (items >= room || bytes >= kMaxInHands || (!parts.empty() && now >= deadline)) return parts;
     if (parts.empty() && now >= metadata_at_) return parts;
     Mono until = std::min(std::min(deadline, tidy_at_), parts.empty() ? metadata_at_ : deadline);
     MutexLock lock(mutex_);
@@ -281,78 +390,75 @@ std::vector<SampleQueue::Part> RemoteEndpoint::gather(const std::stop_token& sto
   return {};
 }
 
-std::vector<std::unique_ptr<RemoteEndpoint::Request>> RemoteEndpoint::requests_of(
-    const std::vector<Part>& parts) {
-  std::vector<std::unique_ptr<Request>> out;
-  if (parts.size() == 1 && parts[0].counts.all() <= used_->per_send) {
+bool RemoteEndpoint::too_old(const SampleCounts& counts) const {
+  const std::int64_t age_ms = context_.clock.wall_ns() / 1'000'000 - counts.newest_ms;
+  return used_->age_limit > Duration::zero() &&
+         std::chrono::milliseconds(age_ms) > used_->age_limit;
+}
+
+RemoteEndpoint::Requests RemoteEndpoint::requests_of(const std::vector<Part>& parts) {
+  Grouping grouping = group_parts(parts, lanes_, used_->per_send);
+  if (grouping.unreadable > 0) {
+    metric_->lost->add(static_cast<double>(grouping.unreadable));
+    context_.log.error("a record of the queue cannot be read and is left out");
+  }
+  Requests out;
+  for (SampleGroup& group : grouping.groups) {
     out.push_back(std::make_unique<Request>());
-    out[0]->body = parts[0].body;
-    out[0]->counts = parts[0].counts;
-    return out;
+    out.back()->group = std::move(group);
   }
-  SampleCounts all;
-  for (const Part& part : parts) all.add(part.counts);
-  const std::size_t count =
-      std::clamp<std::size_t>((all.all() + used_->per_send - 1) / used_->per_send, 1,
-                              std::max<std::size_t>(1, used_->max_shards));
-  // A series stays in its lane, so that its samples arrive in order.
-  std::vector<std::string> messages(count);
-  std::vector<SampleCounts> lanes(count);
-  const auto finish = [&](std::size_t lane) {
-    if (lanes[lane].all() == 0) return;
-    auto request = std::make_unique<Request>();
-    request->body = wire::compress_message(messages[lane]);
-    request->counts = std::exchange(lanes[lane], SampleCounts());
-    request->lane = lane;
-    out.push_back(std::move(request));
-    messages[lane].clear();
-  };
-  for (const Part& part : parts) {
-    const auto message = wire::decompress_message(part.body, kMaxMessage);
-    const bool good =
-        message && wire::for_each_series(*message, [&](const wire::EncodedSeries& series) {
-          using Kind = wire::EncodedSeries::Kind;
-          const std::size_t lane = count == 1 ? 0 : series.labels % count;
-          messages[lane] += series.bytes;
-          SampleCounts& counts = lanes[lane];
-          if (series.kind == Kind::kSample) ++counts.samples;
-          if (series.kind == Kind::kExemplar) ++counts.exemplars;
-          if (series.kind == Kind::kHistogram) ++counts.histograms;
-          counts.newest_ms = std::max(counts.newest_ms, part.counts.newest_ms);
-          if (counts.all() >= used_->per_send) finish(lane);
-        });
-    if (!good) {
-      metric_->lost->add(part.counts.all());
-      context_.log.error("a record of the queue cannot be read and is left out");
-    }
-  }
-  for (std::size_t lane = 0; lane < count; ++lane) finish(lane);
   return out;
 }
 
+// False: its series cannot be read.
+bool RemoteEndpoint::encode_2(Request& request) {
+  if (!request.body_2.empty()) return true;
+  const auto series = wire::decompress_message(request.group.body, kMaxMessage);
+  if (!series) return false;
+  MutexLock lock(mutex_);
+  const auto message =
+      wire::to_write_request_2(*series, [this](std::string_view family) NO_THREAD_SAFETY_ANALYSIS {
+        const auto found = metadata_.find(family);
+        return found == metadata_.end() || !used_->metadata ? nullptr : &found->second;
+      });
+  if (message) request.body_2 = wire::compress_message(*message);
+  return message.has_value();
+}
+
 void RemoteEndpoint::begin(Request& request) {
+  request.version_2 = used_->version_2 && !fallen_back_ && request.metadata == 0;
+  if (request.version_2 && !encode_2(request)) {
+    metric_->lost->add(request.group.counts.all());
+    context_.log.error("a record of the queue cannot be read and is left out");
+    request.done = true;
+    return;
+  }
   io::HttpRequest http;
   http.method = "POST";
   http.url = used_->url;
   http.timeout = used_->remote_timeout;
   http.headers = used_->headers;
   http.headers.emplace_back("Content-Encoding", "snappy");
-  http.headers.emplace_back("Content-Type", "application/x-protobuf");
-  http.headers.emplace_back("X-Prometheus-Remote-Write-Version", "0.1.0");
+  http.headers.emplace_back("Content-Type",
+                            request.version_2
+                                ? "application/x-protobuf;proto=io.prometheus.write.v2.Request"
+                                : "application/x-protobuf");
+  http.headers.emplace_back("X-Prometheus-Remote-Write-Version",
+                            request.version_2 ? "2.0.0" : "0.1.0");
   if (request.attempt > 0)
     http.headers.emplace_back("Retry-Attempt", std::to_string(request.attempt));
-  http.body = request.body;
+  http.body = request.version_2 ? request.body_2 : request.group.body;
   request.status = 0;
   request.retry_after = Duration::zero();
+  request.written.reset();
   request.answer.clear();
   request.started = context_.clock.mono();
   io::HttpStreams::Callbacks callbacks;
   callbacks.on_headers = [this, &request](int status, const io::HttpHeaders& headers) {
     request.status = status;
-    io::HttpResponse response;
-    response.headers = headers;
     request.retry_after =
-        parse_retry_after(response.header("retry-after"), context_.clock.wall_ns());
+        parse_retry_after(io::header_of(headers, "retry-after"), context_.clock.wall_ns());
+    if (request.version_2) request.written = written(headers, request.group.counts);
     return true;
   };
   // What an answer says beyond its beginning is of no interest, and not kept.
@@ -366,7 +472,8 @@ void RemoteEndpoint::begin(Request& request) {
 }
 
 void RemoteEndpoint::retry(Request& request, const std::string& why) {
-  metric_->add(&Metric::Kind::retried, request.counts);
+  trouble_ = true;
+  metric_->add(&Metric::Kind::retried, request.group.counts);
   metric_->metadata_retried->add(static_cast<double>(request.metadata));
   // Doubling, with jitter, so that a fleet does not come back as one.
   const double steps = std::min(request.attempt, 30);
@@ -379,7 +486,54 @@ void RemoteEndpoint::retry(Request& request, const std::string& why) {
   request.not_before = context_.clock.mono() + std::max(wait, request.retry_after);
   if (request.attempt == 1)
     context_.log.warn("samples cannot be delivered and are tried again", {{"err", why}});
+  // Metadata comes again anyway; samples must not wait for it.
+  if (request.metadata > 0 && request.attempt >= kMetadataAttempts) {
+    metric_->metadata_failed->add(static_cast<double>(request.metadata));
+    request.done = true;
+  }
   report(why);
+}
+
+void RemoteEndpoint::accepted(Request& request) {
+  request.done = true;
+  credit_ = std::min(kMaxCredit, credit_ + kCreditEarned);
+  const SampleCounts& sent = request.group.counts;
+  const SampleCounts taken = request.written.value_or(sent);
+  metric_->add(&Metric::Kind::total, taken);
+  metric_->metadata->add(static_cast<double>(request.metadata));
+  (request.metadata > 0 ? metric_->metadata_bytes : metric_->bytes)
+      ->add(static_cast<double>((request.version_2 ? request.body_2 : request.group.body).size()));
+  if (sent.newest_ms > 0) metric_->highest_sent->set(static_cast<double>(sent.newest_ms) / 1000);
+  if (taken.all() < sent.all()) {
+    metric_->add(&Metric::Kind::failed, sent.without(taken));
+    context_.log.limited(Level::kError, "the receiver has not written all that it accepted",
+                         {{"samples", sent.all() - taken.all()}});
+  }
+  report("");
+}
+
+// For good. Where a receiver does not say that it has taken the rest, the rest is tried.
+void RemoteEndpoint::refused(Request& request, const std::string& why) {
+  request.done = true;
+  const bool content = request.status == 400 || request.status == 409 || request.status == 413 ||
+                       request.status == 422;
+  const SampleCounts& sent = request.group.counts;
+  const SampleCounts taken = request.written.value_or(SampleCounts());
+  if (content && taken.all() == 0 && request.metadata == 0 && credit_ > 0) {
+    request.pieces = divide(request.group);
+    if (!request.pieces.empty()) {
+      credit_ -= static_cast<int>(request.pieces.size());
+      return;
+    }
+  }
+  metric_->add(&Metric::Kind::total, taken);
+  metric_->add(&Metric::Kind::failed, sent.without(taken));
+  metric_->metadata_failed->add(static_cast<double>(request.metadata));
+  context_.log.limited(Level::kError, "the receiver refused samples",
+                       {{"samples", sent.all() - taken.all()}, {"err", why}});
+  // One refused request (samples out of order) is no illness; that nobody may write is one.
+  const bool forbidden = request.status == 401 || request.status == 403 || request.status == 404;
+  report(forbidden ? why : "");
 }
 
 void RemoteEndpoint::ended(Request& request, Result<> end) {
@@ -391,39 +545,45 @@ void RemoteEndpoint::ended(Request& request, Result<> end) {
     retry(request, end ? where + ": no answer" : end.error().message);
     return;
   }
+  if (request.version_2) {
+    // Receivers of 1.0 say that they do not know this type, or that it is bad, or take it for an
+    // empty request of 1.0. Those of 2.0 say what they have written.
+    const bool unknown =
+        request.status == 415 ||
+        (!request.written && (request.status / 100 == 2 || (request.status == 400 && !speaks_2_)));
+    if (unknown) {
+      if (!std::exchange(fallen_back_, true))
+        context_.log.warn("the receiver does not speak remote write 2.0: it gets 1.0",
+                          {{"status", request.status}});
+      return;  // it begins again
+    }
+    if (request.written) speaks_2_ = true;
+  }
   if (request.status / 100 == 2) {
-    metric_->add(&Metric::Kind::total, request.counts);
-    metric_->metadata->add(static_cast<double>(request.metadata));
-    (request.metadata > 0 ? metric_->metadata_bytes : metric_->bytes)
-        ->add(static_cast<double>(request.body.size()));
-    if (request.counts.newest_ms > 0)
-      metric_->highest_sent->set(static_cast<double>(request.counts.newest_ms) / 1000);
-    request.done = true;
-    report("");
+    accepted(request);
     return;
   }
   std::string said = to_valid_utf8(request.answer.substr(0, request.answer.find('\n')));
   if (said.size() > 300) said = to_valid_utf8(said.substr(0, 300));
   const std::string why =
       where + ": status " + std::to_string(request.status) + (said.empty() ? "" : ": " + said);
-  if (request.status >= 500 || (request.status == 429 && used_->retry_on_429)) {
+  // A redirect that is not followed says nothing about samples.
+  if (request.status / 100 != 4 || (request.status == 429 && used_->retry_on_429)) {
     retry(request, why);
     return;
   }
-  metric_->add(&Metric::Kind::failed, request.counts);
-  metric_->metadata_failed->add(static_cast<double>(request.metadata));
-  context_.log.error("the receiver refused samples",
-                     {{"samples", request.counts.all()}, {"err", why}});
-  request.done = true;
-  // One refused request (samples out of order) is no illness; that nobody may write is one.
-  const bool forbidden = request.status == 401 || request.status == 403 || request.status == 404;
-  if (request.status == 401) oauth_->forget_token();
-  report(forbidden ? why : "");
+  if (request.status == 401 && !used_->http.oauth2.token_url.empty()) {
+    oauth_->forget_token();
+    if (!std::exchange(request.new_token, true)) {
+      retry(request, why);
+      return;
+    }
+  }
+  refused(request, why);
 }
 
 // False: stopped before all were delivered or refused.
-bool RemoteEndpoint::deliver(std::vector<std::unique_ptr<Request>> requests,
-                             const std::stop_token& stop) {
+bool RemoteEndpoint::deliver(Requests requests, const std::stop_token& stop) {
   while (!stop.stop_requested()) {
     if (current() != used_) {
       // New settings may be what makes it work: what waits for an answer starts anew.
@@ -438,16 +598,34 @@ bool RemoteEndpoint::deliver(std::vector<std::unique_ptr<Request>> requests,
       adopt();
     }
     tidy();
+    for (std::size_t i = 0; i < requests.size(); ++i) {
+      if (requests[i]->pieces.empty()) continue;
+      Requests pieces;
+      for (SampleGroup& group : requests[i]->pieces) {
+        pieces.push_back(std::make_unique<Request>());
+        pieces.back()->group = std::move(group);
+      }
+      const auto at = requests.erase(requests.begin() + static_cast<std::ptrdiff_t>(i));
+      requests.insert(at, std::make_move_iterator(pieces.begin()),
+                      std::make_move_iterator(pieces.end()));
+    }
     const Mono now = context_.clock.mono();
     Mono next = tidy_at_;
     bool open = false;
     std::vector<bool> busy;  // lanes that have a request before this one
     for (const auto& request : requests) {
       if (request->done) continue;
+      const std::size_t lane = request->group.lane;
+      if (busy.size() <= lane) busy.resize(lane + 1);
+      if (!busy[lane] && !request->on_its_way && request->attempt > 0 &&
+          too_old(request->group.counts) && request->metadata == 0) {
+        metric_->add(&Metric::Kind::dropped_old, request->group.counts);
+        request->done = true;
+        continue;
+      }
       open = true;
-      if (busy.size() <= request->lane) busy.resize(request->lane + 1);
-      if (busy[request->lane]) continue;
-      busy[request->lane] = true;
+      if (busy[lane]) continue;
+      busy[lane] = true;
       if (request->on_its_way) continue;
       if (request->not_before > now) {
         next = std::min(next, request->not_before);
@@ -475,7 +653,7 @@ bool RemoteEndpoint::deliver(std::vector<std::unique_ptr<Request>> requests,
   for (int i = 0; i < kLastSlices && in_flight_ > 0; ++i) streams_->poll(kSlice, {});
   bool all = true;
   for (const auto& request : requests) {
-    all = all && request->done;
+    all = all && request->done && request->pieces.empty();
     if (!request->on_its_way) continue;
     streams_->cancel(*request->on_its_way);
     --in_flight_;
@@ -485,19 +663,19 @@ bool RemoteEndpoint::deliver(std::vector<std::unique_ptr<Request>> requests,
 
 void RemoteEndpoint::send_metadata(const std::stop_token& stop) {
   metadata_at_ = context_.clock.mono() + used_->metadata_interval;
-  if (!used_->metadata) return;
+  if (!used_->metadata || (used_->version_2 && !fallen_back_)) return;
   std::vector<model::Metadata> all;
   {
     MutexLock lock(mutex_);
     for (const auto& [family, one] : metadata_) all.push_back(one);
   }
-  std::vector<std::unique_ptr<Request>> requests;
+  Requests requests;
   wire::RemoteWriteEncoder encoder;
   for (std::size_t i = 0; i < all.size(); ++i) {
     encoder.add(all[i]);
     if ((i + 1) % used_->metadata_per_send != 0 && i + 1 != all.size()) continue;
     auto request = std::make_unique<Request>();
-    request->body = wire::compress_message(encoder.message());
+    request->group.body = wire::compress_message(encoder.message());
     request->metadata = i % used_->metadata_per_send + 1;
     requests.push_back(std::move(request));
     encoder.clear();
@@ -517,6 +695,8 @@ void RemoteEndpoint::run(const std::stop_token& stop) {
       break;
     }
     queue_.done(parts);
+    // One at first, so that a receiver that is back is not run over, and a dead one costs little.
+    lanes_ = std::exchange(trouble_, false) ? 1 : lanes_ * 2;
     // What was delivered must not be delivered again after a crash.
     tidy_at_ = {};
     tidy();

@@ -3,7 +3,11 @@
 //
 // Samples of a series arrive in their order: requests that are on their way at the same time hold
 // different series, and the next ones wait for them. What cannot be delivered is tried again for
-// ever; only an answer that says "never" (4xx but 429) drops, and counts, what it was given to.
+// ever; an answer that says "never" (4xx but 429) drops, and counts, what it was given to. Many
+// receivers refuse a whole request for one sample, so a refused one is divided first, as long as
+// that finds something to accept.
+//
+// Protocol 2.0 is spoken to a receiver that answers as it should, else 1.0.
 #pragma once
 
 #include <cstdint>
@@ -26,6 +30,7 @@
 #include "agent/model/relabel.h"
 #include "agent/model/sample.h"
 #include "agent/wire/remote_write.h"
+#include "agent/write/remote_requests.h"
 #include "agent/write/sample_queue.h"
 
 namespace agent::write {
@@ -33,6 +38,7 @@ namespace agent::write {
 struct RemoteEndpointSettings {
   std::string name;
   std::string url;
+  bool version_2 = false;  // of the protocol
   Duration remote_timeout{};
   io::HttpHeaders headers;
   io::HttpOptions http;
@@ -86,28 +92,36 @@ class RemoteEndpoint {
   using Part = SampleQueue::Part;
   // One request, and what became of it.
   struct Request {
-    std::string body;
-    SampleCounts counts;
-    std::size_t metadata = 0;
-    std::size_t lane = 0;  // requests of one lane follow each other
+    SampleGroup group;
+    std::string body_2;        // the same in protocol 2.0, once it was needed
+    std::size_t metadata = 0;  // families, of which group.body is then the message
     int attempt = 0;
     Mono not_before{};
     Mono started{};
     std::optional<io::HttpStreams::Id> on_its_way;
+    bool version_2 = false;
+    bool new_token = false;  // was asked for because of it
     int status = 0;
     Duration retry_after{};
-    std::string answer;  // the beginning of its body
+    std::optional<SampleCounts> written;  // as the receiver counts; 2.0 only
+    std::string answer;                   // the beginning of its body
     bool done = false;
+    std::vector<SampleGroup> pieces;  // what is sent instead of it
   };
+  using Requests = std::vector<std::unique_ptr<Request>>;
   struct Metric;
 
   std::shared_ptr<const RemoteEndpointSettings> current() const;
   void adopt();
+  bool too_old(const SampleCounts& counts) const;
   std::vector<Part> gather(const std::stop_token& stop);
-  std::vector<std::unique_ptr<Request>> requests_of(const std::vector<Part>& parts);
-  bool deliver(std::vector<std::unique_ptr<Request>> requests, const std::stop_token& stop);
+  Requests requests_of(const std::vector<Part>& parts);
+  bool deliver(Requests requests, const std::stop_token& stop);
   void begin(Request& request);
+  bool encode_2(Request& request);
   void ended(Request& request, Result<> end);
+  void accepted(Request& request);
+  void refused(Request& request, const std::string& why);
   void retry(Request& request, const std::string& why);
   void send_metadata(const std::stop_token& stop);
   void tidy();
@@ -119,7 +133,8 @@ class RemoteEndpoint {
   std::shared_ptr<const RemoteEndpointSettings> settings_ GUARDED_BY(mutex_);
   bool more_ GUARDED_BY(mutex_) = false;  // came since the thread looked last
   std::string error_ GUARDED_BY(mutex_);
-  std::map<std::string, model::Metadata> metadata_ GUARDED_BY(mutex_);  // by family
+  std::map<std::string, model::Metadata, std::less<>> metadata_ GUARDED_BY(mutex_);  // by family
+  std::size_t metadata_bytes_ GUARDED_BY(mutex_) = 0;
 
   SampleQueue queue_;
   const std::shared_ptr<Metric> metric_;
@@ -135,6 +150,11 @@ class RemoteEndpoint {
   std::unique_ptr<io::HttpClient> oauth_;
   std::optional<Part> ahead_;  // taken, and too much for the request before it
   std::size_t in_flight_ = 0;
+  std::size_t lanes_ = 1;     // of the next requests; grows while all goes well
+  bool trouble_ = false;      // something was tried again since lanes_ was set
+  int credit_ = 0;            // requests that dividing may cost
+  bool fallen_back_ = false;  // to protocol 1.0
+  bool speaks_2_ = false;     // it has answered as 2.0 wants it
   Mono tidy_at_{};
   Mono metadata_at_{};
   std::minstd_rand random_;

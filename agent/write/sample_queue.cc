@@ -45,6 +45,14 @@ void SampleCounts::add(const SampleCounts& other) {
   newest_ms = std::max(newest_ms, other.newest_ms);
 }
 
+SampleCounts SampleCounts::without(const SampleCounts& part) const {
+  SampleCounts out = *this;
+  out.samples -= part.samples;
+  out.exemplars -= part.exemplars;
+  out.histograms -= part.histograms;
+  return out;
+}
+
 SampleQueue::SampleQueue(std::filesystem::path folder, const Clock& clock, Limits limits)
     : folder_(std::move(folder)), clock_(clock), limits_(limits) {
   MutexLock lock(mutex_);
@@ -111,8 +119,11 @@ std::optional<SampleQueue::Part> SampleQueue::next() {
     auto record = disk_->next();
     if (!record) break;
     auto part = part_of(record->bytes);
-    if (!part) {  // of another version; it would come again and again
+    const bool old = limits_.max_age > Duration::zero() &&
+                     record->time_ns < clock_.wall_ns() - limits_.max_age.count();
+    if (!part || old) {  // of another version: it would come again and again
       disk_->acknowledge(record->id);
+      losses_.items += record->items;
       continue;
     }
     part->record = record->id;
@@ -134,7 +145,8 @@ void SampleQueue::give_back(std::vector<Part> parts) {
   MutexLock lock(mutex_);
   for (auto it = parts.rbegin(); it != parts.rend(); ++it) {
     if (it->record) {
-      disk_->put_back(*it->record);  // what the budget took meanwhile is counted by it
+      // False: the limits took its place meanwhile.
+      if (!disk_->put_back(*it->record)) losses_.items += it->counts.all();
       continue;
     }
     std::string record = record_of(it->counts, it->body);
@@ -162,19 +174,22 @@ Result<> SampleQueue::move_to(const std::filesystem::path& folder) {
   return disk_ != nullptr ? disk_->move_to(folder) : Result<>();
 }
 
-std::uint64_t SampleQueue::sync() {
+SampleQueue::Losses SampleQueue::sync() {
   io::DiskQueue* disk = nullptr;
   {
     MutexLock lock(mutex_);
     if (disk_ == nullptr) open();
     disk = disk_.get();  // stays once it is there
   }
-  if (disk == nullptr) return 0;
-  auto synced = disk->sync();
+  const auto synced = disk != nullptr ? disk->sync() : Result<>();
   MutexLock lock(mutex_);
   if (!synced) disk_error_ = synced.error().message;
-  const std::uint64_t dropped = disk->stats().dropped_items;
-  return dropped - std::exchange(dropped_seen_, dropped);
+  if (disk != nullptr) {
+    const auto stats = disk->stats();
+    losses_.items += stats.dropped_items - std::exchange(dropped_seen_, stats.dropped_items);
+    losses_.damaged += stats.damaged - std::exchange(damaged_seen_, stats.damaged);
+  }
+  return std::exchange(losses_, {});
 }
 
 std::uint64_t SampleQueue::items() const {
@@ -184,14 +199,6 @@ std::uint64_t SampleQueue::items() const {
 std::uint64_t SampleQueue::bytes() const {
   MutexLock lock(mutex_);
   return (disk_ != nullptr ? disk_->stats().bytes : 0) + waiting_bytes_;
-}
-bool SampleQueue::has_more() const {
-  MutexLock lock(mutex_);
-  return (disk_ != nullptr && disk_->stats().unread) || !waiting_.empty();
-}
-std::uint64_t SampleQueue::damaged() const {
-  MutexLock lock(mutex_);
-  return disk_ != nullptr ? disk_->stats().damaged : 0;
 }
 std::string SampleQueue::disk_error() const {
   MutexLock lock(mutex_);

@@ -27,6 +27,7 @@ struct SampleCounts {
   std::int64_t newest_ms = 0;  // time of the newest of them
   std::uint32_t all() const { return samples + exemplars + histograms; }
   void add(const SampleCounts& other);
+  SampleCounts without(const SampleCounts& part) const;  // `part` is no more than this
 };
 
 // Thread-safe. References outlive it.
@@ -34,7 +35,7 @@ class SampleQueue {
  public:
   struct Limits {
     std::uint64_t max_bytes = 512U << 20;  // on disk; the oldest go first
-    Duration max_age{};                    // 0: none
+    Duration max_age{};                    // of what waits on disk; 0: none
     bool operator==(const Limits&) const = default;
   };
   static constexpr std::size_t kMemory = 8U << 20;  // bytes that wait for the disk at most
@@ -60,12 +61,14 @@ class SampleQueue {
   void done(const std::vector<Part>& parts) EXCLUDES(mutex_);
   // Renames the folder.
   Result<> move_to(const std::filesystem::path& folder) EXCLUDES(mutex_);
-  // Makes everything durable. -> items that went because of the limits since the last call
-  std::uint64_t sync() EXCLUDES(mutex_);
-  std::uint64_t items() const EXCLUDES(mutex_);    // waiting or in somebody's hands
-  std::uint64_t bytes() const EXCLUDES(mutex_);    // on disk and in memory
-  bool has_more() const EXCLUDES(mutex_);          // next() has something
-  std::uint64_t damaged() const EXCLUDES(mutex_);  // records that were lost to damage
+  struct Losses {
+    std::uint64_t items = 0;    // that went because of the limits
+    std::uint64_t damaged = 0;  // places on disk that were no records; what stood there is unknown
+  };
+  // Makes everything durable. -> what was lost since the last call
+  Losses sync() EXCLUDES(mutex_);
+  std::uint64_t items() const EXCLUDES(mutex_);  // waiting or in somebody's hands
+  std::uint64_t bytes() const EXCLUDES(mutex_);  // on disk and in memory
   std::string disk_error() const EXCLUDES(mutex_);
 
  private:
@@ -87,7 +90,9 @@ class SampleQueue {
   std::size_t waiting_bytes_ GUARDED_BY(mutex_) = 0;
   std::uint64_t waiting_items_ GUARDED_BY(mutex_) = 0;
   std::uint64_t in_hands_ GUARDED_BY(mutex_) = 0;  // items that were never on disk
+  Losses losses_ GUARDED_BY(mutex_);  // since the last sync(), but for those that disk_ knows
   std::uint64_t dropped_seen_ GUARDED_BY(mutex_) = 0;
+  std::uint64_t damaged_seen_ GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace agent::write

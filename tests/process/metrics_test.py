@@ -146,6 +146,20 @@ def an_outage_costs_no_sample():
     print(f"{len(values)} samples, {len(missing)} scrapes cut off by kills")
 
 
+def a_prometheus_that_knows_1_gets_1():
+    """Asked for remote write 2.0: this Prometheus takes that for an empty request and says 204, and still gets every sample."""
+    with fleetlab.scratch_dir("fleet-metrics-test") as folder, Prometheus(folder / "prometheus") as prometheus, Target() as target:
+        config = CONFIG.format(target=target.address, url=prometheus.write_url).replace(
+            "    metadata_config", '    protobuf_message = "io.prometheus.write.v2.Request"\n    metadata_config')
+        with Agent(config, folder / "agent") as agent:
+            agent.start().wait_ready()
+            eventually(lambda: (prometheus.value(ASKED) or 0) >= 4, 30, "samples")
+            check("does not speak remote write 2.0" in agent.log_tail(100000), "a warning")
+            check(agent.stop() == 0, "exit status")
+        values = [int(value) for _, value in prometheus.samples(ASKED)]
+        check(values == list(range(1, len(values) + 1)), f"each sample once, in order, from the first: {values}")
+
+
 def a_hostile_target_costs_its_own_scrape():
     """A page that never ends, slowly: the other targets are scraped on, and the agent stays small."""
     with fleetlab.scratch_dir("fleet-metrics-test") as folder, Prometheus(folder / "prometheus") as prometheus, Target() as target:
@@ -380,5 +394,5 @@ def protobuf_says_what_prometheus_reads():
 
 
 if __name__ == "__main__":
-    fleetlab.main([promql_answers, an_outage_costs_no_sample, a_hostile_target_costs_its_own_scrape, samples_pass_an_agent,
-                   protobuf_says_what_prometheus_reads])
+    fleetlab.main([promql_answers, a_prometheus_that_knows_1_gets_1, an_outage_costs_no_sample,
+                   a_hostile_target_costs_its_own_scrape, samples_pass_an_agent, protobuf_says_what_prometheus_reads])

@@ -1,0 +1,110 @@
+#include "agent/write/remote_requests.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "agent/wire/remote_write.h"
+
+namespace agent::write {
+namespace {
+
+using Kind = wire::EncodedSeries::Kind;
+
+constexpr std::size_t kMaxMessage = 256U << 20;  // of our own records, decompressed
+constexpr std::size_t kMaxRequest = 4U << 20;    // bytes of series in a request
+
+void count(SampleCounts& counts, Kind kind) {
+  if (kind == Kind::kSample) ++counts.samples;
+  if (kind == Kind::kExemplar) ++counts.exemplars;
+  if (kind == Kind::kHistogram) ++counts.histograms;
+}
+
+// A group under construction.
+struct Open {
+  std::string message;
+  SampleCounts counts;
+
+  void add(const wire::EncodedSeries& series) {
+    message += series.bytes;
+    count(counts, series.kind);
+  }
+  SampleGroup take(std::size_t lane, int divided) {
+    SampleGroup out;
+    out.body = wire::compress_message(message);
+    out.counts = std::exchange(counts, SampleCounts());
+    out.lane = lane;
+    out.divided = divided;
+    message.clear();
+    return out;
+  }
+};
+
+}  // namespace
+
+Grouping group_parts(const std::vector<SampleQueue::Part>& parts, std::size_t lanes,
+                     std::size_t per_send) {
+  Grouping out;
+  if (parts.size() == 1 && lanes == 1 && parts[0].counts.all() <= per_send) {
+    out.groups.push_back({parts[0].body, parts[0].counts});
+    return out;
+  }
+  std::vector<Open> open(std::max<std::size_t>(1, lanes));
+  for (const SampleQueue::Part& part : parts) {
+    const auto message = wire::decompress_message(part.body, kMaxMessage);
+    std::uint32_t seen = 0;
+    const bool good =
+        message && wire::for_each_series(*message, [&](const wire::EncodedSeries& series) {
+          const std::size_t lane = lanes <= 1 ? 0 : series.labels % lanes;
+          Open& group = open[lane];
+          // An exemplar belongs to the sample before it.
+          if (series.kind != Kind::kExemplar &&
+              (group.counts.all() >= per_send || group.message.size() >= kMaxRequest))
+            out.groups.push_back(group.take(lane, 0));
+          group.add(series);
+          group.counts.newest_ms = std::max(group.counts.newest_ms, part.counts.newest_ms);
+          ++seen;
+        });
+    if (!good) out.unreadable += part.counts.all() - std::min(seen, part.counts.all());
+  }
+  for (std::size_t lane = 0; lane < open.size(); ++lane)
+    if (open[lane].counts.all() > 0) out.groups.push_back(open[lane].take(lane, 0));
+  return out;
+}
+
+std::vector<SampleGroup> divide(const SampleGroup& group) {
+  const auto message = wire::decompress_message(group.body, kMaxMessage);
+  std::vector<std::pair<std::uint64_t, std::size_t>> series;  // labels, place
+  if (!message || !wire::for_each_series(*message, [&](const wire::EncodedSeries& one) {
+        series.emplace_back(one.labels, series.size());
+      }))
+    return {};
+  if (series.size() < 2) return {};
+  std::size_t middle = series.size() / 2;
+  const bool by_series = group.divided % 2 == 1;
+  std::uint64_t pivot = 0;  // by series: those below it are the first half
+  if (by_series) {
+    std::sort(series.begin(), series.end());
+    pivot = series[middle].first;
+    if (pivot == series.front().first) {
+      const auto above = std::find_if(series.begin(), series.end(),
+                                      [&](const auto& one) { return one.first > pivot; });
+      if (above != series.end()) pivot = above->first;
+    }
+  }
+  const bool one_series = by_series && pivot == series.front().first;
+  Open halves[2];
+  std::size_t place = 0;
+  wire::for_each_series(*message, [&](const wire::EncodedSeries& one) {
+    const bool first = by_series && !one_series ? one.labels < pivot : place < middle;
+    halves[first ? 0 : 1].add(one);
+    ++place;
+  });
+  std::vector<SampleGroup> out;
+  for (Open& half : halves) {
+    half.counts.newest_ms = group.counts.newest_ms;
+    out.push_back(half.take(group.lane, group.divided + 1));
+  }
+  return out;
+}
+
+}  // namespace agent::write

@@ -479,20 +479,18 @@ void Tracker::gather_smaps() {
     const auto found = processes_.find(pid);
     if (found == processes_.end() || !found->second.current) continue;
     Process& process = found->second;
-    process.missing &= ~static_cast<unsigned>(kSmaps);
-    if (!process.has_memory) {  // one of the kernel's, or a zombie
-      process.smaps = {};
-      continue;
-    }
-    if (clock_.mono() >= end) {
+    if (process.has_memory && clock_.mono() >= end) {
       smaps_next_ = pid;
       return;
     }
+    process.missing &= ~static_cast<unsigned>(kSmaps);
+    process.smaps = {};
+    if (!process.has_memory) continue;  // one of the kernel's, or a zombie
     const FileDescriptor folder = root_.process(pid);
     if (!folder) continue;
     const auto smaps = parsed(root_.read(folder.get(), "smaps_rollup"), parse_smaps_rollup);
     if (!smaps) process.missing |= kSmaps;
-    process.smaps = smaps.value_or(Smaps());
+    if (smaps) process.smaps = *smaps;
   }
 }
 

@@ -22,6 +22,13 @@ namespace agent::wire {
 // True when a Content-Type names this format.
 bool is_protobuf_exposition(std::string_view content_type);
 
+// Beside the class, because clang 14 wants it complete for an optional of it.
+struct ProtobufExemplar {
+  model::Labels labels;
+  double value = 0;
+  std::optional<std::int64_t> time_ms;
+};
+
 class ProtobufExpositionReader {
  public:
   enum class Item { kFamily, kMetric, kEnd, kBroken };
@@ -30,11 +37,7 @@ class ProtobufExpositionReader {
     std::string name, help, unit;
     model::MetricType type = model::MetricType::kUnknown;
   };
-  struct Exemplar {
-    model::Labels labels;
-    double value = 0;
-    std::optional<std::int64_t> time_ms;
-  };
+  using Exemplar = ProtobufExemplar;
   // One series of a metric in the classic sense.
   struct Point {
     std::string_view suffix;  // "", "_bucket", "_sum", "_count"

@@ -193,10 +193,11 @@ Result<TargetSeries::Outcome> TargetSeries::take(const std::vector<model::Metric
     for (const auto& point : one.points) {
       // Not a text of any format, only unmistakable.
       key_.assign(one.name).append(point.suffix);
-      for (const model::Label& label : point.labels)
+      point.each_label([&](const model::Label& label) {
         key_.append(1, '\0').append(label.name).append(1, '\0').append(label.value);
+      });
       const auto labels = [&]() -> Result<model::Labels> {
-        model::LabelBuilder builder(point.labels);
+        model::LabelBuilder builder(point.all_labels());
         builder.set(model::kMetricNameLabel, one.name + point.suffix);
         return typed(std::move(builder).take(), {one.type, {}}).labels();
       };

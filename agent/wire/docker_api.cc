@@ -2,89 +2,80 @@
 
 #include <algorithm>
 #include <map>
-#include <nlohmann/json.hpp>
+#include <optional>
 
 #include "agent/base/strings.h"
 #include "agent/wire/docker_stream.h"
+#include "agent/wire/json.h"
 
 namespace agent::wire {
 namespace {
 
-using Json = nlohmann::json;
-
 constexpr std::size_t kMaxBody = 64U << 20;
-constexpr std::size_t kMaxDepth = 64;
 constexpr std::size_t kMaxEvent = 1U << 20;
 
-// The parser recurses not at all, the destructor does: depth is bounded.
-Result<Json> parse(std::string_view text) {
+// A member of a member that may not be there.
+using Json = std::optional<JsonNode>;
+using Kind = JsonNode::Kind;
+
+Result<JsonNode> parse(JsonDocument& document, std::string_view text) {
   if (text.size() > kMaxBody)
     return fail(ErrorCode::kExhausted, "the answer is longer than 64 MiB");
-  bool too_deep = false;
-  const Json::parser_callback_t limit = [&](int depth, Json::parse_event_t, Json&) {
-    too_deep = too_deep || depth > static_cast<int>(kMaxDepth);
-    return !too_deep;
-  };
-  Json json = Json::parse(text.begin(), text.end(), limit, /*allow_exceptions=*/false);
-  if (json.is_discarded() || too_deep) return fail(ErrorCode::kInvalid, "the answer is not JSON");
-  return json;
+  const Json json = document.parse(text);
+  if (!json) return fail(ErrorCode::kInvalid, "the answer is not JSON");
+  return *json;
 }
 
-const Json& member(const Json& object, const char* name) {
-  static const Json* const kNull = new Json();
-  if (!object.is_object()) return *kNull;
-  const auto it = object.find(name);
-  return it == object.end() ? *kNull : *it;
+bool is(const Json& value, Kind kind) { return value && value->kind() == kind; }
+
+Json member(const Json& object, std::string_view name) {
+  return is(object, Kind::kObject) ? object->find(name) : std::nullopt;
 }
 
 std::string text(const Json& value) {
-  return value.is_string() ? value.get_ref<const std::string&>() : std::string();
+  return is(value, Kind::kString) ? std::string(value->string()) : std::string();
 }
-bool truth(const Json& value) { return value.is_boolean() && value.get<bool>(); }
-std::int64_t integer(const Json& value) {
-  if (value.is_number_unsigned()) {
-    const auto number = value.get<std::uint64_t>();
-    return number > static_cast<std::uint64_t>(INT64_MAX) ? 0 : static_cast<std::int64_t>(number);
-  }
-  return value.is_number_integer() ? value.get<std::int64_t>() : 0;
+bool truth(const Json& value) { return is(value, Kind::kBool) && value->boolean(); }
+// Larger numbers than fit are no numbers.
+std::int64_t integer(const Json& value, std::int64_t otherwise = 0) {
+  return is(value, Kind::kInt) ? value->integer() : otherwise;
 }
 int port(const Json& value) {
   const std::int64_t number = integer(value);
   return number > 0 && number < 65536 ? static_cast<int>(number) : 0;
 }
+std::vector<JsonNode> elements(const Json& list) {
+  return is(list, Kind::kArray) ? list->elements() : std::vector<JsonNode>();
+}
 
 DockerLabels labels(const Json& object) {
   DockerLabels out;
-  if (!object.is_object()) return out;
-  for (const auto& [key, value] : object.items())
-    if (value.is_string()) out.emplace_back(key, value.get<std::string>());
+  if (!is(object, Kind::kObject)) return out;
+  for (const auto& [key, value] : object->members())
+    if (value.kind() == Kind::kString) out.emplace_back(key, value.string());
   return out;
 }
 
-DockerContainer container(const Json& json) {
+DockerContainer container(const JsonNode& json) {
   DockerContainer out;
   out.id = text(member(json, "Id"));
-  const Json& names = member(json, "Names");
-  if (names.is_array() && !names.empty()) out.name = text(names.front());
+  if (const Json names = member(json, "Names"); is(names, Kind::kArray))
+    out.name = text(names->at(0));
   out.state = text(member(json, "State"));
   out.status = text(member(json, "Status"));
   out.image = text(member(json, "Image"));
-  const Json& own_bytes = member(json, "SizeRw");
-  if (own_bytes.is_number_integer()) out.own_bytes = integer(own_bytes);
+  out.own_bytes = integer(member(json, "SizeRw"), -1);
   out.network_mode = text(member(member(json, "HostConfig"), "NetworkMode"));
   out.labels = labels(member(json, "Labels"));
-  const Json& ports = member(json, "Ports");
-  if (ports.is_array()) {
-    for (const Json& p : ports)
-      out.ports.push_back({text(member(p, "IP")), port(member(p, "PrivatePort")),
-                           port(member(p, "PublicPort")), text(member(p, "Type"))});
-  }
-  const Json& networks = member(member(json, "NetworkSettings"), "Networks");
-  if (networks.is_object()) {
-    for (const auto& [name, endpoint] : networks.items()) {
-      if (!endpoint.is_object()) continue;
-      out.endpoints.push_back(
-          {name, text(member(endpoint, "NetworkID")), text(member(endpoint, "IPAddress"))});
+  for (const JsonNode& p : elements(member(json, "Ports")))
+    out.ports.push_back({text(member(p, "IP")), port(member(p, "PrivatePort")),
+                         port(member(p, "PublicPort")), text(member(p, "Type"))});
+  const Json networks = member(member(json, "NetworkSettings"), "Networks");
+  if (is(networks, Kind::kObject)) {
+    for (const auto& [name, endpoint] : networks->members()) {
+      if (endpoint.kind() != Kind::kObject) continue;
+      out.endpoints.push_back({std::string(name), text(member(endpoint, "NetworkID")),
+                               text(member(endpoint, "IPAddress"))});
     }
   }
   std::sort(out.endpoints.begin(), out.endpoints.end(),
@@ -92,7 +83,7 @@ DockerContainer container(const Json& json) {
   return out;
 }
 
-DockerEvent event(const Json& json) {
+DockerEvent event(const JsonNode& json) {
   DockerEvent out;
   out.type = text(member(json, "Type"));
   out.action = text(member(json, "Action"));
@@ -105,11 +96,13 @@ DockerEvent event(const Json& json) {
 }  // namespace
 
 Result<std::vector<DockerContainer>> parse_docker_containers(std::string_view json) {
-  auto parsed = parse(json);
-  if (!parsed) return fail(std::move(parsed.error()));
-  if (!parsed->is_array()) return fail(ErrorCode::kInvalid, "the answer is no list of containers");
+  JsonDocument document;
+  const auto parsed = parse(document, json);
+  if (!parsed) return fail(parsed.error());
+  if (parsed->kind() != Kind::kArray)
+    return fail(ErrorCode::kInvalid, "the answer is no list of containers");
   std::vector<DockerContainer> out;
-  for (const Json& element : *parsed) {
+  for (const JsonNode& element : parsed->elements()) {
     DockerContainer one = container(element);
     if (!one.id.empty()) out.push_back(std::move(one));
   }
@@ -117,24 +110,23 @@ Result<std::vector<DockerContainer>> parse_docker_containers(std::string_view js
 }
 
 Result<DockerInspection> parse_docker_inspection(std::string_view json) {
-  auto parsed = parse(json);
-  if (!parsed) return fail(std::move(parsed.error()));
+  JsonDocument document;
+  const auto parsed = parse(document, json);
+  if (!parsed) return fail(parsed.error());
   DockerInspection out;
   out.id = text(member(*parsed, "Id"));
   if (out.id.empty()) return fail(ErrorCode::kInvalid, "the answer is no container");
   out.name = text(member(*parsed, "Name"));
-  const Json& state = member(*parsed, "State");
+  const Json state = member(*parsed, "State");
   out.running = truth(member(state, "Running"));
   out.pid = integer(member(state, "Pid"));
   out.restarts = integer(member(*parsed, "RestartCount"));
   out.started_ns = parse_docker_time(text(member(state, "StartedAt"))).value_or(0);
   out.finished_ns = parse_docker_time(text(member(state, "FinishedAt"))).value_or(0);
-  const Json& config = member(*parsed, "Config");
+  const Json config = member(*parsed, "Config");
   out.tty = truth(member(config, "Tty"));
   out.image = text(member(config, "Image"));
-  const Json& environment = member(config, "Env");
-  if (environment.is_array())
-    for (const Json& one : environment) out.environment.push_back(text(one));
+  for (const JsonNode& one : elements(member(config, "Env"))) out.environment.push_back(text(one));
   out.network_mode = text(member(member(*parsed, "HostConfig"), "NetworkMode"));
   out.labels = labels(member(config, "Labels"));
   out.log_driver = text(member(member(member(*parsed, "HostConfig"), "LogConfig"), "Type"));
@@ -142,18 +134,21 @@ Result<DockerInspection> parse_docker_inspection(std::string_view json) {
 }
 
 Result<DockerDaemon> parse_docker_info(std::string_view json) {
-  auto parsed = parse(json);
-  if (!parsed) return fail(std::move(parsed.error()));
+  JsonDocument document;
+  const auto parsed = parse(document, json);
+  if (!parsed) return fail(parsed.error());
   return DockerDaemon{text(member(*parsed, "ServerVersion")),
                       text(member(*parsed, "DockerRootDir"))};
 }
 
 Result<std::vector<DockerNetwork>> parse_docker_networks(std::string_view json) {
-  auto parsed = parse(json);
-  if (!parsed) return fail(std::move(parsed.error()));
-  if (!parsed->is_array()) return fail(ErrorCode::kInvalid, "the answer is no list of networks");
+  JsonDocument document;
+  const auto parsed = parse(document, json);
+  if (!parsed) return fail(parsed.error());
+  if (parsed->kind() != Kind::kArray)
+    return fail(ErrorCode::kInvalid, "the answer is no list of networks");
   std::vector<DockerNetwork> out;
-  for (const Json& n : *parsed) {
+  for (const JsonNode& n : parsed->elements()) {
     if (text(member(n, "Id")).empty()) continue;
     out.push_back({text(member(n, "Id")), text(member(n, "Name")), text(member(n, "Scope")),
                    truth(member(n, "Internal")), truth(member(n, "Ingress")),
@@ -163,14 +158,16 @@ Result<std::vector<DockerNetwork>> parse_docker_networks(std::string_view json) 
 }
 
 Result<DockerEvent> parse_docker_event(std::string_view json) {
-  auto parsed = parse(json);
-  if (!parsed) return fail(std::move(parsed.error()));
+  JsonDocument document;
+  const auto parsed = parse(document, json);
+  if (!parsed) return fail(parsed.error());
   return event(*parsed);
 }
 
 std::string docker_error_message(std::string_view body) {
   if (body.size() <= kMaxEvent) {
-    if (const auto parsed = parse(body)) {
+    JsonDocument document;
+    if (const auto parsed = parse(document, body)) {
       if (const std::string message = text(member(*parsed, "message")); !message.empty())
         return message;
     }

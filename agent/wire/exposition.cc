@@ -61,13 +61,15 @@ std::string write_exposition(const std::vector<model::MetricFamily>& families) {
       out += family.name;
       out += point.suffix;
       const char* separator = "{";
-      for (const model::Label& label : point.labels) {
-        out += separator + label.name + "=\"";
+      point.each_label([&](const model::Label& label) {
+        out += separator;
+        out += label.name;
+        out += "=\"";
         append_escaped(out, label.value, true);
         out += '"';
         separator = ",";
-      }
-      if (!point.labels.empty()) out += '}';
+      });
+      if (*separator == ',') out += '}';
       out += ' ';
       append_number(out, point.value);
       if (point.time_ms) out += ' ' + std::to_string(*point.time_ms);

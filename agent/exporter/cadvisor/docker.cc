@@ -52,7 +52,10 @@ model::Labels container_labels(const wire::DockerContainer& listed,
   for (const auto& [name, value] : listed.labels)
     if (wanted(name) && originals.size() < kMaxLabels)
       originals.emplace("container_label_" + name, value);
-  if (inspected.restarts > 0 && wanted("restartcount"))
+  // Only when it is asked for by name: with it every restart would begin new series, and nothing
+  // could be reckoned over it.
+  if (inspected.restarts > 0 && std::find(options.labels.begin(), options.labels.end(),
+                                          "restartcount") != options.labels.end())
     originals["container_label_restartcount"] = std::to_string(inspected.restarts);
   for (const std::string& variable : inspected.environment) {
     const std::size_t equals = variable.find('=');
@@ -95,7 +98,8 @@ Result<T> Docker::ask(const std::string& path, Duration timeout,
   const Mono before = clock_.mono();
   auto response = client_.send(request, stop);
   if (!response) {
-    if (clock_.mono() - before >= timeout) quiet_until_ = clock_.mono() + kQuiet;
+    // What took so long was no refusal.
+    if (clock_.mono() - before >= timeout * 9 / 10) quiet_until_ = clock_.mono() + kQuiet;
     return fail(std::move(response.error()));
   }
   if (response->status != 200)

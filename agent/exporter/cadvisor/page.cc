@@ -20,50 +20,31 @@ struct Extra {
   std::string_view name;
   std::string_view value;
 };
-constexpr std::size_t kMostExtra = 4;  // of one series
 
 // Where a row puts what it finds.
 class Points {
  public:
   Points(const Host& host, model::MetricFamily& family) : host_(host), family_(family) {}
-  void of(const model::Labels& labels) { labels_ = &labels; }
+  void of(const std::shared_ptr<const model::Labels>& labels) { labels_ = &labels; }
   const Host& host() const { return host_; }
 
-  // `extra` in any order; names of their own.
+  // `extra` in any order.
   void add(Value value, std::initializer_list<Extra> extra = {}) {
     if (!value) return;
     auto& point = family_.points.emplace_back();
     point.value = *value;
-    model::Labels& out = point.labels;
-    if (extra.size() == 0) {
-      out = *labels_;
-      return;
-    }
-    out.reserve(labels_->size() + extra.size());
-    std::array<Extra, kMostExtra> sorted;
-    std::size_t count = 0;
-    for (const Extra& one : extra) {
-      if (one.value.empty() || count == kMostExtra) continue;
-      std::size_t at = count++;
-      for (; at > 0 && one.name < sorted[at - 1].name; --at) sorted[at] = sorted[at - 1];
-      sorted[at] = one;
-    }
-    std::size_t next = 0;
-    const auto put = [&](const Extra& one) {
-      out.push_back({std::string(one.name),
-                     is_valid_utf8(one.value) ? std::string(one.value) : to_valid_utf8(one.value)});
-    };
-    for (const model::Label& label : *labels_) {
-      for (; next < count && sorted[next].name < label.name; ++next) put(sorted[next]);
-      out.push_back(label);
-    }
-    for (; next < count; ++next) put(sorted[next]);
+    point.common = *labels_;
+    if (extra.size() == 0) return;
+    model::LabelBuilder own;
+    for (const Extra& one : extra)
+      own.set(one.name, is_valid_utf8(one.value) ? one.value : to_valid_utf8(one.value));
+    point.labels = std::move(own).take();
   }
 
  private:
   const Host& host_;
   model::MetricFamily& family_;
-  const model::Labels* labels_ = nullptr;
+  const std::shared_ptr<const model::Labels>* labels_ = nullptr;
 };
 
 struct Row {
@@ -487,9 +468,10 @@ std::vector<model::MetricFamily> make_page(const std::vector<Group>& groups, con
   }
   single("container_scrape_error", "1 when containers could not be told of as they should.",
          host.failed ? 1 : 0, {});
-  const model::Labels machine = labels_of({{"boot_id", host.machine.boot_id},
-                                           {"machine_id", host.machine.machine_id},
-                                           {"system_uuid", host.machine.system_uuid}});
+  const auto machine =
+      std::make_shared<const model::Labels>(labels_of({{"boot_id", host.machine.boot_id},
+                                                       {"machine_id", host.machine.machine_id},
+                                                       {"system_uuid", host.machine.system_uuid}}));
   for (const MachineRow& row : machine_rows()) {
     if (!wanted(row.kind)) continue;
     model::MetricFamily family{row.name, row.help, kGauge, {}};

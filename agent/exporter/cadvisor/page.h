@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,7 +21,7 @@ namespace agent::exporter::cadvisor {
 // All that is told of one control group.
 struct Group {
   Cgroup cgroup;
-  model::Labels labels;  // of each of its series; sorted
+  std::shared_ptr<const model::Labels> labels;  // of each of its series
   Stats stats;
   NetworkStats network;
   ProcessStats processes;

@@ -79,7 +79,7 @@ Group Scraper::read(const Cgroup& cgroup, const Container* container) {
   const bool root = cgroup.path == "/";
   model::LabelBuilder labels(container == nullptr ? model::Labels() : container->labels);
   labels.set("id", to_valid_utf8(cgroup.path));
-  out.labels = std::move(labels).take();
+  out.labels = std::make_shared<const model::Labels>(std::move(labels).take());
   if (cgroup.made_ns > 0) out.started = std::floor(static_cast<double>(cgroup.made_ns) / 1e9);
   if (!root || !args_.disable_root_cgroup_stats) {
     v1::read(hierarchies_, cgroup.path, kinds_, buffer_, out.stats);

@@ -1,6 +1,7 @@
 // prometheus.exporter.cadvisor over hosts that are folders of files, and a daemon that is a script.
 #include <re2/re2.h>
 
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <filesystem>
@@ -33,9 +34,9 @@ std::string text(const std::vector<model::MetricFamily>& families, std::string_v
   std::string out;
   for (const auto& family : families) {
     for (const auto& point : family.points) {
-      const std::string line = family.name +
-                               (point.labels.empty() ? "" : model::labels_text(point.labels)) +
-                               " " + format_number(point.value) + "\n";
+      const std::string line =
+          family.name + (point.all_labels().empty() ? "" : model::labels_text(point.all_labels())) +
+          " " + format_number(point.value) + "\n";
       if (line.find(only) != std::string::npos) out += line;
     }
   }
@@ -287,6 +288,290 @@ TEST_CASE("cadvisor: a hybrid host has controllers in version 1 and pressure in 
   CHECK(page.find("container_pressure_memory_waiting_seconds_total" + id + "7\n") !=
         std::string::npos);
   CHECK(page.find("container_memory") == std::string::npos);
+}
+
+std::string labels_line(const wire::DockerContainer& listed,
+                        const wire::DockerInspection& inspected,
+                        const DockerOptions& options = {}) {
+  return model::labels_text(container_labels(listed, inspected, options));
+}
+
+TEST_CASE("cadvisor: labels of containers may be anything") {
+  wire::DockerContainer listed;
+  listed.name = "/w\"e\\b\xff";
+  listed.image = "sha256:1";
+  listed.labels = {{"a_b", "second"}, {"a.b", "first"}, {"1st", std::string(5000, 'x')}, {"", "e"}};
+  wire::DockerInspection inspected;
+  inspected.restarts = 3;
+  inspected.environment = {"SHOP_ZONE=a=b", "SHOP_=", "SHOPPING", "PATH=/bin", "=x"};
+  CHECK(labels_line(listed, inspected) ==
+        R"({container_label_="e", container_label_1st=")" + std::string(4096, 'x') +
+            R"(", container_label_a_b="first", image="sha256:1", name="w\"e\\b)"
+            "\xEF\xBF\xBD"
+            R"("})");
+  DockerOptions some;
+  some.all_labels = false;
+  some.labels = {"a_b", "restartcount"};
+  some.environment = {"", "SHOP_"};
+  inspected.image = "shop/web:1";
+  CHECK(
+      labels_line(listed, inspected, some) ==
+      R"({container_env_shop_zone="a=b", container_label_a_b="second", container_label_restartcount="3", image="shop/web:1", name="w\"e\\b)"
+      "\xEF\xBF\xBD"
+      R"("})");
+  for (int n = 0; n < 1000; ++n) listed.labels.emplace_back("many" + std::to_string(n), "v");
+  CHECK(container_labels(listed, {}, {}).size() <= 256 + 2);
+}
+
+TEST_CASE("cadvisor: the id of a container in the path of its control group") {
+  CHECK(docker_id("/docker/" + kWeb) == kWeb);
+  CHECK(docker_id("/system.slice/docker-" + kWeb + ".scope") == kWeb);
+  CHECK(docker_id("/kubepods/" + kWeb) == kWeb);
+  CHECK(docker_id("/docker/" + kWeb + "/init.scope").empty());
+  CHECK(docker_id("/docker/a" + kWeb).empty());
+  CHECK(docker_id("/docker/" + std::string(64, 'x')).empty());
+  CHECK(docker_id("/system.slice/var-lib-docker-" + kWeb + ".mount").empty());
+  CHECK(docker_id("/").empty());
+}
+
+TEST_CASE("cadvisor: which control groups are told of") {
+  CadvisorArgs args;
+  CHECK(args.wants_raw("/user.slice"));
+  CHECK_FALSE(args.wants_raw("/system.slice/boot.mount"));
+  args.docker_only = true;
+  CHECK(args.wants_raw("/"));
+  CHECK_FALSE(args.wants_raw("/user.slice"));
+  args.raw_cgroup_prefix_allowlist = {"/system.slice/ssh", "/user"};
+  CHECK(args.wants_raw("/user.slice"));
+  CHECK(args.wants_raw("/system.slice/ssh.service"));
+  CHECK_FALSE(args.wants_raw("/system.slice/cron.service"));
+}
+
+TEST_CASE("cadvisor: disabled_metrics replaces the default, enabled_metrics is exact") {
+  const Kinds usual = Kinds::chosen({}, {});
+  CHECK((usual.has(Kind::kCpu) && usual.has(Kind::kPressure) && !usual.has(Kind::kProcess)));
+  const Kinds without_cpu = Kinds::chosen({}, {"cpu"});
+  CHECK((!without_cpu.has(Kind::kCpu) && without_cpu.has(Kind::kProcess)));
+  const Kinds exact = Kinds::chosen({"udp"}, {"udp"});
+  CHECK((exact.has(Kind::kUdp) && !exact.has(Kind::kCpu)));
+}
+
+TEST_CASE("cadvisor: arguments that cannot do what they say are refused") {
+  ComponentBox box("prometheus.exporter.cadvisor.x");
+  RunningComponent component(box, prometheus_exporter_cadvisor());
+  const auto said = [&](std::vector<std::pair<std::string, lang::Value>> attributes) {
+    return component.configure(body_of(std::move(attributes)));
+  };
+  CHECK(said({}).empty());
+  CHECK(said({{"containerd_host", lang::Value("/run/other.sock")}})
+            .find("containerd_host is not supported: only Docker is asked for names") !=
+        std::string::npos);
+  CHECK(said({{"perf_events_config", lang::Value("/etc/perf.json")}}).find("not supported") !=
+        std::string::npos);
+  CHECK(said({{"enabled_metrics", string_list({"cpus"})}})
+            .find(R"(there is no kind of metrics "cpus")") != std::string::npos);
+  CHECK(said({{"enabled_metrics", string_list({"cpu", "app"})}})
+            .find(R"(no metrics of the kind "app")") != std::string::npos);
+  CHECK_FALSE(component.refused());
+  CHECK(said({{"docker_host", lang::Value("nowhere")}}).find("is not an address") !=
+        std::string::npos);
+  CHECK(component.refused());
+  CHECK(said({{"use_docker_tls", lang::Value(true)}}).find("no effect with unix://") !=
+        std::string::npos);
+  CHECK(said({{"use_docker_tls", lang::Value(true)},
+              {"docker_host", lang::Value("tcp://docker.example:2376")}})
+            .empty());
+  CadvisorArgs tls;
+  tls.use_docker_tls = true;
+  tls.docker_host = "tcp://docker.example:2376";
+  CHECK(tls.docker()->origin.base_url == "https://docker.example:2376");
+  CHECK(tls.docker()->http.tls.ca_file == "ca.pem");
+  REQUIRE(box.collectors.find("prometheus.exporter.cadvisor.x"));
+}
+
+// A host of version 2 with one container.
+struct OneContainer {
+  OneContainer() {
+    write_machine(host);
+    host.write("proc/self/mounts",
+               "/dev/vda / ext4 rw 0 0\ncgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n");
+    write_v2(host, "/docker/" + kWeb);
+  }
+  HostTree host;
+};
+
+bool has(const std::vector<model::MetricFamily>& page, std::string_view part) {
+  return !text(page, part).empty();
+}
+
+TEST_CASE("cadvisor: Docker is asked for a container once, and again when it is another") {
+  OneContainer one;
+  ScriptedDocker docker(one.host.socket());
+  docker.set(kWeb, web());
+  Scraper scraper = one.host.scraper({});
+  for (int i = 0; i < 5; ++i) CHECK(has(scraper.scrape({}), "name=\"web\""));
+  CHECK(docker.asked("/containers/" + kWeb) == 1);
+  CHECK(docker.asked("/containers/json") == 5 + 1);  // one with sizes
+  CHECK(docker.asked("size=1") == 1);
+
+  auto renamed = web();
+  renamed.name = "/shop";
+  renamed.status = "Up 3 minutes (unhealthy)";
+  docker.set(kWeb, renamed);
+  auto page = scraper.scrape({});
+  CHECK(has(page, "name=\"shop\""));
+  CHECK_FALSE(has(page, "name=\"web\""));
+  CHECK(text(page, "container_health_state").ends_with(" 0\n"));
+  CHECK(docker.asked("/containers/" + kWeb) == 2);
+
+  // Started again: its control group is a new one.
+  const auto place = one.host.dir / "sys/fs/cgroup/docker";
+  std::filesystem::create_directories(place / "new");
+  std::filesystem::remove_all(place / kWeb);
+  std::filesystem::rename(place / "new", place / kWeb);
+  (void)scraper.scrape({});
+  CHECK(docker.asked("/containers/" + kWeb) == 3);
+
+  one.host.clock.advance(std::chrono::minutes(6));
+  (void)scraper.scrape({});
+  CHECK(docker.asked("size=1") == 2);
+}
+
+TEST_CASE("cadvisor: without the kind disk nobody asks for sizes") {
+  OneContainer one;
+  ScriptedDocker docker(one.host.socket());
+  docker.set(kWeb, web());
+  CadvisorArgs args;
+  args.enabled_metrics = {"cpu"};
+  CHECK_FALSE(has(one.host.scraper(args).scrape({}), "container_fs"));
+  CHECK(docker.asked("size=1") == 0);
+}
+
+TEST_CASE("cadvisor: a daemon that fails costs no names that are known, and is told of") {
+  OneContainer one;
+  ScriptedDocker docker(one.host.socket());
+  docker.set(kWeb, web());
+  Scraper scraper = one.host.scraper({});
+  CHECK(has(scraper.scrape({}), "container_scrape_error 0"));
+  docker.fail(500);
+  write_v2(one.host, "/docker/" + kDb);
+  const auto page = scraper.scrape({});
+  CHECK(has(page, "container_scrape_error 1"));
+  CHECK(has(page, "container_memory_usage_bytes{container_label"));
+  CHECK(has(page, "container_memory_usage_bytes{id=\"/docker/" + kDb + "\"} 1e+06"));
+  docker.fail(200);
+  docker.set(kDb, {.name = "/db"});
+  const auto again = scraper.scrape({});
+  CHECK(has(again, "container_scrape_error 0"));
+  CHECK(has(again, "name=\"db\""));
+}
+
+TEST_CASE("cadvisor: a daemon that hangs is left alone for a while") {
+  OneContainer one;
+  SystemClock real;
+  std::atomic<int> asked = 0;
+  ScriptedServer silent(
+      [&](const ScriptedServer::Request&, std::size_t) {
+        ++asked;
+        return ScriptedServer::silence();
+      },
+      one.host.socket());
+  CadvisorArgs args;
+  args.docker_host = "unix://" + one.host.socket();
+  Scraper scraper(args, args.docker().value(),
+                  {one.host.dir / "proc", one.host.dir / "sys", one.host.dir / "etc"}, real,
+                  Log::none());
+  for (int i = 0; i < 3; ++i) {
+    const auto page = scraper.scrape({});
+    CHECK(has(page, "container_scrape_error 1"));
+    CHECK(has(page, "container_memory_usage_bytes{id=\"/docker/" + kWeb + "\"} 1e+06"));
+  }
+  CHECK(asked == 1);
+}
+
+TEST_CASE("cadvisor: a host without Docker is no error") {
+  OneContainer one;
+  const auto page = one.host.scraper({}).scrape({});
+  CHECK(has(page, "container_scrape_error 0"));
+  CHECK(has(page, "container_memory_usage_bytes{id=\"/docker/" + kWeb + "\"} 1e+06"));
+}
+
+TEST_CASE("cadvisor: a host without control groups, and one with too many below each other") {
+  HostTree host;
+  write_machine(host);
+  CHECK(has(host.scraper({}).scrape({}), "container_scrape_error 1"));
+  std::string path = "/a";
+  for (int i = 0; i < 40; ++i) path += "/b";
+  host.write("proc/self/mounts", "cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n");
+  write_v2(host, path);
+  const auto page = host.scraper({}).scrape({});
+  CHECK(has(page, "container_scrape_error 1"));
+  CHECK(has(page, "container_last_seen{id=\"/a/b/b\"}"));
+}
+
+TEST_CASE("cadvisor: files of control groups that are not what they should be") {
+  Stats stats;
+  v2::parse_cpu_max("max", stats.limits);
+  v2::parse_cpu_max("nonsense 5 6", stats.limits);
+  CHECK_FALSE(stats.limits.cpu_quota);
+  v2::parse_io_stat("8:0\nx:y rbytes=1\n8:0 rbytes=abc wbytes=7\n254: rbytes=1\n", stats.io);
+  REQUIRE(stats.io.size() == 1);
+  CHECK_FALSE(stats.io[0].bytes[kRead]);
+  CHECK(stats.io[0].bytes[kWrite] == 7);
+  v1::parse_blkio("8:16 Read\n8:16 Odd 5\nTotal 9\n", &DeviceIo::bytes, stats.io);
+  CHECK(stats.io.size() == 1);
+  v1::parse_usage_percpu("1000000000 x 3", stats.cpu);
+  CHECK(stats.cpu.per_cpu == std::vector<double>{1});
+  v2::parse_pressure("some\nfull avg10=0 total=\n total=5\n", stats.io_pressure);
+  CHECK_FALSE(stats.io_pressure.waiting);
+  CHECK(v2::shares_of_weight(1) == 2);
+  CHECK(v2::shares_of_weight(10'000) == 262'144);
+  CHECK(v2::shares_of_weight(1e300) == 262'144);
+  CHECK(v2::shares_of_weight(-1) == 2);
+}
+
+TEST_CASE("cadvisor: what tasks have run only grows") {
+  RunTimes times;
+  times.update({{10, {5, 1, 7}}, {11, {3, 0, 2}}});
+  CHECK(times.total().run_seconds == 8);
+  times.update({{10, {6, 1, 8}}});  // 11 has ended
+  CHECK(times.total().run_seconds == 9);
+  times.update({{10, {0.5, 0, 1}}});  // another task of the same number
+  CHECK(times.total().run_seconds == 9.5);
+  CHECK(times.total().run_periods == 11);
+}
+
+TEST_CASE("cadvisor: processes count for their group and those above") {
+  HostTree host;
+  write_machine(host);
+  host.write("proc/self/mounts", "cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n");
+  host.write("sys/fs/cgroup/a/b/cgroup.procs", "21\n22\n");
+  host.write("sys/fs/cgroup/a/b/cgroup.threads", "21\n22\n23\n");
+  host.write("sys/fs/cgroup/a-c/cgroup.procs", "31\n");
+  host.write("sys/fs/cgroup/a-c/cgroup.threads", "31\n");
+  for (const auto& [task, state] : {std::pair{"21", "R"}, {"22", "S"}, {"23", "D"}, {"31", "R"}}) {
+    const std::string place = std::string("proc/") + task + "/task/" + task + "/";
+    host.write(place + "stat", std::string(task) + " (a b) x) " + state + " 1\n");
+    host.write(place + "schedstat", "2000000000 1000000000 4\n");
+  }
+  host.write("proc/21/limits", "Limit  Soft  Hard\nMax open files   1024   4096   files\n");
+  host.write("proc/21/fd/0", "");
+  CadvisorArgs args;
+  args.enabled_metrics = {"process", "cpuLoad", "sched"};
+  Scraper scraper = host.scraper(args);
+  const auto page = scraper.scrape({});
+  CHECK(text(page, "container_processes") ==
+        "container_processes{id=\"/\"} 3\ncontainer_processes{id=\"/a\"} 2\n"
+        "container_processes{id=\"/a-c\"} 1\ncontainer_processes{id=\"/a/b\"} 2\n");
+  CHECK(has(page, "container_tasks_state{id=\"/a\", state=\"uninterruptible\"} 1"));
+  CHECK(has(page, "container_tasks_state{id=\"/\", state=\"running\"} 2"));
+  CHECK(has(page, "container_cpu_load_average_10s{id=\"/a-c\"} 1000"));
+  CHECK(has(page, "container_cpu_schedstat_run_seconds_total{id=\"/a\"} 6"));
+  CHECK(has(page, "container_ulimits_soft{id=\"/a/b\", ulimit=\"max_open_files\"} 1024"));
+  CHECK(has(page, "container_file_descriptors{id=\"/a\"} 1"));
+  // What a group that is gone has run stays with the one above.
+  std::filesystem::remove_all(host.dir / "sys/fs/cgroup/a/b");
+  CHECK(has(scraper.scrape({}), "container_cpu_schedstat_run_seconds_total{id=\"/a\"} 6"));
 }
 
 }  // namespace

@@ -15,6 +15,18 @@ TEST_CASE("exposition: help, type, labels and values are written and escaped") {
         "a_total 0.1\n");
 }
 
+TEST_CASE("exposition: labels that points have in common stand among their own, by name") {
+  const auto common = std::make_shared<const model::Labels>(model::Labels{{"b", "1"}, {"d", "2"}});
+  model::MetricFamily family{"a", "A.", model::MetricType::kGauge, {}};
+  family.points.push_back({"", {{"a", "x"}, {"c", "y"}, {"e", "z"}}, 1, std::nullopt, common});
+  family.points.push_back({"", {}, 2, std::nullopt, common});
+  CHECK(write_exposition({family}) ==
+        "# HELP a A.\n# TYPE a gauge\n"
+        "a{a=\"x\",b=\"1\",c=\"y\",d=\"2\",e=\"z\"} 1\na{b=\"1\",d=\"2\"} 2\n");
+  CHECK(family.points[0].all_labels() ==
+        model::Labels{{"a", "x"}, {"b", "1"}, {"c", "y"}, {"d", "2"}, {"e", "z"}});
+}
+
 TEST_CASE("exposition: a point's own time is written") {
   model::MetricFamily family{"a", "A.", model::MetricType::kSummary, {}};
   family.points.push_back({"_sum", {}, 1e6, 1'700'000'000'123});

@@ -49,6 +49,7 @@ endfunction()
 # One line per target, in the alphabet's order.
 house_fuzz(apply_bundle LIBS agent_install)
 house_fuzz(batch_record LIBS agent_wire)
+house_fuzz(cadvisor LIBS agent_exporter)
 house_fuzz(decompressor LIBS agent_io)
 house_fuzz(disk_queue LIBS agent_io)
 house_fuzz(docker_api LIBS agent_wire)

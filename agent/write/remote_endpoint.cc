@@ -214,26 +214,28 @@ void RemoteEndpoint::accept(const model::SampleBatch& batch) {
                                          : std::make_unique<model::Relabeler>(
                                                context_.labels, settings->rules, kMaxCache);
   encode_settings_ = settings;
+  model::Relabeler* const relabeler = relabeler_.get();
+  wire::RemoteWriteEncoder encoder;
 
   SampleCounts counts;
   std::uint64_t lost = 0;
   std::int64_t newest_ms = 0;
   const auto put = [&] {
     if (counts.all() == 0) return;
-    lost += queue_.append(counts, wire::compress_message(encoder_.message()));
+    lost += queue_.append(counts, wire::compress_message(encoder.message()));
     metric_->appended->add(counts.samples);
     metric_->exemplars_appended->add(counts.exemplars);
     newest_ms = std::max(newest_ms, counts.newest_ms);
     counts = {};
-    encoder_.clear();
+    encoder.clear();
   };
   Seen seen(batch.samples.size() + batch.histograms.size());
   const auto add = [&](const auto& item, std::uint32_t SampleCounts::*kind,
                        const Metric::Kind& metric) {
     constexpr bool kExemplar = std::is_same_v<std::decay_t<decltype(item)>, model::Exemplar>;
     metric.in->increment();
-    const auto series = relabeler_ == nullptr ? std::optional<model::LabelSet>(item.series)
-                                              : relabeler_->apply(item.series);
+    const auto series = relabeler == nullptr ? std::optional<model::LabelSet>(item.series)
+                                             : relabeler->apply(item.series);
     if (!series || series->empty()) {
       metric.dropped_relabelled->increment();
       return;
@@ -245,15 +247,15 @@ void RemoteEndpoint::accept(const model::SampleBatch& batch) {
       }
     }
     // An exemplar stays with the sample before it, if it can.
-    if (encoder_.message().size() >= (kExemplar ? 2 : 1) * kMaxPart ||
+    if (encoder.message().size() >= (kExemplar ? 2 : 1) * kMaxPart ||
         (!kExemplar && counts.all() >= settings->per_send))
       put();
     if (*series == item.series) {
-      encoder_.add(item);
+      encoder.add(item);
     } else {
       auto renamed = item;
       renamed.series = *series;
-      encoder_.add(renamed);
+      encoder.add(renamed);
     }
     ++(counts.*kind);
     counts.newest_ms = std::max(counts.newest_ms, item.time_ms);
@@ -270,7 +272,6 @@ void RemoteEndpoint::accept(const model::SampleBatch& batch) {
       add(*one, &SampleCounts::exemplars, metric_->exemplars);
     exemplars.erase(found);
   };
-  encoder_.clear();
   for (const model::Sample& one : batch.samples) {
     add(one, &SampleCounts::samples, metric_->samples);
     add_exemplars(one.series);

@@ -140,7 +140,6 @@ class RemoteEndpoint {
   const std::shared_ptr<Metric> metric_;
 
   Mutex encode_mutex_;
-  wire::RemoteWriteEncoder encoder_ GUARDED_BY(encode_mutex_);
   std::shared_ptr<const RemoteEndpointSettings> encode_settings_ GUARDED_BY(encode_mutex_);
   std::unique_ptr<model::Relabeler> relabeler_ GUARDED_BY(encode_mutex_);
 

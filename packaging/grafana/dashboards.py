@@ -223,7 +223,7 @@ def processes():
                 Panel("States", (f"sum by (instance, state) (namedprocess_namegroup_states{{{group}}})", "{{instance}} {{state}}"), stacked=True),
                 Panel("Nearest to its limit of files", (top(f"namedprocess_namegroup_worst_fd_ratio{{{group}}}"), name), unit="percentunit"),
                 Panel("Pages read back from disk", (top(f"rate(namedprocess_namegroup_major_page_faults_total{{{group}}}{RATE})"), name), unit="cps"),
-                Panel("Oldest process", (f"time() - namedprocess_namegroup_oldest_start_time_seconds{{{group}}} > 0", name), unit="s",
+                Panel("Oldest process", (f"time() - (namedprocess_namegroup_oldest_start_time_seconds{{{group}}} > 0)", name), unit="s",
                       says="Falls when the oldest process of a group was replaced."),
             ]),
         ])

@@ -33,7 +33,6 @@ constexpr std::array kFamilies = {
     Family{"remote.",
            "fetch it into a file when the host is deployed, and read that with local.file"},
     Family{"tracing", "this agent sends no traces of itself"},
-
 };
 
 // Sorted.

@@ -2,14 +2,18 @@
 """parity_test.py CASE | --list: the agent's exporters beside the ones they replace, on the same host at the same time."""
 
 import contextlib
+import ctypes
 import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
+from xmlrpc.server import SimpleXMLRPCServer
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 import fleetlab
@@ -18,9 +22,7 @@ from fleetlab import Agent, check, eventually, free_port, http
 UNIX = """
 prometheus.exporter.unix "host" {{
   set_collectors = [{collectors}]
-  cpu {{
-    guest = true
-  }}
+  {blocks}
 }}
 """
 
@@ -30,6 +32,8 @@ COLLECTORS = ["arp", "bcache", "bonding", "btrfs", "conntrack", "cpu", "cpufreq"
               "netdev", "netstat", "nfs", "nfsd", "nvme", "os", "powersupplyclass", "pressure", "rapl", "schedstat", "selinux",
               "sockstat", "softnet", "stat", "tapestats", "textfile", "thermal_zone", "time", "timex", "udp_queues", "uname",
               "vmstat", "xfs", "zfs"]
+# These only when they are named.
+COLLECTORS += ["buddyinfo", "cgroups", "interrupts", "ksmd", "lnstat", "meminfo_numa", "mountstats", "slabinfo", "zoneinfo"]
 
 # Debian's package has defaults of its own.
 SAME_SETTINGS = ["--collector.netdev.device-exclude=",
@@ -41,6 +45,7 @@ OURS_ALONE = {
     "node_cpu_online": "since 1.9",
     "node_pressure_irq_stalled_seconds_total": "since 1.9",
     "node_filesystem_mount_info": "since 1.9",
+    "node_systemd_virtualization_info": "since 1.10",
 }
 THEIRS_ALONE = {
     "node_exporter_build_info": "there is no node_exporter",
@@ -55,6 +60,10 @@ TOLERANCE = [
     (r"node_(cpu|schedstat|pressure)_.*seconds_total", 5.0, 0.05),
     (r"node_(memory|filesystem|sockstat|network|netstat|disk|vmstat|softnet|filefd|nf|procs|udp)_.*", 64 << 20, 0.5),
     (r"node_(intr|context_switches|forks)_total", 1e6, 0.2),
+    (r"node_ntp_root_(delay|dispersion)_seconds", 1e-6, 0.0),
+    (r"node_ntp_(reference_timestamp|rtt|offset)_seconds", 10, 0.2),
+    (r"node_systemd_unit_tasks_current", 10, 0.2),
+    (r"node_(buddyinfo|cgroups|interrupts|ksmd|lnstat|slabinfo|zoneinfo|tcp)_.*", 1e5, 0.5),
     (r"node_(load|time|timex|entropy|arp).*", 10.0, 0.5),
 ]
 
@@ -87,15 +96,16 @@ def near(name, ours, theirs, tolerance=None):
     return False
 
 
-def unix_tells_what_node_exporter_tells():
-    """Every collector that both have: the same series, and values that agree."""
+def both_tell(collectors, blocks="", flags=()):
+    """-> the series of the agent and of node_exporter with these collectors, asked one after the other."""
     port = free_port()
     with fleetlab.scratch_dir("fleet-parity-test") as folder:
         (folder / "text").mkdir()
         with open(folder / "node_exporter.log", "wb") as log:
             exporter = subprocess.Popen(
                 ["/usr/bin/prometheus-node-exporter", f"--web.listen-address=127.0.0.1:{port}", "--collector.disable-defaults"]
-                + [f"--collector.{name}" for name in COLLECTORS] + SAME_SETTINGS, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+                + [f"--collector.{name}" for name in collectors] + SAME_SETTINGS + list(flags),
+                stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         try:
             page = f"http://127.0.0.1:{port}/metrics"
 
@@ -105,7 +115,7 @@ def unix_tells_what_node_exporter_tells():
                 except OSError:
                     return False
             eventually(listens, 20, lambda: (folder / "node_exporter.log").read_text()[-500:])
-            config = UNIX.format(collectors=", ".join(f'"{name}"' for name in COLLECTORS))
+            config = UNIX.format(collectors=", ".join(f'"{name}"' for name in collectors), blocks=blocks)
             with Agent(config, folder / "agent") as agent:
                 agent.start().wait_ready()
                 status, ours = http(agent.url + "/api/v0/component/prometheus.exporter.unix.host/metrics")
@@ -115,7 +125,11 @@ def unix_tells_what_node_exporter_tells():
         finally:
             exporter.kill()
             exporter.wait()
-    ours, theirs = series(ours), series(theirs)
+    return series(ours), series(theirs)
+
+
+def compare(ours, theirs, least):
+    """The same series, at least so many, and values that agree."""
     aside = ("node_scrape_collector_duration_seconds",)
     problems = []
     for key in sorted(set(theirs) - set(ours)):
@@ -130,7 +144,120 @@ def unix_tells_what_node_exporter_tells():
             problems.append(f"{key}: {ours[key]} here, {theirs[key]} there")
     print(f"{len(both)} series in both, {len(ours)} here, {len(theirs)} there")
     check(not problems, "\n".join(problems[:60]))
-    check(len(both) > 300, "too few series to mean anything")
+    check(len(both) > least, "too few series to mean anything")
+
+
+def unix_tells_what_node_exporter_tells():
+    """Every collector that both have: the same series, and values that agree."""
+    compare(*both_tell(COLLECTORS, "cpu {\n guest = true\n }"), 300)
+
+
+NETWORK = ["arp", "ethtool", "netdev", "network_route", "qdisc", "tcpstat", "wifi"]
+DEVICES = """
+    mount --make-rprivate /
+    mount -t sysfs sysfs /sys
+    ip link set lo up
+    ip link add va type veth peer name vb
+    ip address add 192.0.2.1/24 dev va
+    ip address add 2001:db8::1/64 dev va nodad
+    ip link set va up
+    ip link set vb up
+    ip link add vc type veth peer name vd
+    ip address add 198.51.100.1/24 dev vc
+    ip link set vc up
+    ip link set vd up
+    ip route add 203.0.113.0/24 via 192.0.2.7 metric 50 proto static
+    ip route add default via 192.0.2.9
+    ip route add 10.9.0.0/16 nexthop via 192.0.2.3 weight 2 nexthop via 198.51.100.4 weight 5
+    ip route add unreachable 10.1.0.0/16
+    ip -6 route add 2001:db8:9::/48 via 2001:db8::7 proto 186
+    ip neighbour add 192.0.2.50 lladdr 02:00:00:00:00:50 dev va
+    ip neighbour add 192.0.2.51 lladdr 02:00:00:00:00:51 nud noarp dev va
+    tc qdisc add dev vc root pfifo limit 5
+"""
+
+
+def unix_tells_of_the_network_what_node_exporter_tells():
+    """What comes over netlink and ioctl: the same series in a network namespace with devices, routes, neighbours and sockets."""
+    clone_newns, clone_newnet = 0x20000, 0x40000000
+    check(ctypes.CDLL(None, use_errno=True).unshare(clone_newns | clone_newnet) == 0, "unshare")
+    for line in DEVICES.strip().splitlines():
+        subprocess.run(line.split(), check=True)
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        stack.enter_context(socket.create_server(("::1", 0), family=socket.AF_INET6))
+        client = stack.enter_context(socket.create_connection(listener.getsockname()))
+        client.sendall(b"x" * 100)
+        ours, theirs = both_tell(NETWORK, "arp {\n netlink = true\n }\n netdev {\n address_info = true\n }",
+                                 ["--collector.netdev.address-info"])
+    # The connections of the two questions are themselves being closed while the other one is asked.
+    lasting = {("state", state) for state in ("listen", "established", "rx_queued_bytes", "tx_queued_bytes")}
+    ours, theirs = ({key: value for key, value in told.items() if key[0] != "node_tcp_connection_states" or key[1][0] in lasting}
+                    for told in (ours, theirs))
+    compare(ours, theirs, 200)
+    for collector in NETWORK:
+        wanted = 0 if collector == "wifi" else 1
+        check(ours["node_scrape_collector_success", (("collector", collector),)] == wanted, collector)
+
+
+def answer_time(server):
+    """A time server's answers (RFC 5905), as long as the socket is open."""
+    def stamp(seconds):
+        return int((seconds + 2208988800) * 2**32).to_bytes(8, "big")
+    with contextlib.suppress(OSError):
+        while True:
+            question, sender = server.recvfrom(1024)
+            now = time.time()
+            server.sendto(bytes([0o44, 2, 6, 0xE8]) + (3277).to_bytes(4, "big") + (655).to_bytes(4, "big") + bytes([192, 0, 2, 1])
+                          + stamp(now - 64) + question[40:48] + stamp(now) + stamp(time.time()), sender)
+
+
+def process_info(name, state, start, status):
+    """What supervisord says of one process."""
+    return {"name": name, "group": "group of " + name, "state": state, "statename": "?", "start": start, "stop": 0, "now": 1700000500,
+            "exitstatus": status, "spawnerr": "", "description": "<&>", "logfile": "", "stdout_logfile": "", "stderr_logfile": "", "pid": 7}
+
+
+PROGRAMS = """
+  ntp {{
+    server = "127.0.0.1:{time}"
+    server_is_local = true
+  }}
+  supervisord {{
+    url = "http://127.0.0.1:{supervisord}/RPC2"
+  }}
+  runit {{
+    service_dir = "{runit}"
+  }}
+"""
+
+
+def unix_tells_of_programs_what_node_exporter_tells():
+    """ntp, supervisord and runit: the same series of the same time server, XML-RPC server and folder."""
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        server.bind(("127.0.0.1", 0))
+        threading.Thread(target=answer_time, args=(server,), daemon=True).start()
+        supervisord = stack.enter_context(SimpleXMLRPCServer(("127.0.0.1", 0), logRequests=False))
+        supervisord.register_function(lambda: [process_info("web & co", 20, 1700000000, 0), process_info("dead", 100, 1600000000, 2),
+                                               process_info("starting", 10, 1700000400, 0)], "supervisor.getAllProcessInfo")
+        threading.Thread(target=supervisord.serve_forever, daemon=True).start()
+        stack.callback(supervisord.shutdown)
+        runit = stack.enter_context(fleetlab.scratch_dir("fleet-runit-test"))
+        for name, want, state in (("up", b"u", 1), ("down", b"d", 0), ("ending", b"d", 2)):
+            (runit / name / "supervise").mkdir(parents=True)
+            moved = (2**62 + 10 + 1700000000).to_bytes(8, "big") + bytes(4)
+            (runit / name / "supervise/status").write_bytes(moved + bytes([42, 0, 0, 0, 0]) + want + bytes([0, state]))
+        for down in ("down/down", "down/supervise/down"):  # where runit has it, and where node_exporter looks for it
+            (runit / down).write_bytes(b"")
+        port = server.getsockname()[1]
+        blocks = PROGRAMS.format(time=port, supervisord=supervisord.server_address[1], runit=runit)
+        flags = [f"--collector.ntp.server-port={port}", f"--collector.runit.servicedir={runit}",
+                 f"--collector.supervisord.url=http://127.0.0.1:{supervisord.server_address[1]}/RPC2"]
+        ours, theirs = both_tell(["ntp", "supervisord", "runit"], blocks, flags)
+    for collector in ("ntp", "supervisord", "runit"):
+        check(ours["node_scrape_collector_success", (("collector", collector),)] == 1, collector)
+    compare(ours, theirs, 30)
 
 
 ROLES = ["quiet", "worker", "threads", "parent", "zombie", "descriptors", "odd", "somebody", "busy", "stopped", "ending"]
@@ -310,4 +437,5 @@ def process_tells_what_process_exporter_tells():
 
 
 if __name__ == "__main__":
-    fleetlab.main([unix_tells_what_node_exporter_tells, process_tells_what_process_exporter_tells])
+    fleetlab.main([unix_tells_what_node_exporter_tells, unix_tells_of_the_network_what_node_exporter_tells,
+                   unix_tells_of_programs_what_node_exporter_tells, process_tells_what_process_exporter_tells])

@@ -6,6 +6,7 @@ files, but for the differences that are named here with their reason. A collecto
 """
 
 import ctypes
+import json
 import os
 import re
 import subprocess
@@ -70,6 +71,14 @@ COLLECTORS = {
     "xfs": PLAIN,
     "zfs": PLAIN,
 }
+
+# Those that run only when they are named.
+COLLECTORS |= {name: PLAIN for name in (
+    "buddyinfo", "cgroups", "cpu_vulnerabilities", "drbd", "drm", "interrupts", "ksmd", "lnstat", "meminfo_numa", "mountstats", "pcidevice",
+    "processes", "slabinfo", "softirqs", "swap", "xfrm", "zoneinfo")}
+SYSCTL = {"include": ["kernel.pid_max_of_all", "fs.inode-state", "fs.quota-nr:total,current,max"], "include_info": ["kernel.seccomp.actions_avail"]}
+COLLECTORS["sysctl"] = ("sysctl {\n" + "".join(f"{name} = {json.dumps(values)}\n" for name, values in SYSCTL.items()) + "}",
+                        [f"--collector.sysctl.{name.replace('_', '-')}={value}" for name, values in SYSCTL.items() for value in values])
 
 # Values that are not of the fixture: the golden file has * for them.
 VARYING = r"node_filesystem_(size|free|avail)_bytes|node_filesystem_files(_free)?|node_time_(seconds|zone_offset_seconds)"

@@ -1,6 +1,7 @@
 // /proc/net/arp: a line of head, then a line for each neighbour whose last word is the device.
 #include <map>
 
+#include "agent/exporter/unix/netlink_parsers.h"
 #include "agent/exporter/unix/parsers.h"
 #include "agent/exporter/unix/text.h"
 
@@ -22,6 +23,10 @@ Result<> parse_arp(std::string_view text, const NameFilter& devices, Families& o
 Result<Collect> make_arp(const UnixArgs& args, const Roots& roots, Clock&) {
   auto devices = NameFilter::make(args.arp.device_include, args.arp.device_exclude);
   if (!devices) return fail(std::move(devices.error()).within("arp"));
+  if (args.arp.netlink)
+    return Collect([devices = *devices](Families& out, const std::stop_token& stop) {
+      return collect_arp(devices, out, stop);
+    });
   return Collect([path = roots.proc / "net/arp", devices = *devices](Families& out) -> Result<> {
     const auto text = read_text(path);
     if (!text) return fail(text.error());

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -63,6 +64,41 @@ void parse_lnstat(std::string_view subsystem, std::string_view text, Families& o
 void parse_numa_meminfo(std::string_view text, Families& out);
 void parse_numastat(std::string_view node, std::string_view text, Families& out);
 void parse_mountstats(std::string_view mountstats, std::string_view mountinfo, Families& out);
+
+// The name of a metric of a driver's statistic whose name holds only letters, digits and '_'.
+std::string ethtool_metric_name(std::string_view statistic);
+// `names`: 32 bytes each, `values`: 8 bytes each; `include` is asked for the names with '_' for
+// what a metric's name cannot hold.
+void parse_ethtool_stats(std::string_view device, std::string_view names, std::string_view values,
+                         const re2::RE2& include, Families& out);
+// Bits of ethtool_link_mode_bit_indices (Linux, include/uapi/linux/ethtool.h).
+void tell_link_modes(std::string_view device, std::uint32_t supported, std::uint32_t advertised,
+                     Families& out);
+
+// Of an address' 4 or 16 bytes: "global", "link-local", "interface-local" or "".
+std::string address_scope(std::string_view bytes);
+
+// `status`: the bytes of supervise/status. False when they are not what they should be.
+bool parse_runit_status(std::string_view service, std::string_view status, bool normally_up,
+                        Families& out);
+// An answer of XML-RPC to supervisor.getAllProcessInfo.
+Result<> parse_supervisord(std::string_view xml, Families& out);
+
+struct NtpAnswer {
+  int leap = 0;
+  int stratum = 0;
+  double rtt = 0, offset = 0, root_delay = 0, root_dispersion = 0;  // seconds
+  double time = 0;            // of the server when it answered, seconds since 1970
+  double reference = 0;       // when its clock was set, seconds since 1970; 0 when it does not know
+  std::optional<double> age;  // seconds since then
+};
+// `nonce`: what was sent as our transmit time; `sent_ns`, `received_ns`: by the local clock.
+Result<NtpAnswer> parse_ntp(std::string_view bytes, std::uint64_t nonce, std::int64_t sent_ns,
+                            std::int64_t received_ns);
+// RFC 5905's and ntpdate's rules; both limits are seconds.
+bool ntp_is_sane(const NtpAnswer& answer, double max_distance, double tolerance);
+// An address of the host itself, as a text.
+bool is_loopback(const std::string& address);
 
 struct ProcessStat {
   std::string state;  // a letter

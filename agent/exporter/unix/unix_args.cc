@@ -3,9 +3,12 @@
 #include <re2/re2.h>
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "agent/base/strings.h"
 #include "agent/exporter/unix/collector.h"
+#include "agent/exporter/unix/parsers.h"
+#include "agent/exporter/unix/perf_events.h"
 
 namespace agent::exporter::unix_host {
 
@@ -34,7 +37,8 @@ Schema<ArpArgs> ArpArgs::schema() {
                 "Devices to leave out, as an expression.")
       .optional("device_include", &ArpArgs::device_include, "Only these devices, as an expression.")
       .optional("netlink", &ArpArgs::netlink,
-                "Accepted for compatibility: the table is read from /proc/net/arp.");
+                "Asks the kernel over netlink instead of reading /proc/net/arp; the series are the "
+                "same.");
 }
 Schema<CpuArgs> CpuArgs::schema() {
   return Schema<CpuArgs>()
@@ -51,6 +55,15 @@ Schema<DiskArgs> DiskArgs::schema() {
                 "Devices to leave out, as an expression; without effect beside device_include.")
       .optional("device_include", &DiskArgs::device_include,
                 "Only these devices, as an expression.");
+}
+Schema<EthtoolArgs> EthtoolArgs::schema() {
+  return Schema<EthtoolArgs>()
+      .optional("device_exclude", &EthtoolArgs::device_exclude,
+                "Devices to leave out, as an expression.")
+      .optional("device_include", &EthtoolArgs::device_include,
+                "Only these devices, as an expression.")
+      .optional("metrics_include", &EthtoolArgs::metrics_include,
+                "Statistics of drivers to tell, as an expression.");
 }
 Schema<FilesystemArgs> FilesystemArgs::schema() {
   return Schema<FilesystemArgs>()
@@ -70,8 +83,7 @@ Schema<NetclassArgs> NetclassArgs::schema() {
 }
 Schema<NetdevArgs> NetdevArgs::schema() {
   return Schema<NetdevArgs>()
-      .optional("address_info", &NetdevArgs::address_info,
-                "Must be false: node_network_address_info is not supported.")
+      .optional("address_info", &NetdevArgs::address_info, "Adds node_network_address_info.")
       .optional("device_exclude", &NetdevArgs::device_exclude,
                 "Devices to leave out, as an expression.")
       .optional("device_include", &NetdevArgs::device_include,
@@ -80,6 +92,65 @@ Schema<NetdevArgs> NetdevArgs::schema() {
 Schema<NetstatArgs> NetstatArgs::schema() {
   return Schema<NetstatArgs>().optional("fields", &NetstatArgs::fields,
                                         "Counters to tell, as an expression.");
+}
+Schema<NtpArgs> NtpArgs::schema() {
+  return Schema<NtpArgs>()
+      .optional("server", &NtpArgs::server,
+                "Address of a time server; of this host, unless server_is_local.")
+      .optional(
+          "server_is_local", &NtpArgs::server_is_local,
+          "Says that the server may be asked though its address is not 127.0.0.1 or the like.")
+      .optional("protocol_version", &NtpArgs::protocol_version, "Version of NTP: 2, 3 or 4.")
+      .optional("ip_ttl", &NtpArgs::ip_ttl, "Most hops to the server.")
+      .optional("max_distance", &NtpArgs::max_distance,
+                "Largest distance to the reference clock that is sane.")
+      .optional("local_offset_tolerance", &NtpArgs::local_offset_tolerance,
+                "By what the two clocks may differ and be sane.");
+}
+Schema<PerfArgs> PerfArgs::schema() {
+  return Schema<PerfArgs>()
+      .optional("cpus", &PerfArgs::cpus,
+                "CPUs to count on, like \"0-3,8\" or \"0-10:5\"; empty is all.")
+      .optional("tracepoint", &PerfArgs::tracepoint, "Tracepoints to count, \"subsystem:event\".")
+      .optional("disable_hardware_profilers", &PerfArgs::disable_hardware_profilers,
+                "Counts no events of the hardware.")
+      .optional("disable_software_profilers", &PerfArgs::disable_software_profilers,
+                "Counts no events of the kernel.")
+      .optional("disable_cache_profilers", &PerfArgs::disable_cache_profilers,
+                "Counts no events of the caches.")
+      .optional("hardware_profilers", &PerfArgs::hardware_profilers,
+                "Events of the hardware to count; empty is all.")
+      .optional("software_profilers", &PerfArgs::software_profilers,
+                "Events of the kernel to count; empty is all.")
+      .optional("cache_profilers", &PerfArgs::cache_profilers,
+                "Events of the caches to count; empty is all.");
+}
+Schema<RunitArgs> RunitArgs::schema() {
+  return Schema<RunitArgs>().optional("service_dir", &RunitArgs::service_dir,
+                                      "Folder with the services of runit.");
+}
+std::string SupervisordArgs::default_url() {
+  const char* url = std::getenv("SUPERVISORD_URL");  // nobody sets it while the agent runs
+  return url != nullptr && *url != '\0' ? url : "http://localhost:9001/RPC2";
+}
+Schema<SupervisordArgs> SupervisordArgs::schema() {
+  return Schema<SupervisordArgs>().optional(
+      "url", &SupervisordArgs::url,
+      "Where supervisord answers: http://, https:// or unix:///path. The default is "
+      "$SUPERVISORD_URL when that is set.");
+}
+Schema<SystemdArgs> SystemdArgs::schema() {
+  return Schema<SystemdArgs>()
+      .optional("enable_restarts", &SystemdArgs::enable_restarts,
+                "Adds node_systemd_service_restart_total.")
+      .optional("start_time", &SystemdArgs::start_time,
+                "Adds node_systemd_unit_start_time_seconds.")
+      .optional("task_metrics", &SystemdArgs::task_metrics,
+                "Adds node_systemd_unit_tasks_current and node_systemd_unit_tasks_max.")
+      .optional("unit_exclude", &SystemdArgs::unit_exclude,
+                "Units to leave out, as an expression for the whole name.")
+      .optional("unit_include", &SystemdArgs::unit_include,
+                "Only these units, as an expression for the whole name.");
 }
 Schema<SysctlArgs> SysctlArgs::schema() {
   return Schema<SysctlArgs>()
@@ -141,27 +212,90 @@ Schema<UnixArgs> UnixArgs::schema() {
       .block("bcache", &A::bcache, "Collector bcache.")
       .block("cpu", &A::cpu, "Collector cpu.")
       .block("disk", &A::disk, "Collector diskstats.")
+      .block("ethtool", &A::ethtool, "Collector ethtool.")
       .block("filesystem", &A::filesystem, "Collector filesystem.")
       .block("hwmon", &A::hwmon, "Collector hwmon.")
       .block("ipvs", &A::ipvs, "Collector ipvs.")
       .block("netclass", &A::netclass, "Collector netclass.")
       .block("netdev", &A::netdev, "Collector netdev.")
       .block("netstat", &A::netstat, "Collector netstat.")
-      .block("sysctl", &A::sysctl, "Collector sysctl.")
+      .block("ntp", &A::ntp, "Collector ntp.")
+      .block("perf", &A::perf, "Collector perf.")
       .block("powersupply", &A::powersupply, "Collector powersupplyclass.")
+      .block("runit", &A::runit, "Collector runit.")
+      .block("supervisord", &A::supervisord, "Collector supervisord.")
+      .block("sysctl", &A::sysctl, "Collector sysctl.")
+      .block("systemd", &A::systemd, "Collector systemd.")
       .block("tapestats", &A::tapestats, "Collector tapestats.")
       .block("textfile", &A::textfile, "Collector textfile.")
       .block("vmstat", &A::vmstat, "Collector vmstat.");
 }
 
+namespace {
+
+// What is wrong in a block is told where the block stands.
+const lang::Span& span_of_block(const lang::Body& body, std::string_view name) {
+  for (const lang::Block& block : body.blocks)
+    if (block.name == name) return block.span;
+  return body.span;
+}
+
+void check(const NtpArgs& ntp, const lang::Body& body, lang::Diagnostics& diagnostics) {
+  const auto wrong = [&](const std::string& what) {
+    diagnostics.error(span_of_block(body, "ntp"), "ntp: " + what);
+  };
+  if (!ntp.server_is_local && !is_loopback(ntp.server))
+    wrong("server must be an address of this host, like 127.0.0.1, unless server_is_local = true");
+  if (ntp.protocol_version < 2 || ntp.protocol_version > 4) wrong("protocol_version is 2, 3 or 4");
+  if (ntp.ip_ttl < 1 || ntp.ip_ttl > 255) wrong("ip_ttl is from 1 to 255");
+  if (ntp.local_offset_tolerance < Duration::zero())
+    wrong("local_offset_tolerance must not be negative");
+}
+
+void check(const PerfArgs& perf, const lang::Body& body, lang::Diagnostics& diagnostics) {
+  const lang::Span& span = span_of_block(body, "perf");
+  if (!perf.cpus.empty())
+    if (const auto cpus = parse_cpu_list(perf.cpus); !cpus)
+      diagnostics.error(span, "perf: " + cpus.error().message);
+  for (const std::string& name : perf.tracepoint) {
+    const auto parts = split(name, ':');
+    if (parts.size() != 2 || parts[0].empty() || parts[1].empty() ||
+        name.find('/') != std::string::npos || name.find("..") != std::string::npos)
+      diagnostics.error(span, "perf: tracepoint " + json_string(name) + " is not subsystem:event");
+  }
+  for (const auto& [kind, names] : {std::pair{PerfKind::kHardware, &perf.hardware_profilers},
+                                    std::pair{PerfKind::kSoftware, &perf.software_profilers},
+                                    std::pair{PerfKind::kCache, &perf.cache_profilers}}) {
+    std::vector<std::string_view> known;
+    for (const PerfEvent& event : perf_events(kind)) known.push_back(event.name);
+    for (const std::string& name : *names) {
+      if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+      // As in Alloy this is no error.
+      const std::string_view near = nearest(name, known);
+      diagnostics.warning(span,
+                          "perf: there is no event " + json_string(name) +
+                              (near.empty() ? "" : "; did you mean " + std::string(near) + "?"));
+    }
+  }
+}
+
+}  // namespace
+
 void UnixArgs::validate(const lang::Body& body, lang::Diagnostics& diagnostics) const {
   if (!netdev.device_include.empty() && !netdev.device_exclude.empty())
     diagnostics.error(body.span, "netdev: device_include and device_exclude cannot both be given");
-  if (netdev.address_info)
-    diagnostics.error(body.span, "netdev: address_info is not supported by this agent");
   for (const std::string& label : ipvs.backend_labels)
     if (std::find(kIpvsLabels.begin(), kIpvsLabels.end(), label) == kIpvsLabels.end())
       diagnostics.error(body.span, "ipvs: there is no backend label " + json_string(label));
+  // As in Alloy, what a block says does not matter as long as its collector does not run.
+  const auto named = [&](const char* name) {
+    const auto in = [&](const std::vector<std::string>& list) {
+      return std::find(list.begin(), list.end(), name) != list.end();
+    };
+    return in(set_collectors) || in(enable_collectors);
+  };
+  if (named("ntp")) check(ntp, body, diagnostics);
+  if (named("perf")) check(perf, body, diagnostics);
   for (const auto& [attribute, list] : {std::pair{"set_collectors", &set_collectors},
                                         std::pair{"enable_collectors", &enable_collectors},
                                         std::pair{"disable_collectors", &disable_collectors}}) {

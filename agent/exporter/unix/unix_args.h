@@ -2,6 +2,8 @@
 #pragma once
 
 #include <array>
+#include <chrono>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -36,6 +38,11 @@ struct DiskArgs {
   std::string device_exclude = R"(^(ram|loop|fd|(h|s|v|xv)d[a-z]|nvme\d+n\d+p)\d+$)";
   std::string device_include;
   static component::Schema<DiskArgs> schema();
+};
+struct EthtoolArgs {
+  std::string device_exclude, device_include;
+  std::string metrics_include = ".*";
+  static component::Schema<EthtoolArgs> schema();
 };
 struct FilesystemArgs {
   std::string fs_types_exclude =
@@ -78,6 +85,42 @@ struct ArpArgs {
   bool netlink = false;
   static component::Schema<ArpArgs> schema();
 };
+struct NtpArgs {
+  std::string server = "127.0.0.1";
+  bool server_is_local = false;
+  std::int64_t protocol_version = 4;
+  std::int64_t ip_ttl = 1;
+  Duration max_distance = std::chrono::microseconds(3'466'080);
+  Duration local_offset_tolerance = std::chrono::milliseconds(1);
+  static component::Schema<NtpArgs> schema();
+};
+struct PerfArgs {
+  std::string cpus;
+  std::vector<std::string> tracepoint;
+  bool disable_hardware_profilers = false;
+  bool disable_software_profilers = false;
+  bool disable_cache_profilers = false;
+  std::vector<std::string> hardware_profilers, software_profilers, cache_profilers;
+  static component::Schema<PerfArgs> schema();
+};
+struct RunitArgs {
+  std::string service_dir = "/etc/service";
+  static component::Schema<RunitArgs> schema();
+};
+struct SupervisordArgs {
+  std::string url = default_url();
+  static component::Schema<SupervisordArgs> schema();
+  // $SUPERVISORD_URL, as in Alloy, or where supervisord listens when nothing else is said.
+  static std::string default_url();
+};
+struct SystemdArgs {
+  bool enable_restarts = false;
+  bool start_time = false;
+  bool task_metrics = false;
+  std::string unit_exclude = R"(.+\.(automount|device|mount|scope|slice))";
+  std::string unit_include = ".+";
+  static component::Schema<SystemdArgs> schema();
+};
 struct SysctlArgs {
   std::vector<std::string> include, include_info;
   static component::Schema<SysctlArgs> schema();
@@ -118,14 +161,20 @@ struct UnixArgs {
   BcacheArgs bcache;
   CpuArgs cpu;
   DiskArgs disk;
+  EthtoolArgs ethtool;
   FilesystemArgs filesystem;
   HwmonArgs hwmon;
   IpvsArgs ipvs;
   NetclassArgs netclass;
   NetdevArgs netdev;
   NetstatArgs netstat;
-  SysctlArgs sysctl;
+  NtpArgs ntp;
+  PerfArgs perf;
   PowersupplyArgs powersupply;
+  RunitArgs runit;
+  SupervisordArgs supervisord;
+  SysctlArgs sysctl;
+  SystemdArgs systemd;
   TapestatsArgs tapestats;
   TextfileArgs textfile;
   VmstatArgs vmstat;

@@ -36,7 +36,7 @@ constexpr std::array kFamilies = {
 };
 
 // Sorted.
-constexpr std::array<std::string_view, 154> kNames = {
+constexpr std::array<std::string_view, 153> kNames = {
     "beyla.ebpf",
     "database_observability.mysql",
     "database_observability.postgres",
@@ -62,7 +62,6 @@ constexpr std::array<std::string_view, 154> kNames = {
     "discovery.nomad",
     "discovery.openstack",
     "discovery.ovhcloud",
-    "discovery.process",
     "discovery.puppetdb",
     "discovery.scaleway",
     "discovery.serverset",

@@ -1,5 +1,5 @@
-// The HTTP server of a component, and what is counted of its requests. Both replaced or made anew
-// as arguments change, without a request lost where the address stays.
+// The HTTP server of a component, which changes with the component's arguments, and what is counted
+// of its requests.
 #pragma once
 
 #include <map>

@@ -25,10 +25,12 @@ constexpr std::size_t kMaxProblemsPerHost = 50;
 // Everything that a template may reach.
 class Renderer::Surroundings {
  public:
-  explicit Surroundings(const Tree& tree, const fs::path& template_path = {})
+  explicit Surroundings(Tree& tree, const fs::path& template_path = {})
       : folders_(search_path(tree, template_path)),
         loader_(folders_),
-        lookups_({true, {tree.play_folder().string(), tree.templates().string()}}),
+        lookups_({true,
+                  {tree.play_folder().string(), tree.templates().string()},
+                  [&tree](const std::string& path) { return text_of_file(tree, path); }}),
         engine_(world(tree)) {}
   const template_::Engine& engine() const { return engine_; }
 
@@ -46,6 +48,11 @@ class Renderer::Surroundings {
   }
 
  private:
+  static Result<Value> text_of_file(Tree& tree, const std::string& path) {
+    auto text = tree.loader().text(path);
+    if (!text) return agent::fail(text.error());
+    return Value::string(std::move(text->bytes), text->decrypted ? value::kTainted : 0);
+  }
   // Ansible's order: the playbook's templates, the playbook's folder, the template's own folder.
   static std::vector<std::string> search_path(const Tree& tree, const fs::path& template_path) {
     std::vector<std::string> folders = {tree.templates().string(), tree.play_folder().string()};

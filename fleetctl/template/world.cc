@@ -78,7 +78,8 @@ std::optional<agent::Result<std::vector<Value>>> BasicLookups::run(std::string_v
     }
     return out;
   }
-  if ((name == "file" || name == "first_found") && !allow_.file_folders.empty()) {
+  const bool reads = (name == "file" || name == "unvault") && allow_.read_file;
+  if ((reads || name == "first_found") && !allow_.file_folders.empty()) {
     std::vector<std::string> names;
     for (const Value& term : terms) {
       if (term.is_sequence()) {
@@ -97,13 +98,14 @@ std::optional<agent::Result<std::vector<Value>>> BasicLookups::run(std::string_v
       }
       if (!*file)
         return agent::fail(agent::ErrorCode::kNotFound, "could not locate file in lookup: " + each);
-      auto text = agent::read_file(**file, kMaxFile);
+      auto text = allow_.read_file((*file)->string());
       if (!text) return tl::unexpected(std::move(text.error()));
-      std::string content = std::move(*text);
+      std::string content = text->as_string();
       constexpr std::string_view kSpace = " \t\n\r\v\f";
-      if (option("rstrip", true)) content.resize(content.find_last_not_of(kSpace) + 1);
-      if (option("lstrip", false)) content.erase(0, content.find_first_not_of(kSpace));
-      out.push_back(Value::string(std::move(content)));
+      const bool strips = name == "file";  // unvault gives the text as it is
+      if (strips && option("rstrip", true)) content.resize(content.find_last_not_of(kSpace) + 1);
+      if (strips && option("lstrip", false)) content.erase(0, content.find_first_not_of(kSpace));
+      out.push_back(Value::string(std::move(content), text->flags()));
     }
     if (name == "first_found" && !option("skip", false)) {
       return agent::fail(agent::ErrorCode::kNotFound, "no file was found");

@@ -81,13 +81,15 @@ class Lookups {
       const Named& options) const = 0;
 };
 
-// `env` and `file`, each only when enabled.
+// `env`, `file`, `unvault` and `first_found`, each only when enabled.
 class BasicLookups final : public Lookups {
  public:
   struct Allow {
     bool env = false;
-    std::vector<std::string>
-        file_folders;  // `file` and `first_found` read below these; empty: not offered
+    // The others read below these; empty: not offered.
+    std::vector<std::string> file_folders;
+    // How: the text of a file, a vault decrypted, kTainted where it was one.
+    std::function<agent::Result<value::Value>(const std::string& path)> read_file;
   };
   explicit BasicLookups(Allow allow) : allow_(std::move(allow)) {}
   std::optional<agent::Result<std::vector<value::Value>>> run(

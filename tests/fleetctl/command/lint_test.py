@@ -101,6 +101,8 @@ def configurations():
     things = found(fleet, status=1)
     lines = len((fleet.tree / "templates/oberon/config.alloy.j2").read_text().splitlines())
     check(set(things) == {("render", "templates/oberon/config.alloy.j2", lines)}, things)
+    fleet.append("templates/ariel/config.alloy.j2", "// {{ .Value }}\n")
+    check(any("between {% raw %}" in thing["message"] for thing in found(fleet, status=1).values()), "Go's templates")
     fleet = Fleet()
     fleet.write("host_vars/puck.incus.yml", (fleet.tree / "host_vars/puck.incus.yml").read_text().replace("docker, ", ""))
     fleet.append("templates/ariel/config.alloy.j2", "\nloki.relabel \"odd\" {\n  forward_to = []\n  rule {\n    target_label = \"job\"\n    replacement  = \"a\"\n"

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "agent/base/file.h"
 #include "fleetctl/template/parser.h"
 #include "fleetctl/value/text.h"
 #include "tests/support/fake_clock.h"
@@ -298,6 +299,11 @@ TEST_CASE("template: lookups need to be allowed") {
   const template_::BasicLookups none({});
   template_::BasicLookups::Allow allow;
   allow.file_folders = {(folder / "files").string()};
+  allow.read_file = [](const std::string& path) -> agent::Result<Value> {
+    auto text = agent::read_file(path);
+    if (!text) return agent::fail(text.error());
+    return Value::string(std::move(*text), value::kTainted);
+  };
   const template_::BasicLookups files(allow);
   World world;
   world.lookups = &none;
@@ -309,6 +315,7 @@ TEST_CASE("template: lookups need to be allowed") {
         std::string::npos);
   world.lookups = &files;
   CHECK(render("{{ lookup('file', 'motd') }}|", json("{}"), world).text == "hello|");
+  CHECK(render("{{ lookup('unvault', 'motd') }}|", json("{}"), world).text == "hello\n\n|");
   CHECK_FALSE(render("{{ lookup('file', '../outside') }}", json("{}"), world).error.empty());
   CHECK_FALSE(render("{{ lookup('file', 'link') }}", json("{}"), world).error.empty());
   CHECK_FALSE(render("{{ lookup('file', '/etc/passwd') }}", json("{}"), world).error.empty());

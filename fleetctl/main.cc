@@ -63,6 +63,8 @@ void add_fleet_options(CLI::App& command, FleetOptions& options) {
           "Inventory file, folder or comma list of hosts; repeatable (default: ./inventory)")
       ->allow_extra_args(false)
       ->type_name("PATH");
+  command.add_flag("--allow-inventory-script", options.inventory_programs,
+                   "Run inventories that are programs");
   command
       .add_option("--templates", options.templates,
                   "Folder of config.alloy.j2 and of the hosts' own folders (default: ./templates)")

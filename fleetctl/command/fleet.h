@@ -25,6 +25,7 @@ namespace fleetctl::command {
 // The options that every command shares, spelt as Ansible spells them.
 struct FleetOptions {
   std::vector<std::string> inventories;  // -i; none: <root>/inventory, else ANSIBLE_INVENTORY
+  bool inventory_programs = false;       // --allow-inventory-script
   std::filesystem::path templates;       // --templates; "": <root>/templates
   std::filesystem::path playbook_dir;    // --playbook-dir; "": the folder above the templates
   std::vector<std::string> limit;        // --limit, several are a union; none: all hosts

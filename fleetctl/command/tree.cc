@@ -153,7 +153,12 @@ Result<> Tree::read(const FleetOptions& options, Part part) {
     return fail(ErrorCode::kNotFound,
                 "there are no templates: " + inventory::shown_path(templates_) +
                     " is not a folder; --templates names another");
-  if (auto done = inventory::read_sources(sources, loader_, inventory_); !done) return done;
+  if (auto done =
+          inventory::read_sources(sources, loader_, inventory_,
+                                  options.inventory_programs ? inventory::Programs::kAllowed
+                                                             : inventory::Programs::kRefused);
+      !done)
+    return done;
 
   layers_.inventory_folders = inventory::variable_folders(sources);
   // Beside the templates, and in the templates' own folder where it is also the playbook's.

@@ -7,10 +7,13 @@
 #include <cstdlib>
 #include <system_error>
 
+#include "agent/base/program_output.h"
 #include "agent/base/strings.h"
 #include "fleetctl/inventory/address.h"
 #include "fleetctl/inventory/ini.h"
+#include "fleetctl/inventory/script_inventory.h"
 #include "fleetctl/inventory/yaml_inventory.h"
+#include "fleetctl/value/text.h"
 
 namespace fleetctl::inventory {
 namespace {
@@ -70,16 +73,42 @@ std::string_view first_line(std::string_view text) {
   return {};
 }
 
-Result<> read_file_source(const fs::path& path, Loader& loader, Inventory& inventory) {
+constexpr std::size_t kMaxPrinted = 64U << 20;
+
+Result<> run_program(const fs::path& path, Inventory& inventory) {
+  const auto ask = [&](std::vector<std::string> words) -> Result<value::Value> {
+    words.insert(words.begin(), path.string());
+    auto printed = agent::program_output(std::move(words), kMaxPrinted);
+    if (!printed) return fail(std::move(printed.error()).within("inventory"));
+    if (agent::trim(*printed).empty()) return value::Value::dict();
+    auto document = value::parse_json(*printed);
+    if (!document)
+      return fail(std::move(document.error()).within("inventory " + shown_path(path) + " prints"));
+    return document;
+  };
+  auto document = ask({"--list"});
+  if (!document) return fail(document.error());
+  return read_script_inventory(
+      *document, shown_path(path),
+      [&](const std::string& host) {
+        return ask({"--host", host});
+      },
+      inventory);
+}
+
+Result<> read_file_source(const fs::path& path, Loader& loader, Inventory& inventory,
+                          Programs programs) {
   const std::string shown = shown_path(path);
   inventory.set_source(path.string(), path.parent_path().string());
   auto text = loader.text(path);
   if (!text) return fail(std::move(text.error()).within("inventory"));
-  if (text->bytes.substr(0, 2) == "#!" && ::access(path.c_str(), X_OK) == 0)
+  if (text->bytes.substr(0, 2) == "#!" && ::access(path.c_str(), X_OK) == 0) {
+    if (programs == Programs::kAllowed) return run_program(path, inventory);
     return fail(ErrorCode::kInvalid,
                 "inventory " + shown +
-                    " is a program, which only Ansible runs; save what it "
-                    "prints with `ansible-inventory --list --export -y --output hosts.yml`");
+                    " is a program; --allow-inventory-script runs it, or save what it prints with "
+                    "`ansible-inventory --list --export -y --output hosts.yml`");
+  }
   const std::string extension = path.extension().string();
   if (extension == ".toml")
     return fail(ErrorCode::kInvalid, "inventory " + shown + ": TOML is not read; use YAML or INI");
@@ -100,12 +129,13 @@ Result<> read_file_source(const fs::path& path, Loader& loader, Inventory& inven
                                        "\n  as INI:  " + as_ini.error().message);
 }
 
-Result<> read_source(const fs::path& path, int depth, Loader& loader, Inventory& inventory) {
+Result<> read_source(const fs::path& path, int depth, Loader& loader, Inventory& inventory,
+                     Programs programs) {
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
   if (!fs::exists(status))
     return fail(ErrorCode::kNotFound, "inventory " + shown_path(path) + ": " + error.message());
-  if (!fs::is_directory(status)) return read_file_source(path, loader, inventory);
+  if (!fs::is_directory(status)) return read_file_source(path, loader, inventory, programs);
   if (depth > 32)
     return fail(ErrorCode::kExhausted, "inventory " + shown_path(path) + ": nested too deeply");
   std::vector<fs::path> entries;
@@ -115,18 +145,19 @@ Result<> read_source(const fs::path& path, int depth, Loader& loader, Inventory&
   std::sort(entries.begin(), entries.end());
   for (const fs::path& entry : entries) {
     if (ignored_in_folder(entry.filename().string())) continue;
-    if (auto done = read_source(entry, depth + 1, loader, inventory); !done) return done;
+    if (auto done = read_source(entry, depth + 1, loader, inventory, programs); !done) return done;
   }
   return {};
 }
 
 }  // namespace
 
-Result<> read_sources(const std::vector<std::string>& sources, Loader& loader,
-                      Inventory& inventory) {
+Result<> read_sources(const std::vector<std::string>& sources, Loader& loader, Inventory& inventory,
+                      Programs programs) {
   for (const std::string& source : sources) {
-    auto done = is_host_list(source) ? read_host_list(source, inventory)
-                                     : read_source(absolute_path(source), 0, loader, inventory);
+    auto done = is_host_list(source)
+                    ? read_host_list(source, inventory)
+                    : read_source(absolute_path(source), 0, loader, inventory, programs);
     if (!done) return done;
   }
   return inventory.reconcile();

@@ -1,17 +1,13 @@
 #include "fleetctl/vault/vault.h"
 
-#include <fcntl.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
-#include <spawn.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cstdlib>
 #include <deque>
 #include <filesystem>
@@ -23,6 +19,7 @@
 #include <vector>
 
 #include "agent/base/file.h"
+#include "agent/base/program_output.h"
 #include "agent/base/strings.h"
 #include "fleetctl/value/encrypted.h"
 
@@ -160,38 +157,7 @@ Result<std::string> output_of(const std::string& path, const std::string& id) {
     words.push_back("--vault-id");
     words.push_back(id);
   }
-  std::vector<char*> arguments;
-  for (std::string& word : words) arguments.push_back(word.data());
-  arguments.push_back(nullptr);
-
-  std::array<int, 2> ends{};
-  if (::pipe2(ends.data(), O_CLOEXEC) != 0) return agent::fail_errno("pipe", errno);
-  agent::FileDescriptor reader(ends[0]);
-  agent::FileDescriptor writer(ends[1]);
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, writer.get(), STDOUT_FILENO);
-  pid_t child = 0;
-  const int failed =
-      ::posix_spawn(&child, words[0].c_str(), &actions, nullptr, arguments.data(), environ);
-  posix_spawn_file_actions_destroy(&actions);
-  if (failed != 0) return agent::fail_errno("run " + path, failed);
-  writer.reset();
-
-  std::string out;
-  std::array<char, 4096> buffer;
-  ssize_t n = 0;
-  while ((n = ::read(reader.get(), buffer.data(), buffer.size())) != 0) {
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0 || out.size() > kMaxPassword) break;
-    out.append(buffer.data(), static_cast<std::size_t>(n));
-  }
-  reader.reset();
-  int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
-  if (n != 0 || !WIFEXITED(status) || WEXITSTATUS(status) != 0)
-    return fail(ErrorCode::kIo, "the program " + path + " failed");
-  return out;
+  return agent::program_output(std::move(words), kMaxPassword);
 }
 
 }  // namespace

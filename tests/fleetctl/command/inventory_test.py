@@ -96,6 +96,39 @@ def example_fleet():
         check(ours == expected, f"{words}: ours\n{ours}\nAnsible's\n{expected}")
 
 
+PROGRAM = '''#!/bin/sh
+case "$1" in
+--list) cat <<'JSON'
+{"web": {"hosts": ["w1", "w2"], "vars": {"v": [1, "{{ x }}"]}, "children": ["inner"]}, "inner": ["w3"], "alone": {"a": 1}%s}
+JSON
+;;
+--host) echo '{"asked": "'$2'", "n": 2}' ;;
+esac
+'''
+META = ', "_meta": {"hostvars": {"w1": {"own": true}, "w3": {"n": 1.5}}}'
+
+
+def programs():
+    """Inventories that are programs, where they are allowed: with and without _meta, also in a folder of inventories."""
+    fleet = Fleet()
+    for meta in (META, ""):
+        fleet.write("folder/dynamic", PROGRAM % meta)
+        (fleet.tree / "folder/dynamic").chmod(0o755)
+        fleet.write("folder/static", "[more]\nw1 c=d\n")
+        _, said = fleet.run("inventory", "-i", "folder", "--list", status=1)
+        check("folder/dynamic is a program; --allow-inventory-script runs it" in said, said)
+        ours, _ = fleet.run("inventory", "-i", "folder", "--allow-inventory-script", "--list")
+        if ansible_is_there():
+            expected = subprocess.run(["/usr/bin/ansible-inventory", "-i", "folder", "--playbook-dir", ".", "--list"], cwd=fleet.tree, text=True, check=True,
+                                      env={**SYSTEM, "HOME": str(fleet.folder)}, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+            check(ours == expected, f"ours\n{ours}\nAnsible's\n{expected}")
+    for text, message in (("echo no", "folder/dynamic prints: "), ("echo '[]'", "it prints no map of groups"), ("exit 3", "failed"),
+                          ("""echo '{"g": {"hosts": 1}}'""", "the hosts of group 'g' are no list")):
+        fleet.write("folder/dynamic", f"#!/bin/sh\n{text}\n")
+        _, said = fleet.run("inventory", "-i", "folder", "--allow-inventory-script", "--list", status=1)
+        check(message in said, said)
+
+
 def limits():
     """--limit leaves hosts out of lists and graphs; --graph takes a group; no templates are needed."""
     fleet = Fleet()
@@ -133,4 +166,4 @@ def origins():
 
 
 if __name__ == "__main__":
-    main(fixtures, random_trees, example_fleet, limits, origins)
+    main(fixtures, random_trees, example_fleet, programs, limits, origins)

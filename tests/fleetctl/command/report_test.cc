@@ -45,3 +45,22 @@ TEST_CASE("report: one problem of several hosts is one block") {
   print_problems({{"a", "bad"}, {"b", "worse"}, {"c", "bad"}, {"a", "bad"}, {"", "tree"}}, err);
   CHECK(err.str() == "a, c: bad\nb: worse\ntree\n");
 }
+
+TEST_CASE("report: a block's place is found again, and nothing else is taken for one") {
+  using fleetctl::command::locate;
+  const auto full = locate("a/b.yml:12:3: wrong: really");
+  CHECK(full.file == "a/b.yml");
+  CHECK(full.line == 12);
+  CHECK(full.column == 3);
+  CHECK(full.message == "wrong: really");
+  const auto line = locate("hosts:7: no such group");
+  CHECK(line.file == "hosts");
+  CHECK(line.line == 7);
+  CHECK(line.column == 0);
+  for (const char* text : {"no place", "variable 'x' (f.yml:3): none fits", "open f: no such file",
+                           "h:99999999999999999999: x", ":", "a:1"}) {
+    INFO(text);
+    CHECK(locate(text).line == 0);
+    CHECK(locate(text).message == text);
+  }
+}

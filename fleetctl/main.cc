@@ -18,6 +18,7 @@
 #include "fleetctl/command/exit_code.h"
 #include "fleetctl/command/fleet.h"
 #include "fleetctl/command/lint.h"
+#include "fleetctl/command/plan.h"
 #include "fleetctl/command/render.h"
 #include "fleetctl/command/show_inventory.h"
 #include "fleetctl/command/vault.h"
@@ -277,48 +278,93 @@ void add_vault(CLI::App& app, VaultCommand& options, Action& action) {
       "  pwgen 32 1 | tr -d '\\n' | fleetctl vault encrypt-string --stdin-name loki_password");
 }
 
-struct DeployArguments {
+// What deploy, plan and the like share on the command line.
+struct RunArguments {
   FleetOptions fleet;
-  DeployOptions deploy;
-  std::filesystem::path agent;
   bool ask_become_password = false;
   unsigned connect_seconds = 10;
   unsigned host_seconds = 300;
   std::string format = "text";
+
+  void settle(RunOptions& run) const {
+    run.limited = !fleet.limit.empty();
+    run.json = format == "json";
+    run.reach.connect_timeout = std::chrono::seconds(connect_seconds);
+    run.host_limit = std::chrono::seconds(host_seconds);
+  }
+};
+
+void add_run_options(CLI::App& command, RunArguments& arguments, RunOptions& run) {
+  add_fleet_options(command, arguments.fleet);
+  command.add_option("-f,--forks", run.forks, "Hosts at a time")
+      ->check(CLI::Range(1U, 1024U))
+      ->capture_default_str();
+  command.add_option("-u,--user", run.reach.user, "Log in as this user");
+  command.add_option("--private-key", run.reach.private_key, "Log in with this key")
+      ->type_name("FILE");
+  command.add_flag("-b,--become", run.reach.become, "Become root with sudo");
+  command.add_flag("-K,--ask-become-pass", arguments.ask_become_password,
+                   "Ask once for the password of sudo");
+  command.add_option("-T,--timeout", arguments.connect_seconds, "Seconds to connect within")
+      ->check(CLI::Range(1U, 3600U))
+      ->capture_default_str();
+  command.add_option("--host-timeout", arguments.host_seconds, "Seconds for one host")
+      ->check(CLI::Range(1U, 86400U))
+      ->capture_default_str();
+  command.add_option("--format", arguments.format, "text, or json: one object per line")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->capture_default_str();
+}
+
+void add_bundle_option(CLI::App& command, std::filesystem::path& agent) {
+  command
+      .add_option("--agent-bundle", agent,
+                  "Folder of the agent that is brought to hosts (default: ../bundle beside "
+                  "fleetctl)")
+      ->type_name("DIR");
+}
+
+struct PlanArguments : RunArguments {
+  PlanOptions plan;
+  std::filesystem::path agent;
+};
+
+void add_plan(CLI::App& app, PlanArguments& arguments, Action& action) {
+  CLI::App* command = app.add_subcommand("plan", "Tell what deploy would change; change nothing");
+  PlanOptions& plan = arguments.plan;
+  add_run_options(*command, arguments, plan);
+  command->add_flag("-D,--diff", plan.diff, "Show how configurations differ, secrets masked");
+  command->add_flag("--exit-code", plan.exit_code, "Exit with 2 when there are changes");
+  add_bundle_option(*command, arguments.agent);
+  command->footer(
+      "Examples:\n"
+      "  fleetctl plan\n"
+      "  fleetctl plan --limit puck.incus --diff\n"
+      "  fleetctl plan --exit-code --format json");
+  command->callback([&] {
+    action = [&] {
+      arguments.settle(arguments.plan);
+      return run_plan(arguments.fleet, agent_check(), arguments.agent,
+                      arguments.ask_become_password, arguments.plan);
+    };
+  });
+}
+
+struct DeployArguments : RunArguments {
+  DeployOptions deploy;
+  std::filesystem::path agent;
 };
 
 void add_deploy(CLI::App& app, DeployArguments& arguments, Action& action) {
   CLI::App* command =
       app.add_subcommand("deploy", "Bring the agent and its configuration onto every host");
-  add_fleet_options(*command, arguments.fleet);
   DeployOptions& deploy = arguments.deploy;
+  add_run_options(*command, arguments, deploy);
   command->add_flag("-C,--check", deploy.check, "Tell what would change, change nothing");
   command->add_flag("-D,--diff", deploy.diff, "Show how configurations differ, secrets masked");
   command->add_flag("--exit-code", deploy.exit_code, "Exit with 2 when there are changes");
   command->add_flag("-y,--yes", deploy.yes, "Do not ask before several hosts are changed");
-  command->add_option("-f,--forks", deploy.forks, "Hosts at a time")
-      ->check(CLI::Range(1U, 1024U))
-      ->capture_default_str();
-  command->add_option("-u,--user", deploy.reach.user, "Log in as this user");
-  command->add_option("--private-key", deploy.reach.private_key, "Log in with this key")
-      ->type_name("FILE");
-  command->add_flag("-b,--become", deploy.reach.become, "Become root with sudo");
-  command->add_flag("-K,--ask-become-pass", arguments.ask_become_password,
-                    "Ask once for the password of sudo");
-  command->add_option("-T,--timeout", arguments.connect_seconds, "Seconds to connect within")
-      ->check(CLI::Range(1U, 3600U))
-      ->capture_default_str();
-  command->add_option("--host-timeout", arguments.host_seconds, "Seconds for one host")
-      ->check(CLI::Range(1U, 86400U))
-      ->capture_default_str();
-  command->add_option("--format", arguments.format, "text, or json: one object per line")
-      ->check(CLI::IsMember({"text", "json"}))
-      ->capture_default_str();
-  command
-      ->add_option(
-          "--agent-bundle", arguments.agent,
-          "Folder of the agent that is brought to hosts (default: ../bundle beside fleetctl)")
-      ->type_name("DIR");
+  add_bundle_option(*command, arguments.agent);
   command->footer(
       "Examples:\n"
       "  fleetctl deploy --limit puck.incus --check --diff\n"
@@ -326,10 +372,7 @@ void add_deploy(CLI::App& app, DeployArguments& arguments, Action& action) {
       "  fleetctl deploy");
   command->callback([&] {
     action = [&] {
-      arguments.deploy.limited = !arguments.fleet.limit.empty();
-      arguments.deploy.json = arguments.format == "json";
-      arguments.deploy.reach.connect_timeout = std::chrono::seconds(arguments.connect_seconds);
-      arguments.deploy.host_limit = std::chrono::seconds(arguments.host_seconds);
+      arguments.settle(arguments.deploy);
       return run_deploy(arguments.fleet, agent_check(), arguments.agent,
                         arguments.ask_become_password, arguments.deploy);
     };
@@ -361,6 +404,9 @@ int main(int argc, char** argv) {
 
   VaultCommand vault_command;
   add_vault(app, vault_command, action);
+
+  PlanArguments plan_arguments;
+  add_plan(app, plan_arguments, action);
 
   DeployArguments deploy_arguments;
   add_deploy(app, deploy_arguments, action);

@@ -156,6 +156,7 @@ class Conversation final : public remote::Dialogue {
     plan_ = plan::make_plan(facts_, order_.wanted, order_.release);
     for (const plan::Change& change : plan_.changes)
       result_.changes.push_back(printable(change.what));
+    result_.planned = plan_.changes;
     result_.notes = plan_.notes;
     result_.effect = plan_.effect();
     if (!plan_.refusal.empty()) {

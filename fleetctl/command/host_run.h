@@ -31,6 +31,7 @@ struct HostResult {
   std::vector<std::string> details;  // more lines about a failure: the agent's own words
   std::vector<std::string> notes;
   std::vector<std::string> changes;
+  std::vector<plan::Change> planned;  // before anything was done
   plan::Effect effect = plan::Effect::kNone;
   std::string diff;  // of the configuration, secrets masked
   double seconds = 0;

@@ -73,6 +73,18 @@ void plan_file(const Facts& facts, const WantedFile& file, Plan& plan) {
 
 }  // namespace
 
+std::string_view effect_name(Effect effect) {
+  switch (effect) {
+    case Effect::kNone:
+      return "none";
+    case Effect::kReload:
+      return "reload";
+    case Effect::kRestart:
+      return "restart";
+  }
+  return "";
+}
+
 Effect Plan::effect() const {
   Effect strongest = Effect::kNone;
   for (const Change& change : changes) strongest = std::max(strongest, change.effect);

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "fleetctl/plan/facts.h"
@@ -33,6 +34,7 @@ struct Wanted {
 };
 
 enum class Effect { kNone, kReload, kRestart };
+std::string_view effect_name(Effect effect);  // "none", "reload", "restart"
 
 struct Change {
   char sign = '~';   // + new, ~ different, - goes

@@ -2,59 +2,12 @@
 #include "fleetctl/command/deploy.h"
 
 #include <catch2/catch.hpp>
-#include <map>
-#include <sstream>
 
-#include "agent/base/file.h"
-#include "fleetctl/remote/printing.h"
-#include "fleetctl/value/value.h"
-#include "tests/support/stepping_clock.h"
+#include "tests/support/transcript_fleet.h"
 
 namespace fleetctl::command {
 namespace {
 
-class PlainHost final : public Host {
- public:
-  PlainHost(std::string name, std::string configuration,
-            std::vector<std::string> services = {"alloy"})
-      : name_(std::move(name)),
-        configuration_(std::move(configuration)),
-        services_(std::move(services)) {
-    connection_.address = name_;
-  }
-  const std::string& name() const override { return name_; }
-  const std::string& short_name() const override { return name_; }
-  const inventory::Connection& connection() const override { return connection_; }
-  const std::vector<std::string>& services() const override { return services_; }
-  const std::string& configuration() const override { return configuration_; }
-  const std::filesystem::path& template_path() const override { return path_; }
-  agent::Result<std::optional<value::Value>> variable(std::string_view) const override {
-    return std::optional<value::Value>();
-  }
-  agent::Result<std::string> text(std::string_view, std::string otherwise) const override {
-    return otherwise;
-  }
-  inventory::Connection connection_;
-
- private:
-  std::string name_, configuration_;
-  std::vector<std::string> services_;
-  std::filesystem::path path_;
-};
-
-class Unreachable final : public remote::Remote {
- public:
-  agent::Result<> connect(remote::Mono) override {
-    return agent::fail(agent::ErrorCode::kUnavailable, "puck port 22: No route to host");
-  }
-  agent::Result<int> exec(const std::string&, remote::Dialogue&, remote::Mono) override {
-    return 0;
-  }
-};
-
-using Answers = std::vector<remote::Printing::Answer>;
-
-constexpr const char* kEnd = "n0-end\n";
 constexpr const char* kReport =
     R"({"outcome":"changed","effect":"restart","changes":["user fleet-agent","config.alloy"],"notes":[],"error":"","log":[]})";
 
@@ -63,58 +16,10 @@ std::string bare_facts() {
          "1000000\nn0 systemd yes\n"
          "n0 unit inactive none\nn0 group adm exists\nn0 ready\n";
 }
-std::string served_facts(const std::string& config, const std::string& unit = "[Unit]\n") {
-  return "n0 arch x86_64\nn0 libc glibc 2.36\nn0 systemd yes\nn0 unit active enabled\nn0 user "
-         "yes\nn0 release yes\n"
-         "n0 current 0123456789abcdef\nn0 file /etc/fleet-agent/config.alloy " +
-         agent::sha256_hex(config) +
-         " 640 fleet-agent\nn0 file /etc/systemd/system/fleet-agent.service " +
-         agent::sha256_hex(unit) + " 644 root\nn0 ready\n";
-}
-
-struct Run {
-  Fleet fleet;
-  AgentBundle bundle;
+struct Run : TranscriptFleet {
   DeployOptions options;
-  agent::SteppingClock clock;
-  std::map<std::string, Answers> answers;
-  std::map<std::string, std::string> transcripts;
-  std::ostringstream out, err;
-  int status = 0;
-
-  Run() {
-    bundle.unit = "[Unit]\n";
-    bundle.release = plan::Release{"0123456789abcdef",
-                                   std::string(64, 'a'),
-                                   "x86_64",
-                                   "2.36",
-                                   std::make_shared<const std::string>("\x1f\x8b\xff archive"),
-                                   1000};
-    options.forks = 1;
-    options.run = "r1";
-    options.who = "me@box";
-  }
-  std::shared_ptr<PlainHost> host(const std::string& name, const std::string& config,
-                                  Answers says) {
-    auto made = std::make_shared<PlainHost>(name, config);
-    fleet.hosts.push_back(made);
-    answers[name] = std::move(says);
-    return made;
-  }
-  ExitCode deploy() {
-    const Reacher reacher = [&](const Host& one) -> agent::Result<Reached> {
-      Reached reached;
-      if (answers[one.name()].empty()) {
-        reached.remote = std::make_unique<Unreachable>();
-      } else {
-        reached.remote = std::make_unique<remote::Printing>(transcripts[one.name()],
-                                                            answers[one.name()], status);
-      }
-      return reached;
-    };
-    return command::deploy(
-        fleet, bundle, options, reacher, [] { return std::string("n0"); }, clock, out, err);
-  }
+  Run() { settle(options); }
+  ExitCode deploy() { return command::deploy(fleet, bundle, options, world(), out, err); }
 };
 
 // The transcript from the end of the script on.

@@ -1,4 +1,5 @@
 house_test(fleetctl/command/deploy_test.cc LIBS fleetctl_command)
+house_test(fleetctl/command/plan_test.cc LIBS fleetctl_command third_party::json)
 house_test(fleetctl/command/report_test.cc LIBS fleetctl_command)
 # Each case of such a script is a test of its own.
 foreach(command render inventory vault lint)

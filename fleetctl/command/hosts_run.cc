@@ -1,0 +1,288 @@
+#include "fleetctl/command/hosts_run.h"
+
+#include <fmt/format.h>
+#include <pwd.h>
+#include <signal.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <iostream>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "agent/base/mutex.h"
+#include "agent/base/strings.h"
+#include "fleetctl/command/report.h"
+#include "fleetctl/command/terminal.h"
+
+namespace fleetctl::command {
+namespace {
+
+using agent::Mono;
+
+HostResult unreachable(const agent::Error& error) {
+  HostResult result;
+  result.state = HostState::kUnreachable;
+  result.text = printable(error.message);
+  return result;
+}
+
+// Hands results on, one at a time, in the order that is asked for.
+class Reports {
+ public:
+  Reports(const Fleet& fleet, Sequence sequence,
+          const std::function<void(const Host&, const HostResult&)>& report)
+      : fleet_(fleet), sequence_(sequence), report_(report), waiting_(fleet.hosts.size()) {}
+
+  void add(std::size_t index, HostResult result) EXCLUDES(mutex_) {
+    const agent::MutexLock lock(mutex_);
+    ++count_;
+    if (sequence_ == Sequence::kAsTheyEnd) {
+      report_(*fleet_.hosts[index], result);
+      return;
+    }
+    waiting_[index] = std::move(result);
+    for (; next_ < waiting_.size() && waiting_[next_]; ++next_) hand_on(next_);
+  }
+  // After the last one: hosts are begun in their order, so none is missing before one that is here.
+  std::size_t count() EXCLUDES(mutex_) {
+    const agent::MutexLock lock(mutex_);
+    return count_;
+  }
+
+ private:
+  void hand_on(std::size_t index) REQUIRES(mutex_) {
+    report_(*fleet_.hosts[index], *waiting_[index]);
+    waiting_[index].reset();
+  }
+
+  const Fleet& fleet_;
+  const Sequence sequence_;
+  const std::function<void(const Host&, const HostResult&)>& report_;
+  agent::Mutex mutex_;
+  std::vector<std::optional<HostResult>> waiting_ GUARDED_BY(mutex_);
+  std::size_t next_ GUARDED_BY(mutex_) = 0;
+  std::size_t count_ GUARDED_BY(mutex_) = 0;
+};
+
+std::string random_hex(std::size_t bytes) {
+  std::string raw(bytes, '\0');
+  if (::getrandom(raw.data(), raw.size(), 0) != static_cast<ssize_t>(raw.size())) return "";
+  return agent::to_hex(raw);
+}
+
+std::string run_name(const agent::Clock& clock) {
+  const std::time_t now = static_cast<std::time_t>(clock.wall_ns() / 1'000'000'000);
+  std::tm parts{};
+  ::gmtime_r(&now, &parts);
+  return fmt::format("{:04}{:02}{:02}T{:02}{:02}{:02}Z-{}", parts.tm_year + 1900, parts.tm_mon + 1,
+                     parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec, random_hex(2));
+}
+
+std::string operator_name() {
+  std::array<char, 256> host{};
+  ::gethostname(host.data(), host.size() - 1);
+  std::array<char, 4096> buffer;
+  passwd entry{};
+  passwd* found = nullptr;
+  ::getpwuid_r(::getuid(), &entry, buffer.data(), buffer.size(), &found);
+  return fmt::format("{}@{}", found == nullptr ? std::to_string(::getuid()) : found->pw_name,
+                     host.data());
+}
+
+// Ctrl-C while it lives: `stop` at the first one, the end of the program at the second.
+class Interruption {
+ public:
+  explicit Interruption(std::atomic<bool>& stop) {
+    sigemptyset(&signals_);
+    for (const int number : {SIGINT, SIGTERM}) sigaddset(&signals_, number);
+    ::pthread_sigmask(SIG_BLOCK, &signals_, &before_);
+    thread_ = std::jthread([this, &stop](const std::stop_token& ending) {
+      const timespec slice{0, 100'000'000};
+      while (!ending.stop_requested()) {
+        if (::sigtimedwait(&signals_, nullptr, &slice) < 0) continue;
+        if (stop.exchange(true)) ::_exit(static_cast<int>(ExitCode::kInterrupted));
+        const std::string_view text =
+            "\nNo further host is begun; those at work are finished. Once more ends at once.\n";
+        (void)!::write(STDERR_FILENO, text.data(), text.size());
+      }
+    });
+  }
+  ~Interruption() {
+    thread_.request_stop();
+    thread_.join();
+    ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+  Interruption(const Interruption&) = delete;
+  Interruption& operator=(const Interruption&) = delete;
+
+ private:
+  sigset_t signals_{}, before_{};
+  std::jthread thread_;
+};
+
+}  // namespace
+
+HostResult visit(const Host& host, HostOrder order, const RunOptions& options, const World& world) {
+  const auto become = becoming(host.connection(), options.reach);
+  if (!become) return unreachable(become.error());
+  auto reached = world.reacher(host);
+  if (!reached) return unreachable(reached.error());
+  const Mono deadline = world.clock.mono() + options.host_limit;
+  if (auto connected = reached->remote->connect(deadline); !connected)
+    return unreachable(connected.error());
+  order.become_password = become->password;
+  order.run = options.run;
+  order.who = options.who;
+  order.exec.nonce = world.nonces();
+  order.exec.who = options.who + ", run " + options.run;
+  order.exec.become = become->become;
+  order.exec.become_user = become->user;
+  order.exec.lock = !order.check;
+  HostResult result = run_host(*reached->remote, order, deadline);
+  for (const auto& list : {reached->warnings, reached->remote->warnings()}) {
+    for (const std::string& warning : list) result.notes.push_back(printable(warning));
+  }
+  return result;
+}
+
+std::size_t over_hosts(const Fleet& fleet, const RunOptions& options, const agent::Clock& clock,
+                       const std::atomic<bool>& stop, Sequence sequence,
+                       const std::function<HostResult(const Host&)>& work,
+                       const std::function<void(const Host&, const HostResult&)>& report) {
+  Reports reports(fleet, sequence, report);
+  std::atomic<std::size_t> next{0};
+  const auto worker = [&] {
+    for (;;) {
+      if (stop) return;
+      const std::size_t index = next++;
+      if (index >= fleet.hosts.size()) return;
+      const Mono start = clock.mono();
+      HostResult result = work(*fleet.hosts[index]);
+      result.seconds = seconds_since(clock, start);
+      reports.add(index, std::move(result));
+    }
+  };
+  {
+    std::vector<std::jthread> workers;
+    const auto threads = std::min<std::size_t>(std::max(options.forks, 1U), fleet.hosts.size());
+    for (std::size_t i = 0; i < threads; ++i) workers.emplace_back(worker);
+  }
+  return reports.count();
+}
+
+int Tally::count(HostState state) const {
+  const auto found = counts_.find(state);
+  return found == counts_.end() ? 0 : found->second;
+}
+
+ExitCode Tally::exit_code(bool changes_count) const {
+  if (count(HostState::kRolledBack) > 0) return ExitCode::kRolledBack;
+  if (count(HostState::kFailed) + count(HostState::kBroken) + count(HostState::kLost) > 0)
+    return ExitCode::kHostFailed;
+  if (count(HostState::kLocked) > 0) return ExitCode::kLocked;
+  if (count(HostState::kUnreachable) > 0) return ExitCode::kUnreachable;
+  if (changes_count && count(HostState::kChanged) + count(HostState::kWouldChange) > 0)
+    return ExitCode::kDiffers;
+  return ExitCode::kDone;
+}
+
+std::string Tally::text(std::size_t hosts, std::size_t left_out) const {
+  std::string out = fmt::format("{} {}:", hosts, hosts == 1 ? "host" : "hosts");
+  const char* separator = " ";
+  for (const auto& [state, number] : counts_) {
+    out += fmt::format("{}{} {}", separator, number, state_name(state));
+    separator = ", ";
+  }
+  if (left_out > 0) out += fmt::format("{}{} not begun", separator, left_out);
+  return out;
+}
+
+std::string_view state_name(HostState state) {
+  switch (state) {
+    case HostState::kUnchanged:
+      return "unchanged";
+    case HostState::kChanged:
+      return "changed";
+    case HostState::kWouldChange:
+      return "would change";
+    case HostState::kFailed:
+      return "failed";
+    case HostState::kRolledBack:
+      return "rolled back";
+    case HostState::kBroken:
+      return "broken";
+    case HostState::kUnreachable:
+      return "unreachable";
+    case HostState::kLocked:
+      return "locked";
+    case HostState::kLost:
+      return "lost";
+  }
+  return "";
+}
+
+std::size_t widest_name(const Fleet& fleet) {
+  std::size_t width = 0;
+  for (const auto& host : fleet.hosts) width = std::max(width, host->name().size());
+  return width;
+}
+
+double seconds_since(const agent::Clock& clock, Mono start) {
+  return std::chrono::duration<double>(clock.mono() - start).count();
+}
+
+std::string text_below(const HostResult& result) {
+  std::string out;
+  for (const std::string& detail : result.details) out += "    " + detail + "\n";
+  for (const std::string& note : result.notes) out += "    note: " + note + "\n";
+  return out;
+}
+
+bool report_tree(const Fleet& fleet, std::ostream& err) {
+  print_warnings(fleet.warnings, err);
+  print_unmanaged(fleet.unmanaged, err);
+  print_problems(fleet.problems, err);
+  if (fleet.problems.empty()) return true;
+  err << "No host was touched.\n";
+  return false;
+}
+
+ExitCode in_the_world(
+    RunOptions& options, bool ask_become_password,
+    const std::function<ExitCode(const World&, const std::atomic<bool>& stop)>& body) {
+  ::signal(SIGPIPE, SIG_IGN);
+  if (ask_become_password) {
+    auto password = ask_secret("BECOME password: ");
+    if (!password) return ExitCode::kUsage;
+    options.reach.become_password = agent::Secret(password->reveal());
+  }
+  const agent::SystemClock clock;
+  if (options.run.empty()) options.run = run_name(clock);
+  if (options.who.empty()) options.who = operator_name();
+  remote::SshContext context;
+  const Reacher reacher = [&](const Host& host) {
+    return reach(host.connection(), options.reach, clock, context);
+  };
+  const NonceSource nonces = [] { return random_hex(8); };
+  std::atomic<bool> stop{false};
+  const Interruption interruption(stop);
+  return body(World{reacher, nonces, clock}, stop);
+}
+
+bool may_change(const RunOptions& options, std::size_t hosts, std::string_view question) {
+  const bool asks = !options.yes && !options.limited && hosts > 1 && ::isatty(STDIN_FILENO) != 0 &&
+                    ::isatty(STDERR_FILENO) != 0;
+  if (!asks) return true;
+  std::cerr << question << " " << hosts << " hosts? [y/N] " << std::flush;
+  std::string answer;
+  if (std::getline(std::cin, answer) && (answer == "y" || answer == "Y" || answer == "yes"))
+    return true;
+  std::cerr << "No host was touched.\n";
+  return false;
+}
+
+}  // namespace fleetctl::command

@@ -1,0 +1,92 @@
+// What the commands that reach hosts share: every selected host, side by side, each to its own end.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <iosfwd>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "agent/base/clock.h"
+#include "fleetctl/command/exit_code.h"
+#include "fleetctl/command/fleet.h"
+#include "fleetctl/command/host_run.h"
+#include "fleetctl/command/reach.h"
+
+namespace fleetctl::command {
+
+struct RunOptions {
+  bool json = false;       // --format json: one object per line
+  bool exit_code = false;  // --exit-code: 2 when there are changes
+  bool limited =
+      false;         // --limit was given; without it, several hosts are asked about on a terminal
+  bool yes = false;  // --yes: do not ask
+  unsigned forks = 64;  // hosts at a time
+  ReachOptions reach;
+  agent::Duration host_limit = std::chrono::seconds(300);  // for one host, from connect to report
+  std::string who;                                         // operator@machine
+  std::string run;  // names this run in messages and on the hosts
+};
+
+// Makes the connection to a host; tests give one that only prints.
+using Reacher = std::function<agent::Result<Reached>(const Host& host)>;
+// The random word of a connection.
+using NonceSource = std::function<std::string()>;
+
+struct World {
+  const Reacher& reacher;
+  const NonceSource& nonces;
+  const agent::Clock& clock;
+};
+
+// Connects, talks and closes. `order` gets what belongs to the connection: exec, password, run,
+// who; its lock follows from its task. Any thread.
+HostResult visit(const Host& host, HostOrder order, const RunOptions& options, const World& world);
+
+enum class Sequence {
+  kAsTheyEnd,
+  kAsListed,  // a host's result waits for those before it
+};
+// Calls `work` for each host, options.forks at a time, and `report` with each result, one at a
+// time. No host is begun once `stop` is set. The number of hosts that were begun, all of them
+// reported.
+std::size_t over_hosts(const Fleet& fleet, const RunOptions& options, const agent::Clock& clock,
+                       const std::atomic<bool>& stop, Sequence sequence,
+                       const std::function<HostResult(const Host&)>& work,
+                       const std::function<void(const Host&, const HostResult&)>& report);
+
+// How the hosts ended, and what that means for the exit status.
+class Tally {
+ public:
+  void add(HostState state) { ++counts_[state]; }
+  int count(HostState state) const;
+  // The worst one wins: put back, then failed, then locked, then not reached, then changes where
+  // they count.
+  ExitCode exit_code(bool changes_count) const;
+  // "3 hosts: 1 unchanged, 2 failed"
+  std::string text(std::size_t hosts, std::size_t left_out) const;
+
+ private:
+  std::map<HostState, int> counts_;
+};
+
+std::string_view state_name(HostState state);
+std::size_t widest_name(const Fleet& fleet);
+double seconds_since(const agent::Clock& clock, agent::Mono start);
+// "    detail" and "    note: note" lines.
+std::string text_below(const HostResult& result);
+
+// Warnings and problems of the tree. False when nothing may be touched.
+bool report_tree(const Fleet& fleet, std::ostream& err);
+
+// A command in the real world: asks for sudo's password where it must, connects by SSH or locally,
+// fills in options.who and run, and lets Ctrl-C stop it: once, no further host is begun; twice, at
+// once.
+ExitCode in_the_world(
+    RunOptions& options, bool ask_become_password,
+    const std::function<ExitCode(const World&, const std::atomic<bool>& stop)>& body);
+// Asks on a terminal before several hosts are changed that no --limit names. True: go on.
+bool may_change(const RunOptions& options, std::size_t hosts, std::string_view question);
+
+}  // namespace fleetctl::command

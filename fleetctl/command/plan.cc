@@ -1,0 +1,183 @@
+#include "fleetctl/command/plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "agent/base/strings.h"
+#include "fleetctl/command/deploy.h"
+
+namespace fleetctl::command {
+namespace {
+
+constexpr std::size_t kChangeWidth = 24;
+
+// Lines that a unified diff takes away and brings.
+struct Extent {
+  int added = 0;
+  int removed = 0;
+};
+Extent extent_of(std::string_view diff) {
+  Extent extent;
+  int line_number = 0;
+  for (const std::string_view line : agent::split(diff, '\n')) {
+    if (++line_number <= 2 || line.empty()) continue;  // the names of the two texts
+    if (line[0] == '+') ++extent.added;
+    if (line[0] == '-') ++extent.removed;
+  }
+  return extent;
+}
+
+// Groups are read when a process starts, and the unit by systemd: why it is not a reload.
+std::string_view reason_of(const plan::Change& change) {
+  if (change.effect != plan::Effect::kRestart) return "";
+  if (change.what.rfind("group ", 0) == 0) return "groups are read at start";
+  if (change.what.rfind("release ", 0) == 0) return "another agent";
+  return "";
+}
+
+std::string row_of(const plan::Change& change, const std::string& more) {
+  std::string line = fmt::format("{} {:<{}}", change.sign, printable(change.what), kChangeWidth);
+  const std::string_view effect =
+      change.effect == plan::Effect::kNone ? "" : plan::effect_name(change.effect);
+  line += fmt::format("  {:<7}", effect);
+  if (!more.empty()) line += "  " + more;
+  return line.substr(0, line.find_last_not_of(' ') + 1);
+}
+
+std::string text_of(const Host& host, std::size_t width, const HostResult& result, bool diff) {
+  std::string out = fmt::format("{:<{}}  ", host.name(), width);
+  if (result.state == HostState::kUnchanged) {
+    out += "no change\n";
+  } else if (result.state == HostState::kWouldChange) {
+    const std::string indent(width + 2, ' ');
+    bool first = true;
+    for (const plan::Change& change : result.planned) {
+      std::string more(reason_of(change));
+      if (change.what == "config.alloy") {
+        const Extent extent = extent_of(result.diff);
+        if (!result.diff.empty()) more = fmt::format("+{} -{}  ", extent.added, extent.removed);
+        more += "from " + host.template_path().lexically_normal().string();
+      }
+      out += (first ? "" : indent) + row_of(change, more) + "\n";
+      first = false;
+    }
+    if (diff) out += result.diff;
+  } else {
+    out += fmt::format("{}  {}\n", state_name(result.state), result.text);
+  }
+  return out + text_below(result);
+}
+
+// {"host", "state": "no change"|"would change"|"failed"|"unreachable", "reason": why not,
+//  "changes": [{"sign", "what", "effect": none|reload|restart}], "effect", "added", "removed":
+//  lines of the configuration, "diff", "template", "notes": [], "seconds"}
+std::string json_of(const Host& host, const HostResult& result, bool diff) {
+  nlohmann::json changes = nlohmann::json::array();
+  for (const plan::Change& change : result.planned) {
+    changes.push_back({{"sign", std::string(1, change.sign)},
+                       {"what", change.what},
+                       {"effect", plan::effect_name(change.effect)}});
+  }
+  const bool would = result.state == HostState::kWouldChange;
+  const bool same = result.state == HostState::kUnchanged;
+  const Extent extent = extent_of(result.diff);
+  const nlohmann::json document{{"host", host.name()},
+                                {"state", same ? "no change" : state_name(result.state)},
+                                {"reason", would || same ? "" : result.text},
+                                {"changes", changes},
+                                {"effect", plan::effect_name(result.effect)},
+                                {"added", extent.added},
+                                {"removed", extent.removed},
+                                {"diff", diff ? result.diff : ""},
+                                {"template", host.template_path().lexically_normal().string()},
+                                {"notes", result.notes},
+                                {"seconds", result.seconds}};
+  return document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
+// What the summary counts.
+struct Count {
+  Tally tally;
+  int reloads = 0;
+  int restarts = 0;
+  void add(const HostResult& result) {
+    tally.add(result.state);
+    if (result.state != HostState::kWouldChange) return;
+    reloads += result.effect == plan::Effect::kReload ? 1 : 0;
+    restarts += result.effect == plan::Effect::kRestart ? 1 : 0;
+  }
+};
+
+std::string summary_of(const Count& count, std::size_t left_out) {
+  const int to_change = count.tally.count(HostState::kWouldChange);
+  std::string out =
+      fmt::format("Plan: {} {} to change", to_change, to_change == 1 ? "host" : "hosts");
+  std::string effects;
+  if (count.reloads > 0) effects = fmt::format("{} reload", count.reloads);
+  if (count.restarts > 0)
+    effects += fmt::format("{}{} restart", effects.empty() ? "" : ", ", count.restarts);
+  if (!effects.empty()) out += " (" + effects + ")";
+  out += fmt::format(", {} unchanged, {} unreachable", count.tally.count(HostState::kUnchanged),
+                     count.tally.count(HostState::kUnreachable));
+  const int failed = count.tally.count(HostState::kFailed);
+  if (failed > 0) out += fmt::format(", {} failed", failed);
+  if (left_out > 0) out += fmt::format(", {} not asked", left_out);
+  return out;
+}
+
+ExitCode plan_until(const Fleet& fleet, const AgentBundle& bundle, const PlanOptions& options,
+                    const World& world, std::ostream& out, const std::atomic<bool>& stop) {
+  if (fleet.hosts.empty()) {
+    out << "No host to deploy to.\n";
+    return ExitCode::kDone;
+  }
+  DeployOptions check;
+  static_cast<RunOptions&>(check) = options;
+  check.check = true;
+  check.diff = true;  // for the number of lines, at least
+  const agent::Mono start = world.clock.mono();
+  const std::size_t width = widest_name(fleet);
+  Count count;
+  const std::size_t done = over_hosts(
+      fleet, options, world.clock, stop, Sequence::kAsListed,
+      [&](const Host& host) { return deploy_to(host, bundle, check, world); },
+      [&](const Host& host, const HostResult& result) {
+        count.add(result);
+        out << (options.json ? json_of(host, result, options.diff)
+                             : text_of(host, width, result, options.diff))
+            << std::flush;
+      });
+  const double seconds = seconds_since(world.clock, start);
+  const std::string summary = summary_of(count, fleet.hosts.size() - done);
+  if (options.json) {
+    out << nlohmann::json{{"summary", summary}, {"seconds", seconds}}.dump() << "\n";
+  } else {
+    out << summary << fmt::format(".  {:.2f} s", seconds) << std::endl;
+  }
+  return done < fleet.hosts.size() ? ExitCode::kInterrupted
+                                   : count.tally.exit_code(options.exit_code);
+}
+
+}  // namespace
+
+ExitCode plan_fleet(const Fleet& fleet, const AgentBundle& bundle, const PlanOptions& options,
+                    const World& world, std::ostream& out, std::ostream& err) {
+  if (!report_tree(fleet, err)) return ExitCode::kRefused;
+  const std::atomic<bool> never{false};
+  return plan_until(fleet, bundle, options, world, out, never);
+}
+
+ExitCode run_plan(const FleetOptions& fleet_options, const ConfigurationCheck& check,
+                  const std::filesystem::path& agent_bundle, bool ask_become_password,
+                  PlanOptions options) {
+  const auto rendered = load_rendered(fleet_options, check, agent_bundle);
+  if (!rendered) return ExitCode::kRefused;
+  return in_the_world(options, ask_become_password, [&](const World& world, const auto& stop) {
+    return plan_until(rendered->fleet, rendered->bundle, options, world, std::cout, stop);
+  });
+}
+
+}  // namespace fleetctl::command

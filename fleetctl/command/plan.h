@@ -1,0 +1,28 @@
+// `fleetctl plan`: what deploy would change, host by host, and why that means a reload or a
+// restart. Nothing is changed anywhere: it is a deploy with --check in other words.
+#pragma once
+
+#include <filesystem>
+#include <iosfwd>
+
+#include "fleetctl/command/agent_bundle.h"
+#include "fleetctl/command/exit_code.h"
+#include "fleetctl/command/fleet.h"
+#include "fleetctl/command/hosts_run.h"
+
+namespace fleetctl::command {
+
+struct PlanOptions : RunOptions {
+  bool diff = false;  // --diff: show how the configurations differ, secrets masked
+};
+
+// Hosts in their order to `out`, then a summary; the tree's problems to `err`.
+ExitCode plan_fleet(const Fleet& fleet, const AgentBundle& bundle, const PlanOptions& options,
+                    const World& world, std::ostream& out, std::ostream& err);
+
+// The whole command with the real world.
+ExitCode run_plan(const FleetOptions& fleet_options, const ConfigurationCheck& check,
+                  const std::filesystem::path& agent_bundle, bool ask_become_password,
+                  PlanOptions options);
+
+}  // namespace fleetctl::command

@@ -1,0 +1,108 @@
+// What `fleetctl plan` says of each host, and that it only looks.
+#include "fleetctl/command/plan.h"
+
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+
+#include "tests/support/transcript_fleet.h"
+
+namespace fleetctl::command {
+namespace {
+
+struct Run : TranscriptFleet {
+  PlanOptions options;
+  Run() { settle(options); }
+  ExitCode plan() { return plan_fleet(fleet, bundle, options, world(), out, err); }
+};
+
+// One line of the configuration differs, its password too, and a group is missing.
+void add_changed(Run& run, const std::string& name) {
+  std::string facts = served_facts("a\npassword = \"old\"\n");
+  facts.insert(facts.find("n0 ready"), "n0 group adm exists\n");
+  run.host(name, "b\npassword = \"new\"\n",
+           {{kEnd, facts}, {"show\n", "n0 | a\nn0 | password = \"old\"\nn0 shown\n"}});
+}
+
+}  // namespace
+
+TEST_CASE("plan: each change has its effect, and the hosts come in their order") {
+  Run run;
+  add_changed(run, "puck");
+  run.host("miranda", "a\n", {{kEnd, served_facts("a\n")}});
+  run.host("umbriel", "a\n", {});
+  CHECK(run.plan() == ExitCode::kUnreachable);
+  CHECK(run.out.str() ==
+        "puck     + group adm                 restart  groups are read at start\n"
+        "         ~ config.alloy              reload   +2 -2  from templates/config.alloy.j2\n"
+        "miranda  no change\n"
+        "umbriel  unreachable  puck port 22: No route to host\n"
+        "Plan: 1 host to change (1 restart), 1 unchanged, 1 unreachable.  0.00 s\n");
+  for (const auto& [name, transcript] : run.transcripts) {
+    INFO(name << transcript);
+    CHECK(transcript.find("> LOCK='no'\n") != std::string::npos);
+    CHECK(transcript.find("> apply\n") == std::string::npos);
+  }
+}
+
+TEST_CASE("plan: --diff shows the lines, secrets masked") {
+  Run run;
+  run.options.diff = true;
+  add_changed(run, "puck");
+  CHECK(run.plan() == ExitCode::kDone);
+  const std::string said = run.out.str();
+  INFO(said);
+  CHECK(said.find("\n-a\n") != std::string::npos);
+  CHECK(said.find("\n+b\n") != std::string::npos);
+  CHECK(said.find("(secret #") != std::string::npos);
+  CHECK(said.find("\"new\"") == std::string::npos);
+  CHECK(said.find("\"old\"") == std::string::npos);
+}
+
+TEST_CASE("plan: --exit-code tells changes from none, and a failure from both") {
+  Run run;
+  run.options.exit_code = true;
+  run.host("miranda", "a\n", {{kEnd, served_facts("a\n")}});
+  CHECK(run.plan() == ExitCode::kDone);
+  add_changed(run, "puck");
+  CHECK(run.plan() == ExitCode::kDiffers);
+  run.host("oberon", "a\n", {{kEnd, "n0 error failed disk is gone\n"}});
+  CHECK(run.plan() == ExitCode::kHostFailed);
+  CHECK(run.out.str().find("oberon   failed  disk is gone\n") != std::string::npos);
+  CHECK(run.out.str().find("0 unreachable, 1 failed.  ") != std::string::npos);
+}
+
+TEST_CASE("plan: as JSON, one object per host and line, then the summary") {
+  Run run;
+  run.options.json = true;
+  add_changed(run, "puck");
+  run.host("umbriel", "a\n", {});
+  run.plan();
+  std::istringstream lines(run.out.str());
+  std::string line;
+  REQUIRE(std::getline(lines, line));
+  const auto puck = nlohmann::json::parse(line);
+  CHECK(puck["host"] == "puck");
+  CHECK(puck["state"] == "would change");
+  CHECK(puck["effect"] == "restart");
+  CHECK(puck["added"] == 2);
+  CHECK(puck["diff"] == "");  // not asked for
+  CHECK(puck["changes"][0] ==
+        nlohmann::json{{"sign", "+"}, {"what", "group adm"}, {"effect", "restart"}});
+  REQUIRE(std::getline(lines, line));
+  const auto umbriel = nlohmann::json::parse(line);
+  CHECK(umbriel["state"] == "unreachable");
+  CHECK(umbriel["reason"] == "puck port 22: No route to host");
+  REQUIRE(std::getline(lines, line));
+  CHECK(nlohmann::json::parse(line)["summary"] ==
+        "Plan: 1 host to change (1 restart), 0 unchanged, 1 unreachable");
+}
+
+TEST_CASE("plan: a problem in the tree stops everything before a host is asked") {
+  Run run;
+  run.host("puck", "a\n", {{kEnd, served_facts("a\n")}});
+  run.fleet.problems = {{"ariel", "config.alloy.j2:3:7: 'x' is undefined"}};
+  CHECK(run.plan() == ExitCode::kRefused);
+  CHECK(run.transcripts.empty());
+}
+
+}  // namespace fleetctl::command

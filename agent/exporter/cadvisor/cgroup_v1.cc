@@ -16,10 +16,10 @@ constexpr std::size_t kMaxCpus = 4096;
 constexpr std::size_t kMaxNumaPages = 4096;
 
 void read_hugetlb(const Folder& folder, std::string& buffer, Stats& out) {
-  const FileDescriptor fd(::openat(folder.fd(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd) return;
-  DIR* const stream = ::fdopendir(::dup(fd.get()));
+  FileDescriptor fd(::openat(folder.fd(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  DIR* const stream = fd ? ::fdopendir(fd.get()) : nullptr;
   if (stream == nullptr) return;
+  const int here = fd.release();  // the stream's now
   while (const dirent* const entry = ::readdir(stream)) {
     // hugetlb.2MB.usage_in_bytes
     std::string_view name = entry->d_name;
@@ -30,9 +30,9 @@ void read_hugetlb(const Folder& folder, std::string& buffer, Stats& out) {
     if (name.find('.') != std::string_view::npos) continue;  // rsvd
     const std::string start = std::string(kStart) + std::string(name);
     HugePages& pages = out.huge_pages[std::string(name)];
-    pages.usage = read_value(fd.get(), (start + ".usage_in_bytes").c_str(), buffer);
-    pages.max_usage = read_value(fd.get(), (start + ".max_usage_in_bytes").c_str(), buffer);
-    pages.failcnt = read_value(fd.get(), (start + ".failcnt").c_str(), buffer);
+    pages.usage = read_value(here, (start + ".usage_in_bytes").c_str(), buffer);
+    pages.max_usage = read_value(here, (start + ".max_usage_in_bytes").c_str(), buffer);
+    pages.failcnt = read_value(here, (start + ".failcnt").c_str(), buffer);
   }
   ::closedir(stream);
 }

@@ -16,10 +16,10 @@ constexpr double kMicroseconds = 1e6;  // of a second
 constexpr std::size_t kMaxNumaPages = 4096;
 
 void read_hugetlb(const Folder& folder, std::string& buffer, Stats& out) {
-  const FileDescriptor fd(::openat(folder.fd(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd) return;
-  DIR* const stream = ::fdopendir(::dup(fd.get()));
+  FileDescriptor fd(::openat(folder.fd(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  DIR* const stream = fd ? ::fdopendir(fd.get()) : nullptr;
   if (stream == nullptr) return;
+  const int here = fd.release();  // the stream's now
   while (const dirent* const entry = ::readdir(stream)) {
     // hugetlb.2MB.current
     std::string_view name = entry->d_name;
@@ -30,8 +30,8 @@ void read_hugetlb(const Folder& folder, std::string& buffer, Stats& out) {
     if (name.find('.') != std::string_view::npos) continue;  // rsvd
     HugePages& pages = out.huge_pages[std::string(name)];
     const std::string start = std::string(kStart) + std::string(name);
-    pages.usage = read_value(fd.get(), (start + ".current").c_str(), buffer);
-    if (const auto text = read_small(fd.get(), (start + ".events").c_str(), buffer))
+    pages.usage = read_value(here, (start + ".current").c_str(), buffer);
+    if (const auto text = read_small(here, (start + ".events").c_str(), buffer))
       for_each_pair(*text, [&](std::string_view key, double value) {
         if (key == "max") pages.failcnt = value;
       });

@@ -102,11 +102,11 @@ Result<T> Docker::ask(const std::string& path, Duration timeout,
     if (clock_.mono() - before >= timeout * 9 / 10) quiet_until_ = clock_.mono() + kQuiet;
     return fail(std::move(response.error()));
   }
+  answered_ = true;
   if (response->status != 200)
     return fail(ErrorCode::kUnavailable, "GET " + path + ": status " +
                                              std::to_string(response->status) + ": " +
                                              wire::docker_error_message(response->body));
-  answered_ = true;
   return parse(response->body);
 }
 
@@ -161,7 +161,9 @@ Result<> Docker::refresh(const std::vector<Cgroup>& groups, const std::stop_toke
     Container& one = containers_[listed.id];
     one.health = health_of(listed.status);
     if (one.instance == instance->second && one.name == listed.name) continue;
-    if (clock_.mono() >= inspections_end || stop.stop_requested()) continue;  // the next scrape
+    // What there is no time for, the next scrape does.
+    const Mono time = clock_.mono();
+    if (time >= inspections_end || time < quiet_until_ || stop.stop_requested()) continue;
     auto inspected = ask("/containers/" + listed.id + "/json", kListTimeout,
                          wire::parse_docker_inspection, stop);
     if (!inspected) {
@@ -179,7 +181,8 @@ Result<> Docker::refresh(const std::vector<Cgroup>& groups, const std::stop_toke
     one.pid = inspected->pid;
     one.labels = container_labels(listed, *inspected, options_);
   }
-  if (options_.sizes && clock_.mono() >= sizes_due_ && !stop.stop_requested()) {
+  if (options_.sizes && clock_.mono() >= std::max(sizes_due_, quiet_until_) &&
+      !stop.stop_requested()) {
     if (auto sizes = ask_sizes(stop); !sizes) outcome = failed(sizes.error());
   }
   return outcome;

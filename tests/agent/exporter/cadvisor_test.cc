@@ -65,6 +65,11 @@ class ScriptedDocker {
     MutexLock lock(mutex_);
     status_ = status;
   }
+  // As a proxy that lets lists and inspections pass and nothing else.
+  void forbid_info() {
+    MutexLock lock(mutex_);
+    info_ = false;
+  }
   std::size_t asked(std::string_view part) const {
     std::size_t count = 0;
     for (const auto& request : server_.requests())
@@ -77,7 +82,8 @@ class ScriptedDocker {
     MutexLock lock(mutex_);
     ScriptedServer::Answer out;
     out.status = status_;
-    if (status_ != 200) {
+    if (request.target == "/info" && !info_) out.status = 403;
+    if (out.status != 200) {
       out.body = R"({"message":"no"})";
     } else if (request.target == "/info") {
       out.body = R"({"ServerVersion":"20.10.24","DockerRootDir":"/tmp"})";
@@ -103,6 +109,7 @@ class ScriptedDocker {
   Mutex mutex_;
   std::map<std::string, Known> known_ GUARDED_BY(mutex_);
   int status_ GUARDED_BY(mutex_) = 200;
+  bool info_ GUARDED_BY(mutex_) = true;
   ScriptedServer server_;
 };
 
@@ -464,6 +471,16 @@ TEST_CASE("cadvisor: a daemon that fails costs no names that are known, and is t
   const auto again = scraper.scrape({});
   CHECK(has(again, "container_scrape_error 0"));
   CHECK(has(again, "name=\"db\""));
+}
+
+TEST_CASE("cadvisor: a proxy that forbids what is not needed costs no names") {
+  OneContainer one;
+  ScriptedDocker docker(one.host.socket());
+  docker.forbid_info();
+  docker.set(kWeb, web());
+  const auto page = one.host.scraper({}).scrape({});
+  CHECK(has(page, "container_scrape_error 0"));
+  CHECK(has(page, "name=\"web\""));
 }
 
 TEST_CASE("cadvisor: a daemon that hangs is left alone for a while") {

@@ -13,6 +13,7 @@ from threading import Thread
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 import fleetlab
 from fleetlab import Agent, check, eventually
+from metrics_test import NativeTarget
 from write_judge import STALE, WriteJudge
 
 OPEN_METRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -183,6 +184,47 @@ def version_2_is_by_the_book():
     by_the_book(2)
 
 
+NATIVE = """
+prometheus.scrape "native" {{
+  targets                  = [{{"__address__" = "{target}", "job" = "app"}}]
+  scrape_interval          = "200ms"
+  scrape_timeout           = "200ms"
+  scrape_native_histograms = true
+  honor_metadata           = true
+  forward_to               = [prometheus.remote_write.out.receiver]
+}}
+
+prometheus.remote_write "out" {{
+  endpoint {{
+    url                    = "{url}"
+    protobuf_message       = "{message}"
+    send_native_histograms = true
+    queue_config {{
+      batch_send_deadline = "100ms"
+    }}
+  }}
+}}
+"""
+
+
+def native_histograms_leave_in_both_versions():
+    """Each scrape's native histogram arrives once, in order, whole, in remote write 1.0 and 2.0."""
+    for message in ("prometheus.WriteRequest", "io.prometheus.write.v2.Request"):
+        with fleetlab.scratch_dir("fleet-write-test") as folder, WriteJudge() as judge, NativeTarget() as target:
+            with Agent(NATIVE.format(target=target.address, url=judge.url, message=message), folder / "agent") as agent:
+                agent.start().wait_ready()
+                eventually(lambda: len(judge.histograms) >= 5, 20, lambda: f"histograms; wrong: {judge.wrong}")
+                check(agent.stop() == 0, "exit status")
+            check(not judge.wrong, f"against the specification: {judge.wrong}")
+            whole = [one for one in judge.histograms if one[2]]  # the others say that the series has ended
+            check([(count, total) for _, _, count, total in whole] == [(8 * n, 12.5 * n) for n in range(1, len(whole) + 1)],
+                  f"counts and sums: {whole}")
+            check(dict(whole[0][0]) == {"__name__": "latency_seconds", "path": "/", "job": "app", "instance": target.address},
+                  f"labels: {whole[0][0]}")
+            times = [when for _, when, _, _ in judge.histograms]
+            check(times == sorted(set(times)), f"times: {times}")
+
+
 def complete(judge, series, last):
     """Every series has every number up to `last`, each once, in order."""
     for n in range(series):
@@ -325,5 +367,5 @@ def a_dead_receiver_costs_no_memory():
 
 
 if __name__ == "__main__":
-    fleetlab.main([version_1_is_by_the_book, version_2_is_by_the_book, a_receiver_in_trouble_gets_all_once,
+    fleetlab.main([version_1_is_by_the_book, version_2_is_by_the_book, native_histograms_leave_in_both_versions, a_receiver_in_trouble_gets_all_once,
                    what_is_refused_costs_nothing_else, a_receiver_of_1_gets_1, killed_while_it_catches_up, a_dead_receiver_costs_no_memory])

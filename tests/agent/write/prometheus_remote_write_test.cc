@@ -299,9 +299,10 @@ TEST_CASE("prometheus.remote_write: metadata goes out from time to time, in requ
   model::SampleBatch batch;
   batch.metadata.push_back({"a", model::MetricType::kGauge, "A.", ""});
   REQUIRE(bed.box.metrics_receiver()->consume(std::move(batch), {}));
-  REQUIRE(bed.until([&] { return receiver.requests().size() == 2; }));
-  CHECK(receiver.rows() == std::vector<std::string>{"metadata a", "metadata a"});
-  CHECK(bed.until([&] { return bed.box.metric("prometheus_remote_storage_metadata_total") == 2; }));
+  REQUIRE(bed.until([&] { return receiver.requests().size() >= 2; }));
+  for (const auto& request : receiver.requests())
+    CHECK(request == std::vector<std::string>{"metadata a"});
+  CHECK(bed.until([&] { return bed.box.metric("prometheus_remote_storage_metadata_total") >= 2; }));
 }
 
 TEST_CASE("prometheus.remote_write: a backlog goes out in several requests at once") {

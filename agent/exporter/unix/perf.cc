@@ -166,8 +166,10 @@ class Counters {
       std::optional<double> id;
       for (const char* tracing : {"kernel/tracing", "kernel/debug/tracing"})
         if (!id) id = read_number(sys_ / tracing / "events" / parts.front() / parts.back() / "id");
-      if (!id)
-        return fail(ErrorCode::kNotFound, "tracepoint " + name + " is not there, or not for us");
+      if (!id) {  // it is not there, or only root may see it
+        miss("tracepoint " + name);
+        continue;
+      }
       tracepoints.push_back({std::string(parts.front()) + "_" + std::string(parts.back()),
                              PERF_TYPE_TRACEPOINT, static_cast<std::uint64_t>(*id)});
     }
@@ -197,9 +199,11 @@ class Counters {
         any = true;
         counters_.push_back({std::move(fd), one.metric, std::to_string(cpu)});
       }
-    if (!any) missing_ += (missing_.empty() ? "" : ", no ") + std::string(what);
+    if (!any) miss(what);
     return {};
   }
+
+  void miss(const std::string& what) { missing_ += (missing_.empty() ? "" : ", no ") + what; }
 
   const PerfArgs args_;
   const std::filesystem::path sys_;

@@ -40,6 +40,7 @@ bench: packages-build
 	$(BUILD)/pipelines/pipelines $(BUILD)/bin/fleet-agent
 	tests/bench/memory.py $(BUILD)/bin/fleet-agent
 	tests/bench/processes.py $(BUILD)/bin/fleet-agent
+	tests/bench/unix.py $(BUILD)/bin/fleet-agent
 
 # The tables of docs/reference, from the components' schemas.
 reference: build

@@ -78,6 +78,9 @@ class UnixCollectors final : public component::Collector {
       all.gauge("node_scrape_collector_success", "1 when a collector told all it could.",
                 done ? 1 : 0, {{"collector", one.name}});
     }
+    // As Alloy, whose version it is there as well: dashboards of node_exporter list hosts by it.
+    all.gauge("node_exporter_build_info", "Version of the agent, in node_exporter's place.", 1,
+              {{"version", AGENT_VERSION}});
     if (own_metrics) {
       std::vector<model::MetricFamily> families = metrics_.collect();
       std::erase_if(families, [](const auto& one) { return !one.name.starts_with("process_"); });

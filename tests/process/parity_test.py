@@ -41,6 +41,7 @@ SAME_SETTINGS = ["--collector.netdev.device-exclude=",
 
 # What differs on purpose, or because Debian's node_exporter is 1.5 and Alloy has 1.10: series -> why.
 OURS_ALONE = {
+    "node_exporter_build_info": "the agent's version",
     "node_softnet_(backlog_len|cpu_collision_total|flow_limit_count_total|received_rps_total)": "since 1.6",
     "node_cpu_online": "since 1.9",
     "node_pressure_irq_stalled_seconds_total": "since 1.9",
@@ -48,7 +49,7 @@ OURS_ALONE = {
     "node_systemd_virtualization_info": "since 1.10",
 }
 THEIRS_ALONE = {
-    "node_exporter_build_info": "there is no node_exporter",
+    "node_exporter_build_info": "the agent tells its own version, and nothing of Go",
     "(go|process|promhttp)_.*": "of the exporter's own process",
     "node_os_version": "only where VERSION_ID is a number",
 }

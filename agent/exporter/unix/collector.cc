@@ -22,9 +22,14 @@ void Families::add(model::MetricType type, std::string_view name, std::string_vi
       found =
           families_.emplace(clean, model::MetricFamily{clean, std::string(help), type, {}}).first;
   }
-  model::LabelBuilder builder;
-  for (model::Label& label : labels) builder.set(label.name, to_valid_utf8(label.value));
-  found->second.points.push_back({"", std::move(builder).take(), value});
+  for (model::Label& label : labels)
+    if (!is_valid_utf8(label.value)) label.value = to_valid_utf8(label.value);
+  std::erase_if(labels, [](const model::Label& label) { return label.value.empty(); });
+  const auto by_name = [](const auto& a, const auto& b) { return a.name < b.name; };
+  std::sort(labels.begin(), labels.end(), by_name);
+  const auto same = [](const auto& a, const auto& b) { return a.name == b.name; };
+  labels.erase(std::unique(labels.begin(), labels.end(), same), labels.end());
+  found->second.points.push_back({"", std::move(labels), value});
 }
 
 void Families::add_families(std::vector<model::MetricFamily> families) {

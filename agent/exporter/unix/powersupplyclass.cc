@@ -80,9 +80,10 @@ Result<Collect> make_powersupplyclass(const UnixArgs& args, const Roots& roots, 
     if (!names) return fail(names.error());
     for (const std::string& supply : *names) {
       if (!supplies.passes(supply)) continue;
+      const Folder here(folder / supply);
       const auto add = [&](std::span<const Attribute> attributes, double divisor) {
         for (const Attribute& one : attributes)
-          if (const auto value = read_number(folder / supply / one.file))
+          if (const auto value = here.number(one.file))
             out.gauge("node_power_supply_" + std::string(one.name), "A property of a power supply.",
                       *value / divisor, {{"power_supply", supply}});
       };

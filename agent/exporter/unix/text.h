@@ -37,18 +37,7 @@ void for_each_line(std::string_view text, Use use) {
 }
 
 // Separated by blanks.
-inline std::vector<std::string_view> words(std::string_view line) {
-  std::vector<std::string_view> out;
-  while (true) {
-    const std::size_t start = line.find_first_not_of(" \t");
-    if (start == std::string_view::npos) return out;
-    line.remove_prefix(start);
-    const std::size_t end = line.find_first_of(" \t");
-    out.push_back(line.substr(0, end));
-    if (end == std::string_view::npos) return out;
-    line.remove_prefix(end);
-  }
-}
+std::vector<std::string_view> words(std::string_view line);
 
 inline std::optional<double> number(std::string_view text, int base = 10) {
   if (base != 10) {
@@ -68,6 +57,19 @@ inline std::optional<double> any_number(std::string_view text) {
   return text.starts_with("0x") ? number(text.substr(2), 16) : number(text);
 }
 
+// A folder whose attributes are read: cheaper than paths where there are many.
+class Folder {
+ public:
+  explicit Folder(const std::filesystem::path& path);
+  explicit operator bool() const { return static_cast<bool>(fd_); }  // it is there
+  // All of a file, without blanks at its ends; none when it cannot be read.
+  std::optional<std::string> attribute(const char* file) const;
+  std::string word(const char* file) const { return attribute(file).value_or(""); }
+  std::optional<double> number(const char* file) const;
+
+ private:
+  FileDescriptor fd_;
+};
 // An attribute of /sys: all of a file, without blanks at its ends.
 std::optional<std::string> read_attribute(const std::filesystem::path& path);
 // The same; "" when it cannot be read.

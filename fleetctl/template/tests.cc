@@ -377,6 +377,7 @@ constexpr std::array kRows{
     TestRow{"url", url, "schemes", kTakesUndefined},
     TestRow{"urn", urn, "", kTakesUndefined},
     TestRow{"abs", abs_test, ""},
+    TestRow{"is_abs", abs_test, ""},
     TestRow{"isnan", nan, ""},
 };
 

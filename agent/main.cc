@@ -21,6 +21,7 @@
 #include "agent/base/log.h"
 #include "agent/base/mutex.h"
 #include "agent/install/apply.h"
+#include "agent/install/installed.h"
 #include "agent/io/http_server.h"
 #include "agent/io/journal_child.h"
 #include "agent/lang/printer.h"
@@ -411,6 +412,9 @@ int main(int argc, char** argv) {
   CLI::App* apply = app.add_subcommand(
       "apply", "Make this host what the bundle on standard input says (fleetctl).");
   apply->prefix_command();
+  CLI::App* installed = app.add_subcommand(
+      "installed", "Tell as JSON what deploys made of this host and how its agent is (fleetctl).");
+  installed->prefix_command();
 
   try {
     app.parse(argc, argv);
@@ -432,5 +436,6 @@ int main(int argc, char** argv) {
     std::cout << "fleet-agent " << AGENT_VERSION << "\n";
     return kOk;
   }
+  if (installed->parsed()) return install::installed_main(installed->remaining(), AGENT_VERSION);
   return install::apply_main(apply->remaining());
 }

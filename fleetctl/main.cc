@@ -20,7 +20,9 @@
 #include "fleetctl/command/lint.h"
 #include "fleetctl/command/plan.h"
 #include "fleetctl/command/render.h"
+#include "fleetctl/command/rollback.h"
 #include "fleetctl/command/show_inventory.h"
+#include "fleetctl/command/status.h"
 #include "fleetctl/command/vault.h"
 
 namespace {
@@ -379,6 +381,60 @@ void add_deploy(CLI::App& app, DeployArguments& arguments, Action& action) {
   });
 }
 
+struct RollbackArguments : RunArguments {
+  RollbackOptions rollback;
+};
+
+void add_rollback(CLI::App& app, RollbackArguments& arguments, Action& action) {
+  CLI::App* command =
+      app.add_subcommand("rollback", "Bring hosts back to an earlier generation that they keep");
+  RollbackOptions& rollback = arguments.rollback;
+  add_run_options(*command, arguments, rollback);
+  command
+      ->add_option("--to", rollback.to,
+                   "The generation (default: on each host the one before the present)")
+      ->check(CLI::Range(1U, 1'000'000'000U))
+      ->type_name("GENERATION");
+  command->add_flag("--list", rollback.list, "Tell what there is to go back to; change nothing")
+      ->excludes("--to");
+  command->add_flag("-y,--yes", rollback.yes, "Do not ask before several hosts are changed");
+  command->footer(
+      "Examples:\n"
+      "  fleetctl rollback --limit puck.incus --list\n"
+      "  fleetctl rollback --limit puck.incus --to 12\n"
+      "  fleetctl rollback");
+  command->callback([&] {
+    action = [&] {
+      arguments.settle(arguments.rollback);
+      return run_rollback(arguments.fleet, arguments.ask_become_password, arguments.rollback);
+    };
+  });
+}
+
+struct StatusArguments : RunArguments {
+  StatusOptions status;
+};
+
+void add_status(CLI::App& app, StatusArguments& arguments, Action& action) {
+  CLI::App* command =
+      app.add_subcommand("status", "Tell how each host's agent is and whether it is up to date");
+  add_run_options(*command, arguments, arguments.status);
+  command->add_flag("--exit-code", arguments.status.exit_code,
+                    "Exit with 2 when a host is not as it should be");
+  command->footer(
+      "Examples:\n"
+      "  fleetctl status\n"
+      "  fleetctl status --limit applications --exit-code\n"
+      "  fleetctl status --format json");
+  command->callback([&] {
+    action = [&] {
+      arguments.settle(arguments.status);
+      return run_status(arguments.fleet, agent_check(), arguments.ask_become_password,
+                        arguments.status);
+    };
+  });
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -410,6 +466,12 @@ int main(int argc, char** argv) {
 
   DeployArguments deploy_arguments;
   add_deploy(app, deploy_arguments, action);
+
+  RollbackArguments rollback_arguments;
+  add_rollback(app, rollback_arguments, action);
+
+  StatusArguments status_arguments;
+  add_status(app, status_arguments, action);
 
   try {
     app.parse(argc, argv);

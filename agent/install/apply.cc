@@ -14,6 +14,7 @@
 #include "agent/base/file.h"
 #include "agent/base/strings.h"
 #include "agent/install/bundle.h"
+#include "agent/install/generations.h"
 #include "agent/install/layout.h"
 #include "agent/install/system.h"
 #include "agent/install/transaction.h"
@@ -119,6 +120,8 @@ int apply_main(const std::vector<std::string>& arguments) {
   }
 
   HostSystem system(clock);
+  if (auto found = find_generation(system, *bundle); !found)
+    return refuse(*bundle, found.error(), 1, clock.wall_ns());
   Transaction transaction(system, clock, *bundle, [&](std::string_view step) {
     say(*options, "{\"step\":" + json_string(step) + "}");
   });

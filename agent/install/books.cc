@@ -1,12 +1,14 @@
 // Below /var/lib/fleetctl, all root's, folders 0700, files 0600, JSON objects, replaced atomically:
-//   applied.json           {"generation": n, "release": text, "files": {path: sha256}}
-//   underway.json          {"run": text, "who": text, "generation": n}; exists while a change is
-//   under way result.json            the report of the last apply (transaction.cc) history.jsonl
-//   one such report per line, oldest first generations/N/files/I  the bytes of the I-th file
-//   generations/N/generation.json   written last, so that its presence says the generation is
-//   whole:
-//     {"release": text, "active": bool, "enabled": bool, "ready": bool,
+//   applied.json     {origin..., "release": text, "files": {path: sha256}}
+//   underway.json    {"run": text, "who": text, "generation": n}; exists while a change is under
+//   way result.json      the report of the last apply (transaction.cc) history.jsonl    one such
+//   report per line, oldest first generations/N/files/I            the bytes of the I-th file
+//   generations/N/generation.json    written last: its presence says that the generation is whole
+//     {"origin": {origin...}, "release": text, "active": bool, "enabled": bool, "ready": bool,
 //      "files": [{"path": text, "present": bool, "mode": n, "uid": n, "gid": n}]}
+// generations/N is what was there before change N. Its origin is the change that had made it:
+//   origin           "generation": n, "run": text, "who": text, "time": seconds since 1970
+// Books without an origin are older: there the state before change N is taken for that of N - 1.
 #include "agent/install/books.h"
 
 #include <fcntl.h>
@@ -42,6 +44,11 @@ std::optional<json> read_json(const fs::path& path) {
   return document;
 }
 
+// Names that are not UTF-8 must not stop a change.
+std::string text_of(const json& document) {
+  return document.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
 std::string text_of(const json& object, const char* name) {
   const auto found = object.find(name);
   return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
@@ -51,6 +58,20 @@ unsigned number_of(const json& object, const char* name) {
   const auto found = object.find(name);
   if (found == object.end() || !found->is_number_unsigned()) return 0;
   return found->get<unsigned>();
+}
+
+Origin origin_of(const json& object) {
+  Origin origin{number_of(object, "generation"), text_of(object, "run"), text_of(object, "who"), 0};
+  const auto time = object.find("time");
+  if (time != object.end() && time->is_number_unsigned()) origin.time = time->get<std::int64_t>();
+  return origin;
+}
+
+json json_of(const Origin& origin) {
+  return {{"generation", origin.generation},
+          {"run", origin.run},
+          {"who", origin.who},
+          {"time", origin.time}};
 }
 
 bool flag_of(const json& object, const char* name) {
@@ -80,7 +101,7 @@ std::optional<Applied> Books::applied() const {
   const auto document = read_json(path("applied.json"));
   if (!document) return std::nullopt;
   Applied applied;
-  applied.generation = number_of(*document, "generation");
+  applied.origin = origin_of(*document);
   applied.release = text_of(*document, "release");
   const auto files = document->find("files");
   if (files == document->end() || !files->is_object()) return std::nullopt;
@@ -91,9 +112,10 @@ std::optional<Applied> Books::applied() const {
 }
 
 Result<> Books::write_applied(const Applied& applied) {
-  const json document{
-      {"generation", applied.generation}, {"release", applied.release}, {"files", applied.files}};
-  return write_file_atomic(path("applied.json"), document.dump() + "\n");
+  json document = json_of(applied.origin);
+  document["release"] = applied.release;
+  document["files"] = applied.files;
+  return write_file_atomic(path("applied.json"), text_of(document) + "\n");
 }
 
 std::optional<Underway> Books::underway() const {
@@ -106,7 +128,7 @@ std::optional<Underway> Books::underway() const {
 Result<> Books::begin(const Underway& underway) {
   const json document{
       {"run", underway.run}, {"who", underway.who}, {"generation", underway.generation}};
-  return write_file_atomic(path("underway.json"), document.dump() + "\n");
+  return write_file_atomic(path("underway.json"), text_of(document) + "\n");
 }
 
 Result<> Books::end() {
@@ -155,12 +177,13 @@ Result<> Books::write_generation(const Generation& generation) {
                      {"uid", file.uid},
                      {"gid", file.gid}});
   }
-  const json document{{"release", generation.release},
+  const json document{{"origin", json_of(generation.origin)},
+                      {"release", generation.release},
                       {"active", generation.active},
                       {"enabled", generation.enabled},
                       {"ready", generation.ready},
                       {"files", files}};
-  return write_file_atomic(folder / "generation.json", document.dump() + "\n");
+  return write_file_atomic(folder / "generation.json", text_of(document) + "\n");
 }
 
 Result<Generation> Books::read_generation(unsigned number) const {
@@ -172,6 +195,12 @@ Result<Generation> Books::read_generation(unsigned number) const {
   if (!document) return bad();
   Generation generation;
   generation.number = number;
+  const auto origin = document->find("origin");
+  if (origin != document->end() && origin->is_object()) {
+    generation.origin = origin_of(*origin);
+  } else if (number > 0) {
+    generation.origin.generation = number - 1;
+  }
   generation.release = text_of(*document, "release");
   generation.active = flag_of(*document, "active");
   generation.enabled = flag_of(*document, "enabled");

@@ -15,9 +15,17 @@
 
 namespace agent::install {
 
+// Which change made a state, by whom and when.
+struct Origin {
+  unsigned generation = 0;  // the number of the change; 0: none that is known
+  std::string run;
+  std::string who;
+  std::int64_t time = 0;  // seconds since 1970; 0: unknown
+};
+
 // What the last successful apply put in place.
 struct Applied {
-  unsigned generation = 0;
+  Origin origin;
   std::string release;
   std::map<std::string, std::string> files;  // path -> sha256
 };
@@ -35,6 +43,7 @@ struct SavedFile {
 // Everything that a change may touch, as it was before the change with this number.
 struct Generation {
   unsigned number = 0;
+  Origin origin;        // of this state: an earlier change
   std::string release;  // "": there was none
   bool active = false;
   bool enabled = false;

@@ -8,7 +8,8 @@
 //   files    = the bytes of each file, in the manifest's order, with nothing between them
 //
 // Limits: manifest 256 KiB, 256 files, 16 MiB in all. Unknown members are ignored, missing ones are
-// an error except http, ready_seconds and settle_seconds.
+// an error except http, ready_seconds and settle_seconds. A manifest with "back_to": n asks for a
+// generation that the host has kept; it needs run and who, and has no release, groups and files.
 #include "agent/install/bundle.h"
 
 #include <poll.h>
@@ -32,6 +33,7 @@ constexpr std::size_t kManifestLimit = 256U << 10;
 constexpr std::size_t kFilesLimit = 16U << 20;
 constexpr std::size_t kFileCount = 256;
 constexpr std::size_t kHeadLimit = 32;
+constexpr std::uint64_t kGenerationLimit = 1'000'000'000;
 constexpr int kSilenceMs = 60'000;  // an operator's machine that vanished must not hold the lock
 
 tl::unexpected<Error> bad(const std::string& what) {
@@ -119,13 +121,20 @@ Result<Manifest> parse_manifest(std::string_view text) {
   const auto release = text_of(document, "release");
   const auto groups = document.find("groups");
   const auto files = document.find("files");
+  bundle.run = run.value_or("");
+  bundle.who = who.value_or("");
+  if (const auto back_to = document.find("back_to"); back_to != document.end()) {
+    if (!run || !who) return bad("run or who is missing");
+    if (!back_to->is_number_unsigned() || back_to->get<std::uint64_t>() > kGenerationLimit)
+      return bad("bad back_to");
+    bundle.back_to = back_to->get<unsigned>();
+    return manifest;
+  }
   if (!run || !who || !release || groups == document.end() || !groups->is_array() ||
       files == document.end() || !files->is_array()) {
     return bad("run, who, release, groups or files is missing");
   }
   if (!valid_release(*release)) return bad("bad release");
-  bundle.run = *run;
-  bundle.who = *who;
   bundle.release = *release;
   for (const json& group : *groups) {
     const auto name = group.is_string() ? group.get<std::string>() : std::string();

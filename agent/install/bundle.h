@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,6 +27,9 @@ struct Bundle {
   std::string release;              // folder below /opt/fleet-agent, already in place
   std::vector<std::string> groups;  // the service user joins those that exist here
   std::vector<BundleFile> files;
+  // Set: release and files are those of this generation on the host (generations.h), 0 being the
+  // one before the present; the bundle brings none.
+  std::optional<unsigned> back_to;
   std::string http = "127.0.0.1:12345";       // where the agent will answer
   Duration ready = std::chrono::seconds(30);  // how long it may take to become ready and healthy
   Duration settle = std::chrono::seconds(1);  // how long it must stay so; half of it after a reload

@@ -88,20 +88,22 @@ std::string_view outcome_name(Outcome outcome) {
 
 // {"run", "who", "outcome", "effect": none|reload|restart, "changes": [], "notes": [], "error",
 // "log": [],
-//  "generation", "release", "finished": seconds since 1970}
+//  "generation", "back_to": the generation that was asked for, in a rollback, "release",
+//  "finished": seconds since 1970}
 std::string Report::json(const Bundle& bundle, std::int64_t wall_ns) const {
   const char* effects[] = {"none", "reload", "restart"};
-  const nlohmann::json document{{"run", bundle.run},
-                                {"who", bundle.who},
-                                {"outcome", outcome_name(outcome)},
-                                {"effect", effects[static_cast<int>(effect)]},
-                                {"changes", changes},
-                                {"notes", notes},
-                                {"error", error},
-                                {"log", log},
-                                {"generation", generation},
-                                {"release", bundle.release},
-                                {"finished", wall_ns / 1'000'000'000}};
+  nlohmann::json document{{"run", bundle.run},
+                          {"who", bundle.who},
+                          {"outcome", outcome_name(outcome)},
+                          {"effect", effects[static_cast<int>(effect)]},
+                          {"changes", changes},
+                          {"notes", notes},
+                          {"error", error},
+                          {"log", log},
+                          {"generation", generation},
+                          {"release", bundle.release},
+                          {"finished", wall_ns / 1'000'000'000}};
+  if (bundle.back_to) document["back_to"] = *bundle.back_to;
   return document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
@@ -304,7 +306,8 @@ Result<> Transaction::save() {
     before_.enabled = present_.enabled;
     before_.ready = present_.ready;
     before_.files = present_.files;
-    const unsigned last = present_.applied ? present_.applied->generation : 0;
+    if (present_.applied) before_.origin = present_.applied->origin;
+    const unsigned last = before_.origin.generation;
     before_.number = std::max(last, numbers.empty() ? 0U : numbers.front()) + 1;
   }
   report_.generation = before_.number;
@@ -460,7 +463,9 @@ Result<> Transaction::wait_until_good(Effect effect) {
 
 Result<> Transaction::commit() {
   progress_("commit");
-  Applied applied{before_.number, bundle_.release, {}};
+  Applied applied;
+  applied.origin = {before_.number, bundle_.run, bundle_.who, clock_.wall_ns() / 1'000'000'000};
+  applied.release = bundle_.release;
   for (const BundleFile& file : bundle_.files) applied.files[file.path] = file.sha256;
   if (auto written = books_.write_applied(applied); !written) return written;
   if (auto ended = books_.end(); !ended) return ended;

@@ -49,7 +49,7 @@ ExitCode deploy_until(const Fleet& fleet, const AgentBundle& bundle, const Deplo
             << std::flush;
       });
   const double seconds = seconds_since(world.clock, start);
-  const std::string summary = tally.text(fleet.hosts.size(), fleet.hosts.size() - done);
+  const std::string summary = tally.text(fleet.hosts.size(), fleet.hosts.size() - done, state_name);
   if (options.json) {
     out << nlohmann::json{{"summary", summary}, {"run", options.run}, {"seconds", seconds}}.dump()
         << "\n";

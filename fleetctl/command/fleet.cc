@@ -127,6 +127,9 @@ class LoadedHost final : public Host {
     for (std::size_t i = before; i < problems.size(); ++i) problems[i].host = name_;
   }
 
+  // What rendered and is refused by the check is nothing to compare with.
+  void forget_configuration() { configuration_.clear(); }
+
  private:
   bool complain(std::string what, std::vector<Problem>& problems) const {
     problems.push_back({name_, std::move(what)});
@@ -179,13 +182,21 @@ Result<Fleet> load_fleet(const std::shared_ptr<Tree>& tree, const FleetOptions& 
     }
   }
   const Value selected = Value::list(std::move(names));
+  std::vector<Problem> tolerated;
+  auto& render_problems = options.rendering == Rendering::kRequired ? fleet.problems : tolerated;
   for (const auto& host : managed) {
     const std::size_t before = fleet.problems.size();
     host->read_connection(fleet.problems);
-    host->render(selected, check, fleet.problems);
+    if (options.rendering != Rendering::kNone) {
+      const std::size_t tolerated_before = tolerated.size();
+      host->render(selected, check, render_problems);
+      if (tolerated.size() > tolerated_before) host->forget_configuration();
+    }
     if (fleet.problems.size() == before) fleet.hosts.push_back(host);
   }
   fleet.warnings = tree->warnings();
+  for (const Problem& problem : tolerated)
+    fleet.warnings.push_back((problem.host.empty() ? "" : problem.host + ": ") + problem.text);
   fleet.warnings.insert(fleet.warnings.end(), selection->warnings.begin(),
                         selection->warnings.end());
   // A shared file's warning comes once for each host that it was checked for.

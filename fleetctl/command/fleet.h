@@ -22,6 +22,12 @@ class Value;
 
 namespace fleetctl::command {
 
+enum class Rendering {
+  kRequired,    // a template that fails is a problem
+  kWhereItCan,  // it is a warning, and that host's configuration is empty
+  kNone,        // all configurations are empty
+};
+
 // The options that every command shares, spelt as Ansible spells them.
 struct FleetOptions {
   std::vector<std::string> inventories;  // -i; none: <root>/inventory, else ANSIBLE_INVENTORY
@@ -32,6 +38,7 @@ struct FleetOptions {
   std::vector<std::string> extra_vars;   // -e: "k=v k=v", JSON/YAML in braces, @file
   VaultOptions vault;
   std::filesystem::path root = ".";  // the tree
+  Rendering rendering = Rendering::kRequired;
 };
 
 // The agent's own parser and schemas; main wires them in. `file` names the text in diagnostics.
@@ -48,7 +55,7 @@ class Host {
   virtual const inventory::Connection& connection() const = 0;
   virtual const std::vector<std::string>& services() const = 0;
   bool has_service(std::string_view service) const;
-  virtual const std::string& configuration() const = 0;            // rendered and checked
+  virtual const std::string& configuration() const = 0;  // rendered and checked; "": Rendering
   virtual const std::filesystem::path& template_path() const = 0;  // where it came from
   // A variable as a template would see it; nullopt when the host has none of that name. The error
   // names host, variable and file.

@@ -99,12 +99,18 @@ class Conversation final : public remote::Dialogue {
                                           std::to_string(*status) +
                                           "); the next run finishes what it began");
     }
+    if (stage_ == Stage::kInstalled && !ended_) {
+      return failed(HostState::kFailed,
+                    "the agent there cannot tell how it is: it is from before this fleetctl, or "
+                    "damaged (" +
+                        why(*status) + ")");
+    }
     if (!ended_) return failed(HostState::kFailed, why(*status));
     return std::move(result_);
   }
 
  private:
-  enum class Stage { kFacts, kShow, kRelease, kApply };
+  enum class Stage { kFacts, kShow, kRelease, kApply, kInstalled };
 
   void send_script(Input& input) {
     script_sent_ = true;
@@ -148,11 +154,48 @@ class Conversation final : public remote::Dialogue {
         return {};
       case Stage::kApply:
         return hear_apply(line);
+      case Stage::kInstalled:
+        return hear_installed(line);
     }
     return {};
   }
 
+  Result<> hear_installed(std::string_view line) {
+    auto installed = plan::read_installed(line);
+    if (!installed) return fail(installed.error());
+    result_.installed = std::move(*installed);
+    result_.installed->present.release = facts_.current;
+    result_.state = HostState::kUnchanged;
+    ended_ = true;
+    return {};
+  }
+
+  // For the tasks that need an agent, and no plan.
+  void ask_agent(Input& input) {
+    if (!facts_.systemd && order_.task == Task::kRollback) {
+      result_.text = "this host does not run systemd";
+      end(input);
+    } else if (facts_.current.empty()) {
+      if (order_.task == Task::kLook) result_.state = HostState::kUnchanged;
+      if (order_.task == Task::kRollback) result_.text = "no agent is installed";
+      end(input);
+    } else if (order_.task == Task::kLook) {
+      stage_ = Stage::kInstalled;
+      input.send("installed\n");
+      input.close();
+    } else {
+      stage_ = Stage::kApply;
+      input.send(plan::rollback_order(order_.back_to, order_.run, order_.who));
+      input.close();
+    }
+  }
+
   Result<> decide(Input& input) {
+    result_.facts = facts_;
+    if (order_.task != Task::kDeploy) {
+      ask_agent(input);
+      return {};
+    }
     plan_ = plan::make_plan(facts_, order_.wanted, order_.release);
     for (const plan::Change& change : plan_.changes)
       result_.changes.push_back(printable(change.what));
@@ -211,6 +254,9 @@ class Conversation final : public remote::Dialogue {
     if (outcome.empty()) return {};
     ended_ = true;
     result_.changes = texts_of(document, "changes");
+    const auto back_to = document.find("back_to");
+    if (back_to != document.end() && back_to->is_number_unsigned())
+      result_.back_to = back_to->get<unsigned>();
     const std::string effect = text_of(document, "effect");
     result_.effect = effect == "restart"  ? plan::Effect::kRestart
                      : effect == "reload" ? plan::Effect::kReload

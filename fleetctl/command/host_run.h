@@ -1,12 +1,14 @@
 // A deploy's conversation with one host, from the first byte to its result.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "agent/base/secret.h"
 #include "fleetctl/plan/bootstrap.h"
+#include "fleetctl/plan/installed.h"
 #include "fleetctl/plan/plan.h"
 #include "fleetctl/remote/remote.h"
 
@@ -34,7 +36,16 @@ struct HostResult {
   std::vector<plan::Change> planned;  // before anything was done
   plan::Effect effect = plan::Effect::kNone;
   std::string diff;  // of the configuration, secrets masked
+  plan::Facts facts;
+  std::optional<plan::Installed> installed;  // Task::kLook, where an agent is
+  unsigned back_to = 0;                      // Task::kRollback: the generation
   double seconds = 0;
+};
+
+enum class Task {
+  kDeploy,
+  kRollback,  // `back_to`; 0: the generation before the present one
+  kLook,      // tell, without the host's lock
 };
 
 // What is wanted of one host. The references outlive the run.
@@ -47,6 +58,8 @@ struct HostOrder {
   std::string who;
   bool check = false;
   bool diff = false;
+  Task task = Task::kDeploy;
+  unsigned back_to = 0;
 };
 
 // One use, one thread. `remote` is connected already.

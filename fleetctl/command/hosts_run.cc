@@ -141,12 +141,20 @@ HostResult visit(const Host& host, HostOrder order, const RunOptions& options, c
   order.exec.who = options.who + ", run " + options.run;
   order.exec.become = become->become;
   order.exec.become_user = become->user;
-  order.exec.lock = !order.check;
+  order.exec.lock = !order.check && order.task != Task::kLook;
   HostResult result = run_host(*reached->remote, order, deadline);
   for (const auto& list : {reached->warnings, reached->remote->warnings()}) {
     for (const std::string& warning : list) result.notes.push_back(printable(warning));
   }
   return result;
+}
+
+HostResult look_at(const Host& host, const RunOptions& options, const World& world) {
+  const plan::Wanted wanted{plan::standard_files("", ""), {}, ""};
+  const plan::Release release;
+  HostOrder order{wanted, release, {}, {}, {}, {}};
+  order.task = Task::kLook;
+  return visit(host, std::move(order), options, world);
 }
 
 std::size_t over_hosts(const Fleet& fleet, const RunOptions& options, const agent::Clock& clock,
@@ -190,11 +198,12 @@ ExitCode Tally::exit_code(bool changes_count) const {
   return ExitCode::kDone;
 }
 
-std::string Tally::text(std::size_t hosts, std::size_t left_out) const {
+std::string Tally::text(std::size_t hosts, std::size_t left_out,
+                        std::string_view (*name)(HostState)) const {
   std::string out = fmt::format("{} {}:", hosts, hosts == 1 ? "host" : "hosts");
   const char* separator = " ";
   for (const auto& [state, number] : counts_) {
-    out += fmt::format("{}{} {}", separator, number, state_name(state));
+    out += fmt::format("{}{} {}", separator, number, name(state));
     separator = ", ";
   }
   if (left_out > 0) out += fmt::format("{}{} not begun", separator, left_out);

@@ -44,6 +44,9 @@ struct World {
 // who; its lock follows from its task. Any thread.
 HostResult visit(const Host& host, HostOrder order, const RunOptions& options, const World& world);
 
+// What is on the host and how its agent is, without its lock.
+HostResult look_at(const Host& host, const RunOptions& options, const World& world);
+
 enum class Sequence {
   kAsTheyEnd,
   kAsListed,  // a host's result waits for those before it
@@ -64,8 +67,9 @@ class Tally {
   // The worst one wins: put back, then failed, then locked, then not reached, then changes where
   // they count.
   ExitCode exit_code(bool changes_count) const;
-  // "3 hosts: 1 unchanged, 2 failed"
-  std::string text(std::size_t hosts, std::size_t left_out) const;
+  // "3 hosts: 1 unchanged, 2 failed", in the words of `name`
+  std::string text(std::size_t hosts, std::size_t left_out,
+                   std::string_view (*name)(HostState)) const;
 
  private:
   std::map<HostState, int> counts_;

@@ -8,6 +8,7 @@
 
 #include "agent/base/strings.h"
 #include "fleetctl/command/deploy.h"
+#include "fleetctl/inventory/loader.h"
 
 namespace fleetctl::command {
 namespace {
@@ -59,7 +60,7 @@ std::string text_of(const Host& host, std::size_t width, const HostResult& resul
       if (change.what == "config.alloy") {
         const Extent extent = extent_of(result.diff);
         if (!result.diff.empty()) more = fmt::format("+{} -{}  ", extent.added, extent.removed);
-        more += "from " + host.template_path().lexically_normal().string();
+        more += "from " + inventory::shown_path(host.template_path());
       }
       out += (first ? "" : indent) + row_of(change, more) + "\n";
       first = false;
@@ -92,7 +93,7 @@ std::string json_of(const Host& host, const HostResult& result, bool diff) {
                                 {"added", extent.added},
                                 {"removed", extent.removed},
                                 {"diff", diff ? result.diff : ""},
-                                {"template", host.template_path().lexically_normal().string()},
+                                {"template", inventory::shown_path(host.template_path())},
                                 {"notes", result.notes},
                                 {"seconds", result.seconds}};
   return document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";

@@ -1,7 +1,9 @@
 #include "fleetctl/command/report.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
+#include <ctime>
 #include <ostream>
 #include <utility>
 
@@ -75,6 +77,35 @@ Located locate(std::string_view first_line) {
     return located;
   }
   return {{}, 0, 0, first_line};
+}
+
+std::string aligned(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<std::size_t> widths;
+  for (const auto& row : rows) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  std::string out;
+  for (const auto& row : rows) {
+    std::string line;
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      line += row[i] + std::string(widths[i] - row[i].size() + 2, ' ');
+    }
+    // A host must not be able to add rows of its own.
+    std::replace(line.begin(), line.end(), '\n', ' ');
+    line.erase(line.find_last_not_of(' ') + 1);
+    out += line + "\n";
+  }
+  return out;
+}
+
+std::string utc_text(std::int64_t seconds_since_1970) {
+  if (seconds_since_1970 == 0) return "-";
+  const auto time = static_cast<std::time_t>(seconds_since_1970);
+  std::tm parts{};
+  if (::gmtime_r(&time, &parts) == nullptr) return "-";
+  std::array<char, 32> text{};
+  return {text.data(), std::strftime(text.data(), text.size(), "%Y-%m-%d %H:%M:%SZ", &parts)};
 }
 
 std::string name_some(const std::vector<std::string>& hosts) {

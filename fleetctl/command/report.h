@@ -2,6 +2,7 @@
 // below, and hosts with the same problem on one line.
 #pragma once
 
+#include <cstdint>
 #include <iosfwd>
 #include <string>
 #include <string_view>
@@ -26,6 +27,11 @@ struct Located {
   std::string_view message;
 };
 Located locate(std::string_view first_line);
+
+// Rows as columns, two spaces apart.
+std::string aligned(const std::vector<std::vector<std::string>>& rows);
+// "2026-11-21 06:14:03Z"; "-" for 0.
+std::string utc_text(std::int64_t seconds_since_1970);
 
 // "a, b, c"; of many only the first.
 std::string name_some(const std::vector<std::string>& hosts);

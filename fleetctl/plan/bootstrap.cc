@@ -30,6 +30,11 @@ std::string joined(const List& list, const Text& text) {
   return out;
 }
 
+std::string bundle_head(const nlohmann::json& manifest) {
+  const std::string text = manifest.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return "fleet-apply 1 " + std::to_string(text.size()) + "\n" + text;
+}
+
 }  // namespace
 
 std::string prompt(const Exec& exec) { return exec.nonce + "-password:"; }
@@ -80,9 +85,11 @@ std::string apply_order(const Wanted& wanted, std::string_view run, std::string_
                                 {"release", wanted.release},
                                 {"groups", wanted.groups},
                                 {"files", files}};
-  const std::string manifest =
-      document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-  return "apply\nfleet-apply 1 " + std::to_string(manifest.size()) + "\n" + manifest + bytes;
+  return "apply\n" + bundle_head(document) + bytes;
+}
+
+std::string rollback_order(unsigned back_to, std::string_view run, std::string_view who) {
+  return "apply current\n" + bundle_head({{"run", run}, {"who", who}, {"back_to", back_to}});
 }
 
 }  // namespace fleetctl::plan

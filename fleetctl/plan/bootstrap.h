@@ -38,5 +38,8 @@ std::string script(const Exec& exec, const Wanted& wanted);
 std::string release_order(const Release& release);
 // "apply" and the bundle (format: agent/install/bundle.cc).
 std::string apply_order(const Wanted& wanted, std::string_view run, std::string_view who);
+// The same for a generation that the host has kept, 0 being the one before the present, by the
+// agent that is installed.
+std::string rollback_order(unsigned back_to, std::string_view run, std::string_view who);
 
 }  // namespace fleetctl::plan

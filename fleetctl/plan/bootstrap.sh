@@ -8,7 +8,7 @@
 #   RELEASE the wanted release, 16 hex digits
 #   GROUPS_WANTED, FILES   names, separated by spaces
 # Answers, one per line, after N: see facts.h. Orders, one per line: `show`, `release SIZE SHA256` + SIZE bytes,
-# `apply` + a bundle, `end`. Errors: `error CODE text`, then exit status 1.
+# `apply` or `apply current` + a bundle, `installed`, `end`. Errors: `error CODE text`, then exit status 1.
 set -u
 umask 077
 LC_ALL=C
@@ -144,10 +144,11 @@ use_fallbacks() {
   done
 }
 
+# $1 "current": by the agent that is installed.
 apply() {
   unwatch
   # shellcheck disable=SC2086  # two words or none
-  exec "$RELEASES/$RELEASE/bin/fleet-agent" apply --frame "$N" $lock_options
+  exec "$RELEASES/${1:-$RELEASE}/bin/fleet-agent" apply --frame "$N" $lock_options
 }
 
 [ "$(id -u)" = 0 ] || die 'not-root not root on this host: give --become (-b) or set ansible_become'
@@ -166,7 +167,8 @@ while IFS=' ' read -r order size sum; do
   case $order in
     show) show ;;
     release) take_release "$size" "$sum" ;;
-    apply) apply ;;
+    apply) apply "$size" ;;
+    installed) exec $RELEASES/current/bin/fleet-agent installed --frame "$N" </dev/null ;;
     end) exit 0 ;;
     *) die "failed unknown order: $order" ;;
   esac

@@ -7,6 +7,7 @@ group_vars/, host_vars/ and templates/; only the addresses of the booted hosts a
 """
 
 import contextlib
+import json
 import os
 import random
 import re
@@ -24,7 +25,7 @@ PUCK, OBERON, CALIBAN = "puck.incus", "oberon.incus", "caliban.incus"  # Docker;
 HOSTS = [PUCK, OBERON, CALIBAN]
 CONFIG = "/etc/fleet-agent/config.alloy"
 UNIT = "fleet-agent.service"
-REFUSED, LOCKED, ROLLED_BACK = 1, 75, 6  # fleetctl's exit codes, fleetctl/command/exit_code.h
+REFUSED, DIFFERS, LOCKED, ROLLED_BACK = 1, 2, 75, 6  # fleetctl's exit codes, fleetctl/command/exit_code.h
 
 
 class Bed:
@@ -177,6 +178,52 @@ def ships():
         check(b.on(OBERON, f"systemctl show {UNIT} -p MainPID") == pid, "a changed configuration restarted the agent")
 
 
+def walks():
+    """plan, deploy, plan, an edit by hand, a change, rollback, status: each tells what is, on one booted host."""
+    with bed() as b:
+        mint = Mint("walk", random.randrange(1 << 32))
+        only = {"limit": [OBERON]}
+
+        def said(wanted, status, *words):
+            got, text = b.fleetctl(*words, **only)
+            check(got == status and re.search(wanted, text), f"fleetctl {words}: status {got}, wanted {status} {wanted!r}:\n{text}")
+            return text
+
+        def told():
+            return json.loads(b.fleetctl("status", "--format", "json", **only)[1].splitlines()[-1])
+
+        said(r"\+ config\.alloy .*\n(.*\n)*Plan: 1 host to change \(1 restart\)", DIFFERS, "plan", "--exit-code")
+        said("no agent is installed", 0, "status")
+        check(b.on(OBERON, "ls -d /etc/fleet-agent /opt/fleet-agent 2>/dev/null || true") == "", "plan or status left something")
+        b.deploy(**only)
+        before = b.snapshot(OBERON).splitlines()[:-1]
+        print(said(r"no change\nPlan: 0 hosts to change", 0, "plan", "--exit-code"))
+        status = told()
+        check(status["state"] == "ok" and status["generation"] == 1 and status["config"]["state"] == "in step", f"status {status}")
+        check(b.snapshot(OBERON).splitlines()[:-1] == before, "plan or status changed the host")
+        said("there is no agent before generation 1", 3, "rollback")
+
+        template = b.tree / "templates/oberon/config.alloy.j2"
+        first = b.on(OBERON, f"cat {CONFIG}")
+        template.write_text(template.read_text() + "\n// second\n")
+        said(r"~ config\.alloy +reload +\+1 -0 +from templates/oberon/", DIFFERS, "plan", "--exit-code")
+        check(told()["config"]["state"] == "behind", f"status {told()}")
+        b.deploy(**only)
+        pid = b.on(OBERON, f"systemctl show {UNIT} -p MainPID")
+        print(said(r"(?m)^ +1 ", 0, "rollback", "--list"))
+        print(said(r"went back +to generation 1: config\.alloy \(reload\)", 0, "rollback", "--to", "1"))
+        check(b.on(OBERON, f"cat {CONFIG}") == first, "the first configuration is not back")
+        check(b.on(OBERON, f"systemctl show {UNIT} -p MainPID") == pid, "going back restarted the agent")
+        check(b.ships(OBERON, mint) == stream(OBERON, job="systemd"), "does not ship after going back")
+
+        b.on(OBERON, f"echo '// by hand' >> {CONFIG}")
+        print(said("drifted .* edited", DIFFERS, "status", "--exit-code"))
+        status = told()
+        check(status["generation"] == 3 and status["ready"] and status["healthy"], f"status {status}")
+        b.on(OBERON, f"systemctl stop {UNIT}")
+        said("inactive +no ", DIFFERS, "status", "--exit-code")
+
+
 def refuses_a_broken_template():
     """A template that does not render, or renders to what the agent would not take: refused before any host is touched."""
     with bed() as b:
@@ -314,4 +361,4 @@ def speaks_clearly():
 
 
 if __name__ == "__main__":
-    fleetlab.main([ships, refuses_a_broken_template, rolls_back, survives_a_cut_connection, speaks_clearly])
+    fleetlab.main([ships, walks, refuses_a_broken_template, rolls_back, survives_a_cut_connection, speaks_clearly])

@@ -34,11 +34,12 @@ class FakeHost final : public System {
   bool enabled = false;
   bool active = false;
   int pid = 100;
-  int healthy = 200;          // what /-/healthy answers
-  int ready = 200;            // what /-/ready answers
-  int ill_answers = 0;        // so often it answers 500 first
-  bool dies_soon = false;     // it is another process each time systemd is asked
-  std::string validate_says;  // not empty: validate fails with it
+  int healthy = 200;                // what /-/healthy answers
+  int ready = 200;                  // what /-/ready answers
+  int ill_answers = 0;              // so often it answers 500 first
+  bool dies_soon = false;           // it is another process each time systemd is asked
+  std::string ill = "loki.x: ill";  // the body of an /-/healthy that is not 200
+  std::string validate_says;        // not empty: validate fails with it
   // Whether an agent started now, on what lies in the folder, comes up.
   std::function<bool(FakeHost&)> starts = [](FakeHost&) { return true; };
   // What POST /-/reload answers.
@@ -117,6 +118,11 @@ class FakeHost final : public System {
     if (argv[1] == "disable") enabled = false;
     if (argv[1] == "stop") active = false;
     if (argv[1] == "show" && dies_soon) ++pid;
+    if (argv[1] == "show" && argv[3].rfind("ActiveState,", 0) == 0) {
+      return said(0, std::string("ActiveState=") + (active ? "active" : "inactive") +
+                         "\nUnitFileState=" + (enabled ? "enabled" : "disabled") +
+                         "\nNRestarts=2\nActiveEnterTimestampMonotonic=5000000\n");
+    }
     if (argv[1] == "show") return said(0, argv[3] == "MainPID" ? std::to_string(pid) : "running");
     if (argv[1] == "restart") {
       ++pid;
@@ -138,7 +144,7 @@ class FakeHost final : public System {
       --ill_answers;
       return HttpAnswer{500, "starting"};
     }
-    if (path == "/-/healthy") return HttpAnswer{healthy, healthy == 200 ? "ok" : "loki.x: ill"};
+    if (path == "/-/healthy") return HttpAnswer{healthy, healthy == 200 ? "ok" : ill};
     return HttpAnswer{ready, ready == 200 ? "ready" : "loki.x: port in use"};
   }
 

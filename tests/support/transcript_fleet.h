@@ -79,7 +79,7 @@ struct TranscriptFleet {
   std::map<std::string, Answers> answers;
   std::map<std::string, std::string> transcripts;
   std::ostringstream out, err;
-  int status = 0;  // of every host's command
+  int status_of_command = 0;
 
   TranscriptFleet() {
     bundle.unit = "[Unit]\n";
@@ -113,8 +113,8 @@ struct TranscriptFleet {
     if (answers[one.name()].empty()) {
       reached.remote = std::make_unique<Unreachable>();
     } else {
-      reached.remote =
-          std::make_unique<remote::Printing>(transcripts[one.name()], answers[one.name()], status);
+      reached.remote = std::make_unique<remote::Printing>(transcripts[one.name()],
+                                                          answers[one.name()], status_of_command);
     }
     return reached;
   };

@@ -42,6 +42,19 @@ TEST_CASE("bundle: what was packed is read back") {
   CHECK(parsed->ready == std::chrono::seconds(30));
 }
 
+TEST_CASE("bundle: one that asks for a kept generation brings nothing else") {
+  const auto parsed = parse_bundle(bundle(R"({"run":"r1","who":"me@box","back_to":12})", ""));
+  REQUIRE(parsed);
+  CHECK(parsed->back_to == 12U);
+  CHECK(parsed->files.empty());
+  for (const char* bad : {"-1", "1.5", "\"1\"", "99999999999"}) {
+    INFO(bad);
+    CHECK(refusal(bundle(R"({"run":"r1","who":"me@box","back_to":)" + std::string(bad) + "}",
+                         "")) == "bundle: bad back_to");
+  }
+  CHECK(refusal(bundle(R"({"run":"r1","back_to":1})", "")) == "bundle: run or who is missing");
+}
+
 TEST_CASE("bundle: a byte that changed on the way is noticed") {
   CHECK(refusal(bundle(manifest(kConfig, "x = 1\n"), "x = 2\n")) ==
         "bundle: /etc/fleet-agent/config.alloy: wrong checksum");

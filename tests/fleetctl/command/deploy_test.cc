@@ -131,7 +131,7 @@ TEST_CASE("deploy: a held lock names who holds it") {
 
 TEST_CASE("deploy: an end without a report is a failure, with the status") {
   Run run;
-  run.status = 3;
+  run.status_of_command = 3;
   run.host("puck", "b\n", {{kEnd, served_facts("a\n")}, {"[Unit]\n", "n0 {\"step\":\"look\"}\n"}});
   CHECK(run.deploy() == ExitCode::kHostFailed);
   CHECK(run.out.str().find("failed        the host's shell ended with status 3") !=

@@ -116,6 +116,32 @@ TEST_CASE("bootstrap: the bundle that is sent is the one that apply reads") {
   CHECK(bundle->files[1].bytes == "[Unit]\n");
 }
 
+TEST_CASE(
+    "bootstrap: a rollback's bundle is one that apply reads, for the agent that is installed") {
+  const std::string order = rollback_order(12, "r1", "me@box");
+  REQUIRE(order.rfind("apply current\n", 0) == 0);
+  const auto bundle = agent::install::parse_bundle(std::string_view(order).substr(14));
+  REQUIRE(bundle);
+  CHECK(bundle->back_to == 12U);
+  CHECK(bundle->who == "me@box");
+}
+
+TEST_CASE("bootstrap: the installed agent rolls back and tells, whatever release is wanted") {
+  const std::string shell =
+      GENERATE(as<std::string>{}, "/bin/dash", "/bin/bash", "/usr/bin/busybox ash");
+  INFO(shell);
+  Host host;
+  const std::string release = "opt/fleet-agent/1111111111111111/bin";
+  std::filesystem::create_directories(host.folder / release);
+  std::filesystem::create_symlink("1111111111111111", host.folder / "opt/fleet-agent/current");
+  host.tool("../" + release + "/fleet-agent", "echo \"the agent: $*\"; cat");
+  const std::string back = host.talk(shell, rollback_order(0, "r1", "me@box"));
+  INFO(back);
+  CHECK(contains(back, "the agent: apply --frame abc123"));
+  CHECK(contains(back, "\"back_to\":0"));
+  CHECK(contains(host.talk(shell, "installed\n"), "the agent: installed --frame abc123\n"));
+}
+
 TEST_CASE("bootstrap: every shell tells the same facts") {
   const std::string shell =
       GENERATE(as<std::string>{}, "/bin/dash", "/bin/bash", "/usr/bin/busybox ash");

@@ -1,0 +1,21 @@
+// `fleet-agent installed`: what deploys made of this host and how its agent is. It only looks.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/base/clock.h"
+#include "agent/install/system.h"
+
+namespace agent::install {
+
+// One JSON object in one line (installed.cc has the members), for an agent that answers at `http`.
+std::string installed_json(System& system, const Clock& clock, std::string_view version,
+                           const std::string& http = "127.0.0.1:12345");
+
+// Prints it, after --frame TEXT if that is given. Runs as root, without the host's lock. Exit
+// status: 0, 1 when it cannot be written, 64 usage.
+int installed_main(const std::vector<std::string>& arguments, std::string_view version);
+
+}  // namespace agent::install

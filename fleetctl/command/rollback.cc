@@ -1,0 +1,175 @@
+#include "fleetctl/command/rollback.h"
+
+#include <fmt/format.h>
+
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "fleetctl/command/report.h"
+
+namespace fleetctl::command {
+namespace {
+
+using nlohmann::json;
+
+// "Rolled back" is what deploy calls its failure; here it would be said of the wrong thing.
+std::string_view word_of(HostState state) {
+  if (state == HostState::kChanged) return "went back";
+  if (state == HostState::kRolledBack) return "stayed";
+  return state_name(state);
+}
+
+std::string text_of(const std::string& name, std::size_t width, const HostResult& result) {
+  std::string out = fmt::format("{:<{}}  {:<9}", name, width, word_of(result.state));
+  if (result.state == HostState::kChanged) {
+    out += fmt::format("  to generation {}: {}", result.back_to, result.text);
+  } else if (result.state == HostState::kUnchanged) {
+    out += fmt::format("  generation {} is what is there", result.back_to);
+  } else {
+    if (result.state == HostState::kRolledBack) out += "  at the present generation:";
+    out += (result.state == HostState::kRolledBack ? " " : "  ") + result.text;
+  }
+  return out + fmt::format("  [{:.2f} s]\n", result.seconds) + text_below(result);
+}
+
+json json_of(const std::string& name, const HostResult& result) {
+  return {{"host", name},
+          {"state", word_of(result.state)},
+          {"to", result.back_to},
+          {"text", result.text},
+          {"details", result.details},
+          {"notes", result.notes},
+          {"changes", result.changes},
+          {"effect", plan::effect_name(result.effect)},
+          {"seconds", result.seconds}};
+}
+
+json json_of(const plan::Generation& generation) {
+  return {{"generation", generation.number},
+          {"time", generation.time},
+          {"run", generation.run},
+          {"who", generation.who},
+          {"release", generation.release},
+          {"config_sha256", generation.config_sha256},
+          {"available", generation.release_present}};
+}
+
+json list_json_of(const std::string& name, const HostResult& result) {
+  json document{{"host", name},
+                {"state", result.installed ? "ok" : state_name(result.state)},
+                {"text", result.text},
+                {"present", nullptr},
+                {"kept", json::array()}};
+  if (result.installed) {
+    document["present"] = json_of(result.installed->present);
+    for (const plan::Generation& kept : result.installed->kept)
+      document["kept"].push_back(json_of(kept));
+  }
+  return document;
+}
+
+std::vector<std::string> row_of(const std::string& name, const plan::Generation& generation,
+                                std::string note) {
+  if (!generation.release_present) note = "its release is not there any more";
+  return {
+      name,
+      std::to_string(generation.number),
+      utc_text(generation.time),
+      generation.config_sha256.empty() ? "-" : printable(generation.config_sha256.substr(0, 12)),
+      generation.who.empty() ? "-" : printable(generation.who),
+      std::move(note)};
+}
+
+void add_rows(const std::string& name, const HostResult& result,
+              std::vector<std::vector<std::string>>& rows) {
+  if (!result.installed) {
+    const std::string why = result.text.empty()
+                                ? std::string()
+                                : std::string(word_of(result.state)) + ": " + result.text;
+    rows.push_back({name, "-", "-", "-", "-", why.empty() ? "no agent is installed" : why});
+    return;
+  }
+  rows.push_back(row_of(name, result.installed->present, "present"));
+  for (const plan::Generation& kept : result.installed->kept) rows.push_back(row_of("", kept, ""));
+}
+
+HostResult one(const Host& host, const RollbackOptions& options, const World& world) {
+  if (options.list) return look_at(host, options, world);
+  const plan::Wanted wanted{plan::standard_files("", ""), {}, ""};
+  const plan::Release release;
+  HostOrder order{wanted, release, {}, {}, {}, {}};
+  order.task = Task::kRollback;
+  order.back_to = options.to;
+  return visit(host, std::move(order), options, world);
+}
+
+std::string line(const json& document) {
+  return document.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
+}
+
+ExitCode rollback_until(const Fleet& fleet, const RollbackOptions& options, const World& world,
+                        std::ostream& out, const std::atomic<bool>& stop) {
+  if (fleet.hosts.empty()) {
+    out << "No host to roll back.\n";
+    return ExitCode::kDone;
+  }
+  const agent::Mono start = world.clock.mono();
+  const std::size_t width = widest_name(fleet);
+  std::vector<std::vector<std::string>> rows{
+      {"HOST", "GENERATION", "TIME", "CONFIGURATION", "BY", "NOTE"}};
+  Tally tally;
+  const std::size_t done = over_hosts(
+      fleet, options, world.clock, stop, options.list ? Sequence::kAsListed : Sequence::kAsTheyEnd,
+      [&](const Host& host) { return one(host, options, world); },
+      [&](const Host& host, const HostResult& result) {
+        tally.add(result.state);
+        const std::string& name = host.name();
+        if (options.list && !options.json) {
+          add_rows(name, result, rows);
+        } else if (options.json) {
+          out << line(options.list ? list_json_of(name, result) : json_of(name, result))
+              << std::flush;
+        } else {
+          out << text_of(name, width, result) << std::flush;
+        }
+      });
+  const std::size_t left_out = fleet.hosts.size() - done;
+  if (options.list && !options.json) out << aligned(rows) << std::flush;
+  if (!options.list) {
+    const double seconds = seconds_since(world.clock, start);
+    const std::string summary = tally.text(fleet.hosts.size(), left_out, word_of);
+    if (options.json) {
+      out << line({{"summary", summary}, {"run", options.run}, {"seconds", seconds}}) << std::flush;
+    } else {
+      out << summary << fmt::format(".  {:.2f} s  (run {})", seconds, options.run) << std::endl;
+    }
+  }
+  return left_out > 0 ? ExitCode::kInterrupted : tally.exit_code(options.exit_code);
+}
+
+}  // namespace
+
+ExitCode rollback(const Fleet& fleet, const RollbackOptions& options, const World& world,
+                  std::ostream& out, std::ostream& err) {
+  if (!report_tree(fleet, err)) return ExitCode::kRefused;
+  const std::atomic<bool> never{false};
+  return rollback_until(fleet, options, world, out, never);
+}
+
+ExitCode run_rollback(FleetOptions fleet_options, bool ask_become_password,
+                      RollbackOptions options) {
+  fleet_options.rendering = Rendering::kNone;
+  const auto fleet = load_fleet(fleet_options, {});
+  if (!fleet) {
+    std::cerr << "fleetctl: " << fleet.error().message << "\n";
+    return ExitCode::kRefused;
+  }
+  if (!report_tree(*fleet, std::cerr)) return ExitCode::kRefused;
+  if (!options.list && !may_change(options, fleet->hosts.size(), "Roll back"))
+    return ExitCode::kRefused;
+  return in_the_world(options, ask_become_password, [&](const World& world, const auto& stop) {
+    return rollback_until(*fleet, options, world, std::cout, stop);
+  });
+}
+
+}  // namespace fleetctl::command

@@ -1,0 +1,26 @@
+// `fleetctl status`: how each host's agent is, and whether it has what the tree would give it. One
+// connection and one command per host; nothing is changed.
+#pragma once
+
+#include <iosfwd>
+
+#include "fleetctl/command/exit_code.h"
+#include "fleetctl/command/fleet.h"
+#include "fleetctl/command/hosts_run.h"
+
+namespace fleetctl::command {
+
+// exit_code: 2 when a host is not as it should be: no agent, another configuration than rendered,
+// not active, not ready or not healthy.
+using StatusOptions = RunOptions;
+
+// A table, or one JSON object per host and line (docs/deploy.md has its members), to `out`; the
+// tree's problems to `err`. A host whose configuration did not render is asked all the same.
+ExitCode status(const Fleet& fleet, const StatusOptions& options, const World& world,
+                std::ostream& out, std::ostream& err);
+
+// The whole command with the real world.
+ExitCode run_status(FleetOptions fleet_options, const ConfigurationCheck& check,
+                    bool ask_become_password, StatusOptions options);
+
+}  // namespace fleetctl::command

@@ -1,0 +1,209 @@
+// Going back: which generation, and that it is a transaction like any other.
+#include "agent/install/generations.h"
+
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+
+#include "agent/install/installed.h"
+#include "agent/install/transaction.h"
+#include "tests/support/fake_host.h"
+#include "tests/support/stepping_clock.h"
+
+namespace agent::install {
+namespace {
+
+constexpr const char* kOld = "1111111111111111";
+constexpr const char* kNew = "2222222222222222";
+constexpr const char* kConfigPath = "/etc/fleet-agent/config.alloy";
+constexpr const char* kUnitPath = "/etc/systemd/system/fleet-agent.service";
+
+BundleFile file(const std::string& path, mode_t mode, const std::string& bytes) {
+  return BundleFile{path, mode, bytes, sha256_hex(bytes)};
+}
+
+struct Run {
+  FakeHost host;
+  SteppingClock clock;
+  std::string error;  // why a generation was not found
+
+  Report apply(const Bundle& bundle) {
+    host.commands.clear();
+    host.requests.clear();
+    return Transaction(host, clock, bundle, [](std::string_view) {}).run();
+  }
+  Report deploy(const std::string& config, const std::string& release = kOld) {
+    Bundle bundle;
+    bundle.run = "run-" + config;
+    bundle.who = "me@box";
+    bundle.release = release;
+    bundle.groups = {"adm"};
+    bundle.files = {file(kConfigPath, 0640, config), file(kUnitPath, 0644, "[Service]\n")};
+    host.put_release(release);
+    clock.advance(std::chrono::seconds(100));
+    return apply(bundle);
+  }
+  // As `fleet-agent apply` does.
+  Report back(unsigned to = 0) {
+    Bundle bundle;
+    bundle.run = "run-back";
+    bundle.who = "you@box";
+    bundle.back_to = to;
+    const auto found = find_generation(host, bundle);
+    error = found ? "" : found.error().message;
+    return found ? apply(bundle) : Report{};
+  }
+  std::vector<unsigned> kept() {
+    std::vector<unsigned> numbers;
+    for (const Kept& one : kept_generations(host, Books(host)))
+      numbers.push_back(one.origin.generation);
+    return numbers;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("rollback: the generation before comes back, and the way there is a change of its own") {
+  Run run;
+  run.deploy("a");
+  run.deploy("b");
+  const Report report = run.back();
+  INFO(run.error << report.error);
+  CHECK(report.outcome == Outcome::kChanged);
+  CHECK(report.effect == Effect::kReload);
+  CHECK(report.generation == 3);
+  CHECK(run.host.config() == "a");
+  const auto applied = Books(run.host).applied();
+  REQUIRE(applied);
+  CHECK(applied->origin.generation == 3);
+  CHECK(applied->origin.who == "you@box");
+  CHECK(run.kept() == std::vector<unsigned>{2, 1});
+  run.back();  // so the next one takes the rollback back
+  CHECK(run.host.config() == "b");
+}
+
+TEST_CASE("rollback: to a generation by its number, with its release, and groups stay") {
+  Run run;
+  run.deploy("a", kOld);
+  run.deploy("b", kNew);
+  run.deploy("c", kNew);
+  const Report report = run.back(1);
+  INFO(run.error << report.error);
+  CHECK(report.outcome == Outcome::kChanged);
+  CHECK(report.effect == Effect::kRestart);
+  CHECK(run.host.config() == "a");
+  CHECK(run.host.current() == kOld);
+  CHECK(run.host.member_of == std::set<std::string>{"adm"});
+}
+
+TEST_CASE("rollback: what is not kept is refused with what is") {
+  Run run;
+  run.back();
+  CHECK(run.error == "no deploy has ended well on this host: there is nothing to go back to");
+  run.deploy("a");
+  run.back();
+  CHECK(run.error == "there is no agent before generation 1 to go back to");
+  run.deploy("b");
+  run.deploy("c");
+  run.back(3);
+  CHECK(run.error == "generation 3 is the present one");
+  run.back(9);
+  CHECK(run.error == "generation 9 is not kept, 2, 1 are");
+  CHECK(run.host.config() == "c");
+}
+
+TEST_CASE("rollback: to a release that is not there any more is refused") {
+  Run run;
+  run.deploy("a", kOld);
+  run.deploy("b", kNew);
+  std::filesystem::remove_all(run.host.at(std::string("/opt/fleet-agent/") + kOld));
+  run.back();
+  CHECK(run.error == "the release 1111111111111111 of generation 1 is not on this host any more");
+}
+
+TEST_CASE("rollback: an interrupted deploy comes first") {
+  Run run;
+  run.deploy("a");
+  run.deploy("b");
+  CHECK(Books(run.host).begin({"r9", "you", 3}));
+  run.back();
+  CHECK(run.error.find("the deploy r9 of you was interrupted") == 0);
+}
+
+TEST_CASE("rollback: to what does not become healthy ends where it began") {
+  Run run;
+  run.deploy("a", kOld);
+  run.deploy("b", kNew);
+  run.host.starts = [](FakeHost& host) { return host.config() == "b"; };
+  const Report report = run.back();
+  CHECK(report.outcome == Outcome::kRolledBack);
+  CHECK(run.host.config() == "b");
+  CHECK(run.host.current() == kNew);
+  CHECK(run.host.active);
+  CHECK(Books(run.host).applied()->origin.generation == 2);
+  CHECK(run.kept() == std::vector<unsigned>{1});  // the attempt left nothing to go back to
+}
+
+TEST_CASE(
+    "rollback: after a deploy that was taken back, the one before is still that of the present") {
+  Run run;
+  run.deploy("a");
+  run.deploy("b");
+  run.host.reloads = [](FakeHost& host) { return host.config() == "c" ? 400 : 200; };
+  CHECK(run.deploy("c").outcome == Outcome::kRolledBack);
+  CHECK(run.kept() == std::vector<unsigned>{1});
+  CHECK(run.back().outcome == Outcome::kChanged);
+  CHECK(run.host.config() == "a");
+}
+
+TEST_CASE("rollback: books that do not tell where a state is from count it as the change before") {
+  Run run;
+  run.deploy("a");
+  run.deploy("b");
+  const std::string book = "/var/lib/fleetctl/generations/2/generation.json";
+  auto document = nlohmann::json::parse(run.host.text(book));
+  document.erase("origin");
+  run.host.put(book, document.dump());
+  CHECK(run.kept() == std::vector<unsigned>{1});
+  CHECK(run.back(1).outcome == Outcome::kChanged);
+}
+
+TEST_CASE("installed: tells what is there, what is kept and how the agent is") {
+  Run run;
+  const auto tell = [&] {
+    return nlohmann::json::parse(installed_json(run.host, run.clock, "1.2.3"));
+  };
+  auto told = tell();
+  CHECK(told["present"]["generation"] == 0);
+  CHECK(told["config"]["sha256"] == "");
+  CHECK(told["ready"] == false);
+  CHECK(told["answer"] == "connect: Connection refused");
+  run.deploy("a");
+  run.deploy("b");
+  run.host.put(kConfigPath, "by hand");
+  run.host.healthy = 500;
+  run.host.ill = "unhealthy components:\nloki.source.x: port: in use\nloki.write.y: cut o";
+  told = tell();
+  CHECK(told["version"] == "1.2.3");
+  CHECK(told["present"]["generation"] == 2);
+  CHECK(told["present"]["run"] == "run-b");
+  CHECK(told["present"]["time"].get<std::int64_t>() > 1'700'000'000);
+  REQUIRE(told["kept"].size() == 1);
+  CHECK(told["kept"][0]["generation"] == 1);
+  CHECK(told["kept"][0]["config_sha256"] == sha256_hex("a"));
+  CHECK(told["kept"][0]["release_present"] == true);
+  CHECK(told["config"]["sha256"] == sha256_hex("by hand"));
+  CHECK(told["config"]["applied_sha256"] == sha256_hex("b"));
+  CHECK(told["config"]["uid"] == ::getuid());
+  CHECK(told["config"]["modified"].get<std::int64_t>() > 0);
+  CHECK(told["unit"]["active"] == "active");
+  CHECK(told["unit"]["enabled"] == "enabled");
+  CHECK(told["unit"]["restarts"] == 2);
+  CHECK(told["unit"]["up_seconds"].get<std::int64_t>() >= 195);
+  CHECK(told["ready"] == true);
+  CHECK(told["healthy"] == false);
+  REQUIRE(told["unhealthy"].size() == 1);  // the one that was cut off is left out
+  CHECK(told["unhealthy"][0]["component"] == "loki.source.x");
+  CHECK(told["unhealthy"][0]["message"] == "port: in use");
+}
+
+}  // namespace agent::install

@@ -1,4 +1,5 @@
-// What a host tells, and the diff and the masking of whatever configuration it shows.
+// What a host tells, of itself and by the agent on it, and the diff and the masking of whatever
+// configuration it shows.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -7,6 +8,7 @@
 
 #include "agent/base/strings.h"
 #include "fleetctl/plan/diff.h"
+#include "fleetctl/plan/installed.h"
 #include "fleetctl/plan/plan.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -18,6 +20,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   release.archive = std::make_shared<const std::string>("x");
   const Wanted wanted{standard_files("a\n", "b\n"), {"adm"}, "0123456789abcdef"};
   (void)summary(make_plan(facts, wanted, release));
+
+  if (const auto installed = read_installed(text); installed && installed->unhealthy.size() > size)
+    std::abort();
 
   const std::string masked = mask_secrets(text, "key");
   const std::string other = mask_secrets(text.substr(size / 2), "key");

@@ -58,7 +58,9 @@ class LocalFile final : public component::Configured<LocalFileArgs>, public comp
   explicit LocalFile(component::Host host)
       : host_(std::move(host)),
         accessed_(host_.metrics.gauge("local_file_timestamp_last_accessed_unix_seconds",
-                                      "When the file was read last, in seconds since 1970.")) {}
+                                      "When the file was read last, in seconds since 1970.")) {
+    host_.exports({{"content", lang::Value("")}});
+  }
 
   using Configured::prepare;
   Result<component::Commit> prepare(LocalFileArgs args) override {

@@ -23,8 +23,8 @@ from prometheus_server import Prometheus
 SEEDS = ROOT / "tests/fixtures/seeds"
 
 
-def text(name):
-    return (SEEDS / f"{name}.alloy").read_text()
+def text(name, suffix="alloy"):
+    return (SEEDS / f"{name}.{suffix}").read_text()
 
 
 @in_a_world
@@ -65,7 +65,7 @@ def ouranos_metrics(world):
     """Metrics of the host, of each command and of each container arrive at Prometheus under the host's name."""
     tree = world.folder / "ansible"
     world.write(tree / "inventory/hosts.yml", "all:\n  hosts:\n    puck.incus:\n      services: [alloy, docker]\n")
-    world.write(tree / "templates/puck/config.alloy.j2", text("ouranos_metrics"))
+    world.write(tree / "templates/puck/config.alloy.j2", text("ouranos_metrics", "alloy.j2"))
     world.shell(f"cd {tree} && {BIN}/fleetctl render --limit puck --output /etc/alloy")
     world.container("athena-app-1", "while :; do echo busy; done >/dev/null", project="athena", service="app")
     with Prometheus(world.folder / "prometheus", port=9090) as prometheus, \

@@ -37,7 +37,9 @@ using unix_host::parse_ntp;
 std::string text(const std::vector<model::MetricFamily>& families) {
   std::string out;
   for (const auto& family : families) {
-    if (family.name == "node_scrape_collector_duration_seconds") continue;
+    if (family.name == "node_scrape_collector_duration_seconds" ||
+        family.name == "node_exporter_build_info")
+      continue;
     for (const auto& point : family.points)
       out += family.name + (point.labels.empty() ? "" : model::labels_text(point.labels)) + " " +
              format_number(point.value) + "\n";

@@ -67,7 +67,7 @@ struct Fixture {
   // Lets time pass until `count` lines came.
   Lines take_in_time(std::size_t count) {
     Lines out;
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(90);
     while (out.size() < count && std::chrono::steady_clock::now() < end) {
       for (auto& line : collector->take_text(0)) out.push_back(std::move(line));
       clock.advance(std::chrono::milliseconds(100));

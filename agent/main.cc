@@ -51,42 +51,9 @@ void give_memory_back() {
   if (::mallinfo2().fordblks > kFreeMemory) ::malloc_trim(0);
 }
 
-bool is_configuration(const fs::path& path) {
-  return path.extension() == ".alloy" || path.extension() == ".river";
-}
-
-// A file, or all *.alloy files of a folder (not of its folders), sorted by name, as one
-// configuration.
+// As one configuration.
 Result<std::vector<runtime::SourceText>> read_configuration(const std::string& path) {
-  std::vector<fs::path> files;
-  std::error_code error;
-  if (fs::is_directory(path, error)) {
-    for (const auto& entry : fs::directory_iterator(path, error))
-      if (entry.is_regular_file() && is_configuration(entry.path())) files.push_back(entry.path());
-    if (error) return fail(ErrorCode::kIo, "read " + path + ": " + error.message());
-    std::sort(files.begin(), files.end());
-    if (files.empty()) return fail(ErrorCode::kNotFound, path + " holds no *.alloy file");
-  } else {
-    files.emplace_back(path);
-  }
-  std::vector<runtime::SourceText> texts;
-  for (const fs::path& file : files) {
-    auto text = read_file(file, lang::Source::kMaxBytes + 1);
-    if (!text) return fail(std::move(text.error()));
-    texts.push_back({file.string(), std::move(*text)});
-  }
-  return texts;
-}
-
-using Sources = std::vector<std::shared_ptr<const lang::Source>>;
-
-std::string render(const lang::Diagnostics& diagnostics, const Sources& sources) {
-  return lang::render(diagnostics,
-                      [&](std::string_view name) -> std::shared_ptr<const lang::Source> {
-                        for (const auto& source : sources)
-                          if (source->name() == name) return source;
-                        return nullptr;
-                      });
+  return runtime::read_texts(path, {".alloy", ".river"});
 }
 
 struct RunOptions {
@@ -196,7 +163,7 @@ class Daemon {
       return {false, texts.error().message + "\n"};
     }
     const runtime::LoadReport report = runtime_->load(std::move(*texts));
-    const ui::Pages::Reloaded loaded{report.ok(), render(report.diagnostics, report.sources)};
+    const ui::Pages::Reloaded loaded{report.ok(), lang::render(report.diagnostics, report.sources)};
     if (!loaded.ok) {
       load_ok_->set(0);
       return loaded;
@@ -272,7 +239,7 @@ int validate(const std::string& path, bool json) {
   if (json) {
     std::cout << lang::render_json(report.diagnostics);
   } else {
-    std::cerr << render(report.diagnostics, report.sources);
+    std::cerr << lang::render(report.diagnostics, report.sources);
   }
   return report.ok() ? kOk : kFailed;
 }

@@ -176,6 +176,15 @@ std::string render(const Diagnostics& diagnostics, const std::shared_ptr<const S
   });
 }
 
+std::string render(const Diagnostics& diagnostics,
+                   const std::vector<std::shared_ptr<const Source>>& sources) {
+  return render(diagnostics, [&](std::string_view name) -> std::shared_ptr<const Source> {
+    for (const auto& source : sources)
+      if (source->name() == name) return source;
+    return nullptr;
+  });
+}
+
 std::string render_json(const Diagnostics& diagnostics) {
   std::string out = "[";
   for (const Diagnostic& d : diagnostics.all()) {

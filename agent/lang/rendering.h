@@ -11,6 +11,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "agent/lang/diagnostic.h"
 #include "agent/lang/source.h"
@@ -27,6 +28,8 @@ std::string render(const Diagnostic& diagnostic, const FindSource& find_source);
 // first 200.
 std::string render(const Diagnostics& diagnostics, const FindSource& find_source);
 std::string render(const Diagnostics& diagnostics, const std::shared_ptr<const Source>& source);
+std::string render(const Diagnostics& diagnostics,
+                   const std::vector<std::shared_ptr<const Source>>& sources);
 
 // [{"severity":"error","message":...,"hint":...,"file":...,"line":1,"column":2,"offset":1,"end_line":1,"end_column":5,
 // "end_offset":4}, ...]; unknown places and empty hints are left out.

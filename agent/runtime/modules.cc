@@ -156,40 +156,14 @@ struct GitArgs {
   }
 };
 
-bool is_module_file(const fs::path& path) { return path.extension() == ".alloy"; }
-
-std::string folder_of(const std::string& path, bool is_folder) {
-  return is_folder ? path : fs::path(path).parent_path().string();
-}
-
-// A file, or all *.alloy files of a folder, sorted by name.
+// A file, or all *.alloy files of a folder.
 Result<ImportedModule> read_module(const std::string& path) {
-  std::vector<fs::path> files;
+  auto texts = read_texts(path, {".alloy"}, kMaxFiles);
+  if (!texts) return fail(std::move(texts.error()));
   std::error_code error;
-  const bool folder = fs::is_directory(path, error);
-  if (folder) {
-    for (auto it = fs::directory_iterator(path, error); !error && it != fs::directory_iterator();
-         it.increment(error)) {
-      std::error_code ignored;
-      if (is_module_file(it->path()) && it->is_regular_file(ignored)) files.push_back(it->path());
-      if (files.size() > kMaxFiles)
-        return fail(ErrorCode::kExhausted,
-                    path + " holds more than " + std::to_string(kMaxFiles) + " *.alloy files");
-    }
-    if (error) return fail(ErrorCode::kIo, "read " + path + ": " + error.message());
-    std::sort(files.begin(), files.end());
-    if (files.empty()) return fail(ErrorCode::kNotFound, path + " holds no *.alloy file");
-  } else {
-    files.emplace_back(path);
-  }
-  ImportedModule module;
-  module.path = folder_of(path, folder);
-  for (const fs::path& file : files) {
-    auto text = read_file(file, lang::Source::kMaxBytes + 1);
-    if (!text) return fail(std::move(text.error()));
-    module.texts.push_back({file.string(), std::move(*text)});
-  }
-  return module;
+  return ImportedModule{std::move(*texts), fs::is_directory(path, error)
+                                               ? path
+                                               : fs::path(path).parent_path().string()};
 }
 
 template <class Args>
@@ -394,6 +368,38 @@ bool same(const ImportedModule& a, const ImportedModule& b) {
 }
 
 }  // namespace
+
+Result<std::vector<SourceText>> read_texts(const std::string& path,
+                                           std::initializer_list<std::string_view> extensions,
+                                           std::size_t most) {
+  std::vector<fs::path> files;
+  std::error_code error;
+  if (fs::is_directory(path, error)) {
+    for (auto it = fs::directory_iterator(path, error); !error && it != fs::directory_iterator();
+         it.increment(error)) {
+      std::error_code ignored;
+      const std::string extension = it->path().extension().string();
+      if (std::find(extensions.begin(), extensions.end(), extension) != extensions.end() &&
+          it->is_regular_file(ignored))
+        files.push_back(it->path());
+      if (files.size() > most)
+        return fail(ErrorCode::kExhausted,
+                    path + " holds more than " + std::to_string(most) + " *.alloy files");
+    }
+    if (error) return fail(ErrorCode::kIo, "read " + path + ": " + error.message());
+    std::sort(files.begin(), files.end());
+    if (files.empty()) return fail(ErrorCode::kNotFound, path + " holds no *.alloy file");
+  } else {
+    files.emplace_back(path);
+  }
+  std::vector<SourceText> texts;
+  for (const fs::path& file : files) {
+    auto text = read_file(file, lang::Source::kMaxBytes + 1);
+    if (!text) return fail(std::move(text.error()));
+    texts.push_back({file.string(), std::move(*text)});
+  }
+  return texts;
+}
 
 Importer local_importer() {
   return [](const Import& import,

@@ -5,12 +5,15 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <initializer_list>
 #include <map>
 #include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <thread>
+#include <vector>
 
 #include "agent/base/clock.h"
 #include "agent/base/log.h"
@@ -18,6 +21,12 @@
 #include "agent/runtime/graph.h"
 
 namespace agent::runtime {
+
+// The text of a file; or of all files of a folder (not of its folders) with one of the extensions,
+// sorted by name. More than `most` are refused.
+Result<std::vector<SourceText>> read_texts(const std::string& path,
+                                           std::initializer_list<std::string_view> extensions,
+                                           std::size_t most = SIZE_MAX);
 
 // For checks: files and strings are read, what would need the network is not known.
 Importer local_importer();

@@ -138,22 +138,12 @@ class Trial {
     return std::vector<runtime::SourceText>{{file.string(), std::move(*text)}};
   }
 
-  std::string rendered(const lang::Diagnostics& diagnostics,
-                       const std::vector<std::shared_ptr<const lang::Source>>& sources) const {
-    return lang::render(diagnostics,
-                        [&](std::string_view name) -> std::shared_ptr<const lang::Source> {
-                          for (const auto& source : sources)
-                            if (source->name() == name) return source;
-                          return nullptr;
-                        });
-  }
-
   bool load(const Section& section) {
     auto texts = this->texts(section);
     if (!texts) return complain(section.line, texts.error().message);
     const runtime::CheckReport checked =
         runtime::check(*texts, registry_, *world_, {}, runtime::local_importer());
-    std::istringstream in(rendered(checked.diagnostics, checked.sources));
+    std::istringstream in(lang::render(checked.diagnostics, checked.sources));
     problems_.clear();
     for (std::string line; std::getline(in, line);) problems_.push_back(line);
     refused_ = !checked.ok();
@@ -163,7 +153,7 @@ class Trial {
         registry_, stdlib_, clock_, labels_, Log::none(), metrics_, folder_.path()});
     const runtime::LoadReport report = runtime_->load(std::move(*texts));
     if (report.ok()) return true;
-    return complain(section.line, rendered(report.diagnostics, report.sources));
+    return complain(section.line, lang::render(report.diagnostics, report.sources));
   }
 
   bool put(const Section& section) {

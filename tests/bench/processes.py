@@ -21,21 +21,12 @@ import threading
 import time
 import urllib.request
 
+from cost import cpu_ms, resident_mib
+
 ROUNDS = 4
 SCRAPES = 10
 PEER = "/usr/bin/prometheus-process-exporter"
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
-TICK = os.sysconf("SC_CLK_TCK")
-
-
-def cpu_ms(pid):
-    fields = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) * 1000 / TICK
-
-
-def resident_mib(pid):
-    with open(f"/proc/{pid}/status") as lines:
-        return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:")) / 1024
 
 
 class Crowd:

@@ -4,7 +4,6 @@
 Both run their default collectors on this host and are scraped in turns over HTTP, so that a page is written, too. Prints the CPU
 time of the kernel and the program for a scrape: the least and the median of ROUNDS rounds of SCRAPES. Nothing depends on the figures.
 """
-import os
 import pathlib
 import re
 import signal
@@ -15,20 +14,11 @@ import tempfile
 import time
 import urllib.request
 
+from cost import cpu_ms, resident_mib
+
 ROUNDS = 7
 SCRAPES = 200
 PEER = "/usr/bin/prometheus-node-exporter"
-TICK = os.sysconf("SC_CLK_TCK")
-
-
-def cpu_ms(pid):
-    fields = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) * 1000 / TICK
-
-
-def resident_mib(pid):
-    with open(f"/proc/{pid}/status") as lines:
-        return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:")) / 1024
 
 
 def start(command, log, pattern):

@@ -15,13 +15,12 @@ import re
 import shutil
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 import fleetlab
-from fleetlab import BIN, ROOT, Judge, Lab, Mint, check, eventually
+from fleetlab import BIN, ROOT, Judge, Lab, Mint, Served, check, eventually
 
 PUCK, OBERON, CALIBAN = "puck.incus", "oberon.incus", "caliban.incus"  # Docker; syslog listeners; the fallback template
 HOSTS = [PUCK, OBERON, CALIBAN]
@@ -124,18 +123,6 @@ class Samples(http.server.BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def prometheus(address):
-    with http.server.ThreadingHTTPServer((address, 9090), Samples) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-@contextlib.contextmanager
 def bed():
     fleetlab.as_root()
     with fleetlab.scratch_dir("fleet-deploy-test") as folder, Lab("/tmp/fleet-deploy", "deploy") as lab:
@@ -144,7 +131,7 @@ def bed():
         lab.run("docker-up")
         lab.run("up", *flags, *[host for host in HOSTS if host != PUCK])
         lab.run("up", *flags, "--docker", PUCK)
-        with Judge(lab.gateway, port=3100) as judge, prometheus(lab.gateway):
+        with Judge(lab.gateway, port=3100) as judge, Served(Samples, lab.gateway, 9090):
             yield Bed(lab, judge, folder)
             check(judge.count()["malformed"] == [], f"malformed pushes: {judge.count()['malformed'][:3]}")
 

@@ -4,17 +4,16 @@
 import struct
 import sys
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 import fleetlab
-from fleetlab import Agent, check, eventually, free_port
+from fleetlab import Agent, Served, check, eventually, free_port
 from prometheus_server import Prometheus
 
 
-class Target:
+class Target(Served):
     """A page of metrics: a counter that tells how often it was asked, and what a test adds."""
 
     def __init__(self):
@@ -37,16 +36,7 @@ class Target:
             def log_message(self, *_):
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.address = f"127.0.0.1:{self.server.server_port}"
-        Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.server.server_close()
+        super().__init__(Handler)
 
 
 CONFIG = """
@@ -178,16 +168,13 @@ def a_hostile_target_costs_its_own_scrape():
             def log_message(self, *_):
                 pass
 
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Drip)
-        server.daemon_threads = True
-        Thread(target=server.serve_forever, daemon=True).start()
-        hostile = f"127.0.0.1:{server.server_port}"
+        hostile = Served(Drip)
         config = CONFIG.format(target=target.address, url=prometheus.write_url).replace(
             '"job" = "app"}}],'.replace("}}", "}"),
             '"job" = "app"},\n      {"__address__" = "%s", "job" = "drip"},\n'
-            '      {"__address__" = "%s", "__metrics_path__" = "/fast", "job" = "flood"}],' % (hostile, hostile))
+            '      {"__address__" = "%s", "__metrics_path__" = "/fast", "job" = "flood"}],' % (hostile.address, hostile.address))
         check("flood" in config, "the configuration has the hostile targets")
-        with Agent(config, folder / "agent") as agent:
+        with hostile, Agent(config, folder / "agent") as agent:
             agent.start().wait_ready()
             eventually(lambda: prometheus.value('up{job="drip"}') == 0 and prometheus.value('up{job="flood"}') == 0, 30, "both down")
             before = target.asked
@@ -196,8 +183,6 @@ def a_hostile_target_costs_its_own_scrape():
             peak = int(status.split("VmHWM:")[1].split()[0]) / 1024
             check(peak < 160, f"peak RSS {peak:.0f} MiB")
             check(agent.stop() == 0, "exit status")
-        server.shutdown()
-        server.server_close()
 
 
 RECEIVER = """
@@ -282,7 +267,7 @@ def zigzag(number):
     return number << 1 if number >= 0 else (-number << 1) - 1
 
 
-class NativeTarget:
+class NativeTarget(Served):
     """A page in the protobuf format with a native histogram that grows."""
 
     def __init__(self):
@@ -311,16 +296,7 @@ class NativeTarget:
             def log_message(self, *_):
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.address = f"127.0.0.1:{self.server.server_port}"
-        Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.server.server_close()
+        super().__init__(Handler)
 
 
 PROTOBUF = """

@@ -6,20 +6,19 @@ import email.utils
 import random
 import sys
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 import fleetlab
-from fleetlab import Agent, check, eventually
+from fleetlab import Agent, Served, check, eventually
 from metrics_test import NativeTarget
 from write_judge import STALE, WriteJudge
 
 OPEN_METRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 
-class Target:
+class Target(Served):
     """Counts how often it was asked, in `series` series; `more` is added to its page."""
 
     def __init__(self, series=1):
@@ -45,16 +44,7 @@ class Target:
             def log_message(self, *_):
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.address = f"127.0.0.1:{self.server.server_port}"
-        Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.server.server_close()
+        super().__init__(Handler)
 
 
 CONFIG = """

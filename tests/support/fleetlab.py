@@ -6,6 +6,7 @@ Programs under test come from $FLEET_BIN (ctest sets it), else build/release/bin
 
 import contextlib
 import fcntl
+from http.server import ThreadingHTTPServer
 import json
 import os
 import random
@@ -88,6 +89,22 @@ def scratch_dir(prefix):
         print(f"kept for inspection: {path}", file=sys.stderr)
         raise
     shutil.rmtree(path, ignore_errors=True)
+
+
+class Served:
+    """An HTTP server of the test, for the length of a with: what `handler`, a BaseHTTPRequestHandler, answers."""
+
+    def __init__(self, handler, address="127.0.0.1", port=0):
+        self.server = ThreadingHTTPServer((address, port), handler)
+        self.address = f"{address}:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
 
 
 class Judge:

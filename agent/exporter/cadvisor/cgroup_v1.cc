@@ -1,9 +1,5 @@
 #include "agent/exporter/cadvisor/cgroup_v1.h"
 
-#include <dirent.h>
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
 
 #include "agent/exporter/cadvisor/text.h"
@@ -16,25 +12,13 @@ constexpr std::size_t kMaxCpus = 4096;
 constexpr std::size_t kMaxNumaPages = 4096;
 
 void read_hugetlb(const Folder& folder, std::string& buffer, Stats& out) {
-  FileDescriptor fd(::openat(folder.fd(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  DIR* const stream = fd ? ::fdopendir(fd.get()) : nullptr;
-  if (stream == nullptr) return;
-  const int here = fd.release();  // the stream's now
-  while (const dirent* const entry = ::readdir(stream)) {
-    // hugetlb.2MB.usage_in_bytes
-    std::string_view name = entry->d_name;
-    constexpr std::string_view kStart = "hugetlb.", kEnd = ".usage_in_bytes";
-    if (!name.starts_with(kStart) || !name.ends_with(kEnd)) continue;
-    name.remove_prefix(kStart.size());
-    name.remove_suffix(kEnd.size());
-    if (name.find('.') != std::string_view::npos) continue;  // rsvd
-    const std::string start = std::string(kStart) + std::string(name);
-    HugePages& pages = out.huge_pages[std::string(name)];
-    pages.usage = read_value(here, (start + ".usage_in_bytes").c_str(), buffer);
-    pages.max_usage = read_value(here, (start + ".max_usage_in_bytes").c_str(), buffer);
-    pages.failcnt = read_value(here, (start + ".failcnt").c_str(), buffer);
-  }
-  ::closedir(stream);
+  for_each_page_size(folder, ".usage_in_bytes", [&](const std::string& size) {
+    const std::string start = "hugetlb." + size;
+    HugePages& pages = out.huge_pages[size];
+    pages.usage = read_value(folder.fd(), (start + ".usage_in_bytes").c_str(), buffer);
+    pages.max_usage = read_value(folder.fd(), (start + ".max_usage_in_bytes").c_str(), buffer);
+    pages.failcnt = read_value(folder.fd(), (start + ".failcnt").c_str(), buffer);
+  });
 }
 
 // Unlimited is the largest number of whole pages; cAdvisor tells 0.

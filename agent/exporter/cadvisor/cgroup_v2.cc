@@ -1,9 +1,5 @@
 #include "agent/exporter/cadvisor/cgroup_v2.h"
 
-#include <dirent.h>
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cmath>
 
@@ -16,27 +12,15 @@ constexpr double kMicroseconds = 1e6;  // of a second
 constexpr std::size_t kMaxNumaPages = 4096;
 
 void read_hugetlb(const Folder& folder, std::string& buffer, Stats& out) {
-  FileDescriptor fd(::openat(folder.fd(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  DIR* const stream = fd ? ::fdopendir(fd.get()) : nullptr;
-  if (stream == nullptr) return;
-  const int here = fd.release();  // the stream's now
-  while (const dirent* const entry = ::readdir(stream)) {
-    // hugetlb.2MB.current
-    std::string_view name = entry->d_name;
-    constexpr std::string_view kStart = "hugetlb.", kEnd = ".current";
-    if (!name.starts_with(kStart) || !name.ends_with(kEnd)) continue;
-    name.remove_prefix(kStart.size());
-    name.remove_suffix(kEnd.size());
-    if (name.find('.') != std::string_view::npos) continue;  // rsvd
-    HugePages& pages = out.huge_pages[std::string(name)];
-    const std::string start = std::string(kStart) + std::string(name);
-    pages.usage = read_value(here, (start + ".current").c_str(), buffer);
-    if (const auto text = read_small(here, (start + ".events").c_str(), buffer))
+  for_each_page_size(folder, ".current", [&](const std::string& size) {
+    const std::string start = "hugetlb." + size;
+    HugePages& pages = out.huge_pages[size];
+    pages.usage = read_value(folder.fd(), (start + ".current").c_str(), buffer);
+    if (const auto text = read_small(folder.fd(), (start + ".events").c_str(), buffer))
       for_each_pair(*text, [&](std::string_view key, double value) {
         if (key == "max") pages.failcnt = value;
       });
-  }
-  ::closedir(stream);
+  });
 }
 
 }  // namespace

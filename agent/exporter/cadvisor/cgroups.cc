@@ -120,4 +120,23 @@ Folder::Folder(const fs::path& mount, const std::string& cgroup_path) {
   fd_.reset(::open(full.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
 }
 
+void for_each_page_size(const Folder& folder, std::string_view suffix,
+                        const std::function<void(const std::string& size)>& use) {
+  FileDescriptor fd(::openat(folder.fd(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  DIR* const stream = fd ? ::fdopendir(fd.get()) : nullptr;
+  if (stream == nullptr) return;
+  [[maybe_unused]] const int owned = fd.release();  // the stream's now
+  while (const dirent* const entry = ::readdir(stream)) {
+    std::string_view name = entry->d_name;
+    constexpr std::string_view kStart = "hugetlb.";
+    if (!name.starts_with(kStart)) continue;
+    name.remove_prefix(kStart.size());
+    if (!name.ends_with(suffix)) continue;
+    name.remove_suffix(suffix.size());
+    if (name.find('.') != std::string_view::npos) continue;  // rsvd
+    use(std::string(name));
+  }
+  ::closedir(stream);
+}
+
 }  // namespace agent::exporter::cadvisor

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
@@ -56,5 +57,9 @@ class Folder {
  private:
   FileDescriptor fd_;
 };
+
+// Calls `use` with "2MB" for each file hugetlb.2MB<suffix> of the group.
+void for_each_page_size(const Folder& folder, std::string_view suffix,
+                        const std::function<void(const std::string& size)>& use);
 
 }  // namespace agent::exporter::cadvisor

@@ -318,6 +318,41 @@ void add_run_options(CLI::App& command, RunArguments& arguments, RunOptions& run
       ->capture_default_str();
 }
 
+// Which hosts go first, how many together, and when it is too much.
+void add_rolling_options(CLI::App& command, RunArguments& arguments, RunOptions& run) {
+  const auto complaint = [](const auto& parsed) {
+    return parsed ? std::string() : parsed.error().message;
+  };
+  command
+      .add_option_function<std::string>(
+          "--serial", [&](const std::string& text) { run.rolling.serial = *parse_batches(text); },
+          "Hosts per batch: a number, a share like 30%, or a list of them, the last of which "
+          "repeats")
+      ->check([=](const std::string& text) { return complaint(parse_batches(text)); })
+      ->type_name("N|N%[,...]");
+  command
+      .add_option_function<std::string>(
+          "--canary",
+          [&](const std::string& text) {
+            if (auto amount = parse_amount(text)) {
+              run.rolling.canary = *amount;
+            } else {
+              arguments.fleet.canary = {text};
+            }
+          },
+          "Hosts that go first: a pattern as of --limit, a number or a share; no other follows "
+          "where one of them ends badly")
+      ->type_name("PATTERN|N|N%");
+  command
+      .add_option_function<std::string>(
+          "--max-fail",
+          [&](const std::string& text) { run.rolling.max_fail = *parse_amount(text); },
+          "Begin no further host once more than so many ended badly (default: 0 with --serial or "
+          "--canary, else all)")
+      ->check([=](const std::string& text) { return complaint(parse_amount(text)); })
+      ->type_name("N|N%");
+}
+
 void add_bundle_option(CLI::App& command, std::filesystem::path& agent) {
   command
       .add_option("--agent-bundle", agent,
@@ -362,6 +397,9 @@ void add_deploy(CLI::App& app, DeployArguments& arguments, Action& action) {
       app.add_subcommand("deploy", "Bring the agent and its configuration onto every host");
   DeployOptions& deploy = arguments.deploy;
   add_run_options(*command, arguments, deploy);
+  add_rolling_options(*command, arguments, deploy);
+  command->add_flag("--retry-failed", deploy.retry_failed,
+                    "Only hosts that earlier deploys from here did not reach or not leave well");
   command->add_flag("-C,--check", deploy.check, "Tell what would change, change nothing");
   command->add_flag("-D,--diff", deploy.diff, "Show how configurations differ, secrets masked");
   command->add_flag("--exit-code", deploy.exit_code, "Exit with 2 when there are changes");
@@ -370,8 +408,8 @@ void add_deploy(CLI::App& app, DeployArguments& arguments, Action& action) {
   command->footer(
       "Examples:\n"
       "  fleetctl deploy --limit puck.incus --check --diff\n"
-      "  fleetctl deploy --limit applications\n"
-      "  fleetctl deploy");
+      "  fleetctl deploy --canary puck.incus --serial 10% --max-fail 2\n"
+      "  fleetctl deploy --retry-failed");
   command->callback([&] {
     action = [&] {
       arguments.settle(arguments.deploy);
@@ -390,6 +428,7 @@ void add_rollback(CLI::App& app, RollbackArguments& arguments, Action& action) {
       app.add_subcommand("rollback", "Bring hosts back to an earlier generation that they keep");
   RollbackOptions& rollback = arguments.rollback;
   add_run_options(*command, arguments, rollback);
+  add_rolling_options(*command, arguments, rollback);
   command
       ->add_option("--to", rollback.to,
                    "The generation (default: on each host the one before the present)")

@@ -5,6 +5,9 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <utility>
+
+#include "fleetctl/command/unfinished.h"
 
 namespace fleetctl::command {
 namespace {
@@ -32,7 +35,8 @@ std::string json_of(const std::string& name, const HostResult& result) {
 }
 
 ExitCode deploy_until(const Fleet& fleet, const AgentBundle& bundle, const DeployOptions& options,
-                      const World& world, std::ostream& out, const std::atomic<bool>& stop) {
+                      const World& world, std::ostream& out, std::ostream& err,
+                      const std::atomic<bool>& stop) {
   if (fleet.hosts.empty()) {
     out << "No host to deploy to.\n";
     return ExitCode::kDone;
@@ -40,24 +44,46 @@ ExitCode deploy_until(const Fleet& fleet, const AgentBundle& bundle, const Deplo
   const agent::Mono start = world.clock.mono();
   const std::size_t width = widest_name(fleet);
   Tally tally;
-  const std::size_t done = over_hosts(
+  Unfinished unfinished(options.check ? std::filesystem::path() : options.unfinished, world.clock);
+  // It only costs the comfort of --retry-failed; said once.
+  auto book = [&, told = false](const agent::Result<>& written) mutable {
+    if (!written && !std::exchange(told, true))
+      err << "fleetctl: --retry-failed will not know of this run: " << written.error().message
+          << std::endl;
+  };
+  std::vector<std::string> names;
+  for (const auto& host : fleet.hosts) names.push_back(host->name());
+  book(unfinished.begin(options.run, names));
+  const Course course = over_hosts(
       fleet, options, world.clock, stop, Sequence::kAsTheyEnd,
       [&](const Host& host) { return deploy_to(host, bundle, options, world); },
       [&](const Host& host, const HostResult& result) {
         tally.add(result.state);
+        book(unfinished.ended(host.name(), result.state));
         out << (options.json ? json_of(host.name(), result) : text_of(host.name(), width, result))
             << std::flush;
-      });
+      },
+      err);
+  book(unfinished.save());
   const double seconds = seconds_since(world.clock, start);
-  const std::string summary = tally.text(fleet.hosts.size(), fleet.hosts.size() - done, state_name);
+  const std::string summary = tally.text(fleet.hosts.size(), course.untouched.size(), state_name);
+  const ExitCode code = tally.exit_code(course, options.exit_code);
   if (options.json) {
-    out << nlohmann::json{{"summary", summary}, {"run", options.run}, {"seconds", seconds}}.dump()
+    out << nlohmann::json{{"summary", summary},
+                          {"run", options.run},
+                          {"untouched", course.untouched},
+                          {"exit_code", static_cast<int>(code)},
+                          {"seconds", seconds}}
+               .dump()
         << "\n";
   } else {
-    out << summary << fmt::format(".  {:.2f} s", seconds) << "  (run " << options.run << ")"
-        << std::endl;
+    out << untouched_text(course, tally, options.rolling) << summary
+        << fmt::format(".  {:.2f} s", seconds) << "  (run " << options.run << ")" << std::endl;
   }
-  return done < fleet.hosts.size() ? ExitCode::kInterrupted : tally.exit_code(options.exit_code);
+  if (!options.check && !options.unfinished.empty() &&
+      tally.failures() + course.untouched.size() > 0)
+    err << "Once more only for these: fleetctl deploy --retry-failed\n";
+  return code;
 }
 
 }  // namespace
@@ -76,7 +102,7 @@ ExitCode deploy(const Fleet& fleet, const AgentBundle& bundle, const DeployOptio
                 const World& world, std::ostream& out, std::ostream& err) {
   if (!report_tree(fleet, err)) return ExitCode::kRefused;
   const std::atomic<bool> never{false};
-  return deploy_until(fleet, bundle, options, world, out, never);
+  return deploy_until(fleet, bundle, options, world, out, err, never);
 }
 
 std::optional<Rendered> load_rendered(const FleetOptions& options, const ConfigurationCheck& check,
@@ -95,15 +121,34 @@ std::optional<Rendered> load_rendered(const FleetOptions& options, const Configu
   return Rendered{std::move(*fleet), std::move(*bundle)};
 }
 
-ExitCode run_deploy(const FleetOptions& fleet_options, const ConfigurationCheck& check,
+ExitCode run_deploy(FleetOptions fleet_options, const ConfigurationCheck& check,
                     const std::filesystem::path& agent_bundle, bool ask_become_password,
                     DeployOptions options) {
+  const auto refuse = [](const std::string& why) {
+    std::cerr << "fleetctl: " << why << "\n";
+    return ExitCode::kRefused;
+  };
+  auto book = unfinished_file(fleet_options);
+  if (book) options.unfinished = *book;
+  if (options.retry_failed) {
+    if (!book) return refuse(book.error().message);
+    const auto known = read_unfinished(*book);
+    if (!known) return refuse(known.error().message);
+    if (!known->has_value()) return refuse("--retry-failed: no deploy of this tree is known here");
+    fleet_options.only.emplace();
+    for (const auto& [host, how] : **known) fleet_options.only->insert(host);
+    if (fleet_options.only->empty()) {
+      std::cout << "Nothing to do again: every host ended well.\n";
+      return ExitCode::kDone;
+    }
+  }
   const auto rendered = load_rendered(fleet_options, check, agent_bundle);
   if (!rendered) return ExitCode::kRefused;
   if (!options.check && !may_change(options, rendered->fleet.hosts.size(), "Deploy to"))
     return ExitCode::kRefused;
   return in_the_world(options, ask_become_password, [&](const World& world, const auto& stop) {
-    return deploy_until(rendered->fleet, rendered->bundle, options, world, std::cout, stop);
+    return deploy_until(rendered->fleet, rendered->bundle, options, world, std::cout, std::cerr,
+                        stop);
   });
 }
 

@@ -13,8 +13,10 @@
 namespace fleetctl::command {
 
 struct DeployOptions : RunOptions {
-  bool check = false;  // --check: tell what would change, change nothing
-  bool diff = false;   // --diff: show how the configurations differ, secrets masked
+  bool check = false;                // --check: tell what would change, change nothing
+  bool diff = false;                 // --diff: show how the configurations differ, secrets masked
+  bool retry_failed = false;         // --retry-failed: only what earlier runs did not leave well
+  std::filesystem::path unfinished;  // the book of that; "": none is kept
 };
 
 // Results go to `out`, one line (and details) per host as it ends, then a summary; the rest to
@@ -23,7 +25,7 @@ ExitCode deploy(const Fleet& fleet, const AgentBundle& bundle, const DeployOptio
                 const World& world, std::ostream& out, std::ostream& err);
 
 // The whole command with the real world: loads the fleet and the bundle, asks where it must.
-ExitCode run_deploy(const FleetOptions& fleet_options, const ConfigurationCheck& check,
+ExitCode run_deploy(FleetOptions fleet_options, const ConfigurationCheck& check,
                     const std::filesystem::path& agent_bundle, bool ask_become_password,
                     DeployOptions options);
 

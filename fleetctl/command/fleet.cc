@@ -17,6 +17,7 @@ namespace fleetctl::command {
 namespace {
 
 namespace fs = std::filesystem;
+using agent::Error;
 using agent::ErrorCode;
 using agent::fail;
 using agent::Result;
@@ -169,6 +170,7 @@ Result<Fleet> load_fleet(const std::shared_ptr<Tree>& tree, const FleetOptions& 
   std::vector<std::shared_ptr<LoadedHost>> managed;
   std::vector<Value> names;
   for (const inventory::Host* host : selection->hosts) {
+    if (options.only && !options.only->contains(host->name)) continue;
     auto candidate = std::make_shared<LoadedHost>(tree, renderer, *host);
     if (!candidate->read_variables(*host, fleet.problems)) continue;
     const auto is_managed = candidate->read_services(fleet.problems);
@@ -193,6 +195,15 @@ Result<Fleet> load_fleet(const std::shared_ptr<Tree>& tree, const FleetOptions& 
       if (tolerated.size() > tolerated_before) host->forget_configuration();
     }
     if (fleet.problems.size() == before) fleet.hosts.push_back(host);
+  }
+  if (!options.canary.empty()) {
+    const auto canary = inventory::select_hosts(tree->inventory(), options.canary);
+    if (!canary) return fail(Error(canary.error()).within("--canary"));
+    for (const inventory::Host* host : canary->hosts) {
+      const auto same = [&](const auto& other) { return other->name() == host->name; };
+      if (std::any_of(managed.begin(), managed.end(), same)) fleet.first.push_back(host->name);
+    }
+    if (fleet.first.empty()) return fail(ErrorCode::kInvalid, "--canary names no host of this run");
   }
   fleet.warnings = tree->warnings();
   for (const Problem& problem : tolerated)

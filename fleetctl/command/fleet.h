@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,12 +31,14 @@ enum class Rendering {
 
 // The options that every command shares, spelt as Ansible spells them.
 struct FleetOptions {
-  std::vector<std::string> inventories;  // -i; none: <root>/inventory, else ANSIBLE_INVENTORY
-  bool inventory_programs = false;       // --allow-inventory-script
-  std::filesystem::path templates;       // --templates; "": <root>/templates
-  std::filesystem::path playbook_dir;    // --playbook-dir; "": the folder above the templates
-  std::vector<std::string> limit;        // --limit, several are a union; none: all hosts
-  std::vector<std::string> extra_vars;   // -e: "k=v k=v", JSON/YAML in braces, @file
+  std::vector<std::string> inventories;       // -i; none: <root>/inventory, else ANSIBLE_INVENTORY
+  bool inventory_programs = false;            // --allow-inventory-script
+  std::filesystem::path templates;            // --templates; "": <root>/templates
+  std::filesystem::path playbook_dir;         // --playbook-dir; "": the folder above the templates
+  std::vector<std::string> limit;             // --limit, several are a union; none: all hosts
+  std::vector<std::string> canary;            // --canary, a pattern: which of them go first
+  std::optional<std::set<std::string>> only;  // --retry-failed: and these alone
+  std::vector<std::string> extra_vars;        // -e: "k=v k=v", JSON/YAML in braces, @file
   VaultOptions vault;
   std::filesystem::path root = ".";  // the tree
   Rendering rendering = Rendering::kRequired;
@@ -76,6 +79,7 @@ struct Fleet {
   std::vector<Problem> problems;                   // nothing may be touched when there is one
   std::vector<std::string> warnings;               // blocks of one or more lines, as problems are
   std::vector<std::string> unmanaged;              // named by --limit itself, without the service
+  std::vector<std::string> first;                  // those of --canary
 };
 
 // Reads, selects, renders and checks. An Error is what stops everything: no inventory, a limit

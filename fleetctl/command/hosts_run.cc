@@ -39,18 +39,12 @@ class Reports {
 
   void add(std::size_t index, HostResult result) EXCLUDES(mutex_) {
     const agent::MutexLock lock(mutex_);
-    ++count_;
     if (sequence_ == Sequence::kAsTheyEnd) {
       report_(*fleet_.hosts[index], result);
       return;
     }
     waiting_[index] = std::move(result);
     for (; next_ < waiting_.size() && waiting_[next_]; ++next_) hand_on(next_);
-  }
-  // After the last one: hosts are begun in their order, so none is missing before one that is here.
-  std::size_t count() EXCLUDES(mutex_) {
-    const agent::MutexLock lock(mutex_);
-    return count_;
   }
 
  private:
@@ -65,7 +59,6 @@ class Reports {
   agent::Mutex mutex_;
   std::vector<std::optional<HostResult>> waiting_ GUARDED_BY(mutex_);
   std::size_t next_ GUARDED_BY(mutex_) = 0;
-  std::size_t count_ GUARDED_BY(mutex_) = 0;
 };
 
 std::string random_hex(std::size_t bytes) {
@@ -91,6 +84,12 @@ std::string operator_name() {
   ::getpwuid_r(::getuid(), &entry, buffer.data(), buffer.size(), &found);
   return fmt::format("{}@{}", found == nullptr ? std::to_string(::getuid()) : found->pw_name,
                      host.data());
+}
+
+std::string batch_text(const Batch& batch, std::size_t number, std::size_t of) {
+  const std::size_t size = batch.hosts.size();
+  return fmt::format("Batch {} of {}{}: {} {}", number, of, batch.canary ? ", the canary" : "",
+                     size, size == 1 ? "host" : "hosts");
 }
 
 // Ctrl-C while it lives: `stop` at the first one, the end of the program at the second.
@@ -157,29 +156,60 @@ HostResult look_at(const Host& host, const RunOptions& options, const World& wor
   return visit(host, std::move(order), options, world);
 }
 
-std::size_t over_hosts(const Fleet& fleet, const RunOptions& options, const agent::Clock& clock,
-                       const std::atomic<bool>& stop, Sequence sequence,
-                       const std::function<HostResult(const Host&)>& work,
-                       const std::function<void(const Host&, const HostResult&)>& report) {
+Course over_hosts(const Fleet& fleet, const RunOptions& options, const agent::Clock& clock,
+                  const std::atomic<bool>& stop, Sequence sequence,
+                  const std::function<HostResult(const Host&)>& work,
+                  const std::function<void(const Host&, const HostResult&)>& report,
+                  std::ostream& err) {
   Reports reports(fleet, sequence, report);
-  std::atomic<std::size_t> next{0};
-  const auto worker = [&] {
-    for (;;) {
-      if (stop) return;
-      const std::size_t index = next++;
-      if (index >= fleet.hosts.size()) return;
-      const Mono start = clock.mono();
-      HostResult result = work(*fleet.hosts[index]);
-      result.seconds = seconds_since(clock, start);
-      reports.add(index, std::move(result));
-    }
-  };
-  {
-    std::vector<std::jthread> workers;
-    const auto threads = std::min<std::size_t>(std::max(options.forks, 1U), fleet.hosts.size());
-    for (std::size_t i = 0; i < threads; ++i) workers.emplace_back(worker);
+  const std::size_t all = fleet.hosts.size();
+  std::vector<std::size_t> first;
+  for (std::size_t i = 0; i < all; ++i) {
+    if (std::find(fleet.first.begin(), fleet.first.end(), fleet.hosts[i]->name()) !=
+        fleet.first.end())
+      first.push_back(i);
   }
-  return reports.count();
+  const auto batches = batches_of(all, std::move(first), options.rolling);
+  const auto may_fail = tolerated(options.rolling, all, batches.size() > 1);
+  std::atomic<std::size_t> failures{0};
+  const auto too_many = [&](const Batch& batch) {
+    return batch.canary ? failures > 0 : may_fail && failures > *may_fail;
+  };
+  Course course;
+  for (std::size_t number = 0; number < batches.size(); ++number) {
+    const Batch& batch = batches[number];
+    if (batches.size() > 1 && !course.too_many_failures && !stop)
+      err << batch_text(batch, number + 1, batches.size()) << std::endl;
+    std::atomic<std::size_t> next{0};
+    const auto worker = [&] {
+      while (!stop && !course.too_many_failures && !too_many(batch)) {
+        const std::size_t at = next++;
+        if (at >= batch.hosts.size()) return;
+        const std::size_t index = batch.hosts[at];
+        const Mono start = clock.mono();
+        HostResult result = work(*fleet.hosts[index]);
+        result.seconds = seconds_since(clock, start);
+        if (!is_well(result.state)) ++failures;
+        reports.add(index, std::move(result));
+      }
+    };
+    {
+      std::vector<std::jthread> workers;
+      const auto threads = std::min<std::size_t>(std::max(options.forks, 1U), batch.hosts.size());
+      for (std::size_t i = 0; i < threads; ++i) workers.emplace_back(worker);
+    }
+    for (std::size_t at = next; at < batch.hosts.size(); ++at)
+      course.untouched.push_back(fleet.hosts[batch.hosts[at]]->name());
+    course.too_many_failures = course.too_many_failures || too_many(batch);
+  }
+  if (course.untouched.empty()) course.too_many_failures = false;
+  return course;
+}
+
+std::size_t Tally::failures() const {
+  std::size_t all = 0;
+  for (const auto& [state, number] : counts_) all += is_well(state) ? 0U : std::size_t(number);
+  return all;
 }
 
 int Tally::count(HostState state) const {
@@ -187,7 +217,9 @@ int Tally::count(HostState state) const {
   return found == counts_.end() ? 0 : found->second;
 }
 
-ExitCode Tally::exit_code(bool changes_count) const {
+ExitCode Tally::exit_code(const Course& course, bool changes_count) const {
+  if (course.too_many_failures) return ExitCode::kTooManyFailures;
+  if (!course.untouched.empty()) return ExitCode::kInterrupted;
   if (count(HostState::kRolledBack) > 0) return ExitCode::kRolledBack;
   if (count(HostState::kFailed) + count(HostState::kBroken) + count(HostState::kLost) > 0)
     return ExitCode::kHostFailed;
@@ -206,7 +238,7 @@ std::string Tally::text(std::size_t hosts, std::size_t left_out,
     out += fmt::format("{}{} {}", separator, number, name(state));
     separator = ", ";
   }
-  if (left_out > 0) out += fmt::format("{}{} not begun", separator, left_out);
+  if (left_out > 0) out += fmt::format("{}{} not touched", separator, left_out);
   return out;
 }
 
@@ -232,6 +264,25 @@ std::string_view state_name(HostState state) {
       return "lost";
   }
   return "";
+}
+
+bool is_well(HostState state) {
+  return state == HostState::kUnchanged || state == HostState::kChanged ||
+         state == HostState::kWouldChange;
+}
+
+std::string untouched_text(const Course& course, const Tally& tally, const Rolling& rolling) {
+  if (course.untouched.empty()) return "";
+  std::string why = "Interrupted";
+  if (course.too_many_failures) {
+    const std::size_t failures = tally.failures();
+    why =
+        fmt::format("Stopped: {} {} badly", failures, failures == 1 ? "host ended" : "hosts ended");
+    if (rolling.max_fail)
+      why += fmt::format(" (--max-fail {}{})", rolling.max_fail->number,
+                         rolling.max_fail->percent ? "%" : "");
+  }
+  return why + "; not touched: " + name_some(course.untouched) + "\n";
 }
 
 std::size_t widest_name(const Fleet& fleet) {

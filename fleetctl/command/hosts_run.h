@@ -7,12 +7,14 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "agent/base/clock.h"
 #include "fleetctl/command/exit_code.h"
 #include "fleetctl/command/fleet.h"
 #include "fleetctl/command/host_run.h"
 #include "fleetctl/command/reach.h"
+#include "fleetctl/command/rolling.h"
 
 namespace fleetctl::command {
 
@@ -23,6 +25,7 @@ struct RunOptions {
       false;         // --limit was given; without it, several hosts are asked about on a terminal
   bool yes = false;  // --yes: do not ask
   unsigned forks = 64;  // hosts at a time
+  Rolling rolling;
   ReachOptions reach;
   agent::Duration host_limit = std::chrono::seconds(300);  // for one host, from connect to report
   std::string who;                                         // operator@machine
@@ -51,22 +54,29 @@ enum class Sequence {
   kAsTheyEnd,
   kAsListed,  // a host's result waits for those before it
 };
+// How a run went over its hosts.
+struct Course {
+  std::vector<std::string> untouched;  // hosts that were not begun, in their order
+  bool too_many_failures = false;      // why not; else `stop` was set
+};
 // Calls `work` for each host, options.forks at a time, and `report` with each result, one at a
-// time. No host is begun once `stop` is set. The number of hosts that were begun, all of them
-// reported.
-std::size_t over_hosts(const Fleet& fleet, const RunOptions& options, const agent::Clock& clock,
-                       const std::atomic<bool>& stop, Sequence sequence,
-                       const std::function<HostResult(const Host&)>& work,
-                       const std::function<void(const Host&, const HostResult&)>& report);
+// time; batch after batch where options.rolling says so, each announced on `err`. No host is begun
+// once `stop` is set, too many ended badly, or one of the canary did.
+Course over_hosts(const Fleet& fleet, const RunOptions& options, const agent::Clock& clock,
+                  const std::atomic<bool>& stop, Sequence sequence,
+                  const std::function<HostResult(const Host&)>& work,
+                  const std::function<void(const Host&, const HostResult&)>& report,
+                  std::ostream& err);
 
 // How the hosts ended, and what that means for the exit status.
 class Tally {
  public:
   void add(HostState state) { ++counts_[state]; }
   int count(HostState state) const;
-  // The worst one wins: put back, then failed, then locked, then not reached, then changes where
-  // they count.
-  ExitCode exit_code(bool changes_count) const;
+  std::size_t failures() const;
+  // The worst one wins: stopped, put back, then failed, then locked, then not reached, then changes
+  // where they count.
+  ExitCode exit_code(const Course& course, bool changes_count) const;
   // "3 hosts: 1 unchanged, 2 failed", in the words of `name`
   std::string text(std::size_t hosts, std::size_t left_out,
                    std::string_view (*name)(HostState)) const;
@@ -76,6 +86,9 @@ class Tally {
 };
 
 std::string_view state_name(HostState state);
+bool is_well(HostState state);  // nothing that a run has to be stopped for, or repeated
+// What was not touched and why, a line; "" when all were begun.
+std::string untouched_text(const Course& course, const Tally& tally, const Rolling& rolling);
 std::size_t widest_name(const Fleet& fleet);
 double seconds_since(const agent::Clock& clock, agent::Mono start);
 // "    detail" and "    note: note" lines.

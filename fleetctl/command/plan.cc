@@ -130,7 +130,8 @@ std::string summary_of(const Count& count, std::size_t left_out) {
 }
 
 ExitCode plan_until(const Fleet& fleet, const AgentBundle& bundle, const PlanOptions& options,
-                    const World& world, std::ostream& out, const std::atomic<bool>& stop) {
+                    const World& world, std::ostream& out, std::ostream& err,
+                    const std::atomic<bool>& stop) {
   if (fleet.hosts.empty()) {
     out << "No host to deploy to.\n";
     return ExitCode::kDone;
@@ -142,7 +143,7 @@ ExitCode plan_until(const Fleet& fleet, const AgentBundle& bundle, const PlanOpt
   const agent::Mono start = world.clock.mono();
   const std::size_t width = widest_name(fleet);
   Count count;
-  const std::size_t done = over_hosts(
+  const Course course = over_hosts(
       fleet, options, world.clock, stop, Sequence::kAsListed,
       [&](const Host& host) { return deploy_to(host, bundle, check, world); },
       [&](const Host& host, const HostResult& result) {
@@ -150,16 +151,16 @@ ExitCode plan_until(const Fleet& fleet, const AgentBundle& bundle, const PlanOpt
         out << (options.json ? json_of(host, result, options.diff)
                              : text_of(host, width, result, options.diff))
             << std::flush;
-      });
+      },
+      err);
   const double seconds = seconds_since(world.clock, start);
-  const std::string summary = summary_of(count, fleet.hosts.size() - done);
+  const std::string summary = summary_of(count, course.untouched.size());
   if (options.json) {
     out << nlohmann::json{{"summary", summary}, {"seconds", seconds}}.dump() << "\n";
   } else {
     out << summary << fmt::format(".  {:.2f} s", seconds) << std::endl;
   }
-  return done < fleet.hosts.size() ? ExitCode::kInterrupted
-                                   : count.tally.exit_code(options.exit_code);
+  return count.tally.exit_code(course, options.exit_code);
 }
 
 }  // namespace
@@ -168,7 +169,7 @@ ExitCode plan_fleet(const Fleet& fleet, const AgentBundle& bundle, const PlanOpt
                     const World& world, std::ostream& out, std::ostream& err) {
   if (!report_tree(fleet, err)) return ExitCode::kRefused;
   const std::atomic<bool> never{false};
-  return plan_until(fleet, bundle, options, world, out, never);
+  return plan_until(fleet, bundle, options, world, out, err, never);
 }
 
 ExitCode run_plan(const FleetOptions& fleet_options, const ConfigurationCheck& check,
@@ -177,7 +178,8 @@ ExitCode run_plan(const FleetOptions& fleet_options, const ConfigurationCheck& c
   const auto rendered = load_rendered(fleet_options, check, agent_bundle);
   if (!rendered) return ExitCode::kRefused;
   return in_the_world(options, ask_become_password, [&](const World& world, const auto& stop) {
-    return plan_until(rendered->fleet, rendered->bundle, options, world, std::cout, stop);
+    return plan_until(rendered->fleet, rendered->bundle, options, world, std::cout, std::cerr,
+                      stop);
   });
 }
 

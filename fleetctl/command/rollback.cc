@@ -108,7 +108,7 @@ std::string line(const json& document) {
 }
 
 ExitCode rollback_until(const Fleet& fleet, const RollbackOptions& options, const World& world,
-                        std::ostream& out, const std::atomic<bool>& stop) {
+                        std::ostream& out, std::ostream& err, const std::atomic<bool>& stop) {
   if (fleet.hosts.empty()) {
     out << "No host to roll back.\n";
     return ExitCode::kDone;
@@ -118,7 +118,7 @@ ExitCode rollback_until(const Fleet& fleet, const RollbackOptions& options, cons
   std::vector<std::vector<std::string>> rows{
       {"HOST", "GENERATION", "TIME", "CONFIGURATION", "BY", "NOTE"}};
   Tally tally;
-  const std::size_t done = over_hosts(
+  const Course course = over_hosts(
       fleet, options, world.clock, stop, options.list ? Sequence::kAsListed : Sequence::kAsTheyEnd,
       [&](const Host& host) { return one(host, options, world); },
       [&](const Host& host, const HostResult& result) {
@@ -132,19 +132,26 @@ ExitCode rollback_until(const Fleet& fleet, const RollbackOptions& options, cons
         } else {
           out << text_of(name, width, result) << std::flush;
         }
-      });
-  const std::size_t left_out = fleet.hosts.size() - done;
+      },
+      err);
+  const ExitCode code = tally.exit_code(course, options.exit_code);
   if (options.list && !options.json) out << aligned(rows) << std::flush;
   if (!options.list) {
     const double seconds = seconds_since(world.clock, start);
-    const std::string summary = tally.text(fleet.hosts.size(), left_out, word_of);
+    const std::string summary = tally.text(fleet.hosts.size(), course.untouched.size(), word_of);
     if (options.json) {
-      out << line({{"summary", summary}, {"run", options.run}, {"seconds", seconds}}) << std::flush;
+      out << line({{"summary", summary},
+                   {"run", options.run},
+                   {"untouched", course.untouched},
+                   {"exit_code", static_cast<int>(code)},
+                   {"seconds", seconds}})
+          << std::flush;
     } else {
-      out << summary << fmt::format(".  {:.2f} s  (run {})", seconds, options.run) << std::endl;
+      out << untouched_text(course, tally, options.rolling) << summary
+          << fmt::format(".  {:.2f} s  (run {})", seconds, options.run) << std::endl;
     }
   }
-  return left_out > 0 ? ExitCode::kInterrupted : tally.exit_code(options.exit_code);
+  return code;
 }
 
 }  // namespace
@@ -153,7 +160,7 @@ ExitCode rollback(const Fleet& fleet, const RollbackOptions& options, const Worl
                   std::ostream& out, std::ostream& err) {
   if (!report_tree(fleet, err)) return ExitCode::kRefused;
   const std::atomic<bool> never{false};
-  return rollback_until(fleet, options, world, out, never);
+  return rollback_until(fleet, options, world, out, err, never);
 }
 
 ExitCode run_rollback(FleetOptions fleet_options, bool ask_become_password,
@@ -168,7 +175,7 @@ ExitCode run_rollback(FleetOptions fleet_options, bool ask_become_password,
   if (!options.list && !may_change(options, fleet->hosts.size(), "Roll back"))
     return ExitCode::kRefused;
   return in_the_world(options, ask_become_password, [&](const World& world, const auto& stop) {
-    return rollback_until(*fleet, options, world, std::cout, stop);
+    return rollback_until(*fleet, options, world, std::cout, std::cerr, stop);
   });
 }
 

@@ -189,7 +189,7 @@ json json_of(const Host& host, const HostResult& result, const Condition& condit
 }
 
 ExitCode status_until(const Fleet& fleet, const StatusOptions& options, const World& world,
-                      std::ostream& out, const std::atomic<bool>& stop) {
+                      std::ostream& out, std::ostream& err, const std::atomic<bool>& stop) {
   if (fleet.hosts.empty()) {
     out << "No host to ask.\n";
     return ExitCode::kDone;
@@ -197,7 +197,7 @@ ExitCode status_until(const Fleet& fleet, const StatusOptions& options, const Wo
   std::vector<std::vector<std::string>> rows{
       {"HOST", "VERSION", "GEN", "CONFIG", "UNIT", "READY", "UP", "NOTE"}};
   Tally tally;
-  const std::size_t done = over_hosts(
+  const Course course = over_hosts(
       fleet, options, world.clock, stop, Sequence::kAsListed,
       [&](const Host& host) { return look_at(host, options, world); },
       [&](const Host& host, const HostResult& result) {
@@ -212,9 +212,10 @@ ExitCode status_until(const Fleet& fleet, const StatusOptions& options, const Wo
         } else {
           add_rows(host, result, condition, rows);
         }
-      });
+      },
+      err);
   if (!options.json) out << aligned(rows) << std::flush;
-  return done < fleet.hosts.size() ? ExitCode::kInterrupted : tally.exit_code(options.exit_code);
+  return tally.exit_code(course, options.exit_code);
 }
 
 }  // namespace
@@ -223,7 +224,7 @@ ExitCode status(const Fleet& fleet, const StatusOptions& options, const World& w
                 std::ostream& out, std::ostream& err) {
   if (!report_tree(fleet, err)) return ExitCode::kRefused;
   const std::atomic<bool> never{false};
-  return status_until(fleet, options, world, out, never);
+  return status_until(fleet, options, world, out, err, never);
 }
 
 ExitCode run_status(FleetOptions fleet_options, const ConfigurationCheck& check,
@@ -236,7 +237,7 @@ ExitCode run_status(FleetOptions fleet_options, const ConfigurationCheck& check,
   }
   if (!report_tree(*fleet, std::cerr)) return ExitCode::kRefused;
   return in_the_world(options, ask_become_password, [&](const World& world, const auto& stop) {
-    return status_until(*fleet, options, world, std::cout, stop);
+    return status_until(*fleet, options, world, std::cout, std::cerr, stop);
   });
 }
 

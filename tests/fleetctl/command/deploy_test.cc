@@ -3,6 +3,10 @@
 
 #include <catch2/catch.hpp>
 
+#include <set>
+
+#include "fleetctl/command/unfinished.h"
+#include "tests/support/temp_dir.h"
 #include "tests/support/transcript_fleet.h"
 
 namespace fleetctl::command {
@@ -170,15 +174,106 @@ TEST_CASE("deploy: a way to become root that is not supported concerns that host
   CHECK(run.out.str().find("puck   unchanged") != std::string::npos);
 }
 
+namespace {
+
+// Five hosts; those named do not answer.
+struct FiveHosts : Run {
+  explicit FiveHosts(const std::set<std::string>& dead) {
+    for (const char* name : {"ariel", "oberon", "puck", "titania", "umbriel"})
+      host(name, "a\n", dead.contains(name) ? Answers() : Answers{{kEnd, served_facts("a\n")}});
+  }
+  bool asked(const std::string& name) const { return transcripts.contains(name); }
+};
+
+}  // namespace
+
+TEST_CASE("deploy: a batch that ends badly is the last one, and what was not touched is said") {
+  FiveHosts run({"oberon"});
+  run.options.rolling.serial = *parse_batches("2");
+  CHECK(run.deploy() == ExitCode::kTooManyFailures);
+  CHECK(run.asked("ariel"));
+  CHECK_FALSE(run.asked("puck"));
+  CHECK(run.err.str() == "Batch 1 of 3: 2 hosts\n");
+  CHECK(run.out.str() ==
+        "ariel    unchanged     [0.00 s]\n"
+        "oberon   unreachable   puck port 22: No route to host  [0.00 s]\n"
+        "Stopped: 1 host ended badly; not touched: puck, titania, umbriel\n"
+        "5 hosts: 1 unchanged, 1 unreachable, 3 not touched.  0.00 s  (run r1)\n");
+}
+
+TEST_CASE("deploy: --max-fail counts over all batches, a share of all hosts") {
+  FiveHosts run({"ariel", "puck"});
+  run.options.rolling.serial = *parse_batches("1");
+  run.options.rolling.max_fail = *parse_amount("39%");
+  CHECK(run.deploy() == ExitCode::kTooManyFailures);
+  CHECK(run.asked("oberon"));
+  CHECK_FALSE(run.asked("titania"));
+  CHECK(run.out.str().find("Stopped: 2 hosts ended badly (--max-fail 39%); not touched: titania, "
+                           "umbriel\n") != std::string::npos);
+}
+
+TEST_CASE("deploy: within --max-fail the run goes on, and ends as its hosts did") {
+  FiveHosts run({"ariel", "puck"});
+  run.options.rolling.serial = *parse_batches("1");
+  run.options.rolling.max_fail = *parse_amount("2");
+  CHECK(run.deploy() == ExitCode::kUnreachable);
+  CHECK(run.asked("umbriel"));
+}
+
+TEST_CASE("deploy: --max-fail without batches begins no further host") {
+  FiveHosts run({"ariel"});
+  run.options.rolling.max_fail = *parse_amount("0");
+  CHECK(run.deploy() == ExitCode::kTooManyFailures);
+  CHECK_FALSE(run.asked("oberon"));
+  CHECK(run.err.str().empty());
+}
+
+TEST_CASE("deploy: nothing follows a canary that ends badly, whatever --max-fail allows") {
+  FiveHosts run({"puck"});
+  run.fleet.first = {"puck"};
+  run.options.json = true;
+  run.options.rolling.max_fail = *parse_amount("50%");
+  CHECK(run.deploy() == ExitCode::kTooManyFailures);
+  CHECK(run.transcripts.empty());
+  CHECK(run.err.str() == "Batch 1 of 2, the canary: 1 host\n");
+  CHECK(run.out.str().find(R"("untouched":["ariel","oberon","titania","umbriel"])") !=
+        std::string::npos);
+  CHECK(run.out.str().find(R"("exit_code":5)") != std::string::npos);
+}
+
+TEST_CASE("deploy: a good canary is followed by all the others, in their order") {
+  FiveHosts run({});
+  run.fleet.first = {"titania"};
+  CHECK(run.deploy() == ExitCode::kDone);
+  const std::string said = run.out.str();
+  CHECK(said.find("titania") < said.find("ariel"));
+  CHECK(said.find("puck") < said.find("umbriel"));
+  CHECK(said.find("5 hosts: 5 unchanged.") != std::string::npos);
+}
+
+TEST_CASE("deploy: what did not end well is in the book, --check leaves it alone") {
+  const agent::TempDir folder;
+  FiveHosts run({"oberon"});
+  run.options.unfinished = folder.path() / "book.json";
+  run.options.check = true;
+  CHECK(run.deploy() == ExitCode::kUnreachable);
+  CHECK_FALSE(read_unfinished(run.options.unfinished)->has_value());
+  run.options.check = false;
+  CHECK(run.deploy() == ExitCode::kUnreachable);
+  CHECK(read_unfinished(run.options.unfinished)->value() ==
+        std::map<std::string, std::string>{{"oberon", "unreachable"}});
+  CHECK(run.err.str() == "Once more only for these: fleetctl deploy --retry-failed\n");
+}
+
 TEST_CASE("deploy: as JSON, one object per line") {
   Run run;
   run.options.json = true;
   run.host("puck", "a\n", {{kEnd, served_facts("a\n")}});
   run.deploy();
   CHECK(run.out.str().find(R"("host":"puck")") != std::string::npos);
-  CHECK(run.out.str().find(
-            "{\"run\":\"r1\",\"seconds\":0.0,\"summary\":\"1 host: 1 unchanged\"}\n") !=
-        std::string::npos);
+  CHECK(
+      run.out.str().find("{\"exit_code\":0,\"run\":\"r1\",\"seconds\":0.0,\"summary\":\"1 host: 1 "
+                         "unchanged\",\"untouched\":[]}\n") != std::string::npos);
 }
 
 }  // namespace fleetctl::command

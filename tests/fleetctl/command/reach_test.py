@@ -1,12 +1,23 @@
 #!/usr/bin/python3
 """reach_test.py CASE | --list: the commands that reach hosts, the real program, where no host answers. Each case is a function below."""
 
+import hashlib
 import json
 
 from example_fleet import Fleet, check, main
 
 NOWHERE = ("-e", "ansible_host=127.0.0.1 ansible_port=1", "--limit", "oberon.incus,caliban.incus")
-REFUSED, UNREACHABLE, USAGE = 1, 4, 64
+REFUSED, UNREACHABLE, TOO_MANY, USAGE = 1, 4, 5, 64
+
+
+def bundle_of(fleet):
+    """Something that passes for an agent; no host gets it here."""
+    archive = b"not really"
+    fleet.write("../bundle/agent.tar.gz", archive.decode())
+    fleet.write("../bundle/fleet-agent.service", "[Unit]\n")
+    fleet.write("../bundle/bundle.json", json.dumps({"sha256": hashlib.sha256(archive).hexdigest(), "architecture": "x86_64",
+                                                     "glibc": "2.36", "archive": "agent.tar.gz", "unpacked": 1000}))
+    return ("--agent-bundle", fleet.folder / "bundle")
 
 
 def broken_template():
@@ -32,5 +43,35 @@ def command_lines():
         fleet.run("rollback", *NOWHERE, *words, status=USAGE)
 
 
+def batches():
+    """--canary, --serial and --max-fail stop a deploy, which says what it did not touch; --retry-failed takes that up."""
+    fleet = Fleet()
+    more = (*NOWHERE, *bundle_of(fleet))
+    home = {"HOME": str(fleet.folder / "home")}
+    state = fleet.folder / "home/.local/state/fleetctl"
+    said = fleet.run("deploy", "--retry-failed", *more, status=REFUSED, env=home)[1]
+    check("no deploy of this tree is known here" in said, said)
+    shown, said = fleet.run("deploy", "--canary", "caliban", *more, status=TOO_MANY, env=home)
+    check(shown.startswith("caliban.incus  unreachable") and "not touched: oberon.incus\n" in shown, shown)
+    check("Batch 1 of 2, the canary: 1 host\n" in said and "deploy --retry-failed" in said, said)
+    book, = state.glob("*.json")
+    check(json.loads(book.read_text())["hosts"] == {"caliban.incus": "unreachable", "oberon.incus": "not begun"}, book.read_text())
+    check(book.stat().st_mode & 0o777 == 0o600, oct(book.stat().st_mode))
+
+    shown, said = fleet.run("deploy", "--serial", "1", "--max-fail", "1", *more, status=UNREACHABLE, env=home)
+    check("2 hosts: 2 unreachable." in shown and "Batch 2 of 2: 1 host\n" in said, shown + said)
+    book.write_text(json.dumps({"schema": 1, "run": "x", "hosts": {"caliban.incus": "failed"}}))
+    shown, said = fleet.run("deploy", "--retry-failed", *more, status=UNREACHABLE, env=home)
+    check("1 host: 1 unreachable." in shown and "oberon" not in shown, shown + said)
+    book.write_text(json.dumps({"schema": 1, "run": "x", "hosts": {}}))
+    shown, said = fleet.run("deploy", "--retry-failed", *more, env=home)
+    check("Nothing to do again" in shown, shown)
+
+    for words in (("--serial", "0"), ("--serial", "1,x"), ("--max-fail", "200%"), ("--max-fail", "-1")):
+        fleet.run("deploy", *more, *words, status=USAGE, env=home)
+    said = fleet.run("deploy", "--canary", "puck.incus", *more, status=REFUSED, env=home)[1]
+    check("--canary names no host of this run" in said, said)
+
+
 if __name__ == "__main__":
-    main(broken_template, command_lines)
+    main(broken_template, command_lines, batches)

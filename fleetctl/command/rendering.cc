@@ -72,6 +72,10 @@ class Renderer::Surroundings {
       std::vector<std::string> ignored;
       return inventory::read_yaml(text, "from_yaml", ignored);
     };
+    world.read_yaml_documents = [](std::string_view text) {
+      return inventory::read_yaml_documents(text, "from_yaml_all");
+    };
+    world.sees_files = true;
     return world;
   }
 

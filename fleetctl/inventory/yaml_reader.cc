@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <map>
 #include <memory>
+#include <optional>
 #include <sstream>
 
 #include "agent/base/strings.h"
@@ -315,31 +316,36 @@ Value unwrap_json(const Value& value, const std::shared_ptr<const value::Mark>& 
   return out;
 }
 
-}  // namespace
+constexpr std::size_t kMostDocuments = 10'000;
 
-Result<Value> read_yaml(std::string_view text, const std::string& file,
-                        std::vector<std::string>& warnings) {
+// Up to `most` documents; a JSON text is one.
+Result<std::vector<Value>> read_documents(std::string_view text, const std::string& file,
+                                          std::vector<std::string>& warnings, std::size_t most) {
   if (text.substr(0, 3) == "\xEF\xBB\xBF") text.remove_prefix(3);
   if (!agent::is_valid_utf8(text)) return fail(ErrorCode::kInvalid, file + ": it is not UTF-8");
   const std::string_view trimmed = agent::trim(text);
   if (!trimmed.empty() && (trimmed[0] == '{' || trimmed[0] == '[')) {
     if (auto json = value::parse_json(trimmed))
-      return unwrap_json(*json, std::make_shared<value::Mark>(value::Mark{file, 0, 0}), 0);
+      return std::vector<Value>{
+          unwrap_json(*json, std::make_shared<value::Mark>(value::Mark{file, 0, 0}), 0)};
   }
-  Builder builder(text, file, warnings);
+  std::vector<Value> documents;
+  std::optional<Builder> builder;
   try {
     std::istringstream stream(widen_tagged_blocks(text));
     YAML::Parser parser(stream);
-    if (!parser.HandleNextDocument(builder)) return Value::none();
-    if (!builder.error().empty()) return fail(ErrorCode::kInvalid, builder.error());
-    Value document = builder.take();
-    std::vector<std::string> ignored;
-    Builder rest(text, file, ignored);
-    if (parser.HandleNextDocument(rest))
-      return fail(ErrorCode::kInvalid, file + ": it holds more than one YAML document");
-    return document;
+    for (;;) {
+      builder.emplace(text, file, warnings);
+      if (!parser.HandleNextDocument(*builder)) return documents;
+      if (!builder->error().empty()) return fail(ErrorCode::kInvalid, builder->error());
+      if (documents.size() == most)
+        return fail(ErrorCode::kInvalid,
+                    file + ": it holds more than " +
+                        (most == 1 ? "one YAML document" : std::to_string(most) + " documents"));
+      documents.push_back(builder->take());
+    }
   } catch (const YAML::Exception& e) {
-    if (!builder.error().empty()) return fail(ErrorCode::kInvalid, builder.error());
+    if (builder && !builder->error().empty()) return fail(ErrorCode::kInvalid, builder->error());
     std::string message = place(file, e.mark) + ": " + e.msg;
     const std::string line = source_line(text, e.mark.line);
     if (line.find(": {{") != std::string::npos || line.find("- {{") != std::string::npos)
@@ -348,6 +354,20 @@ Result<Value> read_yaml(std::string_view text, const std::string& file,
   } catch (const std::exception& e) {
     return fail(ErrorCode::kInvalid, file + ": " + e.what());
   }
+}
+
+}  // namespace
+
+Result<Value> read_yaml(std::string_view text, const std::string& file,
+                        std::vector<std::string>& warnings) {
+  auto documents = read_documents(text, file, warnings, 1);
+  if (!documents) return fail(documents.error());
+  return documents->empty() ? Value::none() : std::move(documents->front());
+}
+
+Result<std::vector<Value>> read_yaml_documents(std::string_view text, const std::string& file) {
+  std::vector<std::string> ignored;
+  return read_documents(text, file, ignored, kMostDocuments);
 }
 
 }  // namespace fleetctl::inventory

@@ -19,6 +19,10 @@ namespace fleetctl::inventory {
 agent::Result<value::Value> read_yaml(std::string_view text, const std::string& file,
                                       std::vector<std::string>& warnings);
 
+// All documents of a stream, at most 10000; the warnings are not kept.
+agent::Result<std::vector<value::Value>> read_yaml_documents(std::string_view text,
+                                                             const std::string& file);
+
 // What an unquoted scalar means: None, bool, int, float or string.
 value::Value resolve_scalar(const std::string& text);
 

@@ -10,16 +10,18 @@
 #include "fleetctl/value/text.h"
 
 namespace fleetctl::template_ {
-namespace {
-
-constexpr int kMaxNested = 1200;
 
 std::string_view strip_collection(std::string_view name) {
-  for (const std::string_view prefix : {"ansible.builtin.", "ansible.legacy."}) {
-    if (name.substr(0, prefix.size()) == prefix) return name.substr(prefix.size());
+  for (const std::string_view prefix : {"ansible.builtin.", "ansible.legacy.", "ansible.utils.",
+                                        "ansible.netcommon.", "community.general."}) {
+    if (name.starts_with(prefix)) return name.substr(prefix.size());
   }
   return name;
 }
+
+namespace {
+
+constexpr int kMaxNested = 1200;
 
 // The first undefined value in v, or nullptr.
 const Value* find_undefined(const Value& v, int depth) {
@@ -550,121 +552,6 @@ std::optional<Value> Interpreter::global(std::string_view name) {
     return Value::dict(std::move(all));
   }
   return global_function(name);
-}
-
-// lookup('name', terms..., wantlist=, default=, errors=). The result is text joined by commas
-// unless a list is wanted.
-Outcome<Value> Interpreter::lookup(Args args, bool want_list) {
-  if (args.positional.empty()) return bad("lookup needs the name of a lookup plugin");
-  TEMPLATE_CHECK(require(args.positional[0]));
-  TEMPLATE_TRY(full_name, text_of(args.positional[0]));
-  const std::string name(strip_collection(full_name));
-  std::vector<Value> terms(args.positional.begin() + 1, args.positional.end());
-  for (const Value& term : terms) TEMPLATE_CHECK(require(term));
-  Lookups::Named options;
-  std::string errors = "strict";
-  std::optional<Value> preset;
-  for (const auto& [key, v] : args.named) {
-    TEMPLATE_CHECK(require(v));
-    if (key == "wantlist") {
-      want_list = value::truthy(v);
-    } else if (key == "errors") {
-      errors = value::str(v);
-    } else if (key == "default") {
-      preset = v;
-    } else if (key != "allow_unsafe") {
-      options.emplace_back(key, v);
-    }
-  }
-  std::vector<Value> found;
-  if (name == "vars") {
-    for (const Value& term : terms) {
-      TEMPLATE_TRY(v, variable(*variables_, value::str(term)));
-      if (v) {
-        TEMPLATE_CHECK(require(*v));
-        found.push_back(std::move(*v));
-      } else if (preset) {
-        found.push_back(*preset);
-      } else {
-        return problem(ProblemKind::kUndefined,
-                       "No variable found with this name: " + value::str(term));
-      }
-    }
-  } else if (name == "template") {
-    for (const Value& term : terms) {
-      TEMPLATE_CHECK(enter("lookup template"));
-      TEMPLATE_TRY(tmpl, load(value::str(term)));
-      Output captured;
-      Unit unit;
-      unit.scope = std::make_shared<Scope>();
-      const bool convert = std::none_of(options.begin(), options.end(), [](const auto& option) {
-        return option.first == "convert_data" && !value::truthy(option.second);
-      });
-      const Restore<int> counted(depth_, depth_ + 1);
-      const Restore<ScopePtr> scope(scope_, unit.scope);
-      const Restore<Unit*> units(unit_, &unit);
-      const Restore<Output*> output(out_, &captured);
-      const Restore<bool> literal(literal_concat_, convert);
-      TEMPLATE_CHECK(run_root(tmpl));
-      const std::size_t kept = captured.text.find_last_not_of('\n');
-      std::size_t have = captured.text.size() - (kept == std::string::npos ? 0 : kept + 1);
-      Value made = finish(captured);
-      if (made.is_string()) {
-        std::string restored = made.as_string();
-        for (; have < tmpl->trailing_newlines; ++have) restored += '\n';
-        made = Value::string(std::move(restored), made.flags());
-      }
-      found.push_back(std::move(made));
-    }
-  } else if (name == "dict") {
-    for (const Value& term : terms) {
-      if (!term.is_dict()) return bad("the `dict` lookup expects dicts");
-      for (const auto& [key, v] : term.as_dict()) {
-        value::Dict pair;
-        pair.set("key", key);
-        pair.set("value", v);
-        found.push_back(Value::dict(std::move(pair)));
-      }
-    }
-  } else if (name == "items" || name == "list" || name == "indexed_items") {
-    for (const Value& term : terms) {
-      if (term.is_sequence() && name != "list") {
-        for (const Value& v : term.items()) found.push_back(v);
-      } else {
-        found.push_back(term);
-      }
-    }
-    if (name == "indexed_items") {
-      for (std::size_t i = 0; i < found.size(); ++i) {
-        found[i] = Value::tuple({Value::integer(static_cast<std::int64_t>(i)), found[i]});
-      }
-    }
-  } else {
-    auto ran = world_.lookups != nullptr ? world_.lookups->run(name, terms, options)
-                                         : std::optional<agent::Result<std::vector<Value>>>();
-    if (!ran) {
-      return bad("lookup '" + name + "' is not allowed here, or does not exist");
-    }
-    if (!*ran) {
-      if (errors == "strict") return bad("lookup '" + name + "': " + ran->error().message);
-      return want_list ? Value::list() : Value::none();
-    }
-    found = std::move(**ran);
-    for (Value& v : found) value::set_flag_deep(v, value::kUnsafe);
-  }
-  if (want_list) return Value::list(std::move(found));
-  const bool texts =
-      std::all_of(found.begin(), found.end(), [](const Value& v) { return v.is_string(); });
-  if (!texts) return found.size() == 1 ? std::move(found[0]) : Value::list(std::move(found));
-  std::string joined;
-  std::uint8_t flags = 0;
-  for (std::size_t i = 0; i < found.size(); ++i) {
-    if (i > 0) joined += ',';
-    joined += found[i].as_string();
-    flags =
-        static_cast<std::uint8_t>(flags | (found[i].flags() & (value::kTainted | value::kUnsafe)));
-  }
-  return Value::string(std::move(joined), flags);
 }
 
 }  // namespace fleetctl::template_

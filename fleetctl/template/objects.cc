@@ -5,6 +5,7 @@
 #include <ctime>
 
 #include "agent/base/clock.h"
+#include "fleetctl/template/moments.h"
 #include "fleetctl/template/operators.h"
 #include "fleetctl/value/text.h"
 
@@ -263,7 +264,7 @@ Outcome<Value> undef(Interpreter& in, Args& args) {
 Outcome<Value> now(Interpreter& in, Args& args) {
   if (in.world().clock == nullptr) return bad("now() is not allowed here");
   bool utc = false;
-  std::string format = "%Y-%m-%d %H:%M:%S";
+  std::string format;
   for (std::size_t i = 0; i < args.positional.size(); ++i) {
     if (i == 0) utc = value::truthy(args.positional[i]);
     if (i == 1) format = value::str(args.positional[i]);
@@ -272,17 +273,18 @@ Outcome<Value> now(Interpreter& in, Args& args) {
     if (key == "utc") utc = value::truthy(v);
     if (key == "fmt") format = value::str(v);
   }
-  if (format.empty() || format.size() > 1000) return bad("now(): the format is empty or too long");
-  const auto seconds = static_cast<std::time_t>(in.world().clock->wall_ns() / 1'000'000'000);
+  if (format.size() > 1000) return bad("now(): the format is too long");
+  const std::int64_t microseconds = in.world().clock->wall_ns() / 1000;
+  const auto seconds = static_cast<std::time_t>(microseconds / 1'000'000);
   std::tm parts{};
   if (utc) {
     gmtime_r(&seconds, &parts);
   } else {
     localtime_r(&seconds, &parts);
   }
-  std::string out(4096, '\0');
-  out.resize(std::strftime(out.data(), out.size(), format.c_str(), &parts));
-  return Value::string(std::move(out));
+  if (format.empty())
+    return make_moment(std::int64_t{timegm(&parts)} * 1'000'000 + microseconds % 1'000'000);
+  return Value::string(format_time(format, parts));
 }
 
 struct Global {

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "fleetctl/template/interpreter.h"
+#include "fleetctl/template/moments.h"
 #include "fleetctl/value/text.h"
 
 namespace fleetctl::template_ {
@@ -194,6 +195,7 @@ Outcome<Value> binary(Interpreter& in, Op op, const Value& left, const Value& ri
     }
     return too_large();
   }
+  if (auto made = moment_arithmetic(op, left, right)) return std::move(*made);
   if (op == Op::kAdd) {
     if (left.is_string() && right.is_string()) {
       if (left.has(value::kMarkup) || right.has(value::kMarkup)) {
@@ -287,6 +289,9 @@ Outcome<bool> compare_op(Interpreter& in, Op op, const Value& left, const Value&
   const bool equality = op == Op::kEq || op == Op::kNe;
   if (!equality || !in.lenient(left)) TEMPLATE_CHECK(in.require(left));
   if (!equality || !in.lenient(right)) TEMPLATE_CHECK(in.require(right));
+  if (left.is_object() && right.is_object()) {
+    if (const auto made = moment_arithmetic(op, left, right)) return made->as_bool();
+  }
   if (op == Op::kEq) return value::equal(left, right);
   if (op == Op::kNe) return !value::equal(left, right);
   const auto order = value::compare(left, right);

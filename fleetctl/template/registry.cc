@@ -5,8 +5,9 @@
 namespace fleetctl::template_ {
 
 Registry::Registry() {
-  for (const auto rows : {string_filters(), list_filters(), number_filters(), format_filters(),
-                          regex_filters(), mapping_filters(), system_filters()}) {
+  for (const auto rows :
+       {string_filters(), list_filters(), number_filters(), format_filters(), regex_filters(),
+        mapping_filters(), system_filters(), file_filters(), link_filters(), address_filters()}) {
     for (const FilterRow& row : rows) filters_.emplace(row.name, &row);
   }
   for (const TestRow& row : all_tests()) tests_.emplace(row.name, &row);

@@ -111,6 +111,9 @@ class Registry {
   std::unordered_map<std::string_view, const TestRow*> tests_;
 };
 
+// The name of a filter, test or lookup without a collection's name in front.
+std::string_view strip_collection(std::string_view name);
+
 // One per file in filters/, and tests.cc.
 std::span<const FilterRow> string_filters();
 std::span<const FilterRow> list_filters();
@@ -119,6 +122,9 @@ std::span<const FilterRow> format_filters();
 std::span<const FilterRow> regex_filters();
 std::span<const FilterRow> mapping_filters();
 std::span<const FilterRow> system_filters();
+std::span<const FilterRow> file_filters();
+std::span<const FilterRow> link_filters();
+std::span<const FilterRow> address_filters();
 std::span<const TestRow> all_tests();
 
 }  // namespace fleetctl::template_

@@ -1,7 +1,10 @@
 // The tests behind `is`.
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <filesystem>
 
 #include "fleetctl/template/interpreter.h"
 #include "fleetctl/template/operators.h"
@@ -317,6 +320,59 @@ Outcome<bool> url(Call& c) {
 }
 Outcome<bool> urn(Call& c) { return c.input.is_string() && lower_scheme(c.input) == "urn"; }
 
+Outcome<std::filesystem::path> file_of(const Call& c, const Value& v) {
+  TEMPLATE_CHECK(c.in.require(v));
+  if (!c.in.world().sees_files) return bad("the file system is not available here");
+  if (!v.is_string())
+    return bad("expected str, bytes or os.PathLike object, not " +
+               std::string(value::type_name(v)));
+  return std::filesystem::path(v.as_string());
+}
+Outcome<bool> directory(Call& c) {
+  TEMPLATE_TRY(path, file_of(c, c.input));
+  std::error_code error;
+  return std::filesystem::is_directory(path, error);
+}
+Outcome<bool> file(Call& c) {
+  TEMPLATE_TRY(path, file_of(c, c.input));
+  std::error_code error;
+  return std::filesystem::is_regular_file(path, error);
+}
+Outcome<bool> link(Call& c) {
+  TEMPLATE_TRY(path, file_of(c, c.input));
+  std::error_code error;
+  return std::filesystem::is_symlink(path, error);
+}
+Outcome<bool> exists(Call& c) {
+  TEMPLATE_TRY(path, file_of(c, c.input));
+  std::error_code error;
+  return std::filesystem::exists(path, error);
+}
+Outcome<bool> link_exists(Call& c) {
+  TEMPLATE_TRY(path, file_of(c, c.input));
+  std::error_code error;
+  return std::filesystem::exists(std::filesystem::symlink_status(path, error));
+}
+Outcome<bool> same_file(Call& c) {
+  TEMPLATE_TRY(path, file_of(c, c.input));
+  TEMPLATE_TRY(other, file_of(c, c.get(0)));
+  std::error_code error;
+  const bool same = std::filesystem::equivalent(path, other, error);
+  if (error) return bad(error.message());
+  return same;
+}
+// A folder that lies on another device than the one above it, or is its own parent.
+Outcome<bool> mount(Call& c) {
+  TEMPLATE_TRY(path, file_of(c, c.input));
+  struct stat own {};
+  struct stat above {};
+  if (::lstat(path.c_str(), &own) != 0 || S_ISLNK(own.st_mode)) return false;
+  std::error_code error;
+  const std::filesystem::path parent = std::filesystem::canonical(path, error) / "..";
+  if (error || ::lstat(parent.c_str(), &above) != 0) return false;
+  return own.st_dev != above.st_dev || own.st_ino == above.st_ino;
+}
+
 constexpr std::array kRows{
     TestRow{"defined", defined, "", kTakesUndefined},
     TestRow{"undefined", undefined_test, "", kTakesUndefined},
@@ -379,6 +435,18 @@ constexpr std::array kRows{
     TestRow{"abs", abs_test, ""},
     TestRow{"is_abs", abs_test, ""},
     TestRow{"isnan", nan, ""},
+    TestRow{"directory", directory, ""},
+    TestRow{"is_dir", directory, ""},
+    TestRow{"file", file, ""},
+    TestRow{"is_file", file, ""},
+    TestRow{"link", link, ""},
+    TestRow{"is_link", link, ""},
+    TestRow{"exists", exists, ""},
+    TestRow{"link_exists", link_exists, ""},
+    TestRow{"same_file", same_file, "path"},
+    TestRow{"is_same_file", same_file, "path"},
+    TestRow{"mount", mount, ""},
+    TestRow{"is_mount", mount, ""},
 };
 
 }  // namespace

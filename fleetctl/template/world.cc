@@ -1,5 +1,8 @@
 #include "fleetctl/template/world.h"
 
+#include <fnmatch.h>
+
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 
@@ -43,6 +46,34 @@ agent::Result<std::optional<fs::path>> below(const std::vector<std::string>& fol
   return std::optional<fs::path>();
 }
 
+// The regular files that a pattern such as "conf.d/*.conf" matches below the first folder (or its
+// files/) that has any. The folder's part is not a pattern.
+agent::Result<std::vector<std::string>> matching(const std::vector<std::string>& folders,
+                                                 const std::string& pattern) {
+  const fs::path wanted(pattern);
+  if (wanted.is_absolute())
+    return agent::fail(agent::ErrorCode::kPermission, "an absolute path is not allowed");
+  for (const fs::path& part : wanted) {
+    if (part == "..") return agent::fail(agent::ErrorCode::kPermission, "'..' is not allowed");
+  }
+  std::vector<std::string> out;
+  for (const std::string& root : folders) {
+    for (const fs::path& folder : {fs::path(root) / "files", fs::path(root)}) {
+      std::error_code error;
+      for (fs::directory_iterator it(folder / wanted.parent_path(), error), end;
+           !error && it != end; it.increment(error)) {
+        if (::fnmatch(wanted.filename().c_str(), it->path().filename().c_str(), FNM_PERIOD) == 0 &&
+            it->is_regular_file(error))
+          out.push_back(it->path().string());
+      }
+      if (out.empty()) continue;
+      std::sort(out.begin(), out.end());
+      return out;
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
 std::vector<std::string> DictVariables::names() const {
@@ -79,6 +110,14 @@ std::optional<agent::Result<std::vector<Value>>> BasicLookups::run(std::string_v
     return out;
   }
   const bool reads = (name == "file" || name == "unvault") && allow_.read_file;
+  if (name == "fileglob" && !allow_.file_folders.empty()) {
+    for (const Value& term : terms) {
+      auto files = matching(allow_.file_folders, value::str(term));
+      if (!files) return tl::unexpected(std::move(files.error()).within(value::str(term)));
+      for (std::string& file : *files) out.push_back(Value::string(std::move(file)));
+    }
+    return out;
+  }
   if ((reads || name == "first_found") && !allow_.file_folders.empty()) {
     std::vector<std::string> names;
     for (const Value& term : terms) {

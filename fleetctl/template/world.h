@@ -81,7 +81,7 @@ class Lookups {
       const Named& options) const = 0;
 };
 
-// `env`, `file`, `unvault` and `first_found`, each only when enabled.
+// `env`, `file`, `fileglob`, `unvault` and `first_found`, each only when enabled.
 class BasicLookups final : public Lookups {
  public:
   struct Allow {
@@ -113,6 +113,9 @@ struct World {
   const Lookups* lookups = nullptr;
   const agent::Clock* clock = nullptr;                                     // now(), strftime
   std::function<agent::Result<value::Value>(std::string_view)> read_yaml;  // from_yaml
+  std::function<agent::Result<std::vector<value::Value>>(std::string_view)>
+      read_yaml_documents;  // from_yaml_all
+  bool sees_files = false;  // filters and tests tell what files there are, never what they hold
   Limits limits;
 };
 

@@ -34,6 +34,7 @@ LAYERS = {
 }
 # Single headers that cross the picture, each a plain type or one function, and who may include them.
 DOORS = {
+    "agent/model/jmespath.h": {"fleetctl/template"},
     "agent/runtime/check.h": {"fleetctl/command", "fleetctl/plan"},
     "fleetctl/inventory/connection.h": {"fleetctl/remote", "fleetctl/plan"},
 }

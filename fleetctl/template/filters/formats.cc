@@ -145,6 +145,14 @@ Outcome<Value> from_yaml(Call& c) {
   return std::move(*v);
 }
 
+Outcome<Value> from_yaml_all(Call& c) {
+  if (!c.input.is_string()) return c.input;
+  if (!c.in.world().read_yaml_documents) return bad("from_yaml_all is not available here");
+  auto documents = c.in.world().read_yaml_documents(c.input.as_string());
+  if (!documents) return bad(documents.error().message);
+  return Value::list(std::move(*documents));
+}
+
 // Python's pformat: what fits in 80 columns stays on one line, else one item per line; dicts by
 // key.
 Value key_sorted(const Value& v, int depth) {
@@ -209,6 +217,7 @@ constexpr std::array kRows{
     FilterRow{"to_yaml", to_yaml, "**", kKeepsText | kTakesUndefined},
     FilterRow{"to_nice_yaml", to_nice_yaml, "indent **", kKeepsText | kTakesUndefined},
     FilterRow{"from_yaml", from_yaml, ""},
+    FilterRow{"from_yaml_all", from_yaml_all, ""},
     FilterRow{"pprint", pprint, "", kTakesUndefined},
 };
 

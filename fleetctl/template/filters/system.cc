@@ -1,13 +1,18 @@
 // Filters on paths, hashes, encodings, dates.
+#include <crypt.h>
 #include <openssl/evp.h>
 
 #include <algorithm>
 #include <array>
 #include <ctime>
+#include <memory>
 
 #include "agent/base/clock.h"
 #include "agent/base/strings.h"
+#include "agent/base/wiped.h"
+#include "agent/model/jmespath.h"
 #include "fleetctl/template/interpreter.h"
+#include "fleetctl/template/moments.h"
 #include "fleetctl/template/runtime.h"
 #include "fleetctl/value/text.h"
 
@@ -155,6 +160,11 @@ Outcome<Value> win_dirname(Call& c) {
   if (last != std::string::npos && !(last == 1 && head[1] == ':')) head.resize(last + 1);
   return text(std::move(head));
 }
+Outcome<Value> win_splitdrive(Call& c) {
+  TEMPLATE_TRY(s, path_of(c));
+  const std::size_t drive = s.size() > 1 && s[1] == ':' ? 2 : 0;
+  return Value::tuple({Value::string(s.substr(0, drive)), Value::string(s.substr(drive))});
+}
 Outcome<Value> path_join(Call& c) {
   std::vector<Value> parts{c.input};
   if (c.input.is_sequence()) parts = c.input.items();
@@ -250,9 +260,76 @@ Outcome<Value> strftime(Call& c) {
   } else {
     localtime_r(&seconds, &parts);
   }
-  std::string out(8192, '\0');
-  out.resize(std::strftime(out.data(), out.size(), format.c_str(), &parts));
-  return text(std::move(out));
+  return text(format_time(format, parts));
+}
+
+// {{ '2024-01-31 10:00:00' | to_datetime }}
+Outcome<Value> to_datetime(Call& c) {
+  TEMPLATE_TRY(written, path_of(c));
+  TEMPLATE_TRY(format, c.text(0, "%Y-%m-%d %H:%M:%S"));
+  return parse_moment(written, format);
+}
+
+// crypt(3). Ansible takes the same where Python has no passlib.
+Outcome<Value> password_hash(Call& c) {
+  TEMPLATE_TRY(password, c.in.text_of(c.input));
+  TEMPLATE_TRY(kind, c.text(0, "sha512"));
+  TEMPLATE_TRY(salt, c.text(1, ""));
+  TEMPLATE_TRY(rounds, c.integer(3, 0));
+  struct Method {
+    std::string_view name;
+    char id;
+    std::size_t salt;
+    std::int64_t preset;
+  };
+  static constexpr std::array<Method, 6> kMethods{{{"sha512", '6', 16, 656000},
+                                                   {"sha512_crypt", '6', 16, 656000},
+                                                   {"sha256", '5', 16, 535000},
+                                                   {"sha256_crypt", '5', 16, 535000},
+                                                   {"md5", '1', 8, 0},
+                                                   {"md5_crypt", '1', 8, 0}}};
+  const auto* method = std::find_if(kMethods.begin(), kMethods.end(),
+                                    [&](const Method& m) { return m.name == kind; });
+  if (method == kMethods.end())
+    return bad("'" + kind + "' is not supported; sha512, sha256 and md5 are");
+  if (salt.empty())
+    return bad("it needs a salt: with a random one the file would differ in every run");
+  if (salt.find_first_not_of("./0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") !=
+      std::string::npos)
+    return bad("invalid characters in salt");
+  if (salt.size() > method->salt) return bad("invalid salt size");
+  if (rounds < 0 || rounds > 10'000'000) return bad("rounds must be between 1000 and 10000000");
+  std::string setting = std::string("$") + method->id;
+  if (rounds != 0 && rounds != method->preset) setting += "$rounds=" + std::to_string(rounds);
+  setting += "$" + salt;
+  const auto data = std::make_unique<crypt_data>();
+  const char* hashed = crypt_r(password.c_str(), setting.c_str(), data.get());
+  agent::wipe(password);
+  if (hashed == nullptr || hashed[0] == '*') return bad("crypt cannot do this");
+  return text(hashed);
+}
+
+// A JMESPath expression on the value as JSON.
+Outcome<Value> json_query(Call& c) {
+  TEMPLATE_CHECK(c.in.require_deep(c.input));
+  TEMPLATE_TRY(expression, c.text(0, ""));
+  value::JsonFormat format;
+  format.ascii = false;
+  const auto written = value::to_json(c.input, format);
+  if (!written) return bad(written.error().message);
+  TEMPLATE_CHECK(c.in.charge(written->size()));
+  const auto query = agent::model::JmesPath::compile(expression);
+  if (!query) return bad(query.error().message);
+  const auto document = agent::model::Json::parse(*written);
+  if (!document) return bad(document.error().message);
+  const auto found = query->search(*document);
+  if (!found) return bad(found.error().message);
+  std::string out;
+  if (!found->append_text(out, c.in.world().limits.output_bytes))
+    return problem(ProblemKind::kLimit, "the result is too large");
+  auto made = value::parse_json(out);
+  if (!made) return bad(made.error().message);
+  return std::move(*made);
 }
 
 constexpr std::array kRows{
@@ -271,6 +348,10 @@ constexpr std::array kRows{
     FilterRow{"path_join", path_join, ""},
     FilterRow{"normpath", normpath, ""},
     FilterRow{"relpath", relpath, "start"},
+    FilterRow{"to_datetime", to_datetime, "format"},
+    FilterRow{"password_hash", password_hash, "hashtype salt salt_size rounds ident"},
+    FilterRow{"json_query", json_query, "expr"},
+    FilterRow{"win_splitdrive", win_splitdrive, ""},
     FilterRow{"strftime", strftime, "second utc"},
 };
 

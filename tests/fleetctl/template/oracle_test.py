@@ -22,6 +22,11 @@ except ImportError as missing:
     print("skipped:", missing)
     sys.exit(77)
 
+try:
+    import jmespath
+except ImportError:
+    jmespath = None
+
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import oracle_cases as cases  # noqa: E402
 import oracle_generator as generator  # noqa: E402
@@ -54,6 +59,8 @@ def differs_on_purpose(source, context, ours, theirs):
 def ansible_file(folder, source, context):
     templar = Templar(loader=DataLoader(), variables=json.loads(json.dumps(context)))
     templar = templar.copy_with_new_env(AnsibleEnvironment, searchpath=[folder], newline_sequence="\n", available_variables=json.loads(json.dumps(context)))
+    if jmespath is not None:  # what community.general.json_query calls
+        templar.environment.filters["json_query"] = lambda data, expression: jmespath.search(expression, data)
     # A fresh environment: `#jinja2:` lines and caches must not leak from case to case.
     return templar.do_template(source, preserve_trailing_newlines=True, escape_backslashes=False, convert_data=False)
 
@@ -88,11 +95,15 @@ def all_cases(folder):
         made.append((dict(source=source, context=context, templates=cases.TEMPLATES), lambda: attempt(ansible_file, folder, source, context)))
 
     for expression in cases.EXPRESSIONS:
+        if jmespath is None and "json_query" in expression:
+            continue
         file_case("{{ " + expression + " }}")
     for document in cases.DOCUMENTS + cases.ERRORS:
         file_case(document)
     for source, context in generator.templates(random.Random(int(os.environ.get("ORACLE_SEED", "20"))), int(os.environ.get("ORACLE_GENERATED", "8000"))):
         file_case(source, context)
+    for expression, known in cases.ADDRESSES:
+        made.append((dict(source="{{ " + expression + " }}", context={}), lambda k=known: {"error": "known"} if k is None else {"out": k}))
     for variables, name in cases.VARIABLES + cases.VARIABLE_ERRORS:
         made.append((dict(source=variables[name], context=variables, mode="variable"), lambda v=variables, n=name: attempt(ansible_variable, json.loads(json.dumps(v)), n)))
     for document in cases.DOCUMENTS + cases.PLAIN:

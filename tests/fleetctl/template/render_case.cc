@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "agent/base/clock.h"
 #include "fleetctl/inventory/yaml_reader.h"
 #include "fleetctl/template/engine.h"
 #include "fleetctl/value/text.h"
@@ -82,6 +83,14 @@ Value run(const Value& one) {
     std::vector<std::string> ignored;
     return inventory::read_yaml(text, "from_yaml", ignored);
   };
+  world.read_yaml_documents = [](std::string_view text) {
+    return inventory::read_yaml_documents(text, "from_yaml_all");
+  };
+  world.sees_files = true;
+  const template_::BasicLookups lookups({true, {}, {}});
+  world.lookups = &lookups;
+  const agent::SystemClock clock;
+  world.clock = &clock;
   const Engine engine(world, settings_of(one.get("settings")));
   const value::Dict none;
   const Value* context = one.get("context");

@@ -20,6 +20,7 @@
 #include "agent/base/file.h"
 #include "agent/base/log.h"
 #include "agent/base/mutex.h"
+#include "agent/convert/convert.h"
 #include "agent/install/apply.h"
 #include "agent/install/installed.h"
 #include "agent/io/http_server.h"
@@ -373,6 +374,22 @@ int main(int argc, char** argv) {
   test_command->add_option("file", test_files, "Files, or folders of *.test files.")->required();
   test_command->add_flag("-u,--update", update, "Write what came out into the files.");
 
+  convert::Command conversion;
+  CLI::App* convert_command =
+      app.add_subcommand("convert", "Make a configuration of one of Promtail or Prometheus.");
+  convert_command->add_option("file", conversion.file, "The file; standard input without it.");
+  convert_command
+      ->add_option("-f,--source-format", conversion.format, "What it is: promtail or prometheus.")
+      ->required();
+  convert_command->add_option("-o,--output", conversion.output, "File instead of standard output.");
+  convert_command->add_option(
+      "-r,--report", conversion.report,
+      "File for what could not be carried over, instead of standard error.");
+  convert_command->add_flag("-b,--bypass-errors", conversion.bypass_errors,
+                            "Write what could be made, whatever is left out.");
+  convert_command->add_option("-e,--extra-args", conversion.extra_args,
+                              "The other agent's flags, like -config.expand-env=true.");
+
   CLI::App* components =
       app.add_subcommand("components", "List the components that this agent has.");
   CLI::App* version = app.add_subcommand("version", "Print the version.");
@@ -398,6 +415,11 @@ int main(int argc, char** argv) {
   if (check->parsed()) return validate(path, json);
   if (fmt->parsed()) return format(path, write, test);
   if (test_command->parsed()) return run_tests(test_files, update);
+  if (convert_command->parsed()) {
+    component::Registry registry;
+    register_components(registry);
+    return convert::convert_main(conversion, registry, lint::review);
+  }
   if (components->parsed()) return list_components();
   if (version->parsed()) {
     std::cout << "fleet-agent " << AGENT_VERSION << "\n";

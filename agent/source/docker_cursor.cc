@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <limits>
 
 namespace agent::source {
 
@@ -41,6 +42,18 @@ std::optional<DockerCursor> DockerCursor::parse(std::string_view text) {
   if (!number(out.marks[0].time_ns, '.') || !number(out.marks[0].count, ',') ||
       !number(out.marks[1].time_ns, '.') || !number(out.marks[1].count, '\0'))
     return std::nullopt;
+  return out;
+}
+
+std::optional<DockerCursor> DockerCursor::parse_seconds(std::string_view text) {
+  constexpr std::int64_t kNanoseconds = 1'000'000'000;
+  std::int64_t seconds = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  if (error != std::errc() || end != text.data() + text.size() || seconds <= 0 ||
+      seconds > std::numeric_limits<std::int64_t>::max() / kNanoseconds - 1)
+    return std::nullopt;
+  DockerCursor out;
+  for (Mark& mark : out.marks) mark.time_ns = seconds * kNanoseconds;
   return out;
 }
 

@@ -35,6 +35,9 @@ struct DockerCursor {
   // "1795254494882260796.1,0.0"
   std::string text() const;
   static std::optional<DockerCursor> parse(std::string_view text);
+  // Of the whole seconds of the last line, which is what Promtail and Alloy keep: that second's
+  // lines come again, with the times they had.
+  static std::optional<DockerCursor> parse_seconds(std::string_view text);
   bool operator==(const DockerCursor&) const = default;
 };
 

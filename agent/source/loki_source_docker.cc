@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "agent/base/file.h"
 #include "agent/base/mutex.h"
 #include "agent/component/component.h"
 #include "agent/component/docker_args.h"
@@ -26,6 +27,7 @@
 #include "agent/component/relabel_args.h"
 #include "agent/io/http_fetch.h"
 #include "agent/io/http_streams.h"
+#include "agent/io/legacy_positions.h"
 #include "agent/io/positions.h"
 #include "agent/source/docker_cursor.h"
 #include "agent/source/docker_labels.h"
@@ -46,6 +48,7 @@ constexpr Duration kLongBlock =
 constexpr Duration kUnseen = std::chrono::hours(24 * 30);
 constexpr std::size_t kMaxInspections = 64;  // at a time
 constexpr std::size_t kMaxList = 32U << 20;
+constexpr std::size_t kMaxLegacy = 64U << 20;
 constexpr std::string_view kEvents = R"({"type":["container"],"event":["start","destroy"]})";
 
 struct LokiSourceDockerArgs {
@@ -55,6 +58,7 @@ struct LokiSourceDockerArgs {
   component::StringMap labels;
   std::shared_ptr<model::RelabelRules> relabel_rules;
   Duration refresh_interval = std::chrono::minutes(1);
+  std::string legacy_positions_file;
   component::HttpClientArgs client;
 
   static component::Schema<LokiSourceDockerArgs> schema() {
@@ -79,6 +83,9 @@ struct LokiSourceDockerArgs {
                   "or stderr.")
         .optional("refresh_interval", &LokiSourceDockerArgs::refresh_interval,
                   "How often stopped containers are looked at when the daemon gives no events.")
+        .optional("legacy_positions_file", &LokiSourceDockerArgs::legacy_positions_file,
+                  "Positions file of Promtail, for a first start without positions of our own. Not "
+                  "an argument of Alloy.")
         .block("http_client_config", &LokiSourceDockerArgs::client,
                "Options for http:// and https:// hosts.")
         .ignored("positions_path", "Positions are kept in the component's data folder.");
@@ -95,6 +102,7 @@ struct Settings {
   io::HttpOptions http;
   std::string host;
   Duration refresh_interval{};
+  std::string legacy_file;
   bool discover = false;                   // no targets given
   std::map<std::string, LabelsOf> wanted;  // by container id, of the targets
   model::Labels labels;
@@ -730,6 +738,7 @@ class LokiSourceDocker final : public component::Configured<LokiSourceDockerArgs
     settings->http.unix_socket = settings->origin.unix_socket;
     settings->host = std::move(args.host);
     settings->refresh_interval = args.refresh_interval;
+    settings->legacy_file = std::move(args.legacy_positions_file);
     settings->rules = std::move(args.relabel_rules);
     for (auto& [name, value] : args.labels) settings->labels.push_back({name, value});
     settings->discover = !args.targets.has_value();
@@ -756,6 +765,7 @@ class LokiSourceDocker final : public component::Configured<LokiSourceDockerArgs
   }
 
   Result<> run(std::stop_token stop) override {
+    if (const auto first = newest()) take_over_positions(first->legacy_file);
     while (!stop.stop_requested()) {
       std::shared_ptr<const Settings> settings = newest();
       auto streams = std::make_shared<io::HttpStreams>(settings->http);
@@ -795,6 +805,29 @@ class LokiSourceDocker final : public component::Configured<LokiSourceDockerArgs
   }
 
  private:
+  // Of Alloy's file in the same place and the one that the configuration names, once in a lifetime.
+  void take_over_positions(const std::string& legacy_file) {
+    constexpr std::string_view kPrefix = "cursor-";
+    if (!positions_.fresh() || !positions_.all().empty()) return;
+    for (const auto& file :
+         {host_.data_dir / "positions.yml", std::filesystem::path(legacy_file)}) {
+      const auto text = file.empty() ? Result<std::string>() : read_file(file, kMaxLegacy);
+      if (!text) continue;
+      std::size_t taken = 0;
+      for (const auto& position : io::parse_legacy_positions(*text)) {
+        const auto cursor = DockerCursor::parse_seconds(position.value);
+        if (!cursor || !position.path.starts_with(kPrefix)) continue;
+        const std::string id = position.path.substr(kPrefix.size());
+        if (positions_.get(id)) continue;
+        positions_.set(id, cursor->text());
+        ++taken;
+      }
+      if (taken > 0)
+        host_.log.info("positions of another agent were taken over",
+                       {{"file", file.string()}, {"containers", taken}});
+    }
+  }
+
   // The thread may be waiting for a receiver, and the process may end before it is not.
   void remember(const Settings& settings) {
     const std::shared_ptr<const Settings> before = newest();

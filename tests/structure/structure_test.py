@@ -25,6 +25,7 @@ LAYERS = {
     "agent/ui": BELOW_RUNTIME | {"agent/runtime"},
     "agent/lint": BELOW_RUNTIME | {"agent/runtime"},
     "agent/trial": BELOW_RUNTIME | {"agent/runtime"},
+    "agent/convert": BELOW_RUNTIME | {"agent/runtime"},
     # fleetctl checks what it renders with the agent's own parser and schemas; the agent never knows fleetctl.
     "fleetctl/value": {"agent/base"},
     **{f"fleetctl/{name}": {"fleetctl/value", "agent/base", "agent/lang", "agent/component"}

@@ -36,6 +36,7 @@ struct Bed {
     return body_of({{"host", "unix://" + socket()},
                     {"targets", targets},
                     {"refresh_interval", interval},
+                    {"legacy_positions_file", legacy_file},
                     {"forward_to", receivers(out)}});
   }
   void stop() {
@@ -53,6 +54,7 @@ struct Bed {
   std::unique_ptr<FakeDockerd> docker;
   std::shared_ptr<LogCollector> out;
   std::unique_ptr<RunningComponent> component;
+  std::string legacy_file;
 };
 
 std::vector<FakeDockerd::Message> numbered(int from, int to) {
@@ -102,6 +104,39 @@ TEST_CASE(
   bed.start({"a"});
   REQUIRE(bed.out->wait_for(4));
   CHECK(bed.lines() == std::vector<std::string>{"out 1", "out 2", "err 1", "out 3"});
+}
+
+TEST_CASE(
+    "loki.source.docker: the first start goes on behind Promtail's positions, no other does") {
+  const auto log = [](const std::string& name) {
+    return std::vector<FakeDockerd::Message>{{1, kBase - 1, name + " old\n"},
+                                             {2, kBase - 1, name + " old error\n"},
+                                             {1, kBase, name + " seen\n"},
+                                             {2, kBase + 1'500'000'000, name + " new\n"}};
+  };
+  Bed bed;
+  bed.docker->set("a", {true, log("a"), 0, ""});
+  bed.docker->set("b", {true, log("b"), 0, ""});
+  const std::string file = (bed.box.dir / "promtail.yaml").string();
+  const auto promtail_says = [&](const std::string& positions) {
+    REQUIRE(write_file_atomic(file, "positions:\n" + positions));
+  };
+  promtail_says("  cursor-a: \"" + std::to_string(kBase / 1'000'000'000) +
+                "\"\n  cursor-b: what\n  /var/log/x: \"3\"\n");
+  bed.legacy_file = file;
+  bed.start({"a"});
+  REQUIRE(bed.out->wait_for(2));
+  CHECK(bed.lines() == std::vector<std::string>{"a seen", "a new"});
+  CHECK(bed.out->seen()[0].time_ns == kBase);
+  bed.stop();
+  // What Promtail noted later is not this agent's.
+  promtail_says("  cursor-b: \"" + std::to_string(kBase / 1'000'000'000) + "\"\n");
+  bed.start({"a", "b"});
+  REQUIRE(bed.out->wait_for(6));
+  auto lines = bed.lines();
+  lines.erase(lines.begin(), lines.begin() + 2);
+  std::sort(lines.begin(), lines.end());
+  CHECK(lines == std::vector<std::string>{"b new", "b old", "b old error", "b seen"});
 }
 
 TEST_CASE(

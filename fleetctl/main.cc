@@ -316,6 +316,17 @@ void add_run_options(CLI::App& command, RunArguments& arguments, RunOptions& run
   command.add_option("--format", arguments.format, "text, or json: one object per line")
       ->check(CLI::IsMember({"text", "json"}))
       ->capture_default_str();
+  command
+      .add_option_function<std::string>(
+          "--color",
+          [&](const std::string& word) {
+            run.colors = word == "always"  ? Colors::kAlways
+                         : word == "never" ? Colors::kNever
+                                           : Colors::kAuto;
+          },
+          "auto (on a terminal, unless NO_COLOR is set), always or never")
+      ->check(CLI::IsMember({"auto", "always", "never"}))
+      ->type_name("WHEN");
 }
 
 // Which hosts go first, how many together, and when it is too much.

@@ -13,16 +13,20 @@ namespace fleetctl::command {
 namespace {
 
 // One host's line and what belongs below it.
-std::string text_of(const std::string& name, std::size_t width, const HostResult& result) {
-  std::string out = result.diff;
-  std::string line = fmt::format("{:<{}}  {:<12}", name, width, state_name(result.state));
+std::string text_of(const std::string& name, std::size_t width, const HostResult& result,
+                    bool color) {
+  std::string out = painted_diff(result.diff, color);
+  std::string line = fmt::format("{:<{}}  ", name, width);
+  line += painted(fmt::format("{:<12}", state_name(result.state)), tone_of(result.state), color);
   if (!result.text.empty()) line += "  " + result.text;
   out += line + fmt::format("  [{:.2f} s]\n", result.seconds);
   return out + text_below(result);
 }
 
 std::string json_of(const std::string& name, const HostResult& result) {
-  const nlohmann::json document{{"host", name},
+  const nlohmann::json document{{"schema", kSchema},
+                                {"type", "host"},
+                                {"host", name},
                                 {"state", state_name(result.state)},
                                 {"text", result.text},
                                 {"details", result.details},
@@ -43,7 +47,7 @@ ExitCode deploy_until(const Fleet& fleet, const AgentBundle& bundle, const Deplo
   }
   const agent::Mono start = world.clock.mono();
   const std::size_t width = widest_name(fleet);
-  Tally tally;
+  Ending ending;
   Unfinished unfinished(options.check ? std::filesystem::path() : options.unfinished, world.clock);
   // It only costs the comfort of --retry-failed; said once.
   auto book = [&, told = false](const agent::Result<>& written) mutable {
@@ -54,36 +58,28 @@ ExitCode deploy_until(const Fleet& fleet, const AgentBundle& bundle, const Deplo
   std::vector<std::string> names;
   for (const auto& host : fleet.hosts) names.push_back(host->name());
   book(unfinished.begin(options.run, names));
-  const Course course = over_hosts(
-      fleet, options, world.clock, stop, Sequence::kAsTheyEnd,
+  ending.course = over_hosts(
+      fleet, options, world, options.check ? "checking" : "deploying", stop, Sequence::kAsTheyEnd,
       [&](const Host& host) { return deploy_to(host, bundle, options, world); },
       [&](const Host& host, const HostResult& result) {
-        tally.add(result.state);
+        ending.add(host, result, state_name(result.state));
         book(unfinished.ended(host.name(), result.state));
-        out << (options.json ? json_of(host.name(), result) : text_of(host.name(), width, result))
+        out << (options.json ? json_of(host.name(), result)
+                             : text_of(host.name(), width, result, options.color))
             << std::flush;
       },
       err);
   book(unfinished.save());
-  const double seconds = seconds_since(world.clock, start);
-  const std::string summary = tally.text(fleet.hosts.size(), course.untouched.size(), state_name);
-  const ExitCode code = tally.exit_code(course, options.exit_code);
-  if (options.json) {
-    out << nlohmann::json{{"summary", summary},
-                          {"run", options.run},
-                          {"untouched", course.untouched},
-                          {"exit_code", static_cast<int>(code)},
-                          {"seconds", seconds}}
-               .dump()
-        << "\n";
-  } else {
-    out << untouched_text(course, tally, options.rolling) << summary
-        << fmt::format(".  {:.2f} s", seconds) << "  (run " << options.run << ")" << std::endl;
-  }
+  ending.seconds = seconds_since(world.clock, start);
+  const std::string summary =
+      ending.tally.text(fleet.hosts.size(), ending.course.untouched.size(), state_name);
+  out << (options.json ? json_of(ending, fleet, options, state_name, summary)
+                       : text_of(ending, fleet, options, state_name))
+      << std::flush;
   if (!options.check && !options.unfinished.empty() &&
-      tally.failures() + course.untouched.size() > 0)
+      ending.tally.failures() + ending.course.untouched.size() > 0)
     err << "Once more only for these: fleetctl deploy --retry-failed\n";
-  return code;
+  return ending.tally.exit_code(ending.course, options.exit_code);
 }
 
 }  // namespace

@@ -17,6 +17,7 @@ using nlohmann::json;
 using remote::Input;
 
 constexpr std::size_t kErrorLimit = 8192;
+constexpr std::size_t kStepLimit = 40;
 constexpr std::size_t kLineLimit = 1U << 20;
 constexpr std::size_t kShownLimit = 16U << 20;
 
@@ -48,6 +49,7 @@ class Conversation final : public remote::Dialogue {
   explicit Conversation(const HostOrder& order) : order_(order), prefix_(order.exec.nonce + " ") {}
 
   void on_start(Input& input) override {
+    tell("is asked");
     if (order_.exec.become != plan::Become::kPassword) send_script(input);
   }
 
@@ -111,6 +113,10 @@ class Conversation final : public remote::Dialogue {
 
  private:
   enum class Stage { kFacts, kShow, kRelease, kApply, kInstalled };
+
+  void tell(std::string_view step) const {
+    if (order_.on_step) order_.on_step(step);
+  }
 
   void send_script(Input& input) {
     script_sent_ = true;
@@ -233,6 +239,7 @@ class Conversation final : public remote::Dialogue {
       end(input);
     } else if (plan_.send_release) {
       stage_ = Stage::kRelease;
+      tell("gets the agent");
       input.send(plan::release_order(order_.release));
       input.send(order_.release.archive);
     } else {
@@ -251,7 +258,11 @@ class Conversation final : public remote::Dialogue {
     const json document = json::parse(line, nullptr, false);
     if (!document.is_object()) return fail(ErrorCode::kIo, "the host's report cannot be read");
     const std::string outcome = text_of(document, "outcome");
-    if (outcome.empty()) return {};
+    if (outcome.empty()) {
+      const std::string step = text_of(document, "step");
+      tell(agent::split(step, '\n').front().substr(0, kStepLimit));
+      return {};
+    }
     ended_ = true;
     result_.changes = texts_of(document, "changes");
     const auto back_to = document.find("back_to");

@@ -1,6 +1,7 @@
 // A deploy's conversation with one host, from the first byte to its result.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -60,6 +61,8 @@ struct HostOrder {
   bool diff = false;
   Task task = Task::kDeploy;
   unsigned back_to = 0;
+  // Hears what the host is at: "is asked", "gets the agent", then the steps of its own apply.
+  std::function<void(std::string_view step)> on_step = nullptr;
 };
 
 // One use, one thread. `remote` is connected already.

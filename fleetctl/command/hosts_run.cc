@@ -9,12 +9,14 @@
 #include <algorithm>
 #include <array>
 #include <iostream>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <thread>
 #include <vector>
 
 #include "agent/base/mutex.h"
 #include "agent/base/strings.h"
+#include "fleetctl/command/progress.h"
 #include "fleetctl/command/report.h"
 #include "fleetctl/command/terminal.h"
 
@@ -22,6 +24,8 @@ namespace fleetctl::command {
 namespace {
 
 using agent::Mono;
+
+constexpr std::size_t kManyHosts = 10;  // more, and what went wrong may be out of sight
 
 HostResult unreachable(const agent::Error& error) {
   HostResult result;
@@ -104,8 +108,10 @@ class Interruption {
       while (!ending.stop_requested()) {
         if (::sigtimedwait(&signals_, nullptr, &slice) < 0) continue;
         if (stop.exchange(true)) ::_exit(static_cast<int>(ExitCode::kInterrupted));
-        const std::string_view text =
-            "\nNo further host is begun; those at work are finished. Once more ends at once.\n";
+        // From where the progress is drawn on; it goes on below.
+        const std::string text =
+            std::string(::isatty(STDERR_FILENO) != 0 ? "\r\x1b[J" : "") +
+            "No further host is begun; those at work are finished. Once more ends at once.\n";
         (void)!::write(STDERR_FILENO, text.data(), text.size());
       }
     });
@@ -126,6 +132,10 @@ class Interruption {
 }  // namespace
 
 HostResult visit(const Host& host, HostOrder order, const RunOptions& options, const World& world) {
+  if (world.progress != nullptr) {
+    world.progress->step(host.name(), "connects");
+    order.on_step = [&](std::string_view step) { world.progress->step(host.name(), step); };
+  }
   const auto become = becoming(host.connection(), options.reach);
   if (!become) return unreachable(become.error());
   auto reached = world.reacher(host);
@@ -156,12 +166,24 @@ HostResult look_at(const Host& host, const RunOptions& options, const World& wor
   return visit(host, std::move(order), options, world);
 }
 
-Course over_hosts(const Fleet& fleet, const RunOptions& options, const agent::Clock& clock,
-                  const std::atomic<bool>& stop, Sequence sequence,
+Course over_hosts(const Fleet& fleet, const RunOptions& options, const World& world,
+                  std::string_view doing, const std::atomic<bool>& stop, Sequence sequence,
                   const std::function<HostResult(const Host&)>& work,
                   const std::function<void(const Host&, const HostResult&)>& report,
                   std::ostream& err) {
-  Reports reports(fleet, sequence, report);
+  const agent::Clock& clock = world.clock;
+  // What is printed goes above what shows the progress.
+  const auto above = [&](const std::function<void()>& print) {
+    if (world.progress != nullptr) {
+      world.progress->above(print);
+    } else {
+      print();
+    }
+  };
+  const std::function<void(const Host&, const HostResult&)> report_above =
+      [&](const Host& host, const HostResult& result) { above([&] { report(host, result); }); };
+  Reports reports(fleet, sequence, report_above);
+  if (world.progress != nullptr) world.progress->begin(std::string(doing), fleet.hosts.size());
   const std::size_t all = fleet.hosts.size();
   std::vector<std::size_t> first;
   for (std::size_t i = 0; i < all; ++i) {
@@ -179,7 +201,7 @@ Course over_hosts(const Fleet& fleet, const RunOptions& options, const agent::Cl
   for (std::size_t number = 0; number < batches.size(); ++number) {
     const Batch& batch = batches[number];
     if (batches.size() > 1 && !course.too_many_failures && !stop)
-      err << batch_text(batch, number + 1, batches.size()) << std::endl;
+      above([&] { err << batch_text(batch, number + 1, batches.size()) << std::endl; });
     std::atomic<std::size_t> next{0};
     const auto worker = [&] {
       while (!stop && !course.too_many_failures && !too_many(batch)) {
@@ -190,6 +212,8 @@ Course over_hosts(const Fleet& fleet, const RunOptions& options, const agent::Cl
         HostResult result = work(*fleet.hosts[index]);
         result.seconds = seconds_since(clock, start);
         if (!is_well(result.state)) ++failures;
+        if (world.progress != nullptr)
+          world.progress->ended(fleet.hosts[index]->name(), result.state);
         reports.add(index, std::move(result));
       }
     };
@@ -202,6 +226,7 @@ Course over_hosts(const Fleet& fleet, const RunOptions& options, const agent::Cl
       course.untouched.push_back(fleet.hosts[batch.hosts[at]]->name());
     course.too_many_failures = course.too_many_failures || too_many(batch);
   }
+  if (world.progress != nullptr) world.progress->end();
   if (course.untouched.empty()) course.too_many_failures = false;
   return course;
 }
@@ -266,11 +291,19 @@ std::string_view state_name(HostState state) {
   return "";
 }
 
+Tone tone_of(HostState state) {
+  if (!is_well(state)) return Tone::kBad;
+  return state == HostState::kUnchanged ? Tone::kGood : Tone::kChange;
+}
+
 bool is_well(HostState state) {
   return state == HostState::kUnchanged || state == HostState::kChanged ||
          state == HostState::kWouldChange;
 }
 
+namespace {
+
+// What was not touched and why, a line; "" when all were begun.
 std::string untouched_text(const Course& course, const Tally& tally, const Rolling& rolling) {
   if (course.untouched.empty()) return "";
   std::string why = "Interrupted";
@@ -283,6 +316,47 @@ std::string untouched_text(const Course& course, const Tally& tally, const Rolli
                          rolling.max_fail->percent ? "%" : "");
   }
   return why + "; not touched: " + name_some(course.untouched) + "\n";
+}
+
+}  // namespace
+
+void Ending::add(const Host& host, const HostResult& result, std::string_view word) {
+  tally.add(result.state);
+  if (!is_well(result.state)) bad.push_back({host.name(), std::string(word), result.text});
+}
+
+std::string text_of(const Ending& ending, const Fleet& fleet, const RunOptions& options,
+                    StateName name) {
+  std::string out;
+  if (fleet.hosts.size() > kManyHosts && !ending.bad.empty()) {
+    auto rows = ending.bad;
+    rows.insert(rows.begin(), {"HOST", "STATE", "WHY"});
+    out += "\n" + aligned(rows, options.color, [](std::size_t row, std::size_t column, auto) {
+             return row > 0 && column == 1 ? Tone::kBad : Tone::kPlain;
+           });
+  }
+  out += untouched_text(ending.course, ending.tally, options.rolling);
+  out += ending.tally.text(fleet.hosts.size(), ending.course.untouched.size(), name);
+  return out + fmt::format(".  {:.2f} s  (run {})\n", ending.seconds, options.run);
+}
+
+std::string json_of(const Ending& ending, const Fleet& fleet, const RunOptions& options,
+                    StateName name, const std::string& summary) {
+  nlohmann::json counts = nlohmann::json::object();
+  for (const auto& [state, number] : ending.tally.counts())
+    counts[std::string(name(state))] = number;
+  const nlohmann::json document{
+      {"schema", kSchema},
+      {"type", "summary"},
+      {"run", options.run},
+      {"hosts", fleet.hosts.size()},
+      {"counts", counts},
+      {"untouched", ending.course.untouched},
+      {"stopped", ending.course.too_many_failures},
+      {"exit_code", static_cast<int>(ending.tally.exit_code(ending.course, options.exit_code))},
+      {"summary", summary},
+      {"seconds", ending.seconds}};
+  return document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
 std::size_t widest_name(const Fleet& fleet) {
@@ -320,7 +394,7 @@ ExitCode in_the_world(
     if (!password) return ExitCode::kUsage;
     options.reach.become_password = agent::Secret(password->reveal());
   }
-  const agent::SystemClock clock;
+  agent::SystemClock clock;
   if (options.run.empty()) options.run = run_name(clock);
   if (options.who.empty()) options.who = operator_name();
   remote::SshContext context;
@@ -329,8 +403,10 @@ ExitCode in_the_world(
   };
   const NonceSource nonces = [] { return random_hex(8); };
   std::atomic<bool> stop{false};
+  options.color = wants_color(options.colors, STDOUT_FILENO);
+  Progress progress(screen_of_standard_error(wants_color(options.colors, STDERR_FILENO)), clock);
   const Interruption interruption(stop);
-  return body(World{reacher, nonces, clock}, stop);
+  return body(World{reacher, nonces, clock, &progress}, stop);
 }
 
 bool may_change(const RunOptions& options, std::size_t hosts, std::string_view question) {

@@ -15,8 +15,13 @@
 #include "fleetctl/command/host_run.h"
 #include "fleetctl/command/reach.h"
 #include "fleetctl/command/rolling.h"
+#include "fleetctl/command/style.h"
 
 namespace fleetctl::command {
+
+class Progress;
+
+inline constexpr int kSchema = 1;  // of what --format json prints
 
 struct RunOptions {
   bool json = false;       // --format json: one object per line
@@ -24,7 +29,9 @@ struct RunOptions {
   bool limited =
       false;         // --limit was given; without it, several hosts are asked about on a terminal
   bool yes = false;  // --yes: do not ask
-  unsigned forks = 64;  // hosts at a time
+  Colors colors = Colors::kAuto;  // --color
+  bool color = false;             // what that comes to, for standard output
+  unsigned forks = 64;            // hosts at a time
   Rolling rolling;
   ReachOptions reach;
   agent::Duration host_limit = std::chrono::seconds(300);  // for one host, from connect to report
@@ -41,6 +48,7 @@ struct World {
   const Reacher& reacher;
   const NonceSource& nonces;
   const agent::Clock& clock;
+  Progress* progress = nullptr;  // none: nothing is shown on the way
 };
 
 // Connects, talks and closes. `order` gets what belongs to the connection: exec, password, run,
@@ -62,8 +70,9 @@ struct Course {
 // Calls `work` for each host, options.forks at a time, and `report` with each result, one at a
 // time; batch after batch where options.rolling says so, each announced on `err`. No host is begun
 // once `stop` is set, too many ended badly, or one of the canary did.
-Course over_hosts(const Fleet& fleet, const RunOptions& options, const agent::Clock& clock,
-                  const std::atomic<bool>& stop, Sequence sequence,
+// `doing` is for the progress: "deploying".
+Course over_hosts(const Fleet& fleet, const RunOptions& options, const World& world,
+                  std::string_view doing, const std::atomic<bool>& stop, Sequence sequence,
                   const std::function<HostResult(const Host&)>& work,
                   const std::function<void(const Host&, const HostResult&)>& report,
                   std::ostream& err);
@@ -77,6 +86,7 @@ class Tally {
   // The worst one wins: stopped, put back, then failed, then locked, then not reached, then changes
   // where they count.
   ExitCode exit_code(const Course& course, bool changes_count) const;
+  const std::map<HostState, int>& counts() const { return counts_; }
   // "3 hosts: 1 unchanged, 2 failed", in the words of `name`
   std::string text(std::size_t hosts, std::size_t left_out,
                    std::string_view (*name)(HostState)) const;
@@ -86,10 +96,25 @@ class Tally {
 };
 
 std::string_view state_name(HostState state);
+Tone tone_of(HostState state);
 bool is_well(HostState state);  // nothing that a run has to be stopped for, or repeated
-// What was not touched and why, a line; "" when all were begun.
-std::string untouched_text(const Course& course, const Tally& tally, const Rolling& rolling);
 std::size_t widest_name(const Fleet& fleet);
+
+// How a run ended, at its end: what was not touched, of many hosts those that ended badly once more
+// as a table, and the counts.
+struct Ending {
+  Course course;
+  Tally tally;
+  std::vector<std::vector<std::string>> bad;  // host, word, why
+  double seconds = 0;
+  void add(const Host& host, const HostResult& result, std::string_view word);
+};
+using StateName = std::string_view (*)(HostState);
+std::string text_of(const Ending& ending, const Fleet& fleet, const RunOptions& options,
+                    StateName name);
+// {"type": "summary", ...}, see docs/deploy.md; a line.
+std::string json_of(const Ending& ending, const Fleet& fleet, const RunOptions& options,
+                    StateName name, const std::string& summary);
 double seconds_since(const agent::Clock& clock, agent::Mono start);
 // "    detail" and "    note: note" lines.
 std::string text_below(const HostResult& result);

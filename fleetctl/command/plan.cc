@@ -15,6 +15,10 @@ namespace {
 
 constexpr std::size_t kChangeWidth = 24;
 
+std::string_view word_of(HostState state) {
+  return state == HostState::kUnchanged ? "no change" : state_name(state);
+}
+
 // Lines that a unified diff takes away and brings.
 struct Extent {
   int added = 0;
@@ -39,8 +43,12 @@ std::string_view reason_of(const plan::Change& change) {
   return "";
 }
 
-std::string row_of(const plan::Change& change, const std::string& more) {
-  std::string line = fmt::format("{} {:<{}}", change.sign, printable(change.what), kChangeWidth);
+std::string row_of(const plan::Change& change, const std::string& more, bool color) {
+  const Tone tone = change.sign == '+'   ? Tone::kGood
+                    : change.sign == '-' ? Tone::kBad
+                                         : Tone::kChange;
+  std::string line = painted(std::string(1, change.sign), tone, color);
+  line += fmt::format(" {:<{}}", printable(change.what), kChangeWidth);
   const std::string_view effect =
       change.effect == plan::Effect::kNone ? "" : plan::effect_name(change.effect);
   line += fmt::format("  {:<7}", effect);
@@ -48,10 +56,11 @@ std::string row_of(const plan::Change& change, const std::string& more) {
   return line.substr(0, line.find_last_not_of(' ') + 1);
 }
 
-std::string text_of(const Host& host, std::size_t width, const HostResult& result, bool diff) {
+std::string text_of(const Host& host, std::size_t width, const HostResult& result, bool diff,
+                    bool color) {
   std::string out = fmt::format("{:<{}}  ", host.name(), width);
   if (result.state == HostState::kUnchanged) {
-    out += "no change\n";
+    out += painted("no change", Tone::kGood, color) + "\n";
   } else if (result.state == HostState::kWouldChange) {
     const std::string indent(width + 2, ' ');
     bool first = true;
@@ -62,12 +71,13 @@ std::string text_of(const Host& host, std::size_t width, const HostResult& resul
         if (!result.diff.empty()) more = fmt::format("+{} -{}  ", extent.added, extent.removed);
         more += "from " + inventory::shown_path(host.template_path());
       }
-      out += (first ? "" : indent) + row_of(change, more) + "\n";
+      out += (first ? "" : indent) + row_of(change, more, color) + "\n";
       first = false;
     }
-    if (diff) out += result.diff;
+    if (diff) out += painted_diff(result.diff, color);
   } else {
-    out += fmt::format("{}  {}\n", state_name(result.state), result.text);
+    out +=
+        painted(state_name(result.state), tone_of(result.state), color) + "  " + result.text + "\n";
   }
   return out + text_below(result);
 }
@@ -85,8 +95,10 @@ std::string json_of(const Host& host, const HostResult& result, bool diff) {
   const bool would = result.state == HostState::kWouldChange;
   const bool same = result.state == HostState::kUnchanged;
   const Extent extent = extent_of(result.diff);
-  const nlohmann::json document{{"host", host.name()},
-                                {"state", same ? "no change" : state_name(result.state)},
+  const nlohmann::json document{{"schema", kSchema},
+                                {"type", "host"},
+                                {"host", host.name()},
+                                {"state", word_of(result.state)},
                                 {"reason", would || same ? "" : result.text},
                                 {"changes", changes},
                                 {"effect", plan::effect_name(result.effect)},
@@ -101,11 +113,11 @@ std::string json_of(const Host& host, const HostResult& result, bool diff) {
 
 // What the summary counts.
 struct Count {
-  Tally tally;
+  Ending ending;
   int reloads = 0;
   int restarts = 0;
-  void add(const HostResult& result) {
-    tally.add(result.state);
+  void add(const Host& host, const HostResult& result) {
+    ending.add(host, result, word_of(result.state));
     if (result.state != HostState::kWouldChange) return;
     reloads += result.effect == plan::Effect::kReload ? 1 : 0;
     restarts += result.effect == plan::Effect::kRestart ? 1 : 0;
@@ -113,7 +125,7 @@ struct Count {
 };
 
 std::string summary_of(const Count& count, std::size_t left_out) {
-  const int to_change = count.tally.count(HostState::kWouldChange);
+  const int to_change = count.ending.tally.count(HostState::kWouldChange);
   std::string out =
       fmt::format("Plan: {} {} to change", to_change, to_change == 1 ? "host" : "hosts");
   std::string effects;
@@ -121,9 +133,10 @@ std::string summary_of(const Count& count, std::size_t left_out) {
   if (count.restarts > 0)
     effects += fmt::format("{}{} restart", effects.empty() ? "" : ", ", count.restarts);
   if (!effects.empty()) out += " (" + effects + ")";
-  out += fmt::format(", {} unchanged, {} unreachable", count.tally.count(HostState::kUnchanged),
-                     count.tally.count(HostState::kUnreachable));
-  const int failed = count.tally.count(HostState::kFailed);
+  out +=
+      fmt::format(", {} unchanged, {} unreachable", count.ending.tally.count(HostState::kUnchanged),
+                  count.ending.tally.count(HostState::kUnreachable));
+  const int failed = count.ending.tally.count(HostState::kFailed);
   if (failed > 0) out += fmt::format(", {} failed", failed);
   if (left_out > 0) out += fmt::format(", {} not asked", left_out);
   return out;
@@ -143,24 +156,25 @@ ExitCode plan_until(const Fleet& fleet, const AgentBundle& bundle, const PlanOpt
   const agent::Mono start = world.clock.mono();
   const std::size_t width = widest_name(fleet);
   Count count;
-  const Course course = over_hosts(
-      fleet, options, world.clock, stop, Sequence::kAsListed,
+  count.ending.course = over_hosts(
+      fleet, options, world, "planning", stop, Sequence::kAsListed,
       [&](const Host& host) { return deploy_to(host, bundle, check, world); },
       [&](const Host& host, const HostResult& result) {
-        count.add(result);
+        count.add(host, result);
         out << (options.json ? json_of(host, result, options.diff)
-                             : text_of(host, width, result, options.diff))
+                             : text_of(host, width, result, options.diff, options.color))
             << std::flush;
       },
       err);
-  const double seconds = seconds_since(world.clock, start);
-  const std::string summary = summary_of(count, course.untouched.size());
+  Ending& ending = count.ending;
+  ending.seconds = seconds_since(world.clock, start);
+  const std::string summary = summary_of(count, ending.course.untouched.size());
   if (options.json) {
-    out << nlohmann::json{{"summary", summary}, {"seconds", seconds}}.dump() << "\n";
+    out << json_of(ending, fleet, options, word_of, summary) << std::flush;
   } else {
-    out << summary << fmt::format(".  {:.2f} s", seconds) << std::endl;
+    out << summary << fmt::format(".  {:.2f} s", ending.seconds) << std::endl;
   }
-  return count.tally.exit_code(course, options.exit_code);
+  return ending.tally.exit_code(ending.course, options.exit_code);
 }
 
 }  // namespace

@@ -79,21 +79,30 @@ Located locate(std::string_view first_line) {
   return {{}, 0, 0, first_line};
 }
 
-std::string aligned(const std::vector<std::vector<std::string>>& rows) {
+std::string aligned(const std::vector<std::vector<std::string>>& rows, bool color,
+                    const CellTone& tone) {
   std::vector<std::size_t> widths;
   for (const auto& row : rows) {
     widths.resize(std::max(widths.size(), row.size()));
     for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
   }
   std::string out;
-  for (const auto& row : rows) {
+  for (std::size_t number = 0; number < rows.size(); ++number) {
+    const auto& row = rows[number];
     std::string line;
+    std::size_t gap = 0;  // written when something follows
     for (std::size_t i = 0; i < row.size(); ++i) {
-      line += row[i] + std::string(widths[i] - row[i].size() + 2, ' ');
+      std::string cell = row[i];
+      // A host must not be able to add rows of its own.
+      std::replace(cell.begin(), cell.end(), '\n', ' ');
+      cell.erase(cell.find_last_not_of(' ') + 1);
+      if (!cell.empty()) {
+        line += std::string(gap, ' ') +
+                painted(cell, tone ? tone(number, i, cell) : Tone::kPlain, color);
+        gap = 0;
+      }
+      gap += widths[i] - cell.size() + 2;
     }
-    // A host must not be able to add rows of its own.
-    std::replace(line.begin(), line.end(), '\n', ' ');
-    line.erase(line.find_last_not_of(' ') + 1);
     out += line + "\n";
   }
   return out;

@@ -3,12 +3,14 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <iosfwd>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "fleetctl/command/fleet.h"
+#include "fleetctl/command/style.h"
 
 namespace fleetctl::command {
 
@@ -28,8 +30,10 @@ struct Located {
 };
 Located locate(std::string_view first_line);
 
-// Rows as columns, two spaces apart.
-std::string aligned(const std::vector<std::vector<std::string>>& rows);
+// Rows as columns, two spaces apart; `color` paints each cell with what `tone` says of it.
+using CellTone = std::function<Tone(std::size_t row, std::size_t column, std::string_view cell)>;
+std::string aligned(const std::vector<std::vector<std::string>>& rows, bool color = false,
+                    const CellTone& tone = {});
 // "2026-11-21 06:14:03Z"; "-" for 0.
 std::string utc_text(std::int64_t seconds_since_1970);
 

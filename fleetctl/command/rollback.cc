@@ -19,8 +19,10 @@ std::string_view word_of(HostState state) {
   return state_name(state);
 }
 
-std::string text_of(const std::string& name, std::size_t width, const HostResult& result) {
-  std::string out = fmt::format("{:<{}}  {:<9}", name, width, word_of(result.state));
+std::string text_of(const std::string& name, std::size_t width, const HostResult& result,
+                    bool color) {
+  std::string out = fmt::format("{:<{}}  ", name, width);
+  out += painted(fmt::format("{:<9}", word_of(result.state)), tone_of(result.state), color);
   if (result.state == HostState::kChanged) {
     out += fmt::format("  to generation {}: {}", result.back_to, result.text);
   } else if (result.state == HostState::kUnchanged) {
@@ -33,7 +35,9 @@ std::string text_of(const std::string& name, std::size_t width, const HostResult
 }
 
 json json_of(const std::string& name, const HostResult& result) {
-  return {{"host", name},
+  return {{"schema", kSchema},
+          {"type", "host"},
+          {"host", name},
           {"state", word_of(result.state)},
           {"to", result.back_to},
           {"text", result.text},
@@ -55,11 +59,11 @@ json json_of(const plan::Generation& generation) {
 }
 
 json list_json_of(const std::string& name, const HostResult& result) {
-  json document{{"host", name},
-                {"state", result.installed ? "ok" : state_name(result.state)},
-                {"text", result.text},
-                {"present", nullptr},
-                {"kept", json::array()}};
+  json document{
+      {"schema", kSchema},    {"type", "host"},
+      {"host", name},         {"state", result.installed ? "ok" : state_name(result.state)},
+      {"text", result.text},  {"present", nullptr},
+      {"kept", json::array()}};
   if (result.installed) {
     document["present"] = json_of(result.installed->present);
     for (const plan::Generation& kept : result.installed->kept)
@@ -117,12 +121,13 @@ ExitCode rollback_until(const Fleet& fleet, const RollbackOptions& options, cons
   const std::size_t width = widest_name(fleet);
   std::vector<std::vector<std::string>> rows{
       {"HOST", "GENERATION", "TIME", "CONFIGURATION", "BY", "NOTE"}};
-  Tally tally;
-  const Course course = over_hosts(
-      fleet, options, world.clock, stop, options.list ? Sequence::kAsListed : Sequence::kAsTheyEnd,
+  Ending ending;
+  ending.course = over_hosts(
+      fleet, options, world, options.list ? "asking" : "rolling back", stop,
+      options.list ? Sequence::kAsListed : Sequence::kAsTheyEnd,
       [&](const Host& host) { return one(host, options, world); },
       [&](const Host& host, const HostResult& result) {
-        tally.add(result.state);
+        ending.add(host, result, word_of(result.state));
         const std::string& name = host.name();
         if (options.list && !options.json) {
           add_rows(name, result, rows);
@@ -130,28 +135,20 @@ ExitCode rollback_until(const Fleet& fleet, const RollbackOptions& options, cons
           out << line(options.list ? list_json_of(name, result) : json_of(name, result))
               << std::flush;
         } else {
-          out << text_of(name, width, result) << std::flush;
+          out << text_of(name, width, result, options.color) << std::flush;
         }
       },
       err);
-  const ExitCode code = tally.exit_code(course, options.exit_code);
   if (options.list && !options.json) out << aligned(rows) << std::flush;
   if (!options.list) {
-    const double seconds = seconds_since(world.clock, start);
-    const std::string summary = tally.text(fleet.hosts.size(), course.untouched.size(), word_of);
-    if (options.json) {
-      out << line({{"summary", summary},
-                   {"run", options.run},
-                   {"untouched", course.untouched},
-                   {"exit_code", static_cast<int>(code)},
-                   {"seconds", seconds}})
-          << std::flush;
-    } else {
-      out << untouched_text(course, tally, options.rolling) << summary
-          << fmt::format(".  {:.2f} s  (run {})", seconds, options.run) << std::endl;
-    }
+    ending.seconds = seconds_since(world.clock, start);
+    const std::string summary =
+        ending.tally.text(fleet.hosts.size(), ending.course.untouched.size(), word_of);
+    out << (options.json ? json_of(ending, fleet, options, word_of, summary)
+                         : text_of(ending, fleet, options, word_of))
+        << std::flush;
   }
-  return code;
+  return ending.tally.exit_code(ending.course, options.exit_code);
 }
 
 }  // namespace

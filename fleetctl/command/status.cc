@@ -13,7 +13,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int kSchema = 1;
 constexpr std::size_t kShownHash = 12;
 
 enum class ConfigState {
@@ -157,6 +156,7 @@ json json_of(const Host& host, const HostResult& result, const Condition& condit
     unhealthy.push_back({{"component", ill.component}, {"message", ill.message}});
   const bool asked = result.text.empty();
   return {{"schema", kSchema},
+          {"type", "host"},
           {"host", host.name()},
           {"state", !asked                      ? state_name(result.state)
                     : condition.as_it_should_be ? "ok"
@@ -188,6 +188,15 @@ json json_of(const Host& host, const HostResult& result, const Condition& condit
           {"seconds", result.seconds}};
 }
 
+// The words for how a host should be, and for how it should not.
+Tone tone_of_cell(std::size_t row, std::size_t column, std::string_view cell) {
+  constexpr std::size_t kConfig = 3, kUnit = 4, kReady = 5;
+  if (row == 0 || column < kConfig || column > kReady || cell == "-") return Tone::kPlain;
+  const std::string_view good = column == kConfig ? "in step" : column == kUnit ? "active" : "yes";
+  if (cell == good) return Tone::kGood;
+  return cell == "behind" || cell == "unknown" ? Tone::kChange : Tone::kBad;
+}
+
 ExitCode status_until(const Fleet& fleet, const StatusOptions& options, const World& world,
                       std::ostream& out, std::ostream& err, const std::atomic<bool>& stop) {
   if (fleet.hosts.empty()) {
@@ -198,7 +207,7 @@ ExitCode status_until(const Fleet& fleet, const StatusOptions& options, const Wo
       {"HOST", "VERSION", "GEN", "CONFIG", "UNIT", "READY", "UP", "NOTE"}};
   Tally tally;
   const Course course = over_hosts(
-      fleet, options, world.clock, stop, Sequence::kAsListed,
+      fleet, options, world, "asking", stop, Sequence::kAsListed,
       [&](const Host& host) { return look_at(host, options, world); },
       [&](const Host& host, const HostResult& result) {
         const Condition condition = condition_of(host, result);
@@ -214,7 +223,7 @@ ExitCode status_until(const Fleet& fleet, const StatusOptions& options, const Wo
         }
       },
       err);
-  if (!options.json) out << aligned(rows) << std::flush;
+  if (!options.json) out << aligned(rows, options.color, tone_of_cell) << std::flush;
   return tally.exit_code(course, options.exit_code);
 }
 

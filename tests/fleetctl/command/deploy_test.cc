@@ -265,15 +265,38 @@ TEST_CASE("deploy: what did not end well is in the book, --check leaves it alone
   CHECK(run.err.str() == "Once more only for these: fleetctl deploy --retry-failed\n");
 }
 
-TEST_CASE("deploy: as JSON, one object per line") {
+TEST_CASE("deploy: as JSON, one object per line, the last of which sums up") {
   Run run;
   run.options.json = true;
   run.host("puck", "a\n", {{kEnd, served_facts("a\n")}});
   run.deploy();
-  CHECK(run.out.str().find(R"("host":"puck")") != std::string::npos);
-  CHECK(
-      run.out.str().find("{\"exit_code\":0,\"run\":\"r1\",\"seconds\":0.0,\"summary\":\"1 host: 1 "
-                         "unchanged\",\"untouched\":[]}\n") != std::string::npos);
+  CHECK(run.out.str() ==
+        R"({"changes":[],"details":[],"diff":"","effect":"none","host":"puck","notes":[],)"
+        R"("schema":1,"seconds":0.0,"state":"unchanged","text":"","type":"host"})"
+        "\n"
+        R"({"counts":{"unchanged":1},"exit_code":0,"hosts":1,"run":"r1","schema":1,"seconds":0.0,)"
+        R"("stopped":false,"summary":"1 host: 1 unchanged","type":"summary","untouched":[]})"
+        "\n");
+}
+
+TEST_CASE("deploy: of many hosts, those that ended badly come once more at the end") {
+  Run run;
+  for (char name = 'a'; name < 'm'; ++name)
+    run.host(std::string(1, name), "a\n",
+             name == 'c' ? Answers() : Answers{{kEnd, served_facts("a\n")}});
+  CHECK(run.deploy() == ExitCode::kUnreachable);
+  const std::string said = run.out.str();
+  INFO(said);
+  CHECK(said.find("\nHOST  STATE        WHY\nc     unreachable  puck port 22: No route to host\n12 "
+                  "hosts: 11 unchanged, 1 unreachable.") != std::string::npos);
+}
+
+TEST_CASE("deploy: colours go around the words, and only where they are wanted") {
+  Run run;
+  run.options.color = true;
+  run.host("puck", "a\n", {{kEnd, served_facts("a\n")}});
+  run.deploy();
+  CHECK(run.out.str().find("puck  \x1b[32munchanged   \x1b[0m") == 0);
 }
 
 }  // namespace fleetctl::command

@@ -43,12 +43,18 @@ class Health {
     MutexLock lock(mutex_);
     return state_;
   }
+  // What it became, oldest first, each with the last message that it had: the newest 16.
+  std::vector<State> history() const {
+    MutexLock lock(mutex_);
+    return history_;
+  }
 
  private:
   void set(bool healthy, std::string_view message);
   const Clock& clock_;
   mutable Mutex mutex_;
   State state_ GUARDED_BY(mutex_);
+  std::vector<State> history_ GUARDED_BY(mutex_);
 };
 
 // The values that other components may refer to, by export name.

@@ -305,6 +305,7 @@ class Runtime::Impl {
         status.healthy = health.healthy;
         status.message = health.message;
         status.since_ns = health.since_ns;
+        status.history = history_of(*instance);
         for (std::size_t d : node.dependencies) status.references.push_back(graph_->nodes[d].id);
         status.arguments = instance->arguments;
         out.push_back(std::move(status));
@@ -367,6 +368,17 @@ class Runtime::Impl {
       if (!state.healthy) return state;
     }
     return instance.reported.state();
+  }
+
+  // Of all that its health depends on.
+  static std::vector<Health::State> history_of(const Instance& instance) {
+    std::vector<Health::State> out;
+    for (const Health* health : {&instance.running, &instance.evaluation, &instance.reported})
+      for (Health::State& state : health->history()) out.push_back(std::move(state));
+    std::stable_sort(out.begin(), out.end(), [](const Health::State& a, const Health::State& b) {
+      return a.since_ns < b.since_ns;
+    });
+    return out;
   }
 
   std::shared_ptr<Instance> make(const Graph& graph, const Node& node) {

@@ -33,9 +33,10 @@ struct ComponentStatus {
   std::string place;   // file:line:column
   bool healthy = true;
   std::string message;
-  std::int64_t since_ns = 0;            // wall time of the last change of health; 0: never changed
-  std::vector<std::string> references;  // ids that it depends on
-  std::vector<std::string> referenced_by;  // ids that depend on it
+  std::int64_t since_ns = 0;  // wall time of the last change of health; 0: never changed
+  std::vector<component::Health::State> history;  // turns of its health, oldest first
+  std::vector<std::string> references;            // ids that it depends on
+  std::vector<std::string> referenced_by;         // ids that depend on it
   lang::Body arguments;
   component::Exports exports;
   std::vector<std::pair<std::string, std::string>> debug_info;

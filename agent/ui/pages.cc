@@ -6,8 +6,8 @@
 #include <string_view>
 #include <utility>
 
-#include "agent/base/secret.h"
 #include "agent/base/strings.h"
+#include "agent/ui/site.h"
 #include "agent/wire/exposition.h"
 
 namespace agent::ui {
@@ -17,63 +17,12 @@ using io::ServerReply;
 using io::ServerRequest;
 using runtime::ComponentStatus;
 
-constexpr std::string_view kStyle = R"css(
-:root{color-scheme:light dark;--line:#8884;--bad:#c62828;--good:#2e7d32}
-body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem}
-h1{font-size:1.4rem}h2{font-size:1.1rem;margin-top:2rem}
-table{border-collapse:collapse;width:100%}
-th,td{text-align:left;padding:.35rem .6rem;border-bottom:1px solid var(--line);vertical-align:top}
-pre{overflow-x:auto;border:1px solid var(--line);border-radius:4px;padding:.8rem}
-.bad{color:var(--bad);font-weight:600}.good{color:var(--good)}
-@media(prefers-color-scheme:dark){:root{--bad:#ef9a9a;--good:#a5d6a7}}
-)css";
-
-std::string escape(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
-  for (char c : to_valid_utf8(text)) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      case '\'':
-        out += "&#39;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
-}
-
 ServerReply text(int status, std::string body) {
   return {status, "text/plain; charset=utf-8", std::move(body), {}};
 }
 
 ServerReply json(int status, std::string body) {
   return {status, "application/json", std::move(body), {}};
-}
-
-ServerReply html(int status, std::string_view title, const std::string& content) {
-  std::string body = "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>";
-  body += escape(title);
-  body += "</title><link rel=\"stylesheet\" href=\"/style.css\"></head><body>";
-  body += content + "</body></html>\n";
-  return {status,
-          "text/html; charset=utf-8",
-          std::move(body),
-          {{"Content-Security-Policy",
-            "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'"},
-           {"Referrer-Policy", "no-referrer"}}};
 }
 
 std::string time_text(std::int64_t ns) {
@@ -84,45 +33,6 @@ std::string time_text(std::int64_t ns) {
   std::array<char, 32> buffer{};
   const std::size_t n = std::strftime(buffer.data(), buffer.size(), "%Y-%m-%dT%H:%M:%SZ", &tm);
   return {buffer.data(), n};
-}
-
-std::string health_cell(const ComponentStatus& status) {
-  if (status.healthy) return "<span class=\"good\">healthy</span>";
-  return "<span class=\"bad\">unhealthy</span> " + escape(status.message);
-}
-
-std::string link(const std::string& id) {
-  return "<a href=\"/component/" + escape(id) + "\">" + escape(id) + "</a>";
-}
-
-const component::FieldInfo* find_field(const std::vector<component::FieldInfo>& fields,
-                                       std::string_view name) {
-  for (const component::FieldInfo& field : fields)
-    if (field.name == name) return &field;
-  return nullptr;
-}
-
-// An argument that no table knows (inside a nested stage) is looked up in the enclosing table;
-// unknown ones are masked.
-void append_arguments(std::string& out, const lang::Body& body,
-                      const std::vector<component::FieldInfo>& fields, int depth) {
-  const std::string indent(static_cast<std::size_t>(depth) * 2, ' ');
-  for (const lang::Attribute& attribute : body.attributes) {
-    const component::FieldInfo* field = find_field(fields, attribute.name);
-    const bool secret = field == nullptr || field->type.find("secret") != std::string::npos;
-    out += indent + attribute.name + " = " +
-           (secret ? std::string(kSecretText) : attribute.value.text()) + "\n";
-  }
-  for (const lang::Block& block : body.blocks) {
-    const component::FieldInfo* field = find_field(fields, block.name);
-    out += indent + block.name;
-    if (!block.label.empty()) out += " " + json_string(block.label);
-    out += " {\n";
-    append_arguments(out, block.body,
-                     field != nullptr ? field->fields : std::vector<component::FieldInfo>(),
-                     depth + 1);
-    out += indent + "}\n";
-  }
 }
 
 std::string string_list_json(const std::vector<std::string>& items) {
@@ -154,19 +64,12 @@ std::optional<ComponentStatus> find(const runtime::Runtime& runtime, const std::
 
 }  // namespace
 
-std::string arguments_text(const lang::Body& body,
-                           const std::vector<component::FieldInfo>& fields) {
-  std::string out;
-  append_arguments(out, body, fields, 0);
-  return out;
-}
-
 Pages::Pages(const runtime::Runtime& runtime, const component::Registry& registry,
              const component::Metrics& metrics, std::string version, Reload reload)
     : runtime_(runtime),
       registry_(registry),
       metrics_(metrics),
-      version_(std::move(version)),
+      view_(runtime, registry, metrics, std::move(version)),
       reload_(std::move(reload)) {}
 
 ServerReply Pages::handle(const ServerRequest& request) const {
@@ -178,16 +81,13 @@ ServerReply Pages::handle(const ServerRequest& request) const {
     return {200, wire::kExpositionContentType, wire::write_exposition(metrics_.collect()), {}};
   if (path == "/-/ready" || path == "/ready") return ready();
   if (path == "/-/healthy" || path == "/healthy") return healthy();
-  if (path == "/style.css") return {200, "text/css; charset=utf-8", std::string(kStyle), {}};
   if (path == "/api/v0/web/components") return components_json();
   constexpr std::string_view kApi = "/api/v0/web/components/";
   if (path.starts_with(kApi)) return component_json(path.substr(kApi.size()));
   if (const auto id = component::exporter_of_path(path); !id.empty()) return exporter(id);
-  constexpr std::string_view kComponent = "/component/";
-  if (path.starts_with(kComponent)) return component_page(path.substr(kComponent.size()));
-  if (path == "/") return component_list();
-  return html(404, "not found",
-              "<h1>There is no such page</h1><p><a href=\"/\">All components</a></p>");
+  if (auto reply = view_.handle(request)) return std::move(*reply);
+  if (auto reply = site(request)) return std::move(*reply);
+  return text(404, "there is no such page\n");
 }
 
 // Every component of the configuration has started; what became of it since is for /-/healthy.
@@ -228,49 +128,6 @@ ServerReply Pages::exporter(std::string_view id) const {
   const auto families = collector->collect({});
   if (!families) return text(500, families.error().message + "\n");
   return {200, wire::kExpositionContentType, wire::write_exposition(*families), {}};
-}
-
-ServerReply Pages::component_list() const {
-  std::string content =
-      "<h1>fleet-agent " + escape(version_) +
-      "</h1><p><a href=\"/metrics\">metrics</a> · <a href=\"/-/healthy\">health</a></p><table>"
-      "<thead><tr><th>component</th><th>health</th><th>refers to</th></tr></thead><tbody>";
-  for (const ComponentStatus& status : runtime_.status()) {
-    content += "<tr><td>" + link(status.id) + "</td><td>" + health_cell(status) + "</td><td>";
-    for (const std::string& id : status.references) content += link(id) + " ";
-    content += "</td></tr>";
-  }
-  return html(200, "fleet-agent", content + "</tbody></table>");
-}
-
-ServerReply Pages::component_page(const std::string& id) const {
-  const auto status = find(runtime_, id);
-  if (!status)
-    return html(
-        404, id,
-        "<h1>There is no component " + escape(id) + "</h1><p><a href=\"/\">All components</a></p>");
-  const component::Declaration* declaration = registry_.find(status->name);
-  std::string content = "<p><a href=\"/\">All components</a></p><h1>" + escape(id) + "</h1><p>" +
-                        escape(declaration->doc) + "</p><p>" + health_cell(*status) +
-                        "</p><p>Declared at " + escape(status->place) +
-                        "</p><h2>Arguments</h2><pre>" +
-                        escape(arguments_text(status->arguments, declaration->fields())) +
-                        "</pre><h2>Exports</h2><pre>";
-  for (const auto& [name, value] : status->exports)
-    content += escape(name + " = " + value.text()) + "\n";
-  content += "</pre>";
-  if (!status->debug_info.empty()) {
-    content += "<h2>Now</h2><table><tbody>";
-    for (const auto& [name, value] : status->debug_info)
-      content += "<tr><th>" + escape(name) + "</th><td>" + escape(value) + "</td></tr>";
-    content += "</tbody></table>";
-  }
-  if (!status->referenced_by.empty()) {
-    content += "<h2>Referred to by</h2><p>";
-    for (const std::string& other : status->referenced_by) content += link(other) + " ";
-    content += "</p>";
-  }
-  return html(200, id, content);
 }
 
 ServerReply Pages::components_json() const {

@@ -1,5 +1,5 @@
 // The agent's pages and API on :12345, over the runtime: /metrics, /-/ready, /-/healthy, POST
-// /-/reload, and pages that list and show the components.
+// /-/reload, components as JSON, and the pages for people (site.h, view.h).
 #pragma once
 
 #include <functional>
@@ -9,6 +9,7 @@
 #include "agent/component/metrics.h"
 #include "agent/io/http_server.h"
 #include "agent/runtime/runtime.h"
+#include "agent/ui/view.h"
 
 namespace agent::ui {
 
@@ -28,8 +29,6 @@ class Pages {
   io::ServerReply handle(const io::ServerRequest& request) const;
 
  private:
-  io::ServerReply component_list() const;
-  io::ServerReply component_page(const std::string& id) const;
   io::ServerReply components_json() const;
   io::ServerReply component_json(const std::string& id) const;
   io::ServerReply exporter(std::string_view id) const;
@@ -40,12 +39,8 @@ class Pages {
   const runtime::Runtime& runtime_;
   const component::Registry& registry_;
   component::Metrics metrics_;
-  std::string version_;
+  View view_;
   Reload reload_;
 };
-
-// The arguments as the language writes them, one per line, with every value that the schema calls
-// secret masked.
-std::string arguments_text(const lang::Body& body, const std::vector<component::FieldInfo>& fields);
 
 }  // namespace agent::ui

@@ -200,7 +200,7 @@ def svlnas_logs(world):
               "the session line is counted")
         check(all(request["authorization"] == "Basic MTIzNDU2OmdsY19zZWNyZXQ=" for request in world.judge.requests()),
               "basic authentication")
-        for page in ("/", "/metrics", "/component/loki.write.grafana_cloud"):
+        for page in ("/metrics", "/api/v0/ui/overview", "/api/v0/ui/component/loki.write.grafana_cloud"):
             check("glc_secret" not in http(PAGES + page)[1], f"{page} shows the password")
 
 
@@ -214,7 +214,7 @@ def svlnas_metrics(world):
          world.agent_runs("/etc/alloy/config.alloy", "--storage.path=/var/lib/alloy", environment=environment):
         eventually(lambda: prometheus.query('up{job="alloy",host="svlnas"} == 1'), 60, "the agent is up")
         eventually(lambda: prometheus.query('node_load1{job="integrations/node_exporter", instance="svlnas", host="svlnas"}'), 60, "load")
-        for page in ("/", "/metrics", "/component/prometheus.remote_write.grafana_cloud"):
+        for page in ("/metrics", "/api/v0/ui/overview", "/api/v0/ui/component/prometheus.remote_write.grafana_cloud"):
             check("glc_secret" not in http(PAGES + page)[1], f"{page} shows the password")
 
 

@@ -1,9 +1,14 @@
 #include "agent/ui/pages.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
 
 #include "agent/component/receiver.h"
+#include "agent/io/gzip.h"
+#include "agent/io/http_client.h"
 #include "agent/runtime/check.h"
+#include "agent/ui/assets.h"
 #include "agent/ui/process_metrics.h"
 #include "tests/support/temp_dir.h"
 
@@ -23,27 +28,44 @@ struct AuthArgs {
 struct ThingArgs {
   std::string text;
   AuthArgs auth;
+  std::vector<std::shared_ptr<LogReceiver>> forward_to;
   static component::Schema<ThingArgs> schema() {
     return component::Schema<ThingArgs>()
         .optional("text", &ThingArgs::text, "Text.")
-        .block("auth", &ThingArgs::auth, "Auth.");
+        .block("auth", &ThingArgs::auth, "Auth.")
+        .optional("forward_to", &ThingArgs::forward_to, "Receivers.");
   }
 };
 
 // Unhealthy when its text says so.
 class Thing final : public component::Configured<ThingArgs> {
  public:
-  explicit Thing(component::Host host) : host_(std::move(host)) {}
+  explicit Thing(component::Host host)
+      : host_(std::move(host)),
+        sent_(host_.metrics.counter("loki_process_sent_lines_total", "Lines.", {{"host", "<i>"}})) {
+    sent_->add(3);
+    host_.exports(
+        {{"receiver", component::capsule<LogReceiver>(std::make_shared<component::LogFanout>())},
+         {"word", lang::Value("well")}});
+  }
   Result<component::Commit> prepare(ThingArgs args) override {
     return component::Commit([this, args] {
-      if (args.text.starts_with("ill")) host_.health.bad("it is <b>" + args.text + "</b>");
+      if (args.text.starts_with("ill")) return host_.health.bad("it is <b>" + args.text + "</b>");
+      host_.health.good();
     });
   }
   void debug_info(component::DebugWriter& out) const override { out.value("queue", "<7>"); }
 
  private:
   component::Host host_;
+  component::Counter sent_;
 };
+
+std::string header(const ServerReply& reply, std::string_view name) {
+  for (const auto& [key, value] : reply.headers)
+    if (key == name) return value;
+  return {};
+}
 
 struct Fixture {
   TempDir dir;
@@ -59,7 +81,9 @@ struct Fixture {
   std::unique_ptr<Pages> pages;
 
   Fixture() {
-    registry.add(component::declare<Thing>("test.thing", "A thing."));
+    registry.add(component::declare<Thing>(
+        "test.thing", "A thing.",
+        {{"receiver", "LogsReceiver", "Takes entries."}, {"word", "string", "A word."}}));
     runtime = std::make_unique<runtime::Runtime>(runtime::Runtime::Environment{
         registry, stdlib, clock, labels, Log::none(), metrics, dir.path()});
     pages = std::make_unique<Pages>(*runtime, registry, metrics, "1.2.3", [this] {
@@ -70,6 +94,11 @@ struct Fixture {
   void load(const std::string& text) { REQUIRE(runtime->load({{"t.alloy", text}}).ok()); }
   ServerReply get(const std::string& path) const {
     return pages->handle({"GET", path, {}, {}, "", ""});
+  }
+  nlohmann::json json(const std::string& path) const {
+    const ServerReply reply = get(path);
+    REQUIRE(reply.status == 200);
+    return nlohmann::json::parse(reply.body);
   }
 };
 
@@ -107,35 +136,127 @@ TEST_CASE("pages: a reload is a POST from here") {
   CHECK(post({}).body == "config reloaded\nt.alloy:1:1: warning: odd\n");
 }
 
-TEST_CASE("pages: what comes from outside is escaped, and no script may run") {
+TEST_CASE("pages: one shell for every page, and nothing may run but what comes with it") {
   Fixture f;
-  f.load("test.thing \"a\" { text = \"ill <script>alert(1)</script>\" }");
-  for (const char* path : {"/", "/component/test.thing.a"}) {
+  for (const char* path : {"/", "/graph", "/sources", "/targets", "/component/test.thing.a",
+                           "/component/<x>", "/reference/test.thing"}) {
     const ServerReply reply = f.get(path);
     INFO(path);
     CHECK(reply.status == 200);
+    CHECK(reply.content_type == "text/html; charset=utf-8");
+    CHECK(reply.body.find("<x>") == std::string::npos);
     CHECK(reply.body.find("<script>") == std::string::npos);
-    CHECK(reply.body.find("&lt;script&gt;") != std::string::npos);
-    CHECK(reply.headers.front().second.find("default-src 'none'") == 0);
+    CHECK(reply.body.find("style=") == std::string::npos);
+    CHECK(reply.body.find("{{") == std::string::npos);
+    const std::string policy = header(reply, "Content-Security-Policy");
+    CHECK(policy.find("default-src 'none'; script-src 'self'; style-src 'self'") == 0);
+    CHECK(policy.find("unsafe") == std::string::npos);
   }
-  CHECK(f.get("/component/test.thing.a").body.find("&lt;7&gt;") != std::string::npos);
-  CHECK(f.get("/component/<x>").status == 404);
-  CHECK(f.get("/component/<x>").body.find("<x>") == std::string::npos);
+  CHECK(f.get("/nothing").status == 404);
+}
+
+TEST_CASE("pages: addresses in the shell are relative to where the page is") {
+  Fixture f;
+  CHECK(f.get("/graph").body.find("href=\"./ui/") != std::string::npos);
+  CHECK(f.get("/component/a.b.c").body.find("href=\"../ui/") != std::string::npos);
+  CHECK(f.get("/component/shop.a/x/a.b.c").body.find("href=\"../../../ui/") != std::string::npos);
+}
+
+TEST_CASE(
+    "pages: files of the pages are compressed, and kept by the browser until they are others") {
+  Fixture f;
+  const auto get = [&](const std::string& path, io::HttpHeaders headers) {
+    return f.pages->handle({"GET", path, {}, std::move(headers), "", ""});
+  };
+  const std::string folder = "/ui/" + std::string(assets_version()) + "/";
+  CHECK(assets().size() > 10);
+  for (const Asset& asset : assets()) {
+    INFO(asset.name);
+    const std::string path = folder + std::string(asset.name);
+    if (asset.name == "index.html") {
+      CHECK(f.get(path).status == 404);
+      continue;
+    }
+    const ServerReply packed = get(path, {{"accept-encoding", "br, gzip"}});
+    CHECK(header(packed, "Content-Encoding") == "gzip");
+    CHECK(header(packed, "Cache-Control") == "public, max-age=31536000, immutable");
+    const ServerReply plain = get(path, {});
+    CHECK(header(plain, "Content-Encoding").empty());
+    CHECK(plain.body == io::gunzip(packed.body, 1 << 20).value());
+    CHECK(plain.body.size() > packed.body.size() / 2);
+    const ServerReply known = get(path, {{"if-none-match", header(packed, "ETag")}});
+    CHECK(known.status == 304);
+    CHECK(known.body.empty());
+  }
+  CHECK(f.get("/ui/000000000000/app.js").status == 404);
+  CHECK(f.get(folder + "../app.js").status == 404);
 }
 
 TEST_CASE("pages: secrets are masked by the schema, also those written in the clear") {
   Fixture f;
   f.load(
       "test.thing \"a\" {\n  text = \"shown\"\n  auth {\n    password = \"canary-4711\"\n  }\n}");
-  for (const char* path : {"/", "/component/test.thing.a", "/api/v0/web/components",
-                           "/api/v0/web/components/test.thing.a", "/metrics"}) {
+  for (const char* path :
+       {"/", "/api/v0/ui/overview", "/api/v0/ui/component/test.thing.a", "/api/v0/web/components",
+        "/api/v0/web/components/test.thing.a", "/metrics"}) {
     INFO(path);
     CHECK(f.get(path).status == 200);
     CHECK(f.get(path).body.find("canary") == std::string::npos);
   }
-  CHECK(f.get("/component/test.thing.a")
-            .body.find("text = &quot;shown&quot;\nauth {\n  password = (secret)\n}") !=
-        std::string::npos);
+  CHECK(f.json("/api/v0/ui/component/test.thing.a").at("arguments") ==
+        "text = \"shown\"\nauth {\n  password = (secret)\n}\n");
+}
+
+TEST_CASE("view: a component with its health's past, its own metrics and what it says of itself") {
+  Fixture f;
+  f.load("test.thing \"a\" { text = \"ill <script>alert(1)</script>\" }");
+  f.load("test.thing \"a\" { text = \"well\" }");
+  f.load("test.thing \"a\" { text = \"ill again\" }");
+  const auto now = f.json("/api/v0/ui/component/test.thing.a");
+  CHECK(now.at("healthy") == false);
+  CHECK(now.at("message") == "it is <b>ill again</b>");
+  REQUIRE(now.at("history").size() == 3);
+  CHECK(now.at("history")[0].at("message") == "it is <b>ill <script>alert(1)</script></b>");
+  CHECK(now.at("history")[1].at("healthy") == true);
+  CHECK(now.at("history")[2].at("healthy") == false);
+  CHECK(now.at("rows") == nlohmann::json::parse(R"([["queue","<7>"]])"));
+  CHECK(now.at("place") == "t.alloy:1:1");
+  REQUIRE(now.at("metrics").size() == 1);
+  CHECK(now.at("metrics")[0].at("name") == "loki_process_sent_lines_total");
+  CHECK(now.at("metrics")[0].at("labels") == "host=\"<i>\"");
+  CHECK(f.get("/api/v0/ui/component/test.thing.b").status == 404);
+  CHECK(f.get("/api/v0/ui/elsewhere").status == 404);
+}
+
+TEST_CASE("view: the overview has edges by what flows, and what flowed") {
+  Fixture f;
+  f.load(
+      "test.thing \"a\" { forward_to = [test.thing.b.receiver, test.thing.b.receiver] }\n"
+      "test.thing \"b\" { text = test.thing.c.word }\n"
+      "test.thing \"c\" { }");
+  const auto now = f.json("/api/v0/ui/overview");
+  CHECK(now.at("version") == "1.2.3");
+  REQUIRE(now.at("components").size() == 3);
+  for (const auto& component : now.at("components")) {
+    CHECK(component.at("out") == 3);
+    CHECK(component.at("bytes") == nullptr);
+    CHECK(component.at("dropped") == 0);
+  }
+  auto edges = now.at("edges");
+  std::sort(edges.begin(), edges.end());
+  CHECK(edges == nlohmann::json::parse(R"([
+      {"from":"test.thing.a","to":"test.thing.b","kind":"logs"},
+      {"from":"test.thing.c","to":"test.thing.b","kind":"values"}])"));
+}
+
+TEST_CASE("view: the reference of a kind of component comes from its schema") {
+  Fixture f;
+  const auto reference = f.json("/api/v0/ui/reference/test.thing");
+  CHECK(reference.at("doc") == "A thing.");
+  CHECK(reference.at("fields")[0].at("name") == "text");
+  CHECK(reference.at("fields")[1].at("fields")[0].at("type") == "secret");
+  CHECK(reference.at("exports")[0].at("name") == "receiver");
+  CHECK(f.get("/api/v0/ui/reference/test.other").status == 404);
 }
 
 TEST_CASE("pages: components as JSON") {

@@ -1,0 +1,356 @@
+#include "agent/ui/view.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "agent/base/secret.h"
+#include "agent/base/strings.h"
+#include "agent/ui/assets.h"
+#include "agent/ui/site.h"
+
+namespace agent::ui {
+namespace {
+
+using io::ServerReply;
+using io::ServerRequest;
+using model::MetricFamily;
+using runtime::ComponentStatus;
+
+constexpr std::string_view kApi = "/api/v0/ui/";
+
+// --- what flows ---
+
+// What a component's own counters say of it, added up over their other labels.
+struct Flow {
+  double out = -1;    // entries or samples that left it; -1: it does not count them
+  double bytes = -1;  // that were sent
+  double dropped = 0;
+};
+struct FlowCounter {
+  std::string_view name;
+  double Flow::*figure;
+};
+constexpr std::array kFlowCounters{
+    FlowCounter{"alloy_prometheus_relabel_metrics_written", &Flow::out},
+    FlowCounter{"loki_echo_entries_total", &Flow::out},
+    FlowCounter{"loki_process_dropped_lines_total", &Flow::dropped},
+    FlowCounter{"loki_process_sent_lines_total", &Flow::out},
+    FlowCounter{"loki_relabel_entries_dropped_total", &Flow::dropped},
+    FlowCounter{"loki_relabel_entries_written", &Flow::out},
+    FlowCounter{"loki_secretfilter_lines_dropped_total", &Flow::dropped},
+    FlowCounter{"loki_source_api_entries_written", &Flow::out},
+    FlowCounter{"loki_source_docker_entries_dropped_total", &Flow::dropped},
+    FlowCounter{"loki_source_docker_target_entries_total", &Flow::out},
+    FlowCounter{"loki_source_file_read_lines_total", &Flow::out},
+    FlowCounter{"loki_source_journal_target_lines_total", &Flow::out},
+    FlowCounter{"loki_source_syslog_entries_total", &Flow::out},
+    FlowCounter{"loki_write_dropped_entries_total", &Flow::dropped},
+    FlowCounter{"loki_write_sent_bytes_total", &Flow::bytes},
+    FlowCounter{"loki_write_sent_entries_total", &Flow::out},
+    FlowCounter{"prometheus_forwarded_samples_total", &Flow::out},
+    FlowCounter{"prometheus_remote_storage_bytes_total", &Flow::bytes},
+    FlowCounter{"prometheus_remote_storage_samples_dropped_total", &Flow::dropped},
+    FlowCounter{"prometheus_remote_storage_samples_failed_total", &Flow::dropped},
+    FlowCounter{"prometheus_remote_storage_samples_lost_total", &Flow::dropped},
+    FlowCounter{"prometheus_remote_storage_samples_total", &Flow::out},
+};
+
+// "" when the series is not a component's.
+std::string component_of(const MetricFamily::Point& point) {
+  std::string path, local;
+  point.each_label([&](const model::Label& label) {
+    if (label.name == "component_path") path = label.value;
+    if (label.name == "component_id") local = label.value;
+  });
+  return path.size() <= 1 ? local : path.substr(1) + "/" + local;
+}
+
+std::map<std::string, Flow, std::less<>> flows_of(const std::vector<MetricFamily>& families) {
+  std::map<std::string, Flow, std::less<>> out;
+  for (const MetricFamily& family : families) {
+    const auto counter =
+        std::find_if(kFlowCounters.begin(), kFlowCounters.end(),
+                     [&](const FlowCounter& known) { return known.name == family.name; });
+    if (counter == kFlowCounters.end()) continue;
+    for (const MetricFamily::Point& point : family.points) {
+      double& figure = out[component_of(point)].*(counter->figure);
+      figure = std::max(figure, 0.0) + point.value;
+    }
+  }
+  return out;
+}
+
+// --- the edges ---
+
+// What flows from `from` to `to`: "logs" or "metrics" through a receiver, else "values".
+struct Edge {
+  std::string_view from, to;
+  std::string_view kind;
+};
+
+template <class Use>
+void each_capsule(const lang::Value& value, const Use& use) {
+  switch (value.kind()) {
+    case lang::Value::Kind::kCapsule:
+      use(value.capsule());
+      break;
+    case lang::Value::Kind::kList:
+      for (const lang::Value& item : value.list()) each_capsule(item, use);
+      break;
+    case lang::Value::Kind::kObject:
+      for (const auto& [name, member] : value.object()) each_capsule(member, use);
+      break;
+    default:
+      break;
+  }
+}
+
+template <class Use>
+void each_capsule(const lang::Body& body, const Use& use) {
+  for (const lang::Attribute& attribute : body.attributes) each_capsule(attribute.value, use);
+  for (const lang::Block& block : body.blocks) each_capsule(block.body, use);
+}
+
+std::string_view kind_of(const lang::Capsule& capsule) {
+  if (capsule.type == component::CapsuleName<component::LogReceiver>::kName) return "logs";
+  if (capsule.type == component::CapsuleName<component::MetricsReceiver>::kName) return "metrics";
+  return "values";
+}
+
+// A receiver that an argument holds is one that another component exports.
+std::vector<Edge> edges_of(const std::vector<ComponentStatus>& all) {
+  std::map<const void*, std::string_view> owners;
+  for (const ComponentStatus& status : all)
+    for (const auto& [name, value] : status.exports)
+      each_capsule(value, [&](const lang::Capsule& capsule) {
+        if (kind_of(capsule) != "values") owners.emplace(capsule.object.get(), status.id);
+      });
+  std::vector<Edge> out;
+  for (const ComponentStatus& status : all) {
+    std::vector<std::string_view> receivers;
+    each_capsule(status.arguments, [&](const lang::Capsule& capsule) {
+      const auto owner = owners.find(capsule.object.get());
+      if (owner == owners.end()) return;
+      if (std::find(receivers.begin(), receivers.end(), owner->second) != receivers.end()) return;
+      receivers.push_back(owner->second);
+      out.push_back({status.id, owner->second, kind_of(capsule)});
+    });
+    for (const std::string& other : status.references)
+      if (std::find(receivers.begin(), receivers.end(), other) == receivers.end())
+        out.push_back({other, status.id, "values"});
+  }
+  return out;
+}
+
+// --- JSON ---
+
+std::string text(std::string_view value) { return json_string(to_valid_utf8(value)); }
+
+// What JSON cannot write is null.
+std::string number(double value) {
+  return std::isfinite(value) && value != -1 ? json_number(value) : "null";
+}
+
+std::string seconds(std::int64_t ns) { return json_number(static_cast<double>(ns) / 1e9); }
+
+// A list of what `write` adds for each.
+template <class Items, class Write>
+std::string list(const Items& items, Write write) {
+  std::string out = "[";
+  for (const auto& item : items) {
+    if (out.size() > 1) out += ',';
+    out += write(item);
+  }
+  return out + "]";
+}
+
+std::string health_json(const ComponentStatus& status) {
+  return "\"healthy\":" + std::string(status.healthy ? "true" : "false") +
+         ",\"message\":" + text(status.message) + ",\"since\":" + seconds(status.since_ns);
+}
+
+std::string rows_json(const std::vector<std::pair<std::string, std::string>>& rows) {
+  return list(rows,
+              [](const auto& row) { return "[" + text(row.first) + "," + text(row.second) + "]"; });
+}
+
+std::string series_json(const MetricFamily& family, const MetricFamily::Point& point) {
+  std::string labels;
+  point.each_label([&](const model::Label& label) {
+    if (label.name == "component_id" || label.name == "component_path") return;
+    labels += (labels.empty() ? "" : ", ") + label.name + "=" + json_string(label.value);
+  });
+  return "{\"name\":" + text(family.name + point.suffix) + ",\"labels\":" + text(labels) +
+         ",\"value\":" + text(format_number(point.value)) + ",\"help\":" + text(family.help) + "}";
+}
+
+std::string fields_json(const std::vector<component::FieldInfo>& fields) {
+  return list(fields, [](const component::FieldInfo& field) {
+    const bool block = field.kind == component::FieldInfo::Kind::kBlock;
+    return "{\"name\":" + text(field.name) + ",\"block\":" + (block ? "true" : "false") +
+           ",\"type\":" + text(field.type) +
+           ",\"required\":" + (field.required ? "true" : "false") +
+           ",\"default\":" + text(field.default_value) + ",\"doc\":" + text(field.doc) +
+           ",\"fields\":" + fields_json(field.fields) + "}";
+  });
+}
+
+// --- arguments ---
+
+const component::FieldInfo* find_field(const std::vector<component::FieldInfo>& fields,
+                                       std::string_view name) {
+  for (const component::FieldInfo& field : fields)
+    if (field.name == name) return &field;
+  return nullptr;
+}
+
+// What no table knows is masked.
+void append_arguments(std::string& out, const lang::Body& body,
+                      const std::vector<component::FieldInfo>& fields, int depth) {
+  const std::string indent(static_cast<std::size_t>(depth) * 2, ' ');
+  for (const lang::Attribute& attribute : body.attributes) {
+    const component::FieldInfo* field = find_field(fields, attribute.name);
+    const bool secret = field == nullptr || field->type.find("secret") != std::string::npos;
+    out += indent + attribute.name + " = " +
+           (secret ? std::string(kSecretText) : attribute.value.text()) + "\n";
+  }
+  for (const lang::Block& block : body.blocks) {
+    const component::FieldInfo* field = find_field(fields, block.name);
+    out += indent + block.name;
+    if (!block.label.empty()) out += " " + json_string(block.label);
+    out += " {\n";
+    append_arguments(out, block.body,
+                     field != nullptr ? field->fields : std::vector<component::FieldInfo>(),
+                     depth + 1);
+    out += indent + "}\n";
+  }
+}
+
+}  // namespace
+
+std::string arguments_text(const lang::Body& body,
+                           const std::vector<component::FieldInfo>& fields) {
+  std::string out;
+  append_arguments(out, body, fields, 0);
+  return out;
+}
+
+View::View(const runtime::Runtime& runtime, const component::Registry& registry,
+           const component::Metrics& metrics, std::string version)
+    : runtime_(runtime), registry_(registry), metrics_(metrics), version_(std::move(version)) {}
+
+std::optional<ServerReply> View::handle(const ServerRequest& request) const {
+  std::string_view path = request.path;
+  if (!path.starts_with(kApi)) return std::nullopt;
+  path.remove_prefix(kApi.size());
+  constexpr std::string_view kComponent = "component/";
+  constexpr std::string_view kReference = "reference/";
+  std::optional<std::string> body;
+  if (path == "overview") {
+    body = overview();
+  } else if (path == "targets") {
+    body = debug_info([](std::string_view name) { return name == "prometheus.scrape"; });
+  } else if (path == "sources") {
+    body = debug_info([](std::string_view name) {
+      return name.starts_with("loki.source.") || name == "prometheus.receive_http" ||
+             name == "loki.write" || name == "prometheus.remote_write";
+    });
+  } else if (path.starts_with(kComponent)) {
+    body = component(path.substr(kComponent.size()));
+  } else if (path.starts_with(kReference)) {
+    body = reference(path.substr(kReference.size()));
+  }
+  ServerReply reply{200, "application/json", {}, page_headers()};
+  if (!body) reply.status = 404;
+  reply.body = body ? *body + "\n" : "{\"error\":\"there is no such thing\"}\n";
+  return reply;
+}
+
+std::string View::overview() const {
+  const std::vector<ComponentStatus> all = runtime_.status();
+  const std::vector<MetricFamily> families = metrics_.collect();
+  const auto flows = flows_of(families);
+  const auto process = [&](std::string_view name) {
+    for (const MetricFamily& family : families)
+      if (family.name == name && !family.points.empty()) return number(family.points[0].value);
+    return std::string("null");
+  };
+  std::string out = "{\"version\":" + text(version_) + ",\"pages\":" + text(assets_version()) +
+                    ",\"loaded\":" + (runtime_.loaded() ? "true" : "false") +
+                    ",\"cpu_seconds\":" + process("process_cpu_seconds_total") +
+                    ",\"resident_bytes\":" + process("process_resident_memory_bytes") +
+                    ",\"start\":" + process("process_start_time_seconds") + ",\"components\":";
+  out += list(all, [&](const ComponentStatus& status) {
+    const auto flow = flows.find(status.id);
+    const Flow figures = flow == flows.end() ? Flow() : flow->second;
+    return "{\"id\":" + text(status.id) + ",\"name\":" + text(status.name) +
+           ",\"label\":" + text(status.label) + ",\"module\":" + text(status.module) + "," +
+           health_json(status) + ",\"out\":" + number(figures.out) +
+           ",\"bytes\":" + number(figures.bytes) + ",\"dropped\":" + number(figures.dropped) + "}";
+  });
+  out += ",\"edges\":" + list(edges_of(all), [](const Edge& edge) {
+           return "{\"from\":" + text(edge.from) + ",\"to\":" + text(edge.to) +
+                  ",\"kind\":" + text(edge.kind) + "}";
+         });
+  return out + "}";
+}
+
+std::string View::debug_info(bool (*wanted)(std::string_view name)) const {
+  std::vector<ComponentStatus> all = runtime_.status();
+  std::erase_if(all, [&](const ComponentStatus& status) { return !wanted(status.name); });
+  return list(all, [](const ComponentStatus& status) {
+    return "{\"id\":" + text(status.id) + ",\"name\":" + text(status.name) + "," +
+           health_json(status) + ",\"rows\":" + rows_json(status.debug_info) + "}";
+  });
+}
+
+std::optional<std::string> View::component(std::string_view id) const {
+  const std::vector<ComponentStatus> all = runtime_.status();
+  const auto found = std::find_if(all.begin(), all.end(),
+                                  [&](const ComponentStatus& status) { return status.id == id; });
+  if (found == all.end()) return std::nullopt;
+  const component::Declaration* declaration = registry_.find(found->name);
+  std::string metrics;
+  for (const MetricFamily& family : metrics_.collect())
+    for (const MetricFamily::Point& point : family.points)
+      if (component_of(point) == id)
+        metrics += (metrics.empty() ? "" : ",") + series_json(family, point);
+  return "{\"id\":" + text(found->id) + ",\"name\":" + text(found->name) +
+         ",\"label\":" + text(found->label) + ",\"module\":" + text(found->module) +
+         ",\"doc\":" + text(declaration->doc) + ",\"place\":" + text(found->place) + "," +
+         health_json(*found) + ",\"history\":" +
+         list(found->history,
+              [](const component::Health::State& state) {
+                return "{\"healthy\":" + std::string(state.healthy ? "true" : "false") +
+                       ",\"message\":" + text(state.message) +
+                       ",\"since\":" + seconds(state.since_ns) + "}";
+              }) +
+         ",\"references\":" + list(found->references, text) +
+         ",\"referenced_by\":" + list(found->referenced_by, text) +
+         ",\"arguments\":" + text(arguments_text(found->arguments, declaration->fields())) +
+         ",\"exports\":" +
+         list(found->exports,
+              [](const auto& exported) {
+                return "[" + text(exported.first) + "," + text(exported.second.text()) + "]";
+              }) +
+         ",\"rows\":" + rows_json(found->debug_info) + ",\"metrics\":[" + metrics + "]}";
+}
+
+std::optional<std::string> View::reference(std::string_view name) const {
+  const component::Declaration* declaration = registry_.find(name);
+  if (declaration == nullptr) return std::nullopt;
+  return "{\"name\":" + text(declaration->name) + ",\"doc\":" + text(declaration->doc) +
+         ",\"fields\":" + fields_json(declaration->fields()) + ",\"exports\":" +
+         list(declaration->exports,
+              [](const component::ExportInfo& info) {
+                return "{\"name\":" + text(info.name) + ",\"type\":" + text(info.type) +
+                       ",\"doc\":" + text(info.doc) + "}";
+              }) +
+         "}";
+}
+
+}  // namespace agent::ui

@@ -96,10 +96,14 @@ struct Counters {
   explicit Counters(const component::Metrics& metrics)
       : failures(metrics.counter("prometheus_sd_refresh_failures_total", "Lists that failed.",
                                  {{"mechanism", "docker"}})),
+        took(metrics.histogram("prometheus_sd_refresh_duration_histogram_seconds",
+                               "Seconds from asking for a list to its targets.",
+                               component::default_buckets(), {{"mechanism", "docker"}})),
         requests(metrics.counter("discovery_docker_api_requests_total", "Requests to the daemon.")),
         events(metrics.counter("discovery_docker_events_total", "Events received.")),
         targets(metrics.gauge("discovery_docker_targets", "Targets exported.")) {}
   const component::Counter failures;
+  const component::Histogram took;
   const component::Counter requests;
   const component::Counter events;
   const component::Gauge targets;
@@ -301,8 +305,13 @@ class Session {
     return parse(response->body);
   }
 
+  void observe_list() {
+    counters_.took->observe(std::chrono::duration<double>(now() - last_list_).count());
+  }
+
   void failed(Error error) {
     counters_.failures->increment();
+    observe_list();
     listed_ = false;
     list_due_ = now() + kRetry;
     host_.health.bad(
@@ -337,6 +346,7 @@ class Session {
     listed_ = true;
     host_.health.good();
     publish();
+    observe_list();
   }
 
   bool wanted(const wire::DockerContainer& container) const {

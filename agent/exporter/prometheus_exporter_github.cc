@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "agent/base/file.h"
 #include "agent/base/mutex.h"
 #include "agent/base/strings.h"
 #include "agent/component/collector.h"
@@ -23,6 +24,7 @@
 #include "agent/component/http_args.h"
 #include "agent/component/in_force.h"
 #include "agent/exporter/github_api.h"
+#include "agent/exporter/github_app.h"
 #include "agent/io/http_client.h"
 
 namespace agent::exporter {
@@ -31,19 +33,21 @@ namespace {
 using model::MetricFamily;
 using model::MetricType;
 
-constexpr int kMaxRequests = 300;                          // of a round
-constexpr std::size_t kMaxRepositories = 2'000;            //
-constexpr std::size_t kMaxPages = 30;                      // of a list, with 100 items each
-constexpr std::size_t kMaxAssets = 50'000;                 // of all releases
-constexpr std::size_t kMaxEtag = 256;                      // bytes
-constexpr int kMaxFailures = 3;                            // in a row, which end a round
-constexpr std::size_t kMaxBody = 8U << 20;                 // of an answer
-constexpr Duration kAnswer = std::chrono::seconds(10);     // for one
-constexpr Duration kGap = std::chrono::seconds(30);        // between the starts of two rounds
-constexpr Duration kFirst = std::chrono::seconds(5);       // that the first scrape waits at most
-constexpr Duration kSecondary = std::chrono::seconds(60);  // where GitHub names no time
-constexpr Duration kLongestPause = std::chrono::hours(1);  // the window of the rate limit
-constexpr double kReserve = 0.1;                           // of the rate limit, left to others
+constexpr int kMaxRequests = 300;                           // of a round
+constexpr std::size_t kMaxRepositories = 2'000;             //
+constexpr std::size_t kMaxPages = 30;                       // of a list, with 100 items each
+constexpr std::size_t kMaxAssets = 50'000;                  // of all releases
+constexpr std::size_t kMaxEtag = 256;                       // bytes
+constexpr int kMaxFailures = 3;                             // in a row, which end a round
+constexpr std::size_t kMaxBody = 8U << 20;                  // of an answer
+constexpr Duration kAnswer = std::chrono::seconds(10);      // for one
+constexpr Duration kGap = std::chrono::seconds(30);         // between the starts of two rounds
+constexpr Duration kFirst = std::chrono::seconds(5);        // that the first scrape waits at most
+constexpr Duration kSecondary = std::chrono::seconds(60);   // where GitHub names no time
+constexpr Duration kLongestPause = std::chrono::hours(1);   // the window of the rate limit
+constexpr Duration kTokenMargin = std::chrono::minutes(1);  // before an app's token expires
+constexpr std::size_t kMaxKey = 64U << 10;                  // bytes of an app's key
+constexpr double kReserve = 0.1;                            // of the rate limit, left to others
 
 struct GithubArgs {
   std::string api_url = "https://api.github.com";
@@ -69,12 +73,14 @@ struct GithubArgs {
         .optional("api_token_file", &A::api_token_file,
                   "File with the token, read again for each request; api_token wins.")
         .optional("github_app_key_path", &A::github_app_key_path,
-                  "Must be empty: authenticating as an app is not supported.")
-        .optional("github_app_id", &A::github_app_id, "Must be 0, likewise.")
+                  "File with the RSA key, in PEM, of the GitHub App to authenticate as; read again "
+                  "for each token. The app wins over api_token.")
+        .optional("github_app_id", &A::github_app_id, "The app's number.")
         .optional("github_app_installation_id", &A::github_app_installation_id,
-                  "Must be 0, likewise.")
+                  "The number of the installation whose repositories are asked for.")
         .optional("github_rate_limit", &A::github_rate_limit,
-                  "Without effect: it is about apps. GitHub's answers tell the limit.");
+                  "The limit that the app's installation has: when GitHub tells a smaller one, the "
+                  "next round begins with a new token. 0: any is fine.");
   }
   void validate(const lang::Body& body, lang::Diagnostics& diagnostics) const {
     component::validate_url(body, "api_url", api_url, diagnostics);
@@ -90,14 +96,22 @@ struct GithubArgs {
       for (const std::string& one : *all)
         if (!is_github_name(one))
           diagnostics.error(body.span_of(name), json_string(one) + " is not a name of GitHub's");
-    for (const auto& [name, given] :
-         {std::pair{"github_app_key_path", !github_app_key_path.empty()},
-          std::pair{"github_app_id", github_app_id != 0},
-          std::pair{"github_app_installation_id", github_app_installation_id != 0}})
-      if (given)
-        diagnostics.error(body.span_of(name), "authenticating as an app is not supported",
-                          "use api_token or api_token_file");
+    for (const auto& [name, number] :
+         {std::pair{"github_app_id", github_app_id},
+          std::pair{"github_app_installation_id", github_app_installation_id}})
+      if (number < 0) diagnostics.error(body.span_of(name), "not a number that GitHub gives");
+    const bool all = is_app() && github_app_id != 0 && github_app_installation_id != 0;
+    const bool none = !is_app() && github_app_id == 0 && github_app_installation_id == 0;
+    if (!all && !none)
+      diagnostics.error(body.span_of(is_app()             ? "github_app_key_path"
+                                     : github_app_id != 0 ? "github_app_id"
+                                                          : "github_app_installation_id"),
+                        "an app needs github_app_key_path, github_app_id and "
+                        "github_app_installation_id");
+    if (github_rate_limit < 0)
+      diagnostics.error(body.span_of("github_rate_limit"), "must not be negative");
   }
+  bool is_app() const { return !github_app_key_path.empty(); }
 };
 
 struct RateLimit {
@@ -140,7 +154,8 @@ std::optional<double> number_in(std::string_view header) {
 class Github {
  public:
   Github(component::Host& host, const GithubArgs& args)
-      : host_(host), args_(args), client_(options(args)), base_(args.api_url) {
+      : host_(host), args_(args), base_(args.api_url) {
+    client_.emplace(options(args));
     while (base_.ends_with('/')) base_.pop_back();
   }
 
@@ -148,6 +163,8 @@ class Github {
   Result<> round(const std::stop_token& stop) {
     ++round_;
     first_error_.reset();
+    // Whoever is not known to GitHub has the limit of nobody.
+    if (args_.is_app() && rate_ && rate_->limit < args_.github_rate_limit) token_.reset();
     int failures = 0;
     for (int i = 0; i < kMaxRequests && !stop.stop_requested(); ++i) {
       const std::string path = next();
@@ -229,6 +246,7 @@ class Github {
  private:
   static io::HttpOptions options(const GithubArgs& args) {
     io::HttpOptions out;
+    if (args.is_app()) return out;
     out.credentials = args.api_token;
     if (args.api_token.empty()) out.credentials_file = args.api_token_file;
     return out;
@@ -314,21 +332,63 @@ class Github {
     return true;
   }
 
-  Result<> ask(const std::string& path, Resource& resource, const std::stop_token& stop) {
-    io::HttpRequest request;
-    request.url = base_ + path;
-    request.headers = {{"Accept", "application/vnd.github+json"},
-                       {"X-GitHub-Api-Version", "2022-11-28"}};
-    if (!resource.etag.empty()) request.headers.emplace_back("If-None-Match", resource.etag);
+  Result<io::HttpResponse> send(io::HttpClient& client, io::HttpRequest request,
+                                const std::stop_token& stop) {
+    request.headers.emplace_back("Accept", "application/vnd.github+json");
+    request.headers.emplace_back("X-GitHub-Api-Version", "2022-11-28");
     request.timeout = kAnswer;
     request.max_body = kMaxBody;
     request.accept_compressed = true;
-    const auto response = client_.send(request, stop);
-    if (!response) {
-      count("error");
-      return fail(response.error());
+    auto response = client.send(request, stop);
+    count(response ? std::to_string(response->status) : "error");
+    return response;
+  }
+
+  // As an app: the client carries a token that is good for this request.
+  Result<> authenticate(const std::stop_token& stop) {
+    if (!args_.is_app()) return {};
+    const std::int64_t now_ns = host_.clock.wall_ns();
+    if (token_ && now_ns + kTokenMargin.count() < token_->expires_ns) return {};
+    token_.reset();
+    const auto key = read_file(args_.github_app_key_path, kMaxKey);
+    if (!key) return fail(ErrorCode::kPermission, key.error().message);
+    auto jwt = github_app_jwt(*key, args_.github_app_id, now_ns / 1'000'000'000);
+    if (!jwt) return fail(ErrorCode::kPermission, jwt.error().message);
+    io::HttpOptions options;
+    options.credentials = std::move(*jwt);
+    io::HttpClient client(std::move(options));
+    io::HttpRequest request;
+    request.method = "POST";
+    request.url = base_ + "/app/installations/" + std::to_string(args_.github_app_installation_id) +
+                  "/access_tokens";
+    const auto response = send(client, std::move(request), stop);
+    if (!response) return fail(Error(response.error()).within("the app's token"));
+    if (response->status != 201) {
+      Error error = refused(*response).value();
+      if (response->status < 500 && !pause_asked(*response)) error.code = ErrorCode::kPermission;
+      return fail(std::move(error).within("the app's token"));
     }
-    count(std::to_string(response->status));
+    auto token = parse_github_token(response->body);
+    if (!token) return fail(ErrorCode::kPermission, token.error().message);
+    io::HttpOptions with_token;
+    with_token.credentials = token->token;
+    client_.emplace(std::move(with_token));
+    token_ = std::move(*token);
+    return {};
+  }
+
+  Result<> ask(const std::string& path, Resource& resource, const std::stop_token& stop) {
+    Result<io::HttpResponse> response = fail(ErrorCode::kUnavailable, "");
+    for (const bool again : {false, true}) {
+      if (auto known = authenticate(stop); !known) return known;
+      io::HttpRequest request;
+      request.url = base_ + path;
+      if (!resource.etag.empty()) request.headers.emplace_back("If-None-Match", resource.etag);
+      response = send(*client_, std::move(request), stop);
+      if (!response) return fail(response.error());
+      if (response->status != 401 || !args_.is_app() || again) break;
+      token_.reset();  // taken back before its time
+    }
     learn_rate(*response);
     switch (response->status) {
       case 200:
@@ -453,7 +513,8 @@ class Github {
 
   component::Host& host_;
   const GithubArgs& args_;
-  io::HttpClient client_;
+  std::optional<io::HttpClient> client_;
+  std::optional<GithubToken> token_;  // of an app's installation
   std::string base_;
   std::map<std::string, Resource> resources_;  // by path
   std::set<std::string> wanted_;

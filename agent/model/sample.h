@@ -29,6 +29,7 @@ struct Sample {
   LabelSet series;  // with __name__
   std::int64_t time_ms = 0;
   double value = 0;
+  std::int64_t start_ms = 0;  // since when the series counts; 0: unknown
 };
 
 // An example of what a series counted, say a trace id.
@@ -45,6 +46,8 @@ struct NativeHistogram {
   LabelSet series;
   std::int64_t time_ms = 0;
   std::shared_ptr<const std::string> encoded;
+  bool custom_buckets = false;  // schema -53, which protocol 1.0 does not know
+  bool has_start = false;       // tells since when it counts, which 1.0 cannot, either
 };
 
 // What a family is. The last one told counts.

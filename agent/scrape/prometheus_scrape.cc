@@ -151,19 +151,25 @@ struct ScrapeArgs {
                   "How targets are asked to write other names: underscores, dots, values or "
                   "allow-utf-8. Empty: as the validation scheme needs it.")
         .optional("scrape_classic_histograms", &A::scrape_classic_histograms,
-                  "Classic histograms are scraped beside native ones.")
+                  "Classic histograms are scraped beside native ones, and beside what "
+                  "convert_classic_histograms_to_nhcb makes of them.")
         .optional("scrape_native_histograms", &A::scrape_native_histograms,
                   "Takes native histograms, which the protobuf format alone carries: it is asked "
                   "for first.")
         .optional("enable_protobuf_negotiation", &A::enable_protobuf_negotiation,
                   "Asks for the protobuf format first.")
-        .optional("convert_classic_histograms_to_nhcb", &A::convert_classic_histograms_to_nhcb,
-                  "Must be false: not supported.")
+        .optional(
+            "convert_classic_histograms_to_nhcb", &A::convert_classic_histograms_to_nhcb,
+            "Classic histograms become native ones with custom buckets, which "
+            "prometheus.remote_write sends by protocol 2.0 alone. Their own series go, unless "
+            "scrape_classic_histograms keeps them.")
         .optional("enable_type_and_unit_labels", &A::enable_type_and_unit_labels,
                   "Adds __type__ and __unit__ to the series of families that tell them.")
         .optional("start_timestamp_zero_ingestion", &A::start_timestamp_zero_ingestion,
-                  "Adds a zero where counting began since the last scrape, as the protobuf format "
-                  "tells; it is asked for first.")
+                  "Takes the times since which series count, from the protobuf format, which is "
+                  "asked for first, or the _created lines of OpenMetrics, which are no series "
+                  "then: adds a zero where counting began since the last scrape, and remote write "
+                  "2.0 sends the times.")
         .optional("native_histogram_bucket_limit", &A::native_histogram_bucket_limit,
                   "Buckets of a native histogram above which its resolution is halved, until it "
                   "has no more. 0: no limit.")
@@ -201,9 +207,6 @@ struct ScrapeArgs {
     if (!escaping.empty() && escaping != "underscores" && escaping != "dots" &&
         escaping != "values" && escaping != "allow-utf-8")
       wrong("metric_name_escaping_scheme", "expected underscores, dots, values or allow-utf-8");
-    if (convert_classic_histograms_to_nhcb)
-      wrong("convert_classic_histograms_to_nhcb",
-            "convert_classic_histograms_to_nhcb is not supported by this agent");
     if (native_histogram_min_bucket_factor < 0)
       wrong("native_histogram_min_bucket_factor",
             "native_histogram_min_bucket_factor must not be negative");
@@ -228,7 +231,8 @@ struct ScrapeArgs {
     rules.type_and_unit = enable_type_and_unit_labels;
     rules.native_histograms = scrape_native_histograms;
     rules.classic_histograms = scrape_classic_histograms;
-    rules.start_samples = start_timestamp_zero_ingestion;
+    rules.convert_classic = convert_classic_histograms_to_nhcb;
+    rules.starts = start_timestamp_zero_ingestion;
     rules.bucket_limit = static_cast<std::uint64_t>(native_histogram_bucket_limit);
     rules.min_bucket_factor = native_histogram_min_bucket_factor;
     rules.sample_limit = static_cast<std::uint64_t>(sample_limit);
@@ -280,13 +284,27 @@ struct Counters {
         over_body(metrics.counter("prometheus_target_scrapes_exceeded_body_size_limit_total",
                                   "Scrapes that failed because the page was too large.")),
         over_limit(metrics.counter("prometheus_target_scrapes_exceeded_sample_limit_total",
-                                   "Scrapes that failed because of a limit on samples or labels.")),
+                                   "Scrapes that failed because of a limit on samples.")),
+        over_labels(metrics.counter("prometheus_target_scrape_pool_exceeded_label_limits_total",
+                                    "Scrapes that failed because of a limit on labels.")),
+        over_buckets(metrics.counter(
+            "prometheus_target_scrapes_exceeded_native_histogram_bucket_limit_total",
+            "Scrapes that failed because of native_histogram_bucket_limit.")),
         over_targets(
             metrics.counter("prometheus_target_scrape_pool_exceeded_target_limit_total",
                             "Changes after which there were more targets than target_limit.")),
         duplicates(
             metrics.counter("prometheus_target_scrapes_sample_duplicate_timestamp_total",
-                            "Samples left out because their series stood on the page twice.")) {}
+                            "Samples left out because their series stood on the page twice.")),
+        pools(metrics.counter("prometheus_target_scrape_pools_total",
+                              "Times that this component began with targets.")),
+        reloads(metrics.counter("prometheus_target_scrape_pool_reloads_total",
+                                "Changes of more than the targets.")),
+        reload_length(metrics.histogram("prometheus_target_reload_length_seconds",
+                                        "Seconds that these changes took.",
+                                        component::default_buckets())),
+        duration(metrics.histogram("prometheus_target_scrape_duration_seconds",
+                                   "Seconds that scrapes took.", component::default_buckets())) {}
   const component::Gauge targets;
   const component::Counter forwarded;
   const component::Histogram latency;
@@ -294,9 +312,43 @@ struct Counters {
   const component::Counter refused;
   const component::Counter over_body;
   const component::Counter over_limit;
+  const component::Counter over_labels;
+  const component::Counter over_buckets;
   const component::Counter over_targets;
   const component::Counter duplicates;
+  const component::Counter pools;
+  const component::Counter reloads;
+  const component::Histogram reload_length;
+  const component::Histogram duration;
 };
+
+// Those that Prometheus labels with the job.
+struct JobMetrics {
+  JobMetrics(const component::Metrics& all, const std::string& job)
+      : JobMetrics(all.with({{"scrape_job", job}})) {}
+  explicit JobMetrics(const component::Metrics& metrics)
+      : targets(
+            metrics.gauge("prometheus_target_scrape_pool_targets", "Targets that are scraped.")),
+        limit(metrics.gauge("prometheus_target_scrape_pool_target_limit",
+                            "The argument target_limit; 0: none.")),
+        syncs(metrics.counter("prometheus_target_scrape_pool_sync_total",
+                              "Lists of targets that were taken over.")),
+        sync_length(metrics.histogram("prometheus_target_sync_length_histogram_seconds",
+                                      "Seconds that this took.", component::default_buckets())) {}
+  component::Gauge targets, limit;
+  component::Counter syncs;
+  component::Histogram sync_length;
+};
+
+// Seconds between two scrapes of a target, from a tenth to ten times what is wanted.
+component::Histogram interval_histogram(const component::Metrics& metrics, Duration wanted) {
+  std::vector<double> bounds;
+  for (const double times : {0.1, 0.5, 0.9, 0.99, 1.0, 1.01, 1.1, 1.5, 2.0, 10.0})
+    bounds.push_back(times * std::chrono::duration<double>(wanted).count());
+  return metrics.histogram("prometheus_target_interval_length_histogram_seconds",
+                           "Seconds between the starts of two scrapes of a target.",
+                           std::move(bounds), {{"interval", format_duration(wanted)}});
+}
 
 struct Settings {
   ScrapeArgs args;
@@ -340,6 +392,8 @@ struct Loop {
   std::int64_t due_ns = 0;  // wall time
   bool in_flight = false;
   std::optional<std::int64_t> leaves_ns;  // not a target any more; when its series end
+  std::optional<Mono> began;              // the newest scrape
+  component::Histogram intervals;         // between two of them
 };
 
 struct Answer {
@@ -452,10 +506,14 @@ class Scrape final : public component::Configured<ScrapeArgs>, public component:
         for (const auto& loop : loops_) loop->in_flight = false;
       }
     }
+    const Mono started = host_.clock.mono();
     const ScrapeArgs& args = settings->args;
     const SeriesRules rules = args.rules();
-    const bool same_rules = used_ != nullptr && used_->args.rules() == rules;
-    used_ = settings;
+    const auto last = std::exchange(used_, settings);
+    const bool same_rules = last != nullptr && last->args.rules() == rules;
+    if (last == nullptr) counters_.pools->increment();
+    if (last == nullptr || last->args.job_name != args.job_name)
+      job_.emplace(host_.metrics, args.job_name);
 
     TargetDefaults defaults;
     defaults.job_name = args.job_name;
@@ -503,6 +561,7 @@ class Scrape final : public component::Configured<ScrapeArgs>, public component:
     }
     for (const ScrapeTarget* target : fresh) {
       auto loop = std::make_shared<Loop>(host_.labels, *target, rules);
+      loop->intervals = interval_histogram(host_.metrics, target->interval);
       loop->due_ns = first_due_ns(*target, seed_, now);
       // Another place or pace of the same series: they go on, and must not be ended by the old
       // loop.
@@ -528,6 +587,18 @@ class Scrape final : public component::Configured<ScrapeArgs>, public component:
       }
     }
     counters_.targets->set(static_cast<double>(wanted.size()));
+    job_->targets->set(static_cast<double>(wanted.size()));
+    job_->limit->set(static_cast<double>(args.target_limit));
+    job_->syncs->increment();
+    const double took = std::chrono::duration<double>(host_.clock.mono() - started).count();
+    job_->sync_length->observe(took);
+    if (last != nullptr &&
+        !(same_rules && last->http == settings->http && last->accept == settings->accept &&
+          last->args.target_limit == args.target_limit && defaults_ == defaults)) {
+      counters_.reloads->increment();
+      counters_.reload_length->observe(took);
+    }
+    defaults_ = defaults;
     MutexLock lock(mutex_);
     status_.erase(std::remove_if(status_.begin(), status_.end(),
                                  [&](const auto& row) {
@@ -548,6 +619,8 @@ class Scrape final : public component::Configured<ScrapeArgs>, public component:
     if (loop->in_flight) return;  // its timeout is at most the interval, so it ends about now
     const std::int64_t time_ms = (now - planned <= kAlignNs ? planned : now) / 1'000'000;
     const Mono started = host_.clock.mono();
+    if (const auto last = std::exchange(loop->began, started))
+      loop->intervals->observe(std::chrono::duration<double>(started - *last).count());
     if (too_many_) {
       finish(*loop, {fail(ErrorCode::kExhausted, "there are more targets than target_limit"), {}},
              time_ms, started, stop);
@@ -642,15 +715,30 @@ class Scrape final : public component::Configured<ScrapeArgs>, public component:
       taken = loop.series->take_protobuf(answer.page, time_ms, batch);
     }
     const Duration took = host_.clock.mono() - started;
+    counters_.duration->observe(std::chrono::duration<double>(took).count());
     if (!taken) {
       loop.series->end(time_ms, batch);
       counters_.failed->increment();
-      if (taken.error().code == ErrorCode::kExhausted && answer.outcome)
-        counters_.over_limit->increment();
+      if (taken.error().code == ErrorCode::kExhausted && answer.outcome) {
+        switch (loop.series->exceeded()) {
+          case TargetSeries::Limit::kSamples:
+            counters_.over_limit->increment();
+            break;
+          case TargetSeries::Limit::kLabels:
+            counters_.over_labels->increment();
+            break;
+          case TargetSeries::Limit::kBuckets:
+            counters_.over_buckets->increment();
+            break;
+        }
+      }
       tell_failure(loop, taken.error());
     }
     const TargetSeries::Outcome outcome = taken ? *taken : TargetSeries::Outcome{};
     counters_.duplicates->add(static_cast<double>(outcome.duplicates));
+    if (outcome.contradictory > 0)
+      host_.log.limited(Level::kWarn, "classic histograms contradict themselves and are left out",
+                        {{"target", loop.target.url}, {"histograms", outcome.contradictory}});
 
     const auto report = [&](ReportSeries::Which which, double value) {
       batch.samples.push_back({loop.report.series[which], time_ms, value});
@@ -735,6 +823,8 @@ class Scrape final : public component::Configured<ScrapeArgs>, public component:
 
   // Of the thread in run():
   std::shared_ptr<const Settings> used_;
+  TargetDefaults defaults_;
+  std::optional<JobMetrics> job_;
   std::unique_ptr<io::HttpClient> oauth_;  // only for its token
   std::vector<std::shared_ptr<Loop>> loops_;
   bool too_many_ = false;

@@ -23,6 +23,7 @@ struct TargetDefaults {
   std::vector<std::pair<std::string, std::vector<std::string>>> params;
   Duration interval{};
   Duration timeout{};
+  bool operator==(const TargetDefaults&) const = default;
 };
 
 struct ScrapeTarget {

@@ -1,6 +1,7 @@
 #include "agent/scrape/target_series.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "agent/base/strings.h"
@@ -12,6 +13,7 @@ namespace {
 constexpr std::size_t kMaxFamilies = 10'000;       // whose metadata is remembered
 constexpr std::size_t kMaxHelp = 1024;             // bytes of a help text that are kept
 constexpr std::size_t kMaxSeriesText = 64U << 10;  // bytes of a name with its labels
+constexpr std::size_t kMaxExemplars = 100;         // of a histogram that is converted
 
 bool is_metric_name(std::string_view name) {
   const auto letter = [](char c) {
@@ -32,17 +34,20 @@ bool belongs(std::string_view name, std::string_view family) {
   return false;
 }
 
-tl::unexpected<Error> over(std::string_view what, std::uint64_t limit) {
+}  // namespace
+
+tl::unexpected<Error> TargetSeries::over(std::string_view what, std::uint64_t limit, Limit kind) {
+  exceeded_ = kind;
   return fail(ErrorCode::kExhausted, std::string(what) + " than " + std::to_string(limit));
 }
 
-}  // namespace
-
 void TargetSeries::start() {
+  exceeded_ = Limit::kSamples;
   ++reading_;
   read_.clear();
   exemplars_.clear();
   histograms_.clear();
+  collected_ = {};
 }
 
 model::LabelBuilder TargetSeries::typed(model::Labels labels, const Type& type) const {
@@ -53,7 +58,7 @@ model::LabelBuilder TargetSeries::typed(model::Labels labels, const Type& type) 
 
 // What becomes of the labels on the page: the target's are added, and of two with one name the one
 // that honor_labels favours keeps it. Then the limits.
-Result<model::LabelSet> TargetSeries::series_of(model::Labels exposed) const {
+Result<model::LabelSet> TargetSeries::series_of(model::Labels exposed) {
   model::LabelBuilder labels(std::move(exposed));
   const std::string name(labels.get(model::kMetricNameLabel));
   if (name.empty()) return fail(ErrorCode::kInvalid, "a series has no name");
@@ -84,14 +89,15 @@ Result<model::LabelSet> TargetSeries::series_of(model::Labels exposed) const {
   }
   const model::Labels& all = labels.labels();
   if (rules_.label_limit != 0 && all.size() > rules_.label_limit)
-    return over(name + " has more labels", rules_.label_limit);
+    return over(name + " has more labels", rules_.label_limit, Limit::kLabels);
   for (const model::Label& label : all) {
     if (rules_.label_name_length_limit != 0 && label.name.size() > rules_.label_name_length_limit)
-      return over(name + ": a label's name is longer", rules_.label_name_length_limit);
+      return over(name + ": a label's name is longer", rules_.label_name_length_limit,
+                  Limit::kLabels);
     if (rules_.label_value_length_limit != 0 &&
         label.value.size() > rules_.label_value_length_limit)
       return over(name + ": the value of " + label.name + " is longer",
-                  rules_.label_value_length_limit);
+                  rules_.label_value_length_limit, Limit::kLabels);
   }
   return interner_.intern(std::move(labels).take());
 }
@@ -102,7 +108,8 @@ Result<> TargetSeries::add(std::string_view text, double value,
                            const Labels& labels, Outcome& outcome) {
   auto found = known_.find(text);
   if (found == known_.end()) {
-    if (text.size() > kMaxSeriesText) return over("a series has more bytes", kMaxSeriesText);
+    if (text.size() > kMaxSeriesText)
+      return over("a series has more bytes", kMaxSeriesText, Limit::kLabels);
     Result<model::Labels> exposed = labels();
     if (!exposed) return fail(std::move(exposed.error()));
     auto series = series_of(std::move(*exposed));
@@ -114,14 +121,19 @@ Result<> TargetSeries::add(std::string_view text, double value,
   Known& known = found->second;
   ++outcome.scraped;
   const std::uint64_t limit = rules_.sample_limit != 0 ? rules_.sample_limit : kDefaultSampleLimit;
-  if (outcome.scraped > limit) return over("there are more samples", limit);
+  if (outcome.scraped > limit) return over("there are more samples", limit, Limit::kSamples);
   const bool own = own_time.has_value() && rules_.honor_timestamps;
   if (known.reading == reading_ && !own) {
     ++outcome.duplicates;
     return {};
   }
   known.reading = reading_;
-  read_.push_back({&known, own ? *own_time : time_ms, value, own, 0});
+  Read read;
+  read.known = &known;
+  read.time_ms = own ? *own_time : time_ms;
+  read.value = value;
+  read.own_time = own;
+  read_.push_back(read);
   return {};
 }
 
@@ -134,8 +146,69 @@ Result<TargetSeries::Outcome> TargetSeries::take(std::string_view page,
   wire::ExpositionReader reader(page, format);
   std::string_view told;  // the family that the newest comment is about
   Type type;
+  const bool created = rules_.starts && format == wire::ExpositionFormat::kOpenMetrics;
+  const bool comments = rules_.type_and_unit || rules_.convert_classic || created;
+  const MetricParts::Metric* metric = nullptr;  // that the newest series is a part of
+  std::size_t metric_at = 0;                    // where its series begin in read_
+  std::optional<std::int64_t> start_ms;         // since when it counts
+  const auto end_metric = [&]() -> Result<> {
+    const MetricParts::Metric* ended = std::exchange(metric, nullptr);
+    const auto since = std::exchange(start_ms, std::nullopt);
+    if (ended == nullptr) return {};
+    if (since) tell_start(metric_at, *since, time_ms);
+    return add_collected(ended->family, ended->labels, type, since, time_ms, outcome);
+  };
+  // True: the series is not taken as it is.
+  const auto part_of_metric = [&]() -> Result<bool> {
+    MetricParts::Part part;
+    const bool histogram = type.type == model::MetricType::kHistogram;
+    if ((histogram && (rules_.convert_classic || created)) ||
+        (created &&
+         (type.type == model::MetricType::kCounter || type.type == model::MetricType::kSummary))) {
+      auto found = parts_.find(reader.series(), told, type.type);
+      if (!found) return fail(std::move(found.error()));
+      part = *found;
+    }
+    if (part.metric != metric) {
+      if (auto ended = end_metric(); !ended) return fail(std::move(ended.error()));
+      metric = part.metric;
+      metric_at = read_.size();
+    }
+    if (part.metric == nullptr) return false;
+    if (part.kind == MetricParts::Kind::kCreated) {
+      if (!created) return false;
+      if (std::abs(reader.value()) < 9e12)
+        start_ms = static_cast<std::int64_t>(reader.value() * 1000);
+      return true;
+    }
+    if (!rules_.convert_classic || !histogram) return false;
+    if (part.kind == MetricParts::Kind::kBucket)
+      collected_.histogram.bucket(part.bound, reader.value());
+    if (part.kind == MetricParts::Kind::kSum) collected_.histogram.sum(reader.value());
+    if (part.kind == MetricParts::Kind::kCount) collected_.histogram.count(reader.value());
+    collected_.own_time = reader.time_ms();
+    if (const auto& exemplar = reader.exemplar();
+        exemplar && collected_.exemplars.size() < kMaxExemplars) {
+      if (auto own = wire::ExpositionReader::labels_of(exemplar->labels))
+        collected_.exemplars.push_back({std::move(*own), exemplar->value, exemplar->time_ms});
+    }
+    return !rules_.classic_histograms;
+  };
   while (true) {
     const Item item = reader.next();
+    if (comments) {
+      Result<bool> taken = false;
+      if (item == Item::kSample) {
+        taken = part_of_metric();
+      } else if (auto ended = end_metric(); !ended) {
+        taken = fail(std::move(ended.error()));
+      }
+      if (!taken) {
+        forget_unfinished();
+        return fail(std::move(taken.error()));
+      }
+      if (*taken) continue;
+    }
     if (item == Item::kSample) {
       const std::size_t before = read_.size();
       const auto labels = [&]() -> Result<model::Labels> {
@@ -161,7 +234,7 @@ Result<TargetSeries::Outcome> TargetSeries::take(std::string_view page,
       forget_unfinished();
       return fail(ErrorCode::kInvalid, reader.error());
     }
-    if (rules_.type_and_unit && item != Item::kSample) {
+    if (comments && item != Item::kSample) {
       if (std::exchange(told, reader.family()) != reader.family()) type = {};
       if (item == Item::kType) type.type = reader.type();
       if (item == Item::kUnit) type.unit = reader.text();
@@ -190,7 +263,29 @@ Result<TargetSeries::Outcome> TargetSeries::take(const std::vector<model::Metric
   start();
   Outcome outcome;
   for (const model::MetricFamily& one : families) {
+    const bool convert = rules_.convert_classic && one.type == model::MetricType::kHistogram;
+    model::LabelBuilder collected;  // the labels of what is being collected
+    const auto end_metric = [&]() -> Result<> {
+      return add_collected(one.name, collected.labels(), {one.type, {}}, {}, time_ms, outcome);
+    };
     for (const auto& point : one.points) {
+      if (convert) {
+        model::LabelBuilder labels(point.all_labels());
+        const auto bound = wire::parse_sample_value(labels.get("le"));
+        labels.remove("le");
+        if (labels.labels() != collected.labels()) {
+          if (auto ended = end_metric(); !ended) {
+            forget_unfinished();
+            return fail(std::move(ended.error()));
+          }
+          collected = std::move(labels);
+        }
+        if (point.suffix == "_bucket" && bound) collected_.histogram.bucket(*bound, point.value);
+        if (point.suffix == "_sum") collected_.histogram.sum(point.value);
+        if (point.suffix == "_count") collected_.histogram.count(point.value);
+        collected_.own_time = point.time_ms;
+        if (!rules_.classic_histograms) continue;
+      }
       // Not a text of any format, only unmistakable.
       key_.assign(one.name).append(point.suffix);
       point.each_label([&](const model::Label& label) {
@@ -205,6 +300,10 @@ Result<TargetSeries::Outcome> TargetSeries::take(const std::vector<model::Metric
         forget_unfinished();
         return fail(std::move(added.error()));
       }
+    }
+    if (auto ended = end_metric(); !ended) {
+      forget_unfinished();
+      return fail(std::move(ended.error()));
     }
     if (rules_.metadata) {
       FamilyText& known = family(one.name);
@@ -252,13 +351,29 @@ Result<> TargetSeries::add_metric(wire::ProtobufExpositionReader& reader, std::i
                                   Outcome& outcome) {
   auto& metric = reader.metric();
   const auto& told = reader.family();
+  const Type type{told.type, told.unit};
+  const std::optional<std::int64_t> start_ms = rules_.starts ? metric.start_ms : std::nullopt;
   if (metric.native && rules_.native_histograms) {
-    if (auto added = add_native(reader, time_ms, outcome); !added) return added;
+    if (auto added = add_native(*metric.native, told.name, metric.labels, type, metric.time_ms,
+                                start_ms, time_ms, outcome);
+        !added)
+      return added;
     if (!rules_.classic_histograms || !metric.classic) return {};
+  } else if (rules_.convert_classic && told.type == model::MetricType::kHistogram) {
+    for (auto& point : metric.points) {
+      if (point.suffix == "_bucket") collected_.histogram.bucket(point.at, point.value);
+      if (point.suffix == "_sum") collected_.histogram.sum(point.value);
+      if (point.suffix == "_count") collected_.histogram.count(point.value);
+      if (point.exemplar && collected_.exemplars.size() < kMaxExemplars)
+        collected_.exemplars.push_back(*point.exemplar);
+    }
+    collected_.own_time = metric.time_ms;
+    if (auto added = add_collected(told.name, metric.labels, type, start_ms, time_ms, outcome);
+        !added)
+      return added;
+    if (!rules_.classic_histograms) return {};
   }
-  // Each start falls between two pages, once.
-  const bool starts = rules_.start_samples && metric.start_ms && last_ms_ != 0 &&
-                      *metric.start_ms > last_ms_ && *metric.start_ms < time_ms;
+  const std::size_t first = read_.size();
   for (auto& point : metric.points) {
     const std::string at = point.label.empty() ? std::string() : format_number(point.at);
     key_.assign(told.name).append(point.suffix).append(1, '\0').append(at);
@@ -268,51 +383,93 @@ Result<> TargetSeries::add_metric(wire::ProtobufExpositionReader& reader, std::i
       model::LabelBuilder builder(metric.labels);
       builder.set(model::kMetricNameLabel, told.name + std::string(point.suffix));
       if (!point.label.empty()) builder.set(point.label, at);
-      return typed(std::move(builder).take(), {told.type, told.unit}).labels();
+      return typed(std::move(builder).take(), type).labels();
     };
     const std::size_t before = read_.size();
     if (auto added = add(key_, point.value, metric.time_ms, time_ms, labels, outcome); !added)
       return added;
     if (read_.size() == before) continue;
-    Known* known = read_.back().known;
-    if (starts && !metric.time_ms) {
-      Read zero;
-      zero.known = known;
-      zero.time_ms = *metric.start_ms;
-      read_.insert(read_.end() - 1, zero);
-    }
     if (point.exemplar)
-      exemplars_.push_back({known->series, std::move(point.exemplar->labels), point.exemplar->value,
-                            point.exemplar->time_ms.value_or(time_ms)});
+      exemplars_.push_back({read_.back().known->series, std::move(point.exemplar->labels),
+                            point.exemplar->value, point.exemplar->time_ms.value_or(time_ms)});
   }
+  if (start_ms) tell_start(first, *start_ms, time_ms);
   return {};
 }
 
-Result<> TargetSeries::add_native(wire::ProtobufExpositionReader& reader, std::int64_t time_ms,
+Result<> TargetSeries::add_native(Native& native, std::string_view name,
+                                  const model::Labels& labels, const Type& type,
+                                  std::optional<std::int64_t> own_time,
+                                  std::optional<std::int64_t> start_ms, std::int64_t time_ms,
                                   Outcome& outcome) {
-  auto& metric = reader.metric();
-  const auto& told = reader.family();
-  if (!wire::coarsen(*metric.native, rules_.bucket_limit, rules_.min_bucket_factor))
-    return over(told.name + ": a native histogram has more buckets", rules_.bucket_limit);
-  key_.assign(told.name).append(2, '\0');  // no classic series is called so
-  for (const model::Label& label : metric.labels)
-    key_.append(1, '\0').append(label.name).append(1, '\0').append(label.value);
-  const auto labels = [&]() -> Result<model::Labels> {
-    model::LabelBuilder builder(metric.labels);
-    builder.set(model::kMetricNameLabel, told.name);
-    return typed(std::move(builder).take(), {told.type, told.unit}).labels();
+  if (!wire::coarsen(native, rules_.bucket_limit, rules_.min_bucket_factor))
+    return over(std::string(name) + ": a native histogram has more buckets", rules_.bucket_limit,
+                Limit::kBuckets);
+  key_ = MetricParts::key_of(name, labels);
+  const auto all_labels = [&]() -> Result<model::Labels> {
+    model::LabelBuilder builder(labels);
+    builder.set(model::kMetricNameLabel, name);
+    return typed(std::move(builder).take(), type).labels();
   };
   const std::size_t before = read_.size();
-  if (auto added = add(key_, 0, metric.time_ms, time_ms, labels, outcome); !added) return added;
+  if (auto added = add(key_, 0, own_time, time_ms, all_labels, outcome); !added) return added;
   if (read_.size() == before) return {};
+  const bool custom = native.schema == wire::kCustomBuckets;
+  const auto encoded = [&](std::string bytes, bool has_start) {
+    histograms_.push_back(
+        {std::make_shared<const std::string>(std::move(bytes)), custom, has_start});
+    return static_cast<std::uint32_t>(histograms_.size());
+  };
+  if (starts_between(start_ms, time_ms) && !read_.back().own_time) {
+    Read zero = read_.back();
+    zero.time_ms = *start_ms;
+    zero.histogram = encoded(wire::encode_empty_histogram(native, *start_ms), false);
+    read_.insert(read_.end() - 1, zero);
+  }
   Read& read = read_.back();
-  histograms_.push_back(std::make_shared<const std::string>(
-      wire::encode_native_histogram(*metric.native, read.time_ms)));
-  read.histogram = static_cast<std::uint32_t>(histograms_.size());
-  for (auto& one : metric.native->exemplars)
+  const std::int64_t since = start_ms && *start_ms <= read.time_ms ? *start_ms : 0;
+  read.histogram = encoded(wire::encode_native_histogram(native, read.time_ms, since), since != 0);
+  for (auto& one : native.exemplars)
     exemplars_.push_back(
         {read.known->series, std::move(one.labels), one.value, one.time_ms.value_or(time_ms)});
   return {};
+}
+
+Result<> TargetSeries::add_collected(std::string_view family, const model::Labels& labels,
+                                     const Type& type, std::optional<std::int64_t> start_ms,
+                                     std::int64_t time_ms, Outcome& outcome) {
+  if (collected_.histogram.empty()) return {};
+  auto native = collected_.histogram.convert();
+  collected_.histogram.clear();
+  auto exemplars = std::exchange(collected_.exemplars, {});
+  if (!native) {
+    ++outcome.contradictory;
+    return {};
+  }
+  native->exemplars = std::move(exemplars);
+  return add_native(*native, family, labels, type, collected_.own_time, start_ms, time_ms, outcome);
+}
+
+// Each start falls between two pages, once.
+bool TargetSeries::starts_between(std::optional<std::int64_t> start_ms,
+                                  std::int64_t time_ms) const {
+  return start_ms && last_ms_ != 0 && *start_ms > last_ms_ && *start_ms < time_ms;
+}
+
+// The series from `from` on count since then.
+void TargetSeries::tell_start(std::size_t from, std::int64_t start_ms, std::int64_t time_ms) {
+  const std::vector<Read> told(read_.begin() + static_cast<std::ptrdiff_t>(from), read_.end());
+  read_.resize(from);
+  for (Read read : told) {
+    if (starts_between(start_ms, time_ms) && !read.own_time) {
+      Read zero;
+      zero.known = read.known;
+      zero.time_ms = start_ms;
+      read_.push_back(zero);
+    }
+    if (start_ms <= read.time_ms) read.start_ms = start_ms;
+    read_.push_back(read);
+  }
 }
 
 TargetSeries::FamilyText& TargetSeries::family(std::string_view name) {
@@ -342,10 +499,11 @@ TargetSeries::Outcome TargetSeries::finish(Outcome outcome, std::int64_t time_ms
   for (const Read& read : read_) {
     Known& known = *read.known;
     if (read.histogram != 0) {
-      out.histograms.push_back(
-          {known.series, read.time_ms, std::move(histograms_[read.histogram - 1])});
+      Encoded& encoded = histograms_[read.histogram - 1];
+      out.histograms.push_back({known.series, read.time_ms, std::move(encoded.bytes),
+                                encoded.custom_buckets, encoded.has_start});
     } else {
-      out.samples.push_back({known.series, read.time_ms, read.value});
+      out.samples.push_back({known.series, read.time_ms, read.value, read.start_ms});
     }
     if (known.page == page_) continue;  // another time of the same series
     if (known.page == last && last != 0 && known.marked) ++there_again;
@@ -372,6 +530,7 @@ TargetSeries::Outcome TargetSeries::finish(Outcome outcome, std::int64_t time_ms
   last_ms_ = time_ms;
   read_.clear();
   histograms_.clear();
+  parts_.tidy();
   return outcome;
 }
 
@@ -380,6 +539,7 @@ void TargetSeries::forget_unfinished() {
   read_.clear();
   exemplars_.clear();
   histograms_.clear();
+  parts_.forget();
   for (auto it = known_.begin(); it != known_.end();)
     it = it->second.page == 0 ? known_.erase(it) : std::next(it);
 }

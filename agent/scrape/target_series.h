@@ -15,6 +15,8 @@
 #include "agent/model/labels.h"
 #include "agent/model/metric_family.h"
 #include "agent/model/sample.h"
+#include "agent/scrape/metric_parts.h"
+#include "agent/wire/classic_histogram.h"
 #include "agent/wire/exposition_protobuf.h"
 #include "agent/wire/exposition_reader.h"
 
@@ -32,7 +34,9 @@ struct SeriesRules {
   bool type_and_unit = false;                  // series get __type__ and __unit__
   bool native_histograms = false;              // of protobuf pages
   bool classic_histograms = false;             // beside native ones
-  bool start_samples = false;                  // a zero where a protobuf page says counting began
+  bool convert_classic = false;                // to native ones with custom buckets
+  bool starts = false;                         // since when a series counts is told, and a zero
+                                               // stands where that was since the last page
   std::uint64_t bucket_limit = 0;              // of a native histogram; 0: none
   double min_bucket_factor = 0;                // by which its bounds grow at least
   std::uint64_t sample_limit = 0;              // 0: kDefaultSampleLimit
@@ -49,11 +53,15 @@ class TargetSeries {
     std::size_t scraped = 0;     // samples on the page
     std::size_t added = 0;       // series that were not there the last time
     std::size_t duplicates = 0;  // samples left out because their series stood on the page before
+    std::size_t contradictory = 0;  // classic histograms that no native one can be made of
   };
 
   // `interner` outlives it.
   TargetSeries(model::Interner& interner, model::Labels target_labels, SeriesRules rules)
       : interner_(interner), target_(std::move(target_labels)), rules_(rules) {}
+
+  // What a page that failed with kExhausted had too much of.
+  enum class Limit { kSamples, kLabels, kBuckets };
 
   // Appends the page's samples, and markers for series that it lacks. On failure (kInvalid: the
   // page, kExhausted: a limit) `out` is as it was; follow with end().
@@ -65,6 +73,8 @@ class TargetSeries {
                                 model::SampleBatch& out);
   // Appends a marker for each series of the last page: the target does not answer, or is gone.
   void end(std::int64_t time_ms, model::SampleBatch& out);
+
+  Limit exceeded() const { return exceeded_; }
 
   std::size_t size() const { return known_.size(); }
 
@@ -87,6 +97,7 @@ class TargetSeries {
     double value = 0;
     bool own_time = false;
     std::uint32_t histogram = 0;  // instead of the value: its place in histograms_, from 1
+    std::int64_t start_ms = 0;
   };
   struct FamilyText {
     model::MetricType type = model::MetricType::kUnknown;
@@ -98,16 +109,26 @@ class TargetSeries {
     std::string unit;
   };
 
+  tl::unexpected<Error> over(std::string_view what, std::uint64_t limit, Limit kind);
   void start();
   model::LabelBuilder typed(model::Labels labels, const Type& type) const;
   Result<> add_metric(wire::ProtobufExpositionReader& reader, std::int64_t time_ms,
                       Outcome& outcome);
-  Result<> add_native(wire::ProtobufExpositionReader& reader, std::int64_t time_ms,
-                      Outcome& outcome);
+  using Native = wire::ProtobufExpositionReader::Native;
+  // A metric of `name` and `labels` without the name.
+  Result<> add_native(Native& native, std::string_view name, const model::Labels& labels,
+                      const Type& type, std::optional<std::int64_t> own_time,
+                      std::optional<std::int64_t> start_ms, std::int64_t time_ms, Outcome& outcome);
+  // What was collected in collected_ since the last call.
+  Result<> add_collected(std::string_view family, const model::Labels& labels, const Type& type,
+                         std::optional<std::int64_t> start_ms, std::int64_t time_ms,
+                         Outcome& outcome);
+  bool starts_between(std::optional<std::int64_t> start_ms, std::int64_t time_ms) const;
+  void tell_start(std::size_t from, std::int64_t start_ms, std::int64_t time_ms);
   template <class Labels>
   Result<> add(std::string_view text, double value, std::optional<std::int64_t> own_time,
                std::int64_t time_ms, const Labels& labels, Outcome& outcome);
-  Result<model::LabelSet> series_of(model::Labels exposed) const;
+  Result<model::LabelSet> series_of(model::Labels exposed);
   Outcome finish(Outcome outcome, std::int64_t time_ms, model::SampleBatch& out);
   void forget_unfinished();
   void pass_metadata(model::SampleBatch& out);
@@ -123,8 +144,21 @@ class TargetSeries {
   std::size_t marked_ = 0;     // series of the last good page that get a marker
   std::vector<Read> read_;     // of the page being read
   std::vector<model::Exemplar> exemplars_;
-  std::vector<std::shared_ptr<const std::string>> histograms_;
+  struct Collected {
+    wire::ClassicHistogram histogram;
+    std::vector<wire::ProtobufExemplar> exemplars;
+    std::optional<std::int64_t> own_time;
+  };
+  struct Encoded {
+    std::shared_ptr<const std::string> bytes;
+    bool custom_buckets = false;
+    bool has_start = false;
+  };
+  std::vector<Encoded> histograms_;
+  MetricParts parts_;         // of text pages, where it matters
+  Collected collected_;       // the classic histogram being read
   std::int64_t last_ms_ = 0;  // of the last good page
+  Limit exceeded_ = Limit::kSamples;
   std::string key_;
 };
 

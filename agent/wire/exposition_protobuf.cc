@@ -478,6 +478,7 @@ void halve(Reader::Buckets& buckets, bool whole) {
 }  // namespace
 
 bool coarsen(Reader::Native& histogram, std::uint64_t limit, double min_factor) {
+  if (histogram.schema == kCustomBuckets) return limit == 0 || histogram.buckets() <= limit;
   const auto fits = [&] {
     // Bounds of schema n grow by 2^(2^-n).
     return (limit == 0 || histogram.buckets() <= limit) &&
@@ -513,6 +514,12 @@ void put_bytes(std::string& out, char tag, std::string_view bytes) {
   out += bytes;
 }
 
+std::string packed_doubles(const std::vector<double>& values) {
+  std::string out(values.size() * sizeof(double), '\0');
+  if (!values.empty()) std::memcpy(out.data(), values.data(), out.size());
+  return out;
+}
+
 // `tag` is that of the spans; the deltas' and the counts' follow it.
 void put_buckets(std::string& out, char tag, const Reader::Buckets& buckets) {
   for (const auto& [offset, length] : buckets.spans) {
@@ -524,20 +531,17 @@ void put_buckets(std::string& out, char tag, const Reader::Buckets& buckets) {
   std::string packed;
   for (const std::int64_t delta : buckets.deltas) put_varint(packed, to_zigzag(delta));
   if (!packed.empty()) put_bytes(out, static_cast<char>(tag + 8), packed);
-  packed.clear();
-  for (const double count : buckets.counts) {
-    char bytes[sizeof count];
-    std::memcpy(bytes, &count, sizeof count);
-    packed.append(bytes, sizeof count);
-  }
-  if (!packed.empty()) put_bytes(out, static_cast<char>(tag + 16), packed);
+  if (!buckets.counts.empty())
+    put_bytes(out, static_cast<char>(tag + 16), packed_doubles(buckets.counts));
 }
 
 }  // namespace
 
-std::string encode_native_histogram(const Reader::Native& h, std::int64_t time_ms) {
+std::string encode_native_histogram(const Reader::Native& h, std::int64_t time_ms,
+                                    std::int64_t start_ms) {
   // Histogram := count=1 | float=2  sum=3 schema=4 zero_threshold=5 zero_count=6 | float=7
   //              negative spans=8 deltas=9 counts=10, positive 11 12 13, reset_hint=14 timestamp=15
+  //              bounds=16 start=17 (2.0 alone)
   std::string out;
   if (h.whole) {
     put_number(out, '\x08', h.count);
@@ -554,9 +558,28 @@ std::string encode_native_histogram(const Reader::Native& h, std::int64_t time_m
   }
   put_buckets(out, '\x42', h.negative);
   put_buckets(out, '\x5A', h.positive);
-  if (h.gauge) put_number(out, '\x70', 3);
+  if (h.gauge || h.fresh) put_number(out, '\x70', h.gauge ? 3 : 1);
   put_number(out, '\x78', static_cast<std::uint64_t>(time_ms));
+  if (!h.custom_values.empty()) {
+    out += '\x82';
+    put_bytes(out, '\x01', packed_doubles(h.custom_values));
+  }
+  if (start_ms != 0) {
+    out += '\x88';
+    put_number(out, '\x01', static_cast<std::uint64_t>(start_ms));
+  }
   return out;
+}
+
+std::string encode_empty_histogram(const Reader::Native& h, std::int64_t time_ms) {
+  Reader::Native empty;
+  empty.whole = h.whole;
+  empty.schema = h.schema;
+  empty.zero_threshold = h.zero_threshold;
+  empty.gauge = h.gauge;
+  empty.fresh = true;
+  empty.custom_values = h.custom_values;
+  return encode_native_histogram(empty, time_ms);
 }
 
 }  // namespace agent::wire

@@ -19,6 +19,9 @@
 
 namespace agent::wire {
 
+// The schema of a native histogram whose bounds are told one by one.
+inline constexpr std::int32_t kCustomBuckets = -53;
+
 // True when a Content-Type names this format.
 bool is_protobuf_exposition(std::string_view content_type);
 
@@ -59,7 +62,9 @@ class ProtobufExpositionReader {
     double sum = 0, zero_threshold = 0;
     std::int32_t schema = 0;
     bool gauge = false;
+    bool fresh = false;  // the first one after it began anew
     Buckets negative, positive;
+    std::vector<double> custom_values;  // of kCustomBuckets: the bounds, but for +Inf
     std::vector<Exemplar> exemplars;
     std::size_t buckets() const;
   };
@@ -96,11 +101,15 @@ class ProtobufExpositionReader {
 };
 
 // Halves the resolution until there are at most `limit` buckets (0: any number) and their bounds
-// grow at least by `min_factor` (0: any). False when that cannot be.
+// grow at least by `min_factor` (0: any). False when that cannot be: bounds of one's own stay.
 bool coarsen(ProtobufExpositionReader::Native& histogram, std::uint64_t limit, double min_factor);
 
-// The Histogram message of remote write that says the same.
+// The Histogram message of remote write that says the same; `start_ms`: since when it counts, 0 for
+// unknown.
 std::string encode_native_histogram(const ProtobufExpositionReader::Native& histogram,
-                                    std::int64_t time_ms);
+                                    std::int64_t time_ms, std::int64_t start_ms = 0);
+// One with the same bounds that has counted nothing and begins anew.
+std::string encode_empty_histogram(const ProtobufExpositionReader::Native& histogram,
+                                   std::int64_t time_ms);
 
 }  // namespace agent::wire

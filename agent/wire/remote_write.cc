@@ -1,6 +1,7 @@
 // WriteRequest := { 0A series | 1A metadata }
 // series       := length { 0A label } [ 12 sample ] [ 1A exemplar ] [ 22 histogram ]
 // label        := length 0A name 12 value             sample := length 09 double 10 milliseconds
+//                                                               [ 18 start, of 2.0 ]
 // exemplar     := length { 0A label } 11 double 18 milliseconds
 // metadata     := length 08 type 12 family 22 help 2A unit
 // Protocol 2.0 is read with the messages of remote_write.proto.
@@ -16,6 +17,7 @@
 
 #include "agent/base/strings.h"
 #include "agent/base/varint.h"
+#include "agent/wire/exposition_protobuf.h"
 #include "remote_write.pb.h"
 
 namespace agent::wire {
@@ -128,13 +130,18 @@ void RemoteWriteEncoder::add(const model::Sample& sample) {
   model::Labels repaired;
   const model::Labels& labels = valid(sample.series.labels(), repaired);
   const auto time = static_cast<std::uint64_t>(sample.time_ms);
-  const std::size_t size = 9 + 1 + varint_size(time);
+  const auto start = static_cast<std::uint64_t>(start_times_ ? sample.start_ms : 0);
+  const std::size_t size = 9 + 1 + varint_size(time) + (start == 0 ? 0 : 1 + varint_size(start));
   put_series(message_, labels, field_size(size));
   message_ += '\x12';
   put_varint(message_, size);
   put_double(message_, '\x09', sample.value);
   message_ += '\x10';
   put_varint(message_, time);
+  if (start == 0) return;
+  message_ += '\x18';
+  put_varint(message_, start);
+  only_2_ = true;
 }
 
 void RemoteWriteEncoder::add(const model::Exemplar& exemplar) {
@@ -158,6 +165,7 @@ void RemoteWriteEncoder::add(const model::NativeHistogram& histogram) {
   const model::Labels& labels = valid(histogram.series.labels(), repaired);
   put_series(message_, labels, field_size(histogram.encoded->size()));
   put_field(message_, '\x22', *histogram.encoded);
+  only_2_ = only_2_ || histogram.custom_buckets || histogram.has_start;
 }
 
 void RemoteWriteEncoder::add(const model::Metadata& metadata) {
@@ -258,7 +266,8 @@ Result<> add_histogram(const std::string& encoded, const model::LabelSet& set,
   proto::HistogramTime time;
   if (!time.ParseFromString(encoded))
     return fail(ErrorCode::kInvalid, "a native histogram is not a message");
-  out.histograms.push_back({set, time.timestamp(), std::make_shared<const std::string>(encoded)});
+  out.histograms.push_back({set, time.timestamp(), std::make_shared<const std::string>(encoded),
+                            time.schema() == kCustomBuckets, time.start_timestamp() != 0});
   return {};
 }
 
@@ -341,7 +350,7 @@ Result<> decode_write_request(std::string_view body, const WriteLimits& limits,
     if (labels->empty()) return fail(ErrorCode::kInvalid, "a series has no labels");
     const model::LabelSet set = interner.intern(std::move(*labels));
     for (const proto::WriteSample& sample : series.samples())
-      found.samples.push_back({set, sample.timestamp(), sample.value()});
+      found.samples.push_back({set, sample.timestamp(), sample.value(), sample.start_timestamp()});
     for (const proto::WriteExemplar& exemplar : series.exemplars()) {
       auto own = labels_of(exemplar.labels(), limits.max_labels);
       if (!own) return fail(std::move(own.error()));
@@ -376,7 +385,7 @@ Result<> decode_write_request_2(std::string_view body, const WriteLimits& limits
     if (labels->empty()) return fail(ErrorCode::kInvalid, "a series has no labels");
     const model::LabelSet set = interner.intern(std::move(*labels));
     for (const proto::WriteSample& sample : series.samples())
-      found.samples.push_back({set, sample.timestamp(), sample.value()});
+      found.samples.push_back({set, sample.timestamp(), sample.value(), sample.start_timestamp()});
     for (const proto::WriteExemplar2& exemplar : series.exemplars()) {
       auto own = symbols.labels(exemplar.labels(), limits.max_labels);
       if (!own) return fail(std::move(own.error()));

@@ -4,6 +4,7 @@
 //
 // A message is a sequence of series, each with its labels; two messages one behind the other are
 // again a message. Queues make use of that: what was encoded once is joined with others and sent.
+// They keep with it what protocol 2.0 alone carries, in fields that 1.0 does not have.
 #pragma once
 
 #include <cstddef>
@@ -21,15 +22,25 @@ namespace agent::wire {
 // the LabelSet has them, sorted, with bytes that are not UTF-8 replaced by U+FFFD.
 class RemoteWriteEncoder {
  public:
-  void clear() { message_.clear(); }
+  // Without `start_times` those of samples are left out.
+  explicit RemoteWriteEncoder(bool start_times = true) : start_times_(start_times) {}
+
+  void clear() {
+    message_.clear();
+    only_2_ = false;
+  }
   void add(const model::Sample& sample);
   void add(const model::Exemplar& exemplar);
   void add(const model::NativeHistogram& histogram);
   void add(const model::Metadata& metadata);
   // What was added since clear().
   std::string_view message() const { return message_; }
+  // Some of it protocol 1.0 cannot carry: see to_write_request_1().
+  bool only_2() const { return only_2_; }
 
  private:
+  const bool start_times_;
+  bool only_2_ = false;
   std::string message_;
 };
 
@@ -65,7 +76,7 @@ struct WriteLimits {
 Result<> decode_write_request(std::string_view body, const WriteLimits& limits,
                               model::Interner& interner, model::SampleBatch& out);
 // The same for protocol 2.0. max_bytes holds for the message, and again for all labels and help
-// texts written out. Each family's metadata comes once. Start timestamps are passed over.
+// texts written out. Each family's metadata comes once.
 Result<> decode_write_request_2(std::string_view body, const WriteLimits& limits,
                                 model::Interner& interner, model::SampleBatch& out);
 

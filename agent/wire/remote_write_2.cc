@@ -1,6 +1,7 @@
 // Request    := { 22 text } { 2A series }              the first text is ""; others are numbered
 // series     := length 0A numbers { 12 sample } { 1A histogram } { 22 exemplar } 2A metadata
-// numbers    := length { name value }                  samples and histograms as in 1.0
+// numbers    := length { name value }                  samples and histograms as in 1.0, with their
+//                                                      start times
 // exemplar   := length 0A numbers 11 double 18 milliseconds
 // metadata   := length 08 type 18 help 20 unit
 #include "agent/wire/remote_write_2.h"
@@ -10,7 +11,9 @@
 #include <vector>
 
 #include "agent/base/varint.h"
+#include "agent/wire/exposition_protobuf.h"
 #include "agent/wire/remote_write.h"
+#include "remote_write.pb.h"
 
 namespace agent::wire {
 namespace {
@@ -31,6 +34,8 @@ bool take_field(std::string_view& in, char tag, std::string_view& bytes) {
   in.remove_prefix(size);
   return true;
 }
+
+int size_of(std::string_view bytes) { return static_cast<int>(bytes.size()); }
 
 class Symbols {
  public:
@@ -158,6 +163,57 @@ Result<std::string> to_write_request_2(std::string_view message, const FindMetad
       put_series(out, series, series.histograms, series.samples.empty() ? series.exemplars : "");
   }
   return symbols.take() + out;
+}
+
+Result<WriteRequest1> to_write_request_1(std::string_view message) {
+  WriteRequest1 out;
+  bool good = true;
+  std::string rest;
+  std::string_view without;  // the series of the newest histogram that was left out
+  const auto reduce = [&](const EncodedSeries& one) {
+    std::string_view from = one.rest;
+    std::string_view bytes;
+    if (one.kind == EncodedSeries::Kind::kOther) return false;
+    if (one.kind == EncodedSeries::Kind::kSample) {
+      proto::WriteSample sample;
+      if (!take_field(from, '\x12', bytes) || !sample.ParseFromArray(bytes.data(), size_of(bytes)))
+        return false;
+      sample.clear_start_timestamp();
+      put_field(rest, '\x12', sample.SerializeAsString());
+    } else if (one.kind == EncodedSeries::Kind::kHistogram) {
+      proto::HistogramTime histogram;
+      if (!take_field(from, '\x22', bytes) ||
+          !histogram.ParseFromArray(bytes.data(), size_of(bytes)))
+        return false;
+      if (histogram.schema() == kCustomBuckets) {
+        ++out.histograms;
+        without = one.label_bytes;
+        return true;
+      }
+      histogram.clear_start_timestamp();
+      put_field(rest, '\x22', histogram.SerializeAsString());
+    } else {
+      if (one.kind == EncodedSeries::Kind::kExemplar && one.label_bytes == without) {
+        ++out.exemplars;
+      } else {
+        out.message += one.bytes;
+      }
+      return true;
+    }
+    out.message += '\x0A';
+    put_varint(out.message, one.label_bytes.size() + rest.size());
+    out.message += one.label_bytes;
+    out.message += rest;
+    return true;
+  };
+  if (!for_each_series(message,
+                       [&](const EncodedSeries& one) {
+                         rest.clear();
+                         good = good && reduce(one);
+                       }) ||
+      !good)
+    return fail(ErrorCode::kInvalid, "not a message of series");
+  return out;
 }
 
 }  // namespace agent::wire

@@ -3,6 +3,7 @@
 // sent is kept in one form, whatever the receiver turns out to speak.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -22,5 +23,14 @@ const model::Metadata* metadata_of(std::string_view name, const FindMetadata& fi
 // their families. Samples, histograms and exemplars of one series come together, in their order.
 // kInvalid when it is no such message.
 Result<std::string> to_write_request_2(std::string_view message, const FindMetadata& find);
+
+struct WriteRequest1 {
+  std::string message;
+  std::uint32_t histograms = 0;  // left out: they have custom buckets
+  std::uint32_t exemplars = 0;   // left out with them
+};
+// The same series as `message`, one of RemoteWriteEncoder's without metadata, without what
+// protocol 1.0 cannot carry. kInvalid when it is no such message.
+Result<WriteRequest1> to_write_request_1(std::string_view message);
 
 }  // namespace agent::wire

@@ -87,6 +87,8 @@ struct RemoteEndpoint::Metric {
     samples = kind("samples");
     exemplars = kind("exemplars");
     histograms = kind("histograms");
+    custom_buckets =
+        counter("histograms_dropped_total", "Not sent.", {{"reason", "nhcb_in_rw1_not_supported"}});
     metadata = counter("metadata_total", "Metadata sent.");
     metadata_failed = counter("metadata_failed_total", "Metadata refused.");
     metadata_retried = counter("metadata_retried_total", "Metadata sent again.");
@@ -95,6 +97,8 @@ struct RemoteEndpoint::Metric {
     lost =
         counter("samples_lost_total",
                 "Samples, exemplars and histograms lost because the queue's limits were reached.");
+    metadata_updates = metrics.counter("prometheus_remote_write_wal_metadata_updates_total",
+                                       "Times that a family's type, help or unit was told.");
     damaged = metrics.counter("prometheus_remote_write_wal_corruptions_total",
                               "Damaged places of the queue that were passed over.");
     pending = gauge("samples_pending", "Samples, exemplars and histograms that wait to be sent.");
@@ -142,6 +146,8 @@ struct RemoteEndpoint::Metric {
 
   component::Metrics metrics;
   Kind samples, exemplars, histograms;
+  component::Counter custom_buckets;  // that 1.0 cannot carry
+  component::Counter metadata_updates;
   component::Counter metadata, metadata_failed, metadata_retried, metadata_bytes, bytes, lost,
       damaged;
   component::Histogram duration;
@@ -215,13 +221,14 @@ void RemoteEndpoint::accept(const model::SampleBatch& batch) {
                                                context_.labels, settings->rules, kMaxCache);
   encode_settings_ = settings;
   model::Relabeler* const relabeler = relabeler_.get();
-  wire::RemoteWriteEncoder encoder;
+  wire::RemoteWriteEncoder encoder(settings->version_2);
 
   SampleCounts counts;
   std::uint64_t lost = 0;
   std::int64_t newest_ms = 0;
   const auto put = [&] {
     if (counts.all() == 0) return;
+    counts.only_2 = encoder.only_2();
     lost += queue_.append(counts, wire::compress_message(encoder.message()));
     metric_->appended->add(counts.samples);
     metric_->exemplars_appended->add(counts.exemplars);
@@ -278,6 +285,12 @@ void RemoteEndpoint::accept(const model::SampleBatch& batch) {
   }
   if (settings->histograms) {
     for (const model::NativeHistogram& one : batch.histograms) {
+      if (one.custom_buckets && !settings->version_2) {
+        metric_->histograms.in->increment();
+        metric_->custom_buckets->increment();
+        exemplars.erase(one.series);
+        continue;
+      }
       add(one, &SampleCounts::histograms, metric_->histograms);
       add_exemplars(one.series);
     }
@@ -304,6 +317,7 @@ void RemoteEndpoint::accept(const model::SampleBatch& batch) {
       if (metadata_bytes_ - before + size(one) > kMaxMetadata ||
           (known == metadata_.end() && metadata_.size() >= kMaxFamilies))
         continue;
+      metric_->metadata_updates->increment();
       metadata_bytes_ += size(one) - before;
       metadata_[one.family] = one;
     }
@@ -426,11 +440,32 @@ bool RemoteEndpoint::encode_2(Request& request) {
   return message.has_value();
 }
 
+// Leaves out what only 2.0 carries. False: its series cannot be read.
+bool RemoteEndpoint::reduce_to_1(Request& request) {
+  SampleCounts& counts = request.group.counts;
+  if (!counts.only_2) return true;
+  const auto series = wire::decompress_message(request.group.body, kMaxMessage);
+  if (!series) return false;
+  const auto reduced = wire::to_write_request_1(*series);
+  if (!reduced) return false;
+  metric_->custom_buckets->add(reduced->histograms);
+  request.group.body = wire::compress_message(reduced->message);
+  request.body_2.clear();
+  counts.only_2 = false;
+  counts.histograms -= std::min(counts.histograms, reduced->histograms);
+  counts.exemplars -= std::min(counts.exemplars, reduced->exemplars);
+  return true;
+}
+
 void RemoteEndpoint::begin(Request& request) {
   request.version_2 = used_->version_2 && !fallen_back_ && request.metadata == 0;
-  if (request.version_2 && !encode_2(request)) {
+  if (!(request.version_2 ? encode_2(request) : reduce_to_1(request))) {
     metric_->lost->add(request.group.counts.all());
     context_.log.error("a record of the queue cannot be read and is left out");
+    request.done = true;
+    return;
+  }
+  if (request.metadata == 0 && request.group.counts.all() == 0) {
     request.done = true;
     return;
   }

@@ -118,6 +118,7 @@ class RemoteEndpoint {
   Requests requests_of(const std::vector<Part>& parts);
   bool deliver(Requests requests, const std::stop_token& stop);
   void begin(Request& request);
+  bool reduce_to_1(Request& request);
   bool encode_2(Request& request);
   void ended(Request& request, Result<> end);
   void accepted(Request& request);

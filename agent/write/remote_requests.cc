@@ -62,6 +62,7 @@ Grouping group_parts(const std::vector<SampleQueue::Part>& parts, std::size_t la
             out.groups.push_back(group.take(lane, 0));
           group.add(series);
           group.counts.newest_ms = std::max(group.counts.newest_ms, part.counts.newest_ms);
+          group.counts.only_2 = group.counts.only_2 || part.counts.only_2;
           ++seen;
         });
     if (!good) out.unreadable += part.counts.all() - std::min(seen, part.counts.all());
@@ -102,6 +103,7 @@ std::vector<SampleGroup> divide(const SampleGroup& group) {
   std::vector<SampleGroup> out;
   for (Open& half : halves) {
     half.counts.newest_ms = group.counts.newest_ms;
+    half.counts.only_2 = group.counts.only_2;
     out.push_back(half.take(group.lane, group.divided + 1));
   }
   return out;

@@ -1,4 +1,5 @@
 // record := version samples exemplars histograms newest_ms body      numbers as varints
+// version 2: the body has what remote write 1.0 cannot carry
 #include "agent/write/sample_queue.h"
 
 #include <algorithm>
@@ -10,9 +11,10 @@ namespace agent::write {
 namespace {
 
 constexpr char kVersion = 1;
+constexpr char kVersionOnly2 = 2;
 
 std::string record_of(const SampleCounts& counts, std::string_view body) {
-  std::string out(1, kVersion);
+  std::string out(1, counts.only_2 ? kVersionOnly2 : kVersion);
   put_varint(out, counts.samples);
   put_varint(out, counts.exemplars);
   put_varint(out, counts.histograms);
@@ -22,7 +24,9 @@ std::string record_of(const SampleCounts& counts, std::string_view body) {
 }
 
 std::optional<SampleQueue::Part> part_of(std::string_view record) {
-  if (record.empty() || record.front() != kVersion) return std::nullopt;
+  if (record.empty() || (record.front() != kVersion && record.front() != kVersionOnly2))
+    return std::nullopt;
+  const bool only_2 = record.front() == kVersionOnly2;
   record.remove_prefix(1);
   std::uint64_t numbers[4];
   for (std::uint64_t& number : numbers)
@@ -32,6 +36,7 @@ std::optional<SampleQueue::Part> part_of(std::string_view record) {
   part.counts.exemplars = static_cast<std::uint32_t>(numbers[1]);
   part.counts.histograms = static_cast<std::uint32_t>(numbers[2]);
   part.counts.newest_ms = static_cast<std::int64_t>(numbers[3]);
+  part.counts.only_2 = only_2;
   part.body = record;
   return part;
 }
@@ -43,6 +48,7 @@ void SampleCounts::add(const SampleCounts& other) {
   exemplars += other.exemplars;
   histograms += other.histograms;
   newest_ms = std::max(newest_ms, other.newest_ms);
+  only_2 = only_2 || other.only_2;
 }
 
 SampleCounts SampleCounts::without(const SampleCounts& part) const {

@@ -25,6 +25,7 @@ struct SampleCounts {
   std::uint32_t exemplars = 0;
   std::uint32_t histograms = 0;
   std::int64_t newest_ms = 0;  // time of the newest of them
+  bool only_2 = false;         // some of it remote write 1.0 cannot carry
   std::uint32_t all() const { return samples + exemplars + histograms; }
   void add(const SampleCounts& other);
   SampleCounts without(const SampleCounts& part) const;  // `part` is no more than this

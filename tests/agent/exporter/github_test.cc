@@ -3,6 +3,7 @@
 #include <fstream>
 #include <map>
 
+#include "agent/base/program_output.h"
 #include "agent/component/collector.h"
 #include "agent/exporter/github_api.h"
 #include "agent/io/http_client.h"
@@ -10,6 +11,7 @@
 #include "tests/support/component_box.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/scripted_server.h"
+#include "tests/support/temp_dir.h"
 
 namespace agent::exporter {
 
@@ -348,9 +350,155 @@ TEST_CASE("prometheus.exporter.github: arguments that cannot work are refused") 
   CHECK(f.start({{"repositories", names({"o/.."})}}) ==
         "\"o/..\" is not a repository: expected owner/name");
   CHECK(f.start({{"users", names({"a/b"})}}) == "\"a/b\" is not a name of GitHub's");
-  CHECK(f.start({{"github_app_id", 7}}) == "authenticating as an app is not supported");
+  CHECK(f.start({{"github_app_id", 7}}) ==
+        "an app needs github_app_key_path, github_app_id and github_app_installation_id");
   CHECK(f.component.configure(body_of({{"api_url", "github"}})) ==
         "api_url is not a URL that can be requested");
+}
+
+namespace {
+
+// A key of openssl's making, whose program also judges what is signed with it.
+struct AppKey {
+  TempDir folder;
+  std::string path = folder / "app.pem";
+  AppKey() { run("openssl genrsa -traditional -out app.pem 2048"); }
+  std::string run(const std::string& command) const {
+    const auto out = program_output(
+        {"/bin/sh", "-c", "cd " + folder.path().string() + " && " + command + " 2>/dev/null"},
+        1U << 16);
+    return out ? *out : "failed: " + out.error().message;
+  }
+  // What the token says, when its signature is the key's.
+  std::string judged(const std::string& jwt) const {
+    const std::size_t first = jwt.find('.');
+    const std::size_t second = jwt.rfind('.');
+    if (first == second) return "not a token";
+    std::ofstream(folder / "said") << jwt.substr(0, second);
+    const auto decode = [](const std::string& text) {
+      const std::string padding((4 - text.size() % 4) % 4, '=');
+      return "printf %s '" + text + padding + "' | tr -- '-_' '+/' | openssl base64 -d -A";
+    };
+    run(decode(jwt.substr(second + 1)) + " > signature");
+    return run("openssl rsa -in app.pem -pubout -out public.pem; "
+               "openssl dgst -sha256 -verify public.pem -signature signature said") +
+           run(decode(jwt.substr(0, first))) + "\n" +
+           run(decode(jwt.substr(first + 1, second - first - 1)));
+  }
+};
+
+constexpr char kTokenPath[] = "/app/installations/42/access_tokens";
+
+ScriptedServer::Answer token(const std::string& text, const std::string& expires) {
+  ScriptedServer::Answer answer;
+  answer.status = 201;
+  answer.body = R"({"token":")" + text + R"(","expires_at":")" + expires +
+                R"(","permissions":{"metadata":"read"},"repository_selection":"all"})";
+  return answer;
+}
+
+}  // namespace
+
+TEST_CASE("prometheus.exporter.github: an app gets its installation's token, and renews it") {
+  const AppKey key;
+  Fixture f;
+  f.github.put("/repos/o/a", repository("o", "a", 5));
+  f.put_all("o/a");
+  // The clock stands at 2023-11-14T22:13:20Z.
+  REQUIRE(f.clock.wall_ns() / 1'000'000'000 == 1'700'000'000);
+  f.github.set(kTokenPath, token("ghs_one", "2023-11-14T22:14:40Z"));
+  REQUIRE(f.start({{"repositories", names({"o/a"})},
+                   {"api_token", "unused"},
+                   {"github_app_key_path", key.path},
+                   {"github_app_id", 7},
+                   {"github_app_installation_id", 42},
+                   {"github_rate_limit", 5'000}})
+              .empty());
+  CHECK(f.ask_again().find("github_repo_stars") != std::string::npos);
+  auto requests = f.github.server.requests();
+  REQUIRE(requests.size() == 4);
+  CHECK(requests[0].method == "POST");
+  CHECK(requests[0].target == kTokenPath);
+  CHECK(requests[0].headers.at("accept") == "application/vnd.github+json");
+  const std::string bearer = requests[0].headers.at("authorization");
+  REQUIRE(bearer.starts_with("Bearer "));
+  CHECK(key.judged(bearer.substr(7)) ==
+        "Verified OK\n{\"alg\":\"RS256\",\"typ\":\"JWT\"}\n"
+        "{\"iat\":1699999940,\"exp\":1700000540,\"iss\":\"7\"}");
+  for (std::size_t i = 1; i < requests.size(); ++i)
+    CHECK(requests[i].headers.at("authorization") == "Bearer ghs_one");
+
+  // It is good for 80 seconds more, and renewed a minute before its end.
+  f.github.set(kTokenPath, token("ghs_two", "2023-11-14T23:14:40Z"));
+  f.next_round();
+  requests = f.github.server.requests();
+  CHECK(requests[4].target == kTokenPath);
+  CHECK(requests.back().headers.at("authorization") == "Bearer ghs_two");
+  f.next_round();
+  CHECK(f.github.server.requests().back().headers.at("authorization") == "Bearer ghs_two");
+  CHECK(f.requests("201") == 2);
+  CHECK(f.box.logged().find("ghs_") == std::string::npos);
+}
+
+TEST_CASE("prometheus.exporter.github: a token that an app lost is asked for again, once") {
+  const AppKey key;
+  Fixture f;
+  f.github.set(kTokenPath, token("ghs_one", "2023-11-14T23:14:40Z"));
+  f.github.refuse("/repos/o/a", 401, {}, "Bad credentials");
+  const double rate_limit = GENERATE(0.0, 15'000.0);
+  REQUIRE(f.start({{"repositories", names({"o/a"})},
+                   {"github_app_key_path", key.path},
+                   {"github_app_id", 7},
+                   {"github_app_installation_id", 42},
+                   {"github_rate_limit", rate_limit}})
+              .empty());
+  f.ask_again();
+  CHECK(f.requests("201") == 2);
+  CHECK(f.requests("401") == 2);
+  CHECK(f.box.logged().find("Bad credentials") != std::string::npos);
+  // A limit that is not the app's is a reason, too: GitHub tells 5000.
+  f.github.put("/repos/o/a", repository("o", "a", 5));
+  f.put_all("o/a");
+  f.next_round();
+  CHECK(f.requests("201") == (rate_limit > 0 ? 3 : 2));
+}
+
+TEST_CASE("prometheus.exporter.github: an app that GitHub does not take ends the round") {
+  const AppKey key;
+  Fixture f;
+  std::string path = key.path;
+  std::string said = "status 401: A JSON web token could not be decoded";
+  SECTION("refused") {
+    f.github.refuse(kTokenPath, 401, {}, "A JSON web token could not be decoded");
+  }
+  SECTION("no token") {
+    f.github.set(kTokenPath, token("", "2023-11-14T23:14:40Z"));
+    said = "the answer is not the token that GitHub documents";
+  }
+  SECTION("no time") {
+    f.github.set(kTokenPath, token("ghs_one", "soon"));
+    said = "the answer is not the token that GitHub documents";
+  }
+  SECTION("no key") {
+    std::ofstream(key.folder / "app.pem") << "-----BEGIN RSA PRIVATE KEY-----\nAAAA\n";
+    said = "the app's key is not an RSA key in PEM without a pass phrase";
+  }
+  SECTION("a key of another kind") {
+    key.run("openssl ecparam -name prime256v1 -genkey -noout -out app.pem");
+    said = "the app's key is not an RSA key in PEM without a pass phrase";
+  }
+  SECTION("no file") {
+    path += ".gone";
+    said = path;
+  }
+  REQUIRE(f.start({{"repositories", names({"o/a", "o/b"})},
+                   {"github_app_key_path", path},
+                   {"github_app_id", 7},
+                   {"github_app_installation_id", 42}})
+              .empty());
+  f.ask_again();
+  CHECK(f.github.server.requests().size() <= 1);
+  CHECK(f.box.logged().find(said) != std::string::npos);
 }
 
 TEST_CASE("github's answers: what is not as documented is refused") {

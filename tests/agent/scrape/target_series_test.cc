@@ -263,7 +263,7 @@ TEST_CASE("target series: a protobuf page that breaks is refused as a whole") {
 
 TEST_CASE("target series: counting that began between two pages begins with a zero") {
   SeriesRules rules;
-  rules.start_samples = true;
+  rules.starts = true;
   Bed bed(rules);
   const std::string counter = "c_total{instance=\"h\", job=\"j\"}";
   CHECK(protobuf_text(bed, protobuf_page(1), 9000).find(counter + " 0") == std::string::npos);
@@ -293,6 +293,137 @@ TEST_CASE("target series: families of an exporter of this process") {
   model::SampleBatch next;
   REQUIRE(bed.series.take(families, 2000, next));
   CHECK(next.samples.size() == 4);  // b, and three markers
+}
+
+namespace {
+
+// The histograms of a batch, with what remote write's messages say of them.
+std::string natives(const model::SampleBatch& batch) {
+  std::string out;
+  for (const auto& one : batch.histograms) {
+    out += SampleCollector::text(one.series) + " @" + std::to_string(one.time_ms);
+    if (one.custom_buckets) out += " custom";
+    if (one.has_start) out += " since";
+    out += "\n";
+  }
+  for (const auto& one : batch.exemplars)
+    out += SampleCollector::text(one.series) + " exemplar " + format_number(one.value) + "\n";
+  return out;
+}
+
+constexpr char kClassicPage[] =
+    "# TYPE h histogram\n"
+    "h_bucket{a=\"1\",le=\"1\"} 2 # {t=\"x\"} 0.5\n"
+    "h_bucket{a=\"1\",le=\"+Inf\"} 5\n"
+    "h_sum{a=\"1\"} 7\n"
+    "h_count{a=\"1\"} 5\n"
+    "h_bucket{a=\"2\",le=\"+Inf\"} 1\n"
+    "h_count{a=\"2\"} 1\n"
+    "# TYPE s summary\n"
+    "s_sum 1\n"
+    "s_count 2\n"
+    "# EOF\n";
+
+}  // namespace
+
+TEST_CASE("target series: classic histograms become native ones, and go or stay beside them") {
+  SeriesRules rules;
+  rules.convert_classic = true;
+  rules.classic_histograms = GENERATE(false, true);
+  Bed bed(rules);
+  const std::string labels = "instance=\"h\", job=\"j\"}";
+  for (const std::int64_t time_ms : {1000, 2000}) {
+    model::SampleBatch batch;
+    const auto outcome =
+        bed.series.take(kClassicPage, ExpositionFormat::kOpenMetrics, time_ms, batch);
+    REQUIRE(outcome);
+    const std::string at = " @" + std::to_string(time_ms);
+    CHECK(natives(batch).find("h{a=\"1\", " + labels + at + " custom\nh{a=\"2\", " + labels + at +
+                              " custom\n") == 0);
+    CHECK(natives(batch).find("h{a=\"1\", " + labels + " exemplar 0.5\n") != std::string::npos);
+    CHECK(batch.samples.size() == (rules.classic_histograms ? 8 : 2));
+    CHECK(outcome->added == (time_ms == 1000 ? outcome->scraped : 0));
+    CHECK(outcome->contradictory == 0);
+  }
+  // It ends as any series.
+  CHECK(bed.end(3000).find("h{a=\"1\", " + labels + " stale @3000\n") != std::string::npos);
+}
+
+TEST_CASE("target series: a classic histogram that contradicts itself is left out, and counted") {
+  SeriesRules rules;
+  rules.convert_classic = true;
+  Bed bed(rules);
+  const char* page = GENERATE("h_bucket{le=\"1\"} 2\nh_bucket{le=\"+Inf\"} 1\n",
+                              "h_bucket{le=\"1\"} 2\nh_count 1\n", "h_sum 1\n");
+  model::SampleBatch batch;
+  const auto outcome = bed.series.take("# TYPE h histogram\n" + std::string(page) + "other 1\n",
+                                       ExpositionFormat::kText, 1, batch);
+  REQUIRE(outcome);
+  CHECK(outcome->contradictory == 1);
+  CHECK(batch.histograms.empty());
+  CHECK(Bed::text(batch) == "other{instance=\"h\", job=\"j\"} 1 @1\n");
+}
+
+TEST_CASE("target series: what is no part of a histogram stays as it is") {
+  SeriesRules rules;
+  rules.convert_classic = true;
+  Bed bed(rules);
+  // No type; another family's; a bound that is no number; of a gauge.
+  CHECK(bed.take("h_bucket{le=\"1\"} 2\n# TYPE h histogram\nx_count 1\nh_bucket{le=\"a\"} 1\n"
+                 "h_bucket 1\n# TYPE g gauge\ng_count 1\n",
+                 1)
+            .find("scraped 5 added 5") != std::string::npos);
+  model::SampleBatch batch;
+  REQUIRE(bed.series.take({{"e",
+                            "",
+                            model::MetricType::kHistogram,
+                            {{"_bucket", {{"le", "1"}}, 1}, {"_count", {}, 3}, {"_sum", {}, 1.5}}}},
+                          2, batch));
+  CHECK(natives(batch) == "e{instance=\"h\", job=\"j\"} @2 custom\n");
+}
+
+TEST_CASE("target series: a protobuf page's classic histograms are converted, native ones stay") {
+  SeriesRules rules;
+  rules.convert_classic = true;
+  rules.native_histograms = GENERATE(false, true);
+  Bed bed(rules);
+  model::SampleBatch batch;
+  REQUIRE(bed.series.take_protobuf(protobuf_page(1), 9000, batch));
+  CHECK(natives(batch) == std::string("h{exported_job=\"own\", instance=\"h\", job=\"j\"} @9000") +
+                              (rules.native_histograms ? "\n" : " custom\n"));
+  CHECK(batch.samples.size() == 1);
+}
+
+TEST_CASE("target series: _created is a series, or since when others count") {
+  const std::string page =
+      "# TYPE c counter\nc_total{a=\"1\"} 7\nc_created{a=\"1\"} 1.5\n"
+      "# TYPE h histogram\nh_bucket{le=\"+Inf\"} 1\nh_count 1\nh_sum 2\nh_created 1.5\n"
+      "# TYPE s summary\ns{quantile=\"0.5\"} 1\ns_count 1\ns_sum 1\ns_created 1.5\n# EOF\n";
+  Bed plain;
+  CHECK(plain.take(page, 1000, ExpositionFormat::kOpenMetrics).find("scraped 10 added 10") !=
+        std::string::npos);
+
+  SeriesRules rules;
+  rules.starts = true;
+  rules.convert_classic = GENERATE(false, true);
+  Bed bed(rules);
+  const std::size_t series = rules.convert_classic ? 4 : 7;
+  for (const std::int64_t time_ms : {1000, 2000, 3000}) {
+    model::SampleBatch batch;
+    REQUIRE(bed.series.take(page, ExpositionFormat::kOpenMetrics, time_ms, batch));
+    // What was told before it can have been is not believed; where it falls between two pages
+    // stands a zero.
+    const bool between = time_ms == 2000;
+    CHECK(batch.samples.size() == (between ? 2 : 1) * series);
+    CHECK(batch.histograms.size() == (rules.convert_classic ? (between ? 2 : 1) : 0));
+    std::size_t zeros = 0;
+    for (const auto& one : batch.samples) {
+      CHECK(one.start_ms == (one.time_ms == 1500 || time_ms == 1000 ? 0 : 1500));
+      if (one.time_ms == 1500 && one.value == 0) ++zeros;
+    }
+    CHECK(zeros == (between ? series : 0));
+    if (rules.convert_classic) CHECK(batch.histograms.back().has_start == (time_ms > 1000));
+  }
 }
 
 }  // namespace agent::scrape

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "agent/base/strings.h"
+#include "agent/wire/classic_histogram.h"
 #include "agent/wire/remote_write_2.h"
 
 namespace agent::wire {
@@ -200,6 +201,63 @@ TEST_CASE(
   WriteLimits small;
   small.max_bytes = 1000;
   CHECK(said(bomb, small) == "the message has too much text once it is written out");
+}
+
+TEST_CASE("remote write: what 2.0 alone carries stays in it, and is left out for 1.0") {
+  Bed bed;
+  RemoteWriteEncoder encoder;
+  const auto a = bed.series({{"__name__", "a"}});
+  const auto b = bed.series({{"__name__", "b"}});
+  encoder.add(model::Sample{a, 5, 1});
+  CHECK_FALSE(encoder.only_2());
+  const std::string plain(encoder.message());
+  RemoteWriteEncoder without(false);
+  without.add(model::Sample{a, 5, 1, 3});
+  CHECK(without.message() == plain);
+  CHECK_FALSE(without.only_2());
+
+  encoder.clear();
+  encoder.add(model::Sample{a, 5, 1, 3});
+  CHECK(encoder.only_2());
+  ClassicHistogram classic;
+  classic.bucket(1, 2);
+  classic.count(3);
+  const auto native = classic.convert();
+  REQUIRE(native);
+  encoder.add(model::NativeHistogram{
+      b, 7, std::make_shared<const std::string>(encode_native_histogram(*native, 7, 6)), true,
+      true});
+  encoder.add(model::Exemplar{b, {{"trace", "x"}}, 2, 7});
+  ProtobufExpositionReader::Native exponential;
+  exponential.count = exponential.zero_count = 3;
+  encoder.add(model::NativeHistogram{
+      b, 8, std::make_shared<const std::string>(encode_native_histogram(exponential, 8, 6)), false,
+      true});
+
+  const auto second =
+      to_write_request_2(encoder.message(), [](std::string_view) { return nullptr; });
+  REQUIRE(second);
+  model::SampleBatch read;
+  REQUIRE(decode_write_request_2(compress_message(*second), {}, bed.interner, read));
+  REQUIRE(read.samples.size() == 1);
+  CHECK(read.samples[0].start_ms == 3);
+  REQUIRE(read.histograms.size() == 2);
+  CHECK(read.histograms[0].custom_buckets);
+  CHECK(read.histograms[0].has_start);
+  CHECK(*read.histograms[0].encoded == encode_native_histogram(*native, 7, 6));
+
+  const auto first = to_write_request_1(encoder.message());
+  REQUIRE(first);
+  CHECK(first->histograms == 1);
+  CHECK(first->exemplars == 1);
+  model::SampleBatch reduced;
+  REQUIRE(decode_write_request(compress_message(first->message), {}, bed.interner, reduced));
+  REQUIRE(reduced.samples.size() == 1);
+  CHECK(reduced.samples[0].start_ms == 0);
+  REQUIRE(reduced.histograms.size() == 1);
+  CHECK_FALSE(reduced.histograms[0].has_start);
+  CHECK(reduced.exemplars.empty());
+  CHECK_FALSE(to_write_request_1("\x0A\x03\x0A\x01x"));
 }
 
 }  // namespace agent::wire

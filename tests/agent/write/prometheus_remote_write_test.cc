@@ -6,6 +6,7 @@
 #include <map>
 
 #include "agent/component/component.h"
+#include "agent/wire/classic_histogram.h"
 #include "agent/wire/remote_write.h"
 #include "tests/support/component_box.h"
 #include "tests/support/fake_clock.h"
@@ -555,6 +556,44 @@ TEST_CASE(
   REQUIRE(
       bed.until([&] { return bed.box.metric("prometheus_remote_storage_metadata_total") >= 1; }));
   check_books(bed);
+}
+
+TEST_CASE("prometheus.remote_write: what 1.0 cannot carry goes by 2.0, or is dropped and counted") {
+  const bool second = GENERATE(true, false);
+  const bool falls_back = GENERATE(true, false);
+  if (!second && falls_back) return;
+  CAPTURE(second, falls_back);
+  Receiver receiver([&](const Receiver::Rows&, std::size_t n) {
+    return status(falls_back && n == 0 ? 415 : 204);
+  });
+  Bed bed;
+  Attributes own = {{"send_native_histograms", Value(true)}};
+  if (second) own.emplace_back("protobuf_message", Value("io.prometheus.write.v2.Request"));
+  bed.configure({endpoint(receiver.server.url("/"), {}, {}, own)});
+  auto batch = batch_of(bed.box.labels, {"a", "b"}, 5);
+  batch.samples[0].start_ms = 3;
+  wire::ClassicHistogram classic;
+  classic.bucket(1, 2);
+  batch.histograms.push_back(
+      {batch.samples[1].series, 6,
+       std::make_shared<const std::string>(wire::encode_native_histogram(*classic.convert(), 6)),
+       true});
+  batch.exemplars.push_back({bed.box.labels.intern({{"__name__", "c"}}), {}, 9, 5});
+  REQUIRE(bed.box.metrics_receiver()->consume(std::move(batch), {}));
+  bed.running->start();
+  const bool sent = second && !falls_back;
+  REQUIRE(bed.until([&] { return receiver.rows().size() == (sent ? 4 : 3); }));
+  CHECK((receiver.rows().back() == "b histogram") == sent);
+  CHECK(bed.box.metric("prometheus_remote_storage_histograms_dropped_total",
+                       {{"reason", "nhcb_in_rw1_not_supported"}}) == (sent ? 0 : 1));
+  CHECK(bed.box.metric("prometheus_remote_storage_histograms_in_total") == 1);
+  // Nothing of 2.0 is in a request of 1.0: it reads back as what has no start.
+  model::Interner interner;
+  model::SampleBatch read;
+  const auto request = receiver.server.requests().back();
+  REQUIRE((sent ? wire::decode_write_request_2 : wire::decode_write_request)(request.body, {},
+                                                                             interner, read));
+  CHECK(read.samples.at(0).start_ms == (sent ? 3 : 0));
 }
 
 TEST_CASE("prometheus.remote_write: what relabelling makes equal goes out once") {

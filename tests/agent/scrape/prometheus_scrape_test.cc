@@ -271,6 +271,39 @@ TEST_CASE("prometheus.scrape: more targets than target_limit, and one that canno
   CHECK(bed.box->metric("prometheus_scrape_targets_gauge") == 2);
 }
 
+TEST_CASE("prometheus.scrape: its pool's books, and which limit a page has met") {
+  FakeClock clock;
+  Bed bed(&clock);
+  const auto gauge = std::make_shared<OneGauge>();
+  const auto one = bed.box->collectors.add("prometheus.exporter.unix.x", gauge);
+  const std::vector<model::Target> targets = {
+      component::exporter_target("prometheus.exporter.unix.x", "unix", "x")};
+  const auto ups = [&] { return bed.out->values(R"(up{instance="x", job="integrations/unix"})"); };
+  const auto scraped = [&](std::size_t times) {
+    const std::size_t wanted = ups().size() + times;
+    return clock.advance_in_step([&] { return ups().size() >= wanted; }, std::chrono::seconds(1));
+  };
+  bed.configure(targets, {{"job_name", Value("pool")}, {"target_limit", Value(std::int64_t{5})}});
+  bed.running->start();
+  REQUIRE(scraped(3));
+  const model::Labels pool = {{"scrape_job", "pool"}};
+  CHECK(bed.box->metric("prometheus_target_scrape_pools_total") == 1);
+  CHECK(bed.box->metric("prometheus_target_scrape_pool_targets", pool) == 1);
+  CHECK(bed.box->metric("prometheus_target_scrape_pool_target_limit", pool) == 5);
+  CHECK(bed.box->metric("prometheus_target_scrape_pool_sync_total", pool) == 1);
+  CHECK(bed.box->metric("prometheus_target_scrape_pool_reloads_total") == 0);
+
+  bed.configure(targets, {{"job_name", Value("pool")},
+                          {"target_limit", Value(std::int64_t{5})},
+                          {"label_limit", Value(std::int64_t{1})}});
+  REQUIRE(scraped(2));
+  CHECK(ups().back() == "0");
+  CHECK(bed.box->metric("prometheus_target_scrape_pool_sync_total", pool) == 2);
+  CHECK(bed.box->metric("prometheus_target_scrape_pool_reloads_total") == 1);
+  CHECK(bed.box->metric("prometheus_target_scrape_pool_exceeded_label_limits_total") >= 1);
+  CHECK(bed.box->metric("prometheus_target_scrapes_exceeded_sample_limit_total") == 0);
+}
+
 TEST_CASE("prometheus.scrape: failures are written to a file when it is asked for") {
   FakeClock clock;
   Bed bed(&clock);
@@ -292,8 +325,6 @@ TEST_CASE("prometheus.scrape: arguments that cannot be are refused with their re
   CHECK(bed.configure({}, {{"scrape_interval", Value("5s")}}) ==
         "scrape_timeout (10s) is greater than scrape_interval (5s)");
   CHECK(bed.configure({}, {{"scheme", Value("ftp")}}) == "scheme must be http or https");
-  CHECK(bed.configure({}, {{"convert_classic_histograms_to_nhcb", Value(true)}}) ==
-        "convert_classic_histograms_to_nhcb is not supported by this agent");
   CHECK(bed.configure({}, {{"scrape_protocols", string_list({"Morse"})}})
             .find("unknown protocol \"Morse\"") == 0);
   CHECK(bed.configure({}, {{"sample_limit", Value(std::int64_t{-1})}}) ==

@@ -273,7 +273,7 @@ class Prometheus {
     write.carry({{"name"},
                  {"url"},
                  {"remote_timeout", As::kDuration},
-                 {"headers", As::kMap},
+                 {"headers", As::kHeaders},
                  {"protobuf_message"},
                  {"round_robin_dns", As::kBool},
                  {"send_native_histograms", As::kBool}});

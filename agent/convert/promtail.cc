@@ -259,7 +259,7 @@ class Promtail {
                    {"batchwait", As::kDuration, "batch_wait"},
                    {"batchsize", As::kSize, "batch_size"},
                    {"timeout", As::kDuration, "remote_timeout"},
-                   {"headers", As::kMap}});
+                   {"headers", As::kHeaders}});
     if (const Node* node = section.take("backoff_config")) {
       Section backoff(context_, *node, "backoff_config");
       backoff.carry({{"min_period", As::kDuration, "min_backoff_period"},

@@ -81,6 +81,7 @@ std::string_view wanted(As as) {
     case As::kTexts:
       return "a list of texts";
     case As::kMap:
+    case As::kHeaders:
     case As::kLists:
     case As::kSecrets:
       return "a mapping";
@@ -89,9 +90,22 @@ std::string_view wanted(As as) {
   }
 }
 
+// Of a URL: http://user:password@host
+void hide_password(Context& context, std::string_view text) {
+  const std::size_t scheme = text.find("://");
+  if (scheme == std::string_view::npos) return;
+  text.remove_prefix(scheme + 3);
+  text = text.substr(0, text.find('/'));
+  const std::size_t at = text.rfind('@');
+  const std::size_t colon = text.find(':');
+  if (at == std::string_view::npos || colon >= at) return;
+  context.findings.hide(std::string(text.substr(colon + 1, at - colon - 1)));
+}
+
 std::optional<std::string> scalar_code(Context& context, const Node& node, As as) {
   const Environment& environment = context.environment;
   if (as == As::kSecret) context.findings.hide(environment.value(node.text));
+  hide_password(context, environment.value(node.text));
   if (as == As::kText || as == As::kSecret) return environment.code(node.text);
   if (Environment::has_marker(node.text)) {
     // The configuration language makes numbers of texts by itself, but no bools.
@@ -153,12 +167,12 @@ std::optional<std::string> map_code(Context& context, const Node& node, As as) {
   for (std::size_t i = 0; i < node.keys.size(); ++i) {
     const Node& value = node.items[i];
     std::optional<std::string> code;
-    if (as != As::kMap) {
+    if (as != As::kMap && as != As::kHeaders) {
       code = texts_code(context, value, as == As::kSecrets ? As::kSecret : As::kText);
     } else if (value.is_null()) {
       code = "\"\"";
     } else if (value.is_text()) {
-      code = scalar_code(context, value, As::kText);
+      code = scalar_code(context, value, as == As::kHeaders ? As::kSecret : As::kText);
     }
     if (!code) {
       context.critical(value.mark, "this cannot be " + std::string(kind_of(value)));
@@ -216,7 +230,7 @@ std::optional<std::string> code_of(Context& context, const Node& node, As as) {
   std::optional<std::string> code;
   if (as == As::kTexts) {
     code = texts_code(context, node, As::kText);
-  } else if (as == As::kMap || as == As::kLists || as == As::kSecrets) {
+  } else if (as == As::kMap || as == As::kHeaders || as == As::kLists || as == As::kSecrets) {
     code = map_code(context, node, as);
   } else if (node.is_text()) {
     code = scalar_code(context, node, as);

@@ -52,6 +52,7 @@ enum class As {
   kByteCount,  // the same, as a number
   kTexts,      // a list of texts; one text is a list of one
   kMap,        // names and texts; null is an empty text
+  kHeaders,    // the same, secret
   kLists,      // names and lists of texts
   kSecrets,    // the same, secret
 };

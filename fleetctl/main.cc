@@ -73,9 +73,14 @@ void add_fleet_options(CLI::App& command, FleetOptions& options) {
                   "Folder of config.alloy.j2 and of the hosts' own folders (default: ./templates)")
       ->type_name("DIR");
   command
+      .add_option("--playbook", options.playbook,
+                  "Playbook whose vars, vars_files and roles' defaults and vars count; its tasks "
+                  "are not run")
+      ->type_name("FILE");
+  command
       .add_option("--playbook-dir", options.playbook_dir,
-                  "Folder whose group_vars and host_vars count as a playbook's (default: the one "
-                  "above the templates)")
+                  "Folder whose group_vars and host_vars count as a playbook's (default: the "
+                  "playbook's, else the one above the templates)")
       ->type_name("DIR");
   command
       .add_option("-l,--limit", options.limit,

@@ -7,8 +7,12 @@
 #include "agent/base/wiped.h"
 #include "fleetctl/command/ansible_configuration.h"
 #include "fleetctl/inventory/extra_vars.h"
+#include "fleetctl/inventory/pattern.h"
+#include "fleetctl/inventory/playbook.h"
 #include "fleetctl/inventory/sources.h"
+#include "fleetctl/template/engine.h"
 #include "fleetctl/value/encrypted.h"
+#include "fleetctl/value/text.h"
 
 namespace fleetctl::command {
 
@@ -116,8 +120,9 @@ Value strings(const std::vector<std::string>& texts) {
 Tree::Tree(const FleetOptions& options)
     : templates_(absolute_path(options.templates.empty() ? options.root / "templates"
                                                          : options.templates)),
-      play_folder_(options.playbook_dir.empty() ? templates_.parent_path()
-                                                : absolute_path(options.playbook_dir)),
+      play_folder_(!options.playbook_dir.empty() ? absolute_path(options.playbook_dir)
+                   : options.playbook.empty()    ? templates_.parent_path()
+                                                 : absolute_path(options.playbook).parent_path()),
       loader_([this](std::string_view text) { return vault_.decrypt(text); },
               [this](std::string text) { vault_.expect(std::move(text)); }, inventory_.warnings()),
       layers_(inventory_, loader_) {}
@@ -131,10 +136,10 @@ Result<std::unique_ptr<Tree>> Tree::load(const FleetOptions& options, Part part)
 Result<> Tree::read(const FleetOptions& options, Part part) {
   const AnsibleConfiguration configuration = AnsibleConfiguration::find(options.root);
   const std::string hash_behaviour = configuration.text("ANSIBLE_HASH_BEHAVIOUR", "hash_behaviour");
-  if (!hash_behaviour.empty() && hash_behaviour != "replace")
-    return fail(ErrorCode::kInvalid, "hash_behaviour = " + hash_behaviour +
-                                         " is not offered: maps of variables replace each other; "
-                                         "use the combine filter where they should merge");
+  if (!hash_behaviour.empty() && hash_behaviour != "replace" && hash_behaviour != "merge")
+    return fail(ErrorCode::kInvalid,
+                "hash_behaviour = " + hash_behaviour + ": it is replace or merge");
+  layers_.merges_maps = hash_behaviour == "merge";
   if (auto added = add_passwords(options.vault, Purpose::kRead, false, configuration, vault_,
                                  inventory_.warnings());
       !added)
@@ -166,6 +171,9 @@ Result<> Tree::read(const FleetOptions& options, Part part) {
   auto extra = inventory::read_extra_vars(options.extra_vars, loader_, inventory_.warnings());
   if (!extra) return fail(extra.error());
   layers_.extra_vars = std::move(*extra);
+  if (auto done = read_plays(options, configuration.paths("ANSIBLE_ROLES_PATH", "roles_path"));
+      !done)
+    return done;
 
   value::Dict groups;
   for (const auto& group : inventory_.groups()) {
@@ -193,6 +201,33 @@ Result<> Tree::read(const FleetOptions& options, Part part) {
     for (const std::string& one : options.limit) limit += (limit.empty() ? "" : ",") + one;
     magic_.set("ansible_limit", Value::string(std::move(limit)));
   }
+  return {};
+}
+
+Result<> Tree::read_plays(const FleetOptions& options, const std::vector<std::string>& roles) {
+  auto plays = inventory::read_role_of(templates_, loader_);
+  if (!options.playbook.empty()) {
+    plays = inventory::read_playbook(absolute_path(options.playbook),
+                                     {{roles.begin(), roles.end()}, templates_}, loader_,
+                                     inventory_.warnings());
+  }
+  if (!plays) return fail(plays.error());
+  for (inventory::Play& play : *plays) {
+    auto selected = inventory::select_hosts(inventory_, play.hosts);
+    // Ansible skips a play that nobody is in.
+    if (!selected) {
+      inventory_.warnings().push_back("playbook, hosts: " + selected.error().message);
+      continue;
+    }
+    layers_.plays.push_back({std::move(play), {selected->hosts.begin(), selected->hosts.end()}});
+  }
+  layers_.name_of_file = [](const Value& name,
+                            const value::Dict& variables) -> Result<std::string> {
+    const template_::Engine engine({});
+    auto text = engine.resolve(name, template_::DictVariables(variables));
+    if (!text) return fail(ErrorCode::kInvalid, (*text.error()).text());
+    return value::str(*text);
+  };
   return {};
 }
 

@@ -74,6 +74,7 @@ class Tree final : public template_::Hosts {
  private:
   explicit Tree(const FleetOptions& options);
   agent::Result<> read(const FleetOptions& options, Part part);
+  agent::Result<> read_plays(const FleetOptions& options, const std::vector<std::string>& roles);
   agent::Result<value::Dict> merged(const inventory::Host& host) const;
 
   std::filesystem::path templates_;

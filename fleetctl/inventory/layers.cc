@@ -1,8 +1,10 @@
 #include "fleetctl/inventory/layers.h"
 
 #include <algorithm>
+#include <system_error>
 
 #include "fleetctl/inventory/address.h"
+#include "fleetctl/value/text.h"
 
 namespace fleetctl::inventory {
 
@@ -14,11 +16,31 @@ using value::Value;
 
 namespace {
 
-void add(const Dict& from, Dict& into) {
-  for (const auto& [key, value] : from) into.set(key, value);
+// Python's dict order: what is known keeps its place.
+Dict merged_maps(const Dict& low, const Dict& high, int depth) {
+  Dict out = low;
+  for (const auto& [key, value] : high) {
+    const Value* before = out.find(key);
+    if (before != nullptr && before->is_dict() && value.is_dict() && depth < 100) {
+      Value both = Value::dict(merged_maps(before->as_dict(), value.as_dict(), depth + 1));
+      both.set_mark(value.shared_mark());
+      out.set(key, std::move(both));
+    } else {
+      out.set(key, value);
+    }
+  }
+  return out;
 }
 
 }  // namespace
+
+void Layers::add(const Dict& from, Dict& into) const {
+  if (merges_maps) {
+    into = merged_maps(into, from, 0);
+    return;
+  }
+  for (const auto& [key, value] : from) into.set(key, value);
+}
 
 std::string short_name(const std::string& name) {
   return is_ip_address(name) ? name : name.substr(0, name.find('.'));
@@ -49,10 +71,20 @@ Result<> Layers::visit_files(const std::vector<std::filesystem::path>& folders, 
   return {};
 }
 
-Result<> Layers::visit(const Host& host, const Visitor& visitor) {
+Result<> Layers::visit(const Host& host, const Visitor& told) {
+  Dict so_far;  // for the names of files in vars_files
+  const Visitor noting = [&](std::string_view source, const Dict& from) {
+    add(from, so_far);
+    told(source, from);
+  };
+  const Visitor& visitor = plays.empty() ? told : noting;
   std::vector<std::string> group_names;
   for (const Group* group : inventory_.groups_of(host)) group_names.push_back(group->name);
 
+  for (const PlayOfHosts& of : plays) {
+    if (!of.hosts.contains(&host)) continue;
+    for (const Dict& defaults : of.play.defaults) visitor("role", defaults);
+  }
   visitor("inventory", inventory_.all().vars);
   for (const Group* group : inventory_.groups_of(host)) visitor("inventory", group->vars);
   for (const auto* folders : {&inventory_folders, &play_folders}) {
@@ -73,7 +105,49 @@ Result<> Layers::visit(const Host& host, const Visitor& visitor) {
   for (const auto* folders : {&inventory_folders, &play_folders}) {
     if (auto done = visit_files(*folders, Kind::kHost, {host.name}, visitor); !done) return done;
   }
+  if (const auto known = facts.find(host.name); known != facts.end())
+    visitor("facts", known->second);
+  for (const PlayOfHosts& of : plays) {
+    if (!of.hosts.contains(&host)) continue;
+    if (auto done = visit_play(of.play, so_far, visitor); !done) return done;
+  }
   visitor("--extra-vars", extra_vars);
+  return {};
+}
+
+Result<> Layers::visit_play(const Play& play, const Dict& so_far, const Visitor& visitor) {
+  visitor("playbook", play.vars);
+  Dict known = so_far;
+  add(play.vars, known);
+  add(extra_vars, known);
+  for (const Value& entry : play.vars_files) {
+    const std::vector<Value> names =
+        entry.is_sequence() ? entry.items() : std::vector<Value>{entry};
+    bool found = false;
+    std::string tried;
+    for (const Value& name : names) {
+      auto text = name_of_file(name, known);
+      if (!text) return fail(std::move(text.error()).within("vars_files: " + value::str(name)));
+      tried += (tried.empty() ? "" : ", ") + *text;
+      for (const std::filesystem::path& folder : play.folders) {
+        std::error_code error;
+        const std::filesystem::path file = folder / *text;
+        if (found || !std::filesystem::is_regular_file(file, error)) continue;
+        auto document = loader_.yaml(file);
+        if (!document) return fail(document.error());
+        found = true;
+        if (!document->is_dict()) continue;
+        visitor("file", document->as_dict());
+        add(document->as_dict(), known);
+        add(extra_vars, known);
+      }
+      if (found) break;
+    }
+    if (!found)
+      return fail(ErrorCode::kNotFound,
+                  "vars_files: there is no " + tried + " in " + shown_path(play.folders.back()));
+  }
+  for (const Dict& vars : play.role_vars) visitor("role", vars);
   return {};
 }
 

@@ -1,14 +1,16 @@
 // A host's variables before any template in them is resolved, merged in Ansible's order, low to
 // high:
-//   inventory: all, other groups; group_vars/all beside the inventory, beside the templates;
-//   group_vars of the other groups beside the inventory, beside the templates; inventory: host;
-//   host_vars beside the inventory, beside the templates; extra variables
-// A map replaces a map of a lower layer whole (hash_behaviour = replace).
+//   defaults of roles; inventory: all, other groups; group_vars/all beside the inventory, beside
+//   the templates; group_vars of the other groups beside the inventory, beside the templates;
+//   inventory: host; host_vars beside the inventory, beside the templates; facts; the plays' vars,
+//   vars_files and vars of roles; extra variables
+// A map replaces a map of a lower layer whole, unless hash_behaviour = merge.
 #pragma once
 
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +18,7 @@
 #include "agent/base/result.h"
 #include "fleetctl/inventory/inventory.h"
 #include "fleetctl/inventory/loader.h"
+#include "fleetctl/inventory/playbook.h"
 #include "fleetctl/value/value.h"
 
 namespace fleetctl::inventory {
@@ -28,6 +31,16 @@ class Layers {
   std::vector<std::filesystem::path> inventory_folders;  // each may hold group_vars/ and host_vars/
   std::vector<std::filesystem::path> play_folders;
   value::Dict extra_vars;
+  bool merges_maps = false;  // hash_behaviour = merge: maps of two layers become one, lists do not
+  struct PlayOfHosts {
+    Play play;
+    std::set<const Host*> hosts;  // whom it is for
+  };
+  std::vector<PlayOfHosts> plays;  // a later one counts more
+  // What a template in the name of a file of vars_files says. Needed where there are plays.
+  std::function<agent::Result<std::string>(const value::Value& name, const value::Dict& variables)>
+      name_of_file;
+  std::map<std::string, value::Dict, std::less<>> facts;  // by host
 
   // With inventory_hostname, inventory_hostname_short and group_names. The containers are shared
   // with other hosts: copy before changing. The error names the file.
@@ -43,6 +56,9 @@ class Layers {
 
  private:
   enum class Kind { kGroup, kHost };
+  void add(const value::Dict& from, value::Dict& into) const;
+  // `so_far`: what the host's variables are below the play's.
+  agent::Result<> visit_play(const Play& play, const value::Dict& so_far, const Visitor& visitor);
   agent::Result<> visit_files(const std::vector<std::filesystem::path>& folders, Kind kind,
                               const std::vector<std::string>& names, const Visitor& visitor);
 

@@ -213,9 +213,53 @@ def ansible_configuration():
     fleet.write("limit.txt", "caliban.incus\n\nariel.incus\n")
     shown, _ = fleet.render("--limit", "@limit.txt")
     check("==> ariel.incus <==" in shown and "==> caliban.incus <==" in shown and "puck" not in shown, shown)
-    fleet.write("ansible.cfg", "[defaults]\ninventory = hosts_are_here\nhash_behaviour = merge\n")
+    fleet.write("ansible.cfg", "[defaults]\ninventory = hosts_are_here\nhash_behaviour = mix\n")
     _, said = fleet.render("--limit", "caliban", status=1)
-    check("hash_behaviour = merge is not offered" in said, said)
+    check("hash_behaviour = mix: it is replace or merge" in said, said)
+
+
+def playbook():
+    """--playbook: vars, vars_files, defaults and vars of roles, and merged maps, as Ansible has them."""
+    fleet = Fleet()
+    fleet.write("ansible.cfg", "[defaults]\nhash_behaviour = merge\n")
+    fleet.append("group_vars/all.yml", "from_group: group\nover_default: group\nmap: {a: 1, deep: {x: [1]}}\n")
+    fleet.write("host_vars/caliban.incus.yml", "map: {b: 2, deep: {y: host}}\nover_host: host\n")
+    fleet.write("roles/base/defaults/main.yml", "over_default: base\nfrom_base: base {{ from_group }}\nboth: base\n")
+    fleet.write("roles/base/vars/main.yml", "role_var: base\n")
+    fleet.write("roles/agent/meta/main.yml", "dependencies:\n  - role: base\n    base_param: given\n")
+    fleet.write("roles/agent/defaults/main.yml", "both: agent\nonly_default: agent\nover_play: agent\n")
+    fleet.write("roles/agent/vars/main.yml", "role_var: agent\nover_files: role\n")
+    fleet.write("roles/agent/tasks/main.yml", "- set_fact: {later: 1}\n  when: false\n")
+    fleet.write("vars/site.yml", "from_file: site\nover_play: file\nover_files: file\nmap: {c: 3}\n")
+    fleet.write("more-agent.yml", "from_more: more\n")
+    fleet.write("deploy.yml", """
+- hosts: caliban.incus
+  gather_facts: false
+  connection: local
+  vars: {over_play: play, over_host: play, which: agent}
+  vars_files:
+    - site.yml
+    - ["nothing-{{ which }}.yml", "more-{{ which }}.yml"]
+  roles: [{role: agent, agent_param: here}]
+  tasks:
+    - template: {src: templates/config.alloy.j2, dest: "{{ playbook_dir }}/../ansible.alloy"}
+""")
+    fleet.write("templates/config.alloy.j2", "// {{ [from_group, over_default, from_base, both, only_default, over_play, over_host, role_var,"
+                " over_files, from_file, from_more, agent_param | default('none')] | join(' ') }}\n// {{ map }} {{ playbook_dir | basename }}\n")
+    shown, said = fleet.render("--limit", "caliban", "--playbook", "deploy.yml")
+    check("roles/agent/tasks/main.yml:1: tasks are not run" in said, said)
+    check("agent file play agent role site more none" in shown and "'y': 'host'" in shown and "'c': 3" in shown, shown)
+    _, said = fleet.render("--limit", "caliban", "--playbook", "none.yml", status=1)
+    check("playbook: " in said and "none.yml" in said, said)
+    if not ansible_is_there():
+        return
+    fleet.write("roles/agent/tasks/main.yml", "")
+    play = subprocess.run(["/usr/bin/ansible-playbook", "-i", "inventory", "deploy.yml", "-e",
+                           "ansible_python_interpreter=/usr/bin/python3"], cwd=fleet.tree, text=True,
+                          env={**SYSTEM, "HOME": str(fleet.folder)}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    check(play.returncode == 0, play.stdout)
+    theirs = (fleet.folder / "ansible.alloy").read_text()
+    check(shown == theirs, f"ours\n{shown}\nAnsible\n{theirs}")
 
 
 def warns():
@@ -235,4 +279,4 @@ def warns():
 
 if __name__ == "__main__":
     main(golden, equals_ansible, prints, writes_and_compares, selects, reports_every_problem, vaulted_values, other_trees,
-         ansible_configuration, warns)
+         ansible_configuration, playbook, warns)

@@ -28,6 +28,8 @@
 
 namespace agent::component {
 
+class Tap;
+
 // What a component reports of itself. Thread-safe.
 class Health {
  public:
@@ -77,6 +79,7 @@ struct Host {
   Health& health;
   std::filesystem::path data_dir;  // of this component alone; made on first use
   Publisher exports;
+  std::shared_ptr<Tap> tap;  // where what flows through it is watched; never null
 };
 
 // For the UI and support: name -> text, in order; nested by dots. Never secrets.

@@ -10,6 +10,7 @@
 
 #include "agent/base/mutex.h"
 #include "agent/base/result.h"
+#include "agent/component/tap.h"
 #include "agent/model/entry.h"
 #include "agent/model/sample.h"
 
@@ -28,11 +29,13 @@ using LogReceiver = Receiver<model::EntryBatch>;
 using MetricsReceiver = Receiver<model::SampleBatch>;
 
 // Passes each batch to all receivers that forward_to names, one after another. Thread-safe; no lock
-// is held across consume. Without receivers a batch is settled: nobody wants it.
+// is held across consume. Without receivers a batch is settled: nobody wants it. What passes can be
+// watched at `tap` as what leaves the component.
 template <class Batch>
 class Fanout final : public Receiver<Batch> {
  public:
   using Targets = std::vector<std::shared_ptr<Receiver<Batch>>>;
+  explicit Fanout(std::shared_ptr<Tap> tap = nullptr) : tap_(std::move(tap)) {}
 
   void set(Targets targets) {
     auto next = std::make_shared<const Targets>(std::move(targets));
@@ -46,6 +49,7 @@ class Fanout final : public Receiver<Batch> {
       MutexLock lock(mutex_);
       targets = targets_;
     }
+    if (tap_ != nullptr && tap_->watched()) tap_->show("out", batch);
     if (targets->empty()) {
       batch.settle();
       return {};
@@ -61,6 +65,7 @@ class Fanout final : public Receiver<Batch> {
   }
 
  private:
+  const std::shared_ptr<Tap> tap_;
   Mutex mutex_;
   std::shared_ptr<const Targets> targets_ GUARDED_BY(mutex_) = std::make_shared<const Targets>();
 };

@@ -12,6 +12,8 @@
 #include <cerrno>
 #include <cstring>
 #include <set>
+#include <stop_token>
+#include <thread>
 
 #include "agent/base/clock.h"
 #include "agent/base/file.h"
@@ -36,6 +38,70 @@ struct Awaited {
   }
 };
 
+// One body that goes on. Shared by the connection and the thread that asks for more.
+struct Streaming {
+  explicit Streaming(ServerReply::More m) : more(std::move(m)) {}
+  Mutex mutex;
+  MHD_Connection* connection GUARDED_BY(mutex) = nullptr;  // null: it is gone
+  bool suspended GUARDED_BY(mutex) = false;                // all of `text` has been sent
+  bool ended GUARDED_BY(mutex) = false;
+  std::string text GUARDED_BY(mutex);
+  std::size_t sent GUARDED_BY(mutex) = 0;  // of text
+  Mono given GUARDED_BY(mutex){};          // when the text was
+  ServerReply::More more GUARDED_BY(mutex);
+
+  // As libmicrohttpd asks for the body.
+  static ssize_t read(void* self, std::uint64_t, char* out, std::size_t room) {
+    auto& one = **static_cast<std::shared_ptr<Streaming>*>(self);
+    MutexLock lock(one.mutex);
+    const std::size_t size = std::min(room, one.text.size() - one.sent);
+    if (size > 0) {
+      std::memcpy(out, one.text.data() + one.sent, size);
+      one.sent += size;
+      return static_cast<ssize_t>(size);
+    }
+    if (one.ended || one.connection == nullptr) return MHD_CONTENT_READER_END_OF_STREAM;
+    one.suspended = true;
+    MHD_suspend_connection(one.connection);
+    return 0;
+  }
+  static void release(void* self) { delete static_cast<std::shared_ptr<Streaming>*>(self); }
+
+  void resume() REQUIRES(mutex) {
+    if (!std::exchange(suspended, false) || connection == nullptr) return;
+    MHD_resume_connection(connection);
+  }
+  void end() {
+    MutexLock lock(mutex);
+    ended = true;
+    resume();
+  }
+  // Asks for more when there is nothing left to send; a client that takes nothing is cut off.
+  void turn(Mono now, Duration patience) {
+    MutexLock lock(mutex);
+    if (connection == nullptr || ended) return;
+    if (!suspended) {
+      if (now - given <= patience) return;
+      const MHD_ConnectionInfo* info =
+          MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+      if (info != nullptr) ::shutdown(info->connect_fd, SHUT_RDWR);
+      return;
+    }
+    text.clear();
+    sent = 0;
+    ended = !more(text);
+    given = now;
+    if (ended || !text.empty()) resume();
+  }
+  void gone() {
+    MutexLock lock(mutex);
+    connection = nullptr;
+    more = {};
+  }
+};
+
+constexpr Duration kTurn = std::chrono::milliseconds(100);
+
 ServerReply unanswered() {
   return {503, "text/plain; charset=utf-8", "the server is stopping\n", {}};
 }
@@ -53,6 +119,7 @@ struct Pending {
   std::size_t counted = 0;             // of its body, among those of all
   Mono begun;
   std::shared_ptr<Awaited> awaited;
+  std::shared_ptr<Streaming> streaming;
 };
 
 std::string lower(std::string_view text) {
@@ -82,17 +149,25 @@ struct HttpServer::Impl {
   Mutex mutex;
   bool stopping GUARDED_BY(mutex) = false;
   std::set<std::shared_ptr<Awaited>> awaited GUARDED_BY(mutex);
+  std::set<std::shared_ptr<Streaming>> streams GUARDED_BY(mutex);
+  std::jthread turning GUARDED_BY(mutex);  // asks streams for more, from the first stream on
 
   ~Impl() {
     if (daemon == nullptr) return;
     // Suspended connections must not be there when the daemon stops.
     std::set<std::shared_ptr<Awaited>> all;
+    std::set<std::shared_ptr<Streaming>> open;
+    std::jthread thread;
     {
       MutexLock lock(mutex);
       stopping = true;
       all = awaited;
+      open = streams;
+      thread = std::move(turning);
     }
     for (const auto& one : all) one->answer(unanswered());
+    for (const auto& one : open) one->end();
+    thread = {};
     MHD_stop_daemon(daemon);
   }
 
@@ -101,8 +176,52 @@ struct HttpServer::Impl {
   }
 
   static MHD_Result reply(MHD_Connection* connection, const ServerReply& reply) {
-    MHD_Response* response = MHD_create_response_from_buffer(
-        reply.body.size(), const_cast<char*>(reply.body.data()), MHD_RESPMEM_MUST_COPY);
+    return send(
+        connection, reply,
+        MHD_create_response_from_buffer(reply.body.size(), const_cast<char*>(reply.body.data()),
+                                        MHD_RESPMEM_MUST_COPY));
+  }
+
+  // An answer of the handler's.
+  MHD_Result reply(MHD_Connection* connection, Pending& pending, ServerReply given) {
+    if (!given.more) return reply(connection, given);
+    auto streaming = std::make_shared<Streaming>(std::move(given.more));
+    {
+      MutexLock lock(streaming->mutex);
+      streaming->connection = connection;
+      streaming->text = std::move(given.body);
+      streaming->given = clock.mono();
+    }
+    {
+      MutexLock lock(mutex);
+      if (stopping) return reply(connection, unanswered());
+      if (streams.size() >= options.max_streams)
+        return reply(connection, text(503, "too many are watching already"));
+      streams.insert(streaming);
+      if (!turning.joinable())
+        turning = std::jthread([this](const std::stop_token& stop) { turn(stop); });
+    }
+    pending.streaming = streaming;
+    constexpr std::size_t kBlock = std::size_t{32} << 10;
+    return send(connection, given,
+                MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, kBlock, &Streaming::read,
+                                                  new std::shared_ptr<Streaming>(streaming),
+                                                  &Streaming::release));
+  }
+
+  void turn(const std::stop_token& stop) {
+    while (clock.sleep_for(kTurn, stop)) {
+      std::set<std::shared_ptr<Streaming>> open;
+      {
+        MutexLock lock(mutex);
+        open = streams;
+      }
+      for (const auto& one : open) one->turn(clock.mono(), options.idle_timeout);
+    }
+  }
+
+  static MHD_Result send(MHD_Connection* connection, const ServerReply& reply,
+                         MHD_Response* response) {
     MHD_add_response_header(response, "Content-Type", reply.content_type.c_str());
     for (const auto& [name, value] : reply.headers)
       MHD_add_response_header(response, name.c_str(), value.c_str());
@@ -169,7 +288,8 @@ struct HttpServer::Impl {
     if (pending->awaited == nullptr && !impl->hand_over(connection, *pending))
       return reply(connection, unanswered());
     MutexLock lock(pending->awaited->mutex);
-    if (pending->awaited->reply) return reply(connection, *pending->awaited->reply);
+    if (pending->awaited->reply)
+      return impl->reply(connection, *pending, std::move(*pending->awaited->reply));
     pending->awaited->suspended = true;
     MHD_suspend_connection(connection);
     return MHD_YES;
@@ -236,6 +356,11 @@ struct HttpServer::Impl {
     if (pending == nullptr) return;
     auto* const impl = static_cast<Impl*>(self);
     impl->bodies -= pending->counted;
+    if (pending->streaming != nullptr) {
+      pending->streaming->gone();
+      MutexLock lock(impl->mutex);
+      impl->streams.erase(pending->streaming);
+    }
     if (pending->awaited != nullptr) {
       {
         MutexLock lock(pending->awaited->mutex);

@@ -33,6 +33,11 @@ struct ServerReply {
   std::string content_type = "text/plain; charset=utf-8";
   std::string body;
   std::vector<std::pair<std::string, std::string>> headers;
+  // Makes the body one that goes on: behind `body` comes what this appends. It is asked ten times a
+  // second when all before has been sent, does not wait, and ends the body by false. Any thread,
+  // one at a time; dropped when the client leaves or takes nothing for the server's idle_timeout.
+  using More = std::function<bool(std::string& out)>;
+  More more = {};
 };
 
 // HTTPS. PEM, as text or in a file, read once.
@@ -62,6 +67,7 @@ class HttpServer {
     unsigned threads = 1;            // that call the handler
     std::size_t max_bodies = 0;      // bytes of all bodies at a time; more get 503; 0: no limit
     unsigned max_connections = 256;
+    std::size_t max_streams = 8;  // bodies that go on, at a time; more get 503
     Duration idle_timeout = std::chrono::seconds(30);
     Duration read_timeout = Duration::zero();  // for a body; later it gets 408; 0: no limit
     std::optional<HttpServerTls> tls;

@@ -454,6 +454,16 @@ Result<RelabelRules> RelabelRules::compile(std::vector<RelabelRule> rules, Prece
   return RelabelRules(std::move(compiled));
 }
 
+bool RelabelRules::apply(LabelBuilder& labels, const AfterRule& after) const {
+  Compiled::Run run{labels, compiled_->precedence, {}, {}, {}};
+  for (std::size_t i = 0; i < compiled_->steps.size(); ++i) {
+    const bool kept = compiled_->steps[i].apply(run);
+    after(i, kept);
+    if (!kept) return false;
+  }
+  return true;
+}
+
 bool RelabelRules::apply(LabelBuilder& labels) const {
   Compiled::Run run{labels, compiled_->precedence, {}, {}, {}};
   return std::all_of(compiled_->steps.begin(), compiled_->steps.end(),

@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <memory>
 #include <optional>
@@ -79,6 +80,9 @@ class RelabelRules {
 
   // False: drop what carries these labels (which are then in an unspecified state).
   bool apply(LabelBuilder& labels) const;
+  // The same, telling after each rule, by its place from 0, whether the labels are still kept.
+  using AfterRule = std::function<void(std::size_t rule, bool kept)>;
+  bool apply(LabelBuilder& labels, const AfterRule& after) const;
   bool empty() const;
   const std::vector<RelabelRule>& rules() const;
   Precedence precedence() const;
@@ -102,6 +106,7 @@ class Relabeler {
   std::optional<LabelSet> apply(const LabelSet& labels);
   // Forgets the results that nobody asked for since the last call. -> how many
   std::size_t forget_unused();
+  const RelabelRules& rules() const { return rules_; }
 
   struct Stats {
     std::uint64_t hits = 0;

@@ -40,9 +40,11 @@ struct EnrichArgs {
 // What the exported receiver and the component share.
 class Enricher final : public LogReceiver {
  public:
-  explicit Enricher(model::Interner& interner) : interner_(interner) {}
+  explicit Enricher(const component::Host& host)
+      : interner_(host.labels), tap_(host.tap), fanout_(host.tap) {}
 
   Result<> consume(model::EntryBatch batch, std::stop_token stop) override {
+    if (tap_->watched()) tap_->show("in", batch);
     {
       MutexLock lock(mutex_);
       if (!configured_) return fail(ErrorCode::kUnavailable, "loki.enrich has no targets yet");
@@ -96,6 +98,7 @@ class Enricher final : public LogReceiver {
   }
 
   model::Interner& interner_;
+  const std::shared_ptr<component::Tap> tap_;
   LogFanout fanout_;
   Mutex mutex_;
   bool configured_ GUARDED_BY(mutex_) = false;
@@ -106,8 +109,7 @@ class Enricher final : public LogReceiver {
 
 class LokiEnrich final : public component::Configured<EnrichArgs> {
  public:
-  explicit LokiEnrich(const component::Host& host)
-      : enricher_(std::make_shared<Enricher>(host.labels)) {
+  explicit LokiEnrich(const component::Host& host) : enricher_(std::make_shared<Enricher>(host)) {
     host.exports({{"receiver", component::capsule<LogReceiver>(enricher_)}});
   }
 

@@ -35,8 +35,9 @@ struct ProcessArgs {
 // What the exported receiver and the component share.
 class Processor final : public LogReceiver {
  public:
-  Processor(Clock& clock, const component::Metrics& metrics)
+  Processor(Clock& clock, const component::Metrics& metrics, std::shared_ptr<component::Tap> tap)
       : clock_(clock),
+        tap_(std::move(tap)),
         received_(metrics.counter("loki_process_received_lines_total",
                                   "Lines that reached the component.")),
         sent_(metrics.counter("loki_process_sent_lines_total", "Lines that left the component.")) {}
@@ -154,6 +155,11 @@ class Processor final : public LogReceiver {
       out.settle();
       return {};
     }
+    if (tap_->watched()) {
+      for (const Item& item : batch.items)
+        tap_->show({"out", item.number, item.line, item.labels},
+                   [&] { return item.sighting(batch.arena); });
+    }
     out.entries.reserve(batch.items.size());
     for (Item& item : batch.items)
       out.entries.push_back({std::move(item.labels), item.time_ns, item.line,
@@ -165,6 +171,7 @@ class Processor final : public LogReceiver {
   }
 
   Clock& clock_;
+  const std::shared_ptr<component::Tap> tap_;
   component::Counter received_;
   component::Counter sent_;
   LogFanout fanout_;
@@ -181,12 +188,13 @@ class LokiProcess final : public component::Configured<ProcessArgs>, public comp
  public:
   explicit LokiProcess(component::Host host)
       : host_(std::move(host)),
-        processor_(std::make_shared<Processor>(host_.clock, host_.metrics)) {
+        processor_(std::make_shared<Processor>(host_.clock, host_.metrics, host_.tap)) {
     host_.exports({{"receiver", component::capsule<LogReceiver>(processor_)}});
   }
 
   Result<component::Commit> prepare(ProcessArgs args) override {
-    const StageHost stage_host(host_.id, host_.clock, host_.log, host_.metrics, host_.labels);
+    StageHost stage_host(host_.id, host_.clock, host_.log, host_.metrics, host_.labels);
+    stage_host.tap = host_.tap;
     auto pipeline = std::make_shared<std::unique_ptr<Pipeline>>(
         std::make_unique<Pipeline>(args.stages, stage_host));
     return component::Commit([this, pipeline, targets = std::move(args.forward_to)] {

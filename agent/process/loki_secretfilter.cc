@@ -123,9 +123,12 @@ class Filter final : public LogReceiver {
                       model::MetricType::kCounter,
                       {}},
                      host.metrics, clock_, interner_),
+        tap_(host.tap),
+        fanout_(host.tap),
         random_(static_cast<std::uint64_t>(host.clock.wall_ns())) {}
 
   Result<> consume(model::EntryBatch batch, std::stop_token stop) override {
+    if (tap_->watched()) tap_->show("in", batch);
     std::shared_ptr<const Settings> settings;
     {
       MutexLock lock(mutex_);
@@ -210,6 +213,7 @@ class Filter final : public LogReceiver {
   component::Counter bypassed_;
   component::Histogram seconds_;
   component::SeriesTable by_category_;
+  const std::shared_ptr<component::Tap> tap_;
   LogFanout fanout_;
   Mutex mutex_;
   std::shared_ptr<const Settings> settings_ GUARDED_BY(mutex_);

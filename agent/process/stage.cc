@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "agent/base/strings.h"
+#include "agent/component/tap.h"
 #include "agent/model/expression.h"
 
 namespace agent::process {
@@ -77,6 +78,20 @@ std::vector<std::pair<std::string_view, Extracted>> Item::all_extracted() const 
     if (initial_labels_.get(label.name).empty()) add(label);
   for (const Pair& pair : extracted_)
     if (!pair.removed) out.emplace_back(pair.name, pair.value);
+  return out;
+}
+
+component::Sighting Item::sighting(model::Arena& arena) const {
+  component::Sighting out;
+  out.time_ns = time_ns;
+  out.line = line;
+  component::append_labels(out.labels, labels);
+  for (const model::MetadataPair& pair : metadata) out.metadata.emplace_back(pair.name, pair.value);
+  for (const auto& [name, value] : all_extracted()) {
+    const auto text = to_text(value, arena);
+    if (text && *text == labels.get(name) && *text == initial_labels_.get(name)) continue;
+    out.extracted.emplace_back(name, text ? *text : "null");
+  }
   return out;
 }
 
@@ -215,9 +230,10 @@ StageHost::StageHost(std::string id, Clock& the_clock, Log the_log, component::M
       joined(metrics.counter("loki_process_joined_lines_total",
                              "Lines that became a part of another line.")) {}
 
-component::Counter StageHost::dropped(std::string_view reason) const {
+component::Counter StageHost::dropped(std::string_view why) const {
+  if (reason != nullptr) *reason = why;
   return metrics.counter("loki_process_dropped_lines_total", "Lines that a stage dropped.",
-                         {{"reason", std::string(reason)}});
+                         {{"reason", std::string(why)}});
 }
 
 std::vector<StageDeclaration> stage_declarations(bool nested) {
@@ -230,30 +246,100 @@ std::vector<StageDeclaration> stage_declarations(bool nested) {
   return stages;
 }
 
-Pipeline::Pipeline(const std::vector<StageSpec>& specs, const StageHost& host) {
-  stages_.reserve(specs.size());
-  for (const StageSpec& spec : specs) stages_.push_back(spec.make(host));
+Pipeline::Pipeline(const std::vector<StageSpec>& specs, const StageHost& host)
+    : tap_(host.tap), gone_(host.gone), outermost_(host.gone == nullptr) {
+  if (outermost_) gone_ = std::make_shared<std::vector<std::uint32_t>>();
+  steps_.reserve(specs.size());
+  for (const StageSpec& spec : specs) {
+    StageHost own = host;
+    own.at = host.at + (host.at.empty() ? "" : "/") + std::to_string(steps_.size() + 1) + "." +
+             std::string(spec.name);
+    own.reason = std::make_shared<std::string>();
+    own.gone = gone_;
+    steps_.push_back({spec.make(own), own.at, own.reason});
+  }
+}
+
+bool Pipeline::watched() const { return tap_ != nullptr && tap_->watched(); }
+
+void Pipeline::process(Batch& batch) {
+  if (outermost_ && watched()) {
+    gone_->clear();
+    for (Item& item : batch.items) item.number = tap_->next_entry();
+    show("in", batch, {});
+  }
+  process_from(0, batch);
 }
 
 void Pipeline::process_from(std::size_t first, Batch& batch) {
-  for (std::size_t i = first; i < stages_.size() && !batch.items.empty(); ++i) {
-    stages_[i]->process(batch);
+  if (watched()) return process_watched(first, batch);
+  for (std::size_t i = first; i < steps_.size() && !batch.items.empty(); ++i) {
+    steps_[i].stage->process(batch);
     batch.remove_dropped();
+  }
+}
+
+void Pipeline::process_watched(std::size_t first, Batch& batch) {
+  struct Before {
+    std::uint32_t number;
+    std::string_view line;  // in the batch's arena
+    model::LabelSet labels;
+  };
+  std::vector<Before> before;
+  std::vector<std::uint32_t> left;
+  for (std::size_t i = first; i < steps_.size() && !batch.items.empty(); ++i) {
+    const Step& step = steps_[i];
+    before.clear();
+    for (const Item& item : batch.items) before.push_back({item.number, item.line, item.labels});
+    step.stage->process(batch);
+    show(step.at, batch, *step.reason);
+    left.clear();
+    for (const Item& item : batch.items) {
+      left.push_back(item.number);
+      if (item.dropped) gone_->push_back(item.number);
+    }
+    left.insert(left.end(), gone_->begin(), gone_->end());
+    std::sort(left.begin(), left.end());
+    for (const Before& one : before) {
+      if (std::binary_search(left.begin(), left.end(), one.number)) continue;
+      gone_->push_back(one.number);
+      tap_->show({step.at, one.number, one.line, one.labels}, [&] {
+        component::Sighting sighting;
+        sighting.line = one.line;
+        component::append_labels(sighting.labels, one.labels);
+        sighting.held = true;
+        return sighting;
+      });
+    }
+    batch.remove_dropped();
+  }
+}
+
+// Items that nobody has seen yet were made by the stage.
+void Pipeline::show(std::string_view at, Batch& batch, std::string_view reason) const {
+  for (Item& item : batch.items) {
+    if (item.number == 0) item.number = tap_->next_entry();
+    tap_->show({at, item.number, item.line, item.labels}, [&] {
+      component::Sighting sighting = item.sighting(batch.arena);
+      if (item.dropped) sighting.dropped = reason.empty() ? at : reason;
+      return sighting;
+    });
   }
 }
 
 Mono Pipeline::deadline() const {
   Mono next = kNever;
-  for (const auto& stage : stages_) next = std::min(next, stage->deadline());
+  for (const Step& step : steps_) next = std::min(next, step.stage->deadline());
   return next;
 }
 
 void Pipeline::flush(Batch& out, Mono now, bool all) {
   // In order, so that with `all` a stage first gets what the stages before it put out.
-  for (std::size_t i = 0; i < stages_.size(); ++i) {
+  for (std::size_t i = 0; i < steps_.size(); ++i) {
     Batch part;
-    stages_[i]->flush(part, now, all);
+    steps_[i].stage->flush(part, now, all);
     if (part.empty()) continue;
+    if (watched()) show(steps_[i].at, part, {});
     process_from(i + 1, part);
     out.append(std::move(part));
   }

@@ -20,6 +20,11 @@
 #include "agent/component/schema.h"
 #include "agent/model/entry.h"
 
+namespace agent::component {
+class Tap;
+struct Sighting;
+}  // namespace agent::component
+
 namespace agent::process {
 
 // A value that a stage took out of a line. Text lives in the batch's arena.
@@ -35,7 +40,8 @@ class Item {
   std::string_view line;
   std::vector<model::MetadataPair> metadata;
   model::LabelSet context;
-  bool dropped = false;  // the frame removes it after the stage
+  bool dropped = false;      // the frame removes it after the stage
+  std::uint32_t number = 0;  // by which watches tell it apart; 0: nobody has looked
   // The item leaves the component no sooner, unless a stop or other stages come before it: how a
   // stage slows entries down, since a stage itself never waits.
   Mono not_before{};
@@ -52,6 +58,8 @@ class Item {
   std::optional<Extracted> find(std::string_view name) const;
   // Every key and value, the initial ones included.
   std::vector<std::pair<std::string_view, Extracted>> all_extracted() const;
+  // As a watch sees it. `arena` is its batch's.
+  component::Sighting sighting(model::Arena& arena) const;
 
  private:
   friend struct Batch;
@@ -119,11 +127,17 @@ struct StageHost {
   model::Interner& labels;
   component::Gauge held;      // for HeldItem: lines that stages keep back
   component::Counter joined;  // for HeldItem: lines that became a part of another
+  // Where what the stages do is watched; null: nowhere.
+  std::shared_ptr<component::Tap> tap;
+  // Of a stage, made by the pipeline that it is in:
+  std::string at;                       // as Sighting tells it; "" for the component
+  std::shared_ptr<std::string> reason;  // under which it drops: what dropped() was asked for
+  std::shared_ptr<std::vector<std::uint32_t>> gone;  // items that watches know have ended
 
   StageHost(std::string id, Clock& the_clock, Log the_log, component::Metrics the_metrics,
             model::Interner& interner);
   // loki_process_dropped_lines_total{reason="..."}
-  component::Counter dropped(std::string_view reason) const;
+  component::Counter dropped(std::string_view why) const;
 };
 
 // Called by one thread at a time, with the component's lock held: a stage does not wait, and calls
@@ -144,6 +158,7 @@ class Stage {
 
 // A decoded stage block: makes the stage once its host exists.
 struct StageSpec {
+  std::string_view name;  // "json"
   std::function<std::unique_ptr<Stage>(const StageHost&)> make;
 };
 using StageDeclaration = component::Variant<StageSpec>;
@@ -157,13 +172,13 @@ StageDeclaration declare_stage(std::string_view name, std::string doc) {
   stage.name = "stage." + std::string(name);
   stage.doc = std::move(doc);
   stage.fields = [] { return Args::schema().info(); };
-  stage.decode = [](const lang::Block& block, std::vector<StageSpec>& out,
-                    lang::Diagnostics& diagnostics) {
+  stage.decode = [name](const lang::Block& block, std::vector<StageSpec>& out,
+                        lang::Diagnostics& diagnostics) {
     auto args = std::make_shared<Args>();
     component::decode(block.body, *args, diagnostics);
-    out.push_back({[args](const StageHost& host) -> std::unique_ptr<Stage> {
-      return std::make_unique<S>(*args, host);
-    }});
+    out.push_back({name, [args](const StageHost& host) -> std::unique_ptr<Stage> {
+                     return std::make_unique<S>(*args, host);
+                   }});
   };
   return stage;
 }
@@ -176,14 +191,27 @@ std::vector<StageDeclaration> stage_declarations(bool nested);
 class Pipeline {
  public:
   Pipeline(const std::vector<StageSpec>& specs, const StageHost& host);
-  void process(Batch& batch) { process_from(0, batch); }
+  void process(Batch& batch);
   Mono deadline() const;
   // What stages put out on their own account, having passed the stages after them.
   void flush(Batch& out, Mono now, bool all);
 
  private:
+  struct Step {
+    std::unique_ptr<Stage> stage;
+    std::string at;
+    std::shared_ptr<std::string> reason;
+  };
   void process_from(std::size_t first, Batch& batch);
-  std::vector<std::unique_ptr<Stage>> stages_;
+  // The same with everything shown to who watches.
+  void process_watched(std::size_t first, Batch& batch);
+  void show(std::string_view at, Batch& batch, std::string_view reason) const;
+  bool watched() const;
+
+  std::vector<Step> steps_;
+  std::shared_ptr<component::Tap> tap_;
+  std::shared_ptr<std::vector<std::uint32_t>> gone_;
+  bool outermost_ = true;
 };
 
 }  // namespace agent::process

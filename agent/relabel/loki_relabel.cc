@@ -36,7 +36,8 @@ struct LokiRelabelArgs {
 class Relabel final : public RelabelReceiver<model::EntryBatch> {
  public:
   explicit Relabel(const component::Host& host)
-      : processed_(host.metrics.counter("loki_relabel_entries_processed", "Entries received.")),
+      : RelabelReceiver(host),
+        processed_(host.metrics.counter("loki_relabel_entries_processed", "Entries received.")),
         written_(host.metrics.counter("loki_relabel_entries_written", "Entries passed on.")),
         dropped_by_rule_(dropped(host.metrics, "rule")),
         dropped_unlabelled_(dropped(host.metrics, "no_labels")),
@@ -55,6 +56,7 @@ class Relabel final : public RelabelReceiver<model::EntryBatch> {
     const std::size_t received = batch.entries.size();
     std::size_t by_rule = 0;
     std::size_t unlabelled = 0;
+    if (tap_->watched()) show_rules(*relabeler, batch);
 
     // Neighbours mostly share their labels.
     model::LabelSet last;
@@ -98,6 +100,27 @@ class Relabel final : public RelabelReceiver<model::EntryBatch> {
   }
 
  private:
+  // What each rule makes of each entry.
+  void show_rules(const model::Relabeler& relabeler, const model::EntryBatch& batch) {
+    for (const model::Entry& entry : batch.entries) {
+      const std::uint32_t number = tap_->next_entry();
+      tap_->show({"in", number, entry.line, entry.labels},
+                 [&] { return component::sighting_of(entry); });
+      model::LabelBuilder labels(entry.labels);
+      relabeler.rules().apply(labels, [&](std::size_t rule, bool kept) {
+        const std::string at = "rule." + std::to_string(rule + 1);
+        tap_->show({at, number, entry.line, entry.labels}, [&] {
+          component::Sighting sighting = component::sighting_of(entry);
+          sighting.labels.clear();
+          for (const model::Label& label : labels.labels())
+            sighting.labels.emplace_back(label.name, label.value);
+          if (!kept) sighting.dropped = "rule";
+          return sighting;
+        });
+      });
+    }
+  }
+
   static component::Counter dropped(const component::Metrics& metrics, std::string reason) {
     return metrics.counter("loki_relabel_entries_dropped_total", "Entries dropped, by reason.",
                            {{"reason", std::move(reason)}});

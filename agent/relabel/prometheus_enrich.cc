@@ -66,9 +66,12 @@ class Enricher final : public MetricsReceiver {
                                         "Seconds that receivers took for a batch.",
                                         component::default_buckets())),
         size_(host.metrics.gauge("alloy_prometheus_target_cache_size",
-                                 "Targets that samples may belong to.")) {}
+                                 "Targets that samples may belong to.")),
+        tap_(host.tap),
+        forward_(host.tap) {}
 
   Result<> consume(model::SampleBatch batch, std::stop_token stop) override {
+    if (tap_->watched()) tap_->show("in", batch);
     {
       MutexLock lock(mutex_);
       if (!configured_)
@@ -146,6 +149,7 @@ class Enricher final : public MetricsReceiver {
   const component::Counter forwarded_;
   const component::Histogram latency_;
   const component::Gauge size_;
+  const std::shared_ptr<component::Tap> tap_;
   component::MetricsFanout forward_;
   Mutex mutex_;
   bool configured_ GUARDED_BY(mutex_) = false;

@@ -52,7 +52,8 @@ struct PrometheusRelabelArgs {
 class Relabel final : public RelabelReceiver<model::SampleBatch> {
  public:
   explicit Relabel(const component::Host& host)
-      : clock_(host.clock),
+      : RelabelReceiver(host),
+        clock_(host.clock),
         processed_(host.metrics.counter("alloy_prometheus_relabel_metrics_processed",
                                         "Samples received.")),
         written_(
@@ -75,6 +76,7 @@ class Relabel final : public RelabelReceiver<model::SampleBatch> {
     const auto relabeler = this->relabeler();
     if (relabeler == nullptr)
       return fail(ErrorCode::kUnavailable, "prometheus.relabel is not configured yet");
+    if (tap_->watched()) tap_->show("in", batch);
     const std::size_t received = batch.samples.size() + batch.histograms.size();
     // A staleness marker goes where the samples of its series went.
     relabel(*relabeler, batch.samples);

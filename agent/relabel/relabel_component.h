@@ -21,6 +21,7 @@ template <class Batch>
 class RelabelReceiver : public component::Receiver<Batch> {
  public:
   using Targets = std::vector<std::shared_ptr<component::Receiver<Batch>>>;
+  explicit RelabelReceiver(const component::Host& host) : tap_(host.tap), forward_(host.tap) {}
   void set(std::shared_ptr<model::Relabeler> relabeler, Targets forward_to) {
     forward_.set(std::move(forward_to));
     MutexLock lock(mutex_);
@@ -32,6 +33,7 @@ class RelabelReceiver : public component::Receiver<Batch> {
   }
 
  protected:
+  const std::shared_ptr<component::Tap> tap_;
   component::Fanout<Batch> forward_;
 
  private:

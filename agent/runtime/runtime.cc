@@ -212,6 +212,8 @@ class Runtime::Impl {
     for (const auto& instance : removed) instance->component->flush();
     instances_ = std::move(instances);
     graph_ = std::move(next);
+    may_watch_ = report.settings.livedebugging.enabled;
+    if (!may_watch_) env_.taps.end();
     for (const Node& node : graph_->nodes) {
       Instance& instance = *instances_.at(node.id);
       if (instance.configured) instance.start(env_.clock, env_.log);
@@ -282,6 +284,17 @@ class Runtime::Impl {
   }
 
   const component::Collectors& collectors() const { return collectors_; }
+
+  Result<std::shared_ptr<component::Watch>> watch(const std::string& id,
+                                                  component::Watch::Options options) const {
+    MutexLock lock(mutex_);
+    if (!may_watch_)
+      return fail(ErrorCode::kPermission,
+                  "the configuration does not allow it: livedebugging { enabled = true } does");
+    if (!instances_.contains(id)) return fail(ErrorCode::kNotFound, "there is no component " + id);
+    return env_.taps.watch(id, std::move(options), env_.clock);
+  }
+
   Mono last_beat() const {
     MutexLock lock(exports_mutex_);
     return beat_;
@@ -385,16 +398,16 @@ class Runtime::Impl {
     auto instance = std::make_shared<Instance>(node.id, *node.declaration, env_.clock);
     const std::string path = graph.module_of(node);
     const std::string local = node.declaration->name + "." + node.block->label;
-    component::Host host{
-        node.id,
-        env_.labels,
-        env_.clock,
-        env_.log.with("component_path", path).with("component_id", local),
-        env_.metrics.with({{"component_id", local}, {"component_path", path}}),
-        collectors_,
-        instance->reported,
-        env_.data_dir / node.id,
-        [this, id = node.id](Exports exports) { publish(id, std::move(exports)); }};
+    component::Host host{node.id,
+                         env_.labels,
+                         env_.clock,
+                         env_.log.with("component_path", path).with("component_id", local),
+                         env_.metrics.with({{"component_id", local}, {"component_path", path}}),
+                         collectors_,
+                         instance->reported,
+                         env_.data_dir / node.id,
+                         [this, id = node.id](Exports exports) { publish(id, std::move(exports)); },
+                         env_.taps.of(node.id)};
     instance->component = node.declaration->make(std::move(host));
     return instance;
   }
@@ -565,6 +578,7 @@ class Runtime::Impl {
   std::shared_ptr<const Graph> graph_ GUARDED_BY(mutex_);
   Instances instances_ GUARDED_BY(mutex_);
   bool stopped_ GUARDED_BY(mutex_) = false;
+  bool may_watch_ GUARDED_BY(mutex_) = false;       // livedebugging is enabled
   std::string rebuild_problem_ GUARDED_BY(mutex_);  // of the last rebuild(); "" when it went well
 
   mutable Mutex exports_mutex_;
@@ -592,6 +606,10 @@ std::vector<std::pair<std::string, std::string>> Runtime::waiting() const {
 }
 std::size_t Runtime::component_count() const { return impl_->component_count(); }
 const component::Collectors& Runtime::collectors() const { return impl_->collectors(); }
+Result<std::shared_ptr<component::Watch>> Runtime::watch(const std::string& id,
+                                                         component::Watch::Options options) const {
+  return impl_->watch(id, std::move(options));
+}
 Mono Runtime::last_beat() const { return impl_->last_beat(); }
 
 }  // namespace agent::runtime

@@ -17,6 +17,7 @@
 #include "agent/base/clock.h"
 #include "agent/base/log.h"
 #include "agent/component/component.h"
+#include "agent/component/tap.h"
 #include "agent/lang/diagnostic.h"
 #include "agent/lang/stdlib.h"
 #include "agent/runtime/graph.h"
@@ -62,6 +63,7 @@ class Runtime {
     component::Metrics metrics;
     std::filesystem::path data_dir;  // a component's own folder is data_dir/<id>
     Review review = {};              // adds its warnings to what load() reports
+    component::Taps taps = {};       // of the components
   };
   explicit Runtime(Environment environment);
   ~Runtime();  // stop()
@@ -84,6 +86,10 @@ class Runtime {
   std::vector<std::pair<std::string, std::string>> waiting() const;
   // The exporters of what runs.
   const component::Collectors& collectors() const;
+  // Looks at what flows through a component, for as long as livedebugging { enabled = true } holds.
+  // kNotFound: there is no such component; kPermission: it does not hold.
+  Result<std::shared_ptr<component::Watch>> watch(const std::string& id,
+                                                  component::Watch::Options options) const;
   // When the runtime's own thread was last seen alive; it shows itself every second.
   Mono last_beat() const;
 

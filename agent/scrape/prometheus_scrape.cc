@@ -811,7 +811,7 @@ class Scrape final : public component::Configured<ScrapeArgs>, public component:
   component::Host host_;
   const Counters counters_;
   const std::string seed_;
-  component::MetricsFanout forward_;
+  component::MetricsFanout forward_{host_.tap};
 
   mutable Mutex mutex_;
   Condition changed_;

@@ -316,7 +316,7 @@ class ApiSource final : public component::Configured<ApiArgs>, public component:
   }
 
   component::Host host_;
-  component::LogFanout fanout_;
+  component::LogFanout fanout_{host_.tap};
   const std::shared_ptr<Outbox> outbox_;
   const std::shared_ptr<Pushes> pushes_ = std::make_shared<Pushes>(host_);
   Mutex decoding_;

@@ -850,7 +850,7 @@ class LokiSourceDocker final : public component::Configured<LokiSourceDockerArgs
   const Counters counters_;
   io::Positions positions_;
   io::Positions unread_;  // labels of the containers whose log is not delivered to its end
-  component::LogFanout forward_;
+  component::LogFanout forward_{host_.tap};
   Readers readers_;  // of the thread; of flush() when there is none
   mutable Mutex mutex_;
   std::shared_ptr<const Settings> settings_ GUARDED_BY(mutex_);

@@ -1089,7 +1089,7 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
   io::FilePlaces places_;
   ReadTimes times_;
   io::FileTailOptions options_;
-  component::LogFanout fanout_;
+  component::LogFanout fanout_{host_.tap};
   component::Gauge active_;
   component::Gauge unreadable_;
   component::Gauge polled_;

@@ -537,7 +537,7 @@ class LokiSourceJournal final : public component::Configured<JournalArgs>,
 
   component::Host host_;
   io::Positions positions_;
-  component::LogFanout fanout_;
+  component::LogFanout fanout_{host_.tap};
   component::Counter lines_;
   component::Counter no_message_;
   component::Counter empty_labels_;

@@ -677,7 +677,7 @@ class SyslogSource final : public component::Configured<SyslogArgs>, public comp
   component::Counter handshakes_;
   component::Counter idle_;
   component::Gauge open_;
-  component::LogFanout fanout_;
+  component::LogFanout fanout_{host_.tap};
   const std::shared_ptr<Outbox> outbox_;
 
   mutable Mutex mutex_;

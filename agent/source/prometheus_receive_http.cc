@@ -245,7 +245,7 @@ class ReceiveHttp final : public component::Configured<ReceiveArgs>, public comp
   const component::Counter forwarded_;
   const component::Histogram latency_;
   const component::Counter nameless_;
-  component::MetricsFanout forward_;
+  component::MetricsFanout forward_{host_.tap};
   std::stop_source ending_;
   Mutex decoding_;
   Mutex mutex_;

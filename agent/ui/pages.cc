@@ -56,6 +56,18 @@ std::string summary_json(const ComponentStatus& status) {
          ",\"updatedTime\":" + json_string(time_text(status.since_ns)) + "}";
 }
 
+bool is_from_elsewhere(const ServerRequest& request) {
+  const std::string_view origin = request.header("origin");
+  const bool foreign =
+      !origin.empty() && !origin.ends_with("://" + std::string(request.header("host")));
+  return foreign || request.header("sec-fetch-site") == "cross-site";
+}
+
+// The first line of a watch, and the one by which a watch that sees nothing notices that its client
+// is gone.
+constexpr char kNothingSkipped[] = "{\"skipped\":0}\n";
+constexpr int kSilentTurns = 100;  // 10 s
+
 std::optional<ComponentStatus> find(const runtime::Runtime& runtime, const std::string& id) {
   for (ComponentStatus& status : runtime.status())
     if (status.id == id) return std::move(status);
@@ -84,10 +96,44 @@ ServerReply Pages::handle(const ServerRequest& request) const {
   if (path == "/api/v0/web/components") return components_json();
   constexpr std::string_view kApi = "/api/v0/web/components/";
   if (path.starts_with(kApi)) return component_json(path.substr(kApi.size()));
+  constexpr std::string_view kTap = "/api/v0/web/tap/";
+  if (path.starts_with(kTap)) return tap(request, path.substr(kTap.size()));
   if (const auto id = component::exporter_of_path(path); !id.empty()) return exporter(id);
   if (auto reply = view_.handle(request)) return std::move(*reply);
   if (auto reply = site(request)) return std::move(*reply);
   return text(404, "there is no such page\n");
+}
+
+// What flows through a component, one JSON object a line: see docs/operations.md.
+ServerReply Pages::tap(const ServerRequest& request, const std::string& id) const {
+  if (is_from_elsewhere(request)) return text(403, "watching cannot come from another site\n");
+  component::Watch::Options options;
+  for (const auto& [name, value] : request.query) {
+    if (name == "filter") {
+      options.filter = value;
+    } else if (name == "stage") {
+      options.at = value;
+    } else if (name == "series") {
+      options.series = value == "true";
+    } else {
+      return text(400, "the parameters are filter, stage and series\n");
+    }
+  }
+  auto watch = runtime_.watch(id, std::move(options));
+  if (!watch)
+    return text(watch.error().code == ErrorCode::kNotFound ? 404 : 403,
+                watch.error().message + "\n");
+  ServerReply reply{200, "application/x-ndjson", kNothingSkipped, {{"Cache-Control", "no-store"}}};
+  reply.more = [watch = std::move(*watch), silent = 0](std::string& out) mutable {
+    const component::Watch::Seen seen = watch->take();
+    for (const component::Sighting& sighting : seen.sightings)
+      out += component::to_json(sighting) + "\n";
+    if (seen.skipped > 0) out += "{\"skipped\":" + std::to_string(seen.skipped) + "}\n";
+    if (out.empty() && ++silent >= kSilentTurns) out = kNothingSkipped;
+    if (!out.empty()) silent = 0;
+    return !watch->ended();
+  };
+  return reply;
 }
 
 // Every component of the configuration has started; what became of it since is for /-/healthy.
@@ -112,11 +158,7 @@ ServerReply Pages::healthy() const {
 ServerReply Pages::reload(const ServerRequest& request) const {
   if (request.method != "POST") return text(405, "POST it: a reload changes something\n");
   // A page of another site that a browser on this host shows must not be able to do this.
-  const std::string_view origin = request.header("origin");
-  const bool foreign =
-      !origin.empty() && !origin.ends_with("://" + std::string(request.header("host")));
-  if (foreign || request.header("sec-fetch-site") == "cross-site")
-    return text(403, "a reload cannot come from another site\n");
+  if (is_from_elsewhere(request)) return text(403, "a reload cannot come from another site\n");
   const Reloaded reloaded = reload_();
   return reloaded.ok ? text(200, "config reloaded\n" + reloaded.report)
                      : text(400, reloaded.report);

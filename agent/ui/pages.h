@@ -32,6 +32,7 @@ class Pages {
   io::ServerReply components_json() const;
   io::ServerReply component_json(const std::string& id) const;
   io::ServerReply exporter(std::string_view id) const;
+  io::ServerReply tap(const io::ServerRequest& request, const std::string& id) const;
   io::ServerReply ready() const;
   io::ServerReply healthy() const;
   io::ServerReply reload(const io::ServerRequest& request) const;

@@ -245,7 +245,9 @@ using Endpoints = EndpointList<Endpoint>::Endpoints;
 // What other components hold; it may outlive the component.
 class Inlet final : public component::LogReceiver, public EndpointList<Endpoint> {
  public:
+  explicit Inlet(std::shared_ptr<component::Tap> tap) : tap_(std::move(tap)) {}
   Result<> consume(model::EntryBatch batch, std::stop_token stop) override {
+    if (tap_->watched()) tap_->show("in", batch);
     const std::shared_ptr<const Endpoints> endpoints = get();
     if (endpoints == nullptr) return fail(ErrorCode::kUnavailable, "this loki.write does not run");
     if (batch.empty() || endpoints->empty()) {
@@ -259,6 +261,9 @@ class Inlet final : public component::LogReceiver, public EndpointList<Endpoint>
     if (auto r = endpoints->back()->accept(std::move(batch), stop); !r) failure = std::move(r);
     return failure;
   }
+
+ private:
+  const std::shared_ptr<component::Tap> tap_;
 };
 
 class LokiWrite final : public component::Configured<LokiWriteArgs>, public component::Worker {
@@ -327,7 +332,7 @@ class LokiWrite final : public component::Configured<LokiWriteArgs>, public comp
   bool all_ended() const REQUIRES(mutex_);
 
   component::Host host_;
-  const std::shared_ptr<Inlet> inlet_ = std::make_shared<Inlet>();
+  const std::shared_ptr<Inlet> inlet_ = std::make_shared<Inlet>(host_.tap);
   mutable Mutex mutex_;
   Condition changed_;
   std::uint64_t version_ GUARDED_BY(mutex_) = 0;  // of the list in inlet_

@@ -242,13 +242,18 @@ using Endpoints = EndpointList<RemoteEndpoint>::Endpoints;
 // What other components hold; it may outlive the component.
 class Inlet final : public component::MetricsReceiver, public EndpointList<RemoteEndpoint> {
  public:
+  explicit Inlet(std::shared_ptr<component::Tap> tap) : tap_(std::move(tap)) {}
   Result<> consume(model::SampleBatch batch, std::stop_token) override {
+    if (tap_->watched()) tap_->show("in", batch);
     const auto endpoints = get();
     if (endpoints == nullptr)
       return fail(ErrorCode::kUnavailable, "this prometheus.remote_write does not run");
     for (const auto& endpoint : *endpoints) endpoint->accept(batch);
     return {};
   }
+
+ private:
+  const std::shared_ptr<component::Tap> tap_;
 };
 
 class RemoteWrite final : public component::Configured<RemoteWriteArgs>, public component::Worker {
@@ -454,7 +459,7 @@ class RemoteWrite final : public component::Configured<RemoteWriteArgs>, public 
   }
 
   component::Host host_;
-  const std::shared_ptr<Inlet> inlet_ = std::make_shared<Inlet>();
+  const std::shared_ptr<Inlet> inlet_ = std::make_shared<Inlet>(host_.tap);
   Mutex mutex_;
   Condition changed_;
   std::uint64_t version_ GUARDED_BY(mutex_) = 0;  // of the list in inlet_

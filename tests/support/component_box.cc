@@ -25,15 +25,9 @@ component::Host ComponentBox::host() {
     ++publications_;
     changed_.notify_all();
   };
-  return component::Host{id_,
-                         labels,
-                         clock_,
-                         Log(clock_, sink),
-                         metrics.with({{"component_id", id_}}),
-                         collectors,
-                         health,
-                         data_dir,
-                         publish};
+  return component::Host{
+      id_,        labels, clock_,   Log(clock_, sink), metrics.with({{"component_id", id_}}),
+      collectors, health, data_dir, publish,           taps.of(id_)};
 }
 
 ComponentBox::Published ComponentBox::exports() const {

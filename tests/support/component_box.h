@@ -17,6 +17,7 @@
 #include "agent/base/mutex.h"
 #include "agent/component/component.h"
 #include "agent/component/receiver.h"
+#include "agent/component/tap.h"
 #include "tests/support/temp_dir.h"
 
 namespace agent {
@@ -57,6 +58,7 @@ class ComponentBox {
   component::Metrics metrics;
   component::Collectors collectors;
   component::Health health;
+  component::Taps taps;
 
  private:
   std::vector<double> values(std::string_view name, const model::Labels& labels) const;

@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <atomic>
 #include <catch2/catch.hpp>
 
 #include "agent/base/file.h"
@@ -92,6 +93,79 @@ TEST_CASE("http server: addresses are host:port") {
     INFO(bad);
     CHECK_FALSE(split_host_port(bad).has_value());
   }
+}
+
+TEST_CASE("http server: a body goes on until its handler ends it") {
+  std::atomic<int> turns{0};
+  auto server = HttpServer::start({}, [&](const ServerRequest&) {
+    ServerReply reply{200, "text/plain", "first\n", {}};
+    reply.more = [&](std::string& out) {
+      const int turn = ++turns;
+      if (turn == 2) out = "second\n";
+      return turn < 3;
+    };
+    return reply;
+  });
+  REQUIRE(server);
+  const std::string answer =
+      exchange((*server)->port(), "GET / HTTP/1.0\r\nHost: h\r\nConnection: close\r\n\r\n");
+  CHECK(answer.find("HTTP/1.") == 0);
+  CHECK(answer.ends_with("\r\n\r\nfirst\nsecond\n"));
+}
+
+TEST_CASE("http server: so many bodies that go on at a time, and a stop ends them") {
+  std::atomic<int> open{0};
+  struct Count {
+    explicit Count(std::atomic<int>& c) : count(c) { ++count; }
+    ~Count() { --count; }
+    std::atomic<int>& count;
+  };
+  HttpServer::Options options;
+  options.max_streams = 1;
+  auto server = HttpServer::start(options, [&](const ServerRequest&) {
+    ServerReply reply{200, "text/plain", "first\n", {}};
+    reply.more = [held = std::make_shared<Count>(open)](std::string& out) {
+      out = "x";
+      return true;
+    };
+    return reply;
+  });
+  REQUIRE(server);
+  const auto connect = [&] {
+    FileDescriptor fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons((*server)->port());
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    REQUIRE(::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+    REQUIRE(write_all(fd.get(), "GET / HTTP/1.1\r\nHost: h\r\n\r\n"));
+    return fd;
+  };
+  const auto read_until = [](const FileDescriptor& fd, std::string_view wanted) {
+    std::string text;
+    char buffer[256];
+    while (text.find(wanted) == std::string::npos) {
+      const ssize_t n = ::read(fd.get(), buffer, sizeof buffer);
+      if (n <= 0) return false;
+      text.append(buffer, static_cast<std::size_t>(n));
+    }
+    return true;
+  };
+  const auto request = "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+  {
+    const FileDescriptor first = connect();
+    REQUIRE(read_until(first, "x"));
+    CHECK(exchange((*server)->port(), request).find("HTTP/1.1 503") == 0);
+    CHECK(open == 1);
+  }
+  // The place of one who left is free once the server has noticed.
+  SystemClock clock;
+  while (open > 0) clock.sleep_for(std::chrono::milliseconds(5), {});
+  const FileDescriptor second = connect();
+  REQUIRE(read_until(second, "x"));
+  server->reset();
+  CHECK(open == 0);
+  CHECK_FALSE(read_until(second, "never"));
 }
 
 }  // namespace agent::io

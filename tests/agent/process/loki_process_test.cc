@@ -179,4 +179,45 @@ TEST_CASE("loki.process: custom metrics start from zero when the arguments chang
   CHECK(bench.metric("loki_process_custom_lines_total") == 1);
 }
 
+TEST_CASE("loki.process: who watches sees what each stage makes of an entry, inner ones too") {
+  Bench bench;
+  const auto stages = body_of(
+      {{"forward_to", receivers(bench.out)}},
+      {{"stage.regex", body_of({{"expression", "level=(?P<level>\\w+)"}})},
+       {"stage.labels", body_of({{"values", lang::Value::Object{{"level", lang::Value("")}}}})},
+       {"stage.match", body_of({{"selector", "{level=\"debug\"}"}},
+                               {{"stage.drop", body_of({{"expression", "."},
+                                                        {"drop_counter_reason", "noise"}})}})},
+       {"stage.multiline", body_of({{"firstline", "^\\S"}})}});
+  REQUIRE(bench.component.configure(stages) == "");
+  std::optional<bool> delivered;
+  REQUIRE(bench.push({"nobody looks level=info"}, delivered));
+  const auto watch = bench.box.taps.watch("loki.process.x", {}, bench.clock);
+  REQUIRE(bench.push({"a level=info", "b level=debug"}, delivered));
+  std::vector<std::string> seen;
+  for (const auto& one : watch->take().sightings) {
+    std::string text = one.at + " " + std::to_string(one.entry) + " " + one.line;
+    for (const auto& [name, value] : one.labels)
+      if (name == "level") text += " {" + value + "}";
+    for (const auto& [name, value] : one.extracted) text += " " + name + "=" + value;
+    if (!one.dropped.empty()) text += " dropped: " + one.dropped;
+    if (one.held) text += " held";
+    seen.push_back(text);
+  }
+  // The line that the stage held before anybody looked leaves with the first of a new block.
+  CHECK(seen == std::vector<std::string>{
+                    "in 1 a level=info",
+                    "in 2 b level=debug",
+                    "1.regex 1 a level=info level=info",
+                    "1.regex 2 b level=debug level=debug",
+                    "2.labels 1 a level=info {info} level=info",
+                    "2.labels 2 b level=debug {debug} level=debug",
+                    "3.match/1.drop 2 b level=debug {debug} level=debug dropped: noise",
+                    "3.match 1 a level=info {info} level=info",
+                    "4.multiline 3 nobody looks level=info {info} level=info",
+                    "4.multiline 1 a level=info {info} held",
+                    "out 3 nobody looks level=info {info} level=info",
+                });
+}
+
 }  // namespace agent::process

@@ -101,4 +101,28 @@ TEST_CASE("loki.relabel: a cache without room is refused") {
       "max_cache_size must be greater than 0");
 }
 
+TEST_CASE("loki.relabel: who watches sees what each rule makes of the labels") {
+  ComponentBox box("loki.relabel.x");
+  RunningComponent component(box, loki_relabel());
+  const auto out = std::make_shared<LogCollector>();
+  REQUIRE(component.configure(body_of(
+              {{"forward_to", receivers(out)}},
+              {{"rule", rule({{"source_labels", lang::Value::List{"a"}}, {"target_label", "b"}})},
+               {"rule", rule({{"source_labels", lang::Value::List{"b"}},
+                              {"regex", "2"},
+                              {"action", "drop"}})}})) == "");
+  SystemClock clock;
+  const auto watch = box.taps.watch("loki.relabel.x", {}, clock);
+  REQUIRE(box.receiver()->consume(batch_of(box, {{{"a", "1"}}, {{"a", "2"}}}), {}));
+  std::vector<std::string> seen;
+  for (const auto& one : watch->take().sightings) {
+    std::string text = one.at;
+    for (const auto& [name, value] : one.labels) text += " " + name + "=" + value;
+    seen.push_back(one.dropped.empty() ? text : text + " dropped");
+  }
+  CHECK(seen == std::vector<std::string>{"in a=1", "rule.1 a=1 b=1", "rule.2 a=1 b=1", "in a=2",
+                                         "rule.1 a=2 b=2", "rule.2 a=2 b=2 dropped",
+                                         "out a=1 b=1"});
+}
+
 }  // namespace agent::relabel

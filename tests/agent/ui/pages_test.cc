@@ -72,6 +72,7 @@ struct Fixture {
   SystemClock clock;
   model::Interner labels;
   component::Metrics metrics;
+  component::Taps taps;
   component::Registry registry;
   std::unique_ptr<lang::World> world = runtime::unknown_world();
   lang::Stdlib stdlib{*world};
@@ -85,7 +86,7 @@ struct Fixture {
         "test.thing", "A thing.",
         {{"receiver", "LogsReceiver", "Takes entries."}, {"word", "string", "A word."}}));
     runtime = std::make_unique<runtime::Runtime>(runtime::Runtime::Environment{
-        registry, stdlib, clock, labels, Log::none(), metrics, dir.path()});
+        registry, stdlib, clock, labels, Log::none(), metrics, dir.path(), {}, taps});
     pages = std::make_unique<Pages>(*runtime, registry, metrics, "1.2.3", [this] {
       ++reloads;
       return reloaded;
@@ -280,6 +281,51 @@ TEST_CASE("process metrics: the process's own figures are on the page") {
         "alloy_component_controller_running_components{controller_path=\"/"
         "\",health_type=\"healthy\"} 1"})
     CHECK(body.find(name) != std::string::npos);
+}
+
+TEST_CASE("pages: watching is refused unless the configuration allows it") {
+  Fixture f;
+  const std::string path = "/api/v0/web/tap/test.thing.a";
+  f.load("test.thing \"a\" { }");
+  CHECK(f.get(path).status == 403);
+  CHECK(f.get(path).body.find("livedebugging { enabled = true }") != std::string::npos);
+  f.load("livedebugging { enabled = false }\ntest.thing \"a\" { }");
+  CHECK(f.get(path).status == 403);
+  f.load("livedebugging { enabled = true }\ntest.thing \"a\" { }");
+  CHECK(f.get("/api/v0/web/tap/test.thing.b").status == 404);
+  CHECK(f.pages->handle({"GET", path, {{"what", "1"}}, {}, "", ""}).status == 400);
+  CHECK(f.pages->handle({"GET", path, {}, {{"sec-fetch-site", "cross-site"}}, "", ""}).status ==
+        403);
+
+  ServerReply reply = f.pages->handle({"GET", path, {{"filter", "order"}}, {}, "", ""});
+  REQUIRE(reply.status == 200);
+  CHECK(reply.body == "{\"skipped\":0}\n");
+  REQUIRE(reply.more);
+  const auto tap = f.taps.of("test.thing.a");
+  const auto show = [&](std::string_view line) {
+    model::EntryBatch batch;
+    batch.entries.push_back({f.labels.intern({{"app", "shop"}}), 5, batch.arena.store(line)});
+    tap->show("out", batch);
+  };
+  show("an order");
+  show("something else");
+  std::string out;
+  CHECK(reply.more(out));
+  CHECK(out ==
+        "{\"component\":\"test.thing.a\",\"at\":\"out\",\"time_ns\":\"5\","
+        "\"line\":\"an order\",\"labels\":{\"app\":\"shop\"}}\n");
+  // Ten seconds of silence.
+  out.clear();
+  int turns = 0;
+  for (; out.empty() && turns < 1000; ++turns) CHECK(reply.more(out));
+  CHECK(turns == 100);
+  CHECK(out == "{\"skipped\":0}\n");
+
+  out.clear();
+  f.load("test.thing \"a\" { }");
+  CHECK_FALSE(reply.more(out));
+  reply.more = {};
+  CHECK_FALSE(tap->watched());
 }
 
 }  // namespace agent::ui

@@ -166,6 +166,70 @@ def one_line_too_bad_does_not_take_its_neighbours():
             check(agent.stop() == 0, "exit status")
 
 
+def books(agent):
+    """What each component says at one scrape: lines that came, and what became of them."""
+    _, text = http(agent.url + "/metrics")
+    value = lambda name: sum(float(line.rpartition(" ")[2]) for line in text.splitlines() if re.match(rf"{name}(\{{|\s)", line))
+    process, loki = "loki_process_{}_lines_total", "loki_write_{}_entries_total"
+    return {"read": value("loki_source_file_read_lines_total"), "received": value(process.format("received")),
+            "passed": value(process.format("sent")), "cut": value(process.format("dropped")),
+            "joined": value(process.format("joined")), "held": value("loki_process_held_lines"),
+            "sent": value(loki.format("sent")), "refused": value(loki.format("dropped")), "queued": value("loki_write_queued_entries")}
+
+
+def the_books_balance():
+    """Lines dropped by stages, joined, refused by Loki, waiting in a full queue, through reloads: read = sent + dropped + queued."""
+    with fleetlab.scratch_dir("fleet-agent-test") as folder, Judge() as judge:
+        judge.reject("poison")
+        process = ('loki.process "p" {{\n  forward_to = [loki.write.out.receiver]\n  stage.drop {{\n    expression = "noise"\n'
+                   '    drop_counter_reason = "noise"\n  }}\n  stage.multiline {{\n    firstline = "^[a-z]"\n'
+                   '    max_wait_time = "{wait}"\n  }}\n}}\n\n')
+        config = lambda wait: (write(endpoint(judge.push_url, batch_size="128KiB")) + process.format(wait=wait) +
+                               file_source(folder / "app.log", "loki.process.p.receiver"))
+        texts = {"kept": "file line", "noise": "noise", "joined": " more of it", "poison": "poison"}
+        wrote = dict.fromkeys(texts, 0)
+
+        def lines(count):
+            with open(folder / "app.log", "a", encoding="utf-8") as file:
+                for number in range(count):
+                    kind = ["kept", "joined", "noise", "kept"][number % 4] if number % 500 != 400 else "poison"
+                    wrote[kind] += 1
+                    file.write(f"{texts[kind]} {number} {'x' * 2000}\n")
+
+        def settled():
+            said = books(agent)
+            return (said["read"] == said["received"] == sum(wrote.values()) and said["queued"] == said["held"] == 0 and
+                    said["passed"] + said["cut"] + said["joined"] == said["received"] and
+                    said["sent"] + said["refused"] == said["passed"])
+
+        def stands():
+            """While the receiver is away, each component has passed on all but what it says it keeps; one batch waits for room."""
+            said = books(agent)
+            waits = said["passed"] - said["sent"] - said["refused"] - said["queued"]
+            return (said["queued"] > 1_000 and 0 <= waits < 1_000 and said["read"] == said["received"] < sum(wrote.values()) and
+                    said["passed"] + said["cut"] + said["joined"] + said["held"] == said["received"])
+
+        with Agent(config("200ms"), folder / "agent") as agent:
+            agent.start().wait_ready()
+            lines(1000)
+            eventually(settled, 20, lambda: f"balanced: {books(agent)}, wrote {wrote}")
+            judge.mode("503")
+            lines(9_000)  # 18 MB, more than the queue of loki.write takes
+            eventually(stands, 30, lambda: f"balanced with a full queue: {books(agent)}")
+            for turn in range(6):
+                agent.config_path.write_text(config(f"{300 + turn}ms"))
+                check(http(agent.url + "/-/reload", b"")[0] == 200, "a reload")
+                eventually(stands, 10, lambda: f"balanced after a reload: {books(agent)}")
+            judge.mode("ok")
+            eventually(settled, 60, lambda: f"balanced in the end: {books(agent)}, wrote {wrote}")
+            said = books(agent)
+            # A reload lets go what a stage holds, so that some blocks are in two.
+            check(said["cut"] == wrote["noise"] and said["refused"] == wrote["poison"] and
+                  said["sent"] + said["joined"] == wrote["kept"] + wrote["joined"], f"{said}, wrote {wrote}")
+            check(len(judge.entries()) == said["sent"], f"the judge has {len(judge.entries())} entries, {said}")
+            check(agent.stop() == 0, "exit status")
+
+
 def a_full_disk_stops_nothing():
     """No room for positions: lines go on arriving, the agent says so, and stores them when there is room again."""
     fleetlab.as_root()
@@ -342,4 +406,4 @@ def tls_files_are_read_again():
 
 if __name__ == "__main__":
     fleetlab.main([reloads_under_load, a_dead_endpoint_slows_nobody, one_line_too_bad_does_not_take_its_neighbours,
-                   a_full_disk_stops_nothing, containers_come_and_go, memory_stays_small, tls_files_are_read_again])
+                   the_books_balance, a_full_disk_stops_nothing, containers_come_and_go, memory_stays_small, tls_files_are_read_again])

@@ -13,6 +13,9 @@ import fleetlab
 from fleetlab import Agent, Judge, check, eventually, explain, http, verdict
 from oracle import faults, mint
 
+# What each source says it has read.
+READ = ["loki_source_journal_target_lines_total", "loki_source_docker_target_entries_total", "loki_source_file_read_lines_total",
+        "loki_source_syslog_entries_total", "loki_source_api_entries_written"]
 RESUME = 30  # s: what is written after a fault arrives within this, while the receiver goes on misbehaving
 STOP = 17  # s: SIGTERM to exit; 15 s of draining at most
 
@@ -184,8 +187,17 @@ class World:
                 check(wanted.items() <= entry["labels"].items(), f"labels {entry['labels']}, wanted at least {wanted}")
         return figures
 
+    def books_balance(self, before):
+        """What the agent says of this life - read, and per endpoint sent, dropped and queued - is what the judges have got in it."""
+        took = lambda: [len(judge.entries()) - seen for judge, seen in zip(self.judges, before)]
+        books = lambda: {"read": len(self.judges) * sum(self.agent.metric(name) for name in READ),
+                         **{what: self.agent.metric(f"loki_write_{what}_entries{end}")
+                            for what, end in [("sent", "_total"), ("dropped", "_total"), ("queued", "")]}}
+        eventually(lambda: (said := books())["sent"] == said["read"] == sum(took()) > 0 == said["dropped"] == said["queued"], 10,
+                   lambda: f"{self.name}: the agent's books say {books()}, the judges have {took()}")
+
     def nothing_is_left_to_repeat(self):
-        """A clean stop leaves nothing behind: the next life sends new lines only."""
+        """A clean stop leaves nothing behind: the next life sends new lines only, and counts just these."""
         with self.held(clean=True):
             self.stop()
         before = [len(self.entries(judge)) for judge in self.judges]
@@ -198,5 +210,6 @@ class World:
                        f"; the log ends: {self.agent.log_tail()}")
             again = [entry["line"][:80] for entry in self.entries(judge)[seen:] if entry["line"] not in fresh]
             check(not again, f"{self.name}: {len(again)} lines were sent again after a clean stop: {again[:3]}")
+        self.books_balance(before)
         with self.held(clean=True):
             self.stop()

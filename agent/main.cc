@@ -23,7 +23,6 @@
 #include "agent/convert/convert.h"
 #include "agent/install/apply.h"
 #include "agent/install/installed.h"
-#include "agent/io/http_server.h"
 #include "agent/io/journal_child.h"
 #include "agent/lang/printer.h"
 #include "agent/lang/rendering.h"
@@ -33,6 +32,7 @@
 #include "agent/runtime/modules.h"
 #include "agent/runtime/runtime.h"
 #include "agent/trial/test_file.h"
+#include "agent/ui/own_server.h"
 #include "agent/ui/pages.h"
 #include "agent/ui/process_metrics.h"
 
@@ -101,27 +101,28 @@ class Daemon {
         std::make_unique<lang::Stdlib>(*world_, lang::Stdlib::Options{"v" AGENT_VERSION, false});
     // The registry is complete before anything looks a component up.
     register_components(registry_);
+    own_server_ = std::make_unique<ui::OwnServer>(
+        clock_, log_, metrics_,
+        [this](const io::ServerRequest& r, const io::HttpServer::Answer& answer) {
+          answer(pages_->handle(r));
+        });
     runtime_ = std::make_unique<runtime::Runtime>(runtime::Runtime::Environment{
-        registry_, *stdlib_, clock_, labels_, log_, metrics_, options_.storage, lint::review});
+        registry_, *stdlib_, clock_, labels_, log_, metrics_, options_.storage, lint::review,
+        component::Taps(),
+        [this](const runtime::Settings& settings) { return own_server_->prepare(settings.http); }});
     process_metrics_ = ui::expose_process(metrics_, *runtime_, AGENT_VERSION);
     load_ok_ = metrics_.gauge("alloy_config_last_load_successful", "Config loaded successfully.");
     load_time_ = metrics_.gauge("alloy_config_last_load_success_timestamp_seconds",
                                 "Timestamp of the last successful configuration load.");
 
-    // Pages answer before the first load, so that whoever waits for readiness sees why it takes
-    // long.
+    // It answers before the first load, so that whoever waits for readiness sees that it is not.
     pages_ = std::make_unique<ui::Pages>(*runtime_, registry_, metrics_, AGENT_VERSION,
                                          [this] { return reload(); });
-    io::HttpServer::Options server_options;
-    server_options.address = listen_address();
-    server_options.threads = 2;
-    auto server = io::HttpServer::start(
-        server_options, [this](const io::ServerRequest& r) { return pages_->handle(r); });
-    if (!server) {
-      log_.error("cannot serve pages", {{"err", server.error().message}});
+    if (auto listens = own_server_->start(listen_address(), options_.storage); !listens) {
+      log_.error("cannot serve pages", {{"err", listens.error().message}});
       return kFailed;
     }
-    log_.info("now listening for http traffic", {{"addr", (*server)->address()}});
+    log_.info("now listening for http traffic", {{"addr", own_server_->address()}});
 
     if (const ui::Pages::Reloaded loaded = load(); !loaded.ok) {
       std::cerr << loaded.report;
@@ -134,7 +135,7 @@ class Daemon {
 
     ::sd_notify(0, "STOPPING=1");
     log_.info("stopping");
-    server->reset();  // nobody may ask for a reload from here on
+    own_server_->stop();  // nobody may ask for a reload from here on
     runtime_->stop();
     log_.info("stopped");
     return kOk;
@@ -204,6 +205,7 @@ class Daemon {
       if (slices % kSlicesToTrim == 0) give_memory_back();
       if (number == SIGTERM || number == SIGINT) return;
       if (number == SIGHUP) reload();
+      own_server_->tend();
       // systemd restarts the agent when its runtime no longer lives.
       if (watched && clock_.mono() - runtime_->last_beat() < kBeatLimit)
         ::sd_notify(0, "WATCHDOG=1");
@@ -224,6 +226,7 @@ class Daemon {
   component::Gauge load_ok_;
   component::Gauge load_time_;
   std::unique_ptr<ui::Pages> pages_;
+  std::unique_ptr<ui::OwnServer> own_server_;
   Mutex reload_mutex_;
 };
 

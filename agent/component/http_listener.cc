@@ -20,10 +20,7 @@ Result<std::shared_ptr<io::HttpServer>> HttpListener::start(
 
 Result<Commit> HttpListener::prepare(const io::HttpServer::Options& options, Commit before) {
   if (options.tls) {
-    io::HttpServer::Options trial = options;
-    trial.address = "127.0.0.1:0";
-    auto tried = io::HttpServer::start_slow(trial, [](auto, const auto&) {});
-    if (!tried) return fail(std::move(tried.error()));
+    if (auto good = options.tls->check(); !good) return fail(std::move(good.error()));
   }
   std::shared_ptr<io::HttpServer> server;
   {

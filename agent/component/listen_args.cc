@@ -20,13 +20,6 @@ constexpr std::pair<std::string_view, ClientAuth> kClientAuth[] = {
     {"RequireAnyClientCert", ClientAuth::kRequireAny},
     {"VerifyClientCertIfGiven", ClientAuth::kVerifyIfGiven},
     {"RequireAndVerifyClientCert", ClientAuth::kRequireAndVerify}};
-constexpr std::pair<std::string_view, std::string_view> kVersions[] = {
-    {"", ":-VERS-ALL:+VERS-TLS1.2:+VERS-TLS1.3"},
-    {"TLS10", ":-VERS-ALL:+VERS-TLS1.0:+VERS-TLS1.1:+VERS-TLS1.2:+VERS-TLS1.3"},
-    {"TLS11", ":-VERS-ALL:+VERS-TLS1.1:+VERS-TLS1.2:+VERS-TLS1.3"},
-    {"TLS12", ":-VERS-ALL:+VERS-TLS1.2:+VERS-TLS1.3"},
-    {"TLS13", ":-VERS-ALL:+VERS-TLS1.3"}};
-
 template <class Table>
 auto* look_up(const Table& table, std::string_view name) {
   const auto it = std::find_if(std::begin(table), std::end(table),
@@ -47,9 +40,16 @@ Schema<ListenTlsArgs> ListenTlsArgs::schema() {
                 "NoClientCert, RequestClientCert, RequireAnyClientCert, VerifyClientCertIfGiven "
                 "or RequireAndVerifyClientCert; empty is the first.")
       .optional("client_ca", &A::client_ca, "Authorities of clients, as PEM text.")
+      .optional("client_ca_pem", &A::client_ca_pem, "The same as client_ca.")
       .optional("client_ca_file", &A::client_ca_file, "File with the authorities of clients.")
+      .optional("cipher_suites", &A::cipher_suites,
+                "Cipher suites below TLS 1.3, by Go's names; all good ones when empty.")
+      .optional("curve_preferences", &A::curve_preferences,
+                "CurveP256, CurveP384, CurveP521 and X25519, the best first; all when empty.")
       .optional("min_version", &A::min_version,
-                "Lowest version to speak: TLS10, TLS11, TLS12 or TLS13; TLS12 when empty.");
+                "Lowest version to speak: TLS10, TLS11, TLS12 or TLS13; TLS12 when empty.")
+      .optional("max_version", &A::max_version, "Highest version to speak; TLS13 when empty.")
+      .refused_block("windows_certificate_filter", "it is for Windows.");
 }
 
 void ListenTlsArgs::validate(const lang::Body& body, lang::Diagnostics& diagnostics) const {
@@ -65,10 +65,26 @@ void ListenTlsArgs::validate(const lang::Body& body, lang::Diagnostics& diagnost
                       "known: NoClientCert, RequestClientCert, RequireAnyClientCert, "
                       "VerifyClientCertIfGiven, RequireAndVerifyClientCert");
   }
-  const bool verifies = auth != nullptr && (auth->second == ClientAuth::kVerifyIfGiven ||
-                                            auth->second == ClientAuth::kRequireAndVerify);
-  one("client_ca", !client_ca.empty(), "client_ca_file", !client_ca_file.empty(), verifies);
-  validate_tls_version(body, min_version, diagnostics);
+  // Without authorities the library does not ask clients for certificates at all.
+  const bool needs_authorities =
+      auth != nullptr && auth->second != ClientAuth::kNone && auth->second != ClientAuth::kRequest;
+  const bool as_text = client_ca_pem.empty();
+  if (!client_ca.empty() && !client_ca_pem.empty())
+    diagnostics.error(body.span_of("client_ca_pem"), "client_ca and client_ca_pem are the same");
+  one(as_text ? "client_ca" : "client_ca_pem", !client_ca.empty() || !client_ca_pem.empty(),
+      "client_ca_file", !client_ca_file.empty(), needs_authorities);
+  // The first one that does not go with those before it.
+  io::TlsChoice choice;
+  const auto add = [&](const char* name, auto io::TlsChoice::*member, const auto& value) {
+    choice.*member = value;
+    const auto found = io::tls_priorities(choice);
+    if (!found) diagnostics.error(body.span_of(name), found.error().message);
+    return found.has_value();
+  };
+  (void)(add("min_version", &io::TlsChoice::min_version, min_version) &&
+         add("max_version", &io::TlsChoice::max_version, max_version) &&
+         add("curve_preferences", &io::TlsChoice::curves, curve_preferences) &&
+         add("cipher_suites", &io::TlsChoice::cipher_suites, cipher_suites));
 }
 
 io::HttpServerTls ListenTlsArgs::options() const {
@@ -77,10 +93,11 @@ io::HttpServerTls ListenTlsArgs::options() const {
   out.cert_file = cert_file;
   out.key_pem = key_pem;
   out.key_file = key_file;
-  out.client_ca_pem = client_ca;
+  out.client_ca_pem = client_ca.empty() ? client_ca_pem : client_ca;
   out.client_ca_file = client_ca_file;
   out.client_auth = look_up(kClientAuth, client_auth_type)->second;
-  out.priorities = "NORMAL" + std::string(look_up(kVersions, min_version)->second);
+  out.priorities =
+      *io::tls_priorities({min_version, max_version, cipher_suites, curve_preferences});
   return out;
 }
 

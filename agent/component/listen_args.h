@@ -1,10 +1,11 @@
-// Where a component listens for HTTP, as configurations write it: the block `http` of
-// loki.source.api and prometheus.receive_http.
+// Where the agent listens for HTTP, as configurations write it: the block `http` of loki.source.api
+// and prometheus.receive_http, and the `tls` block of the agent's own server.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "agent/base/secret.h"
 #include "agent/component/schema.h"
@@ -13,12 +14,13 @@
 namespace agent::component {
 
 struct ListenTlsArgs {
-  std::string cert_pem, cert_file, key_file, client_auth_type, client_ca, client_ca_file,
-      min_version;
+  std::string cert_pem, cert_file, key_file, client_auth_type, client_ca, client_ca_pem,
+      client_ca_file, min_version, max_version;
+  std::vector<std::string> cipher_suites, curve_preferences;
   Secret key_pem;
   static Schema<ListenTlsArgs> schema();
   void validate(const lang::Body& body, lang::Diagnostics& diagnostics) const;
-  io::HttpServerTls options() const;
+  io::HttpServerTls options() const;  // of what is valid
 };
 
 struct ListenArgs {

@@ -12,6 +12,8 @@ inline constexpr std::string_view kUnitFile = "/etc/systemd/system/fleet-agent.s
 inline constexpr std::string_view kConfigFolder = "/etc/fleet-agent";  // 0750 root:fleet-agent
 inline constexpr std::string_view kConfigFile = "/etc/fleet-agent/config.alloy";
 inline constexpr std::string_view kStateFolder = "/var/lib/fleet-agent";  // the agent's own
+// Where it answers its own host (agent/ui/own_server.h).
+inline constexpr std::string_view kAgentSocket = "/var/lib/fleet-agent/agent.sock";
 inline constexpr std::string_view kReleases =
     "/opt/fleet-agent";                                          // <release>/, current -> <release>
 inline constexpr std::string_view kBooks = "/var/lib/fleetctl";  // 0700 root: what deploys remember

@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include <array>
 #include <cerrno>
@@ -12,6 +13,7 @@
 #include <utility>
 
 #include "agent/base/file.h"
+#include "agent/install/layout.h"
 
 namespace agent::install {
 namespace {
@@ -34,6 +36,25 @@ Result<sockaddr_in> parse_address(const std::string& text) {
   address.sin_port = htons(static_cast<std::uint16_t>(port));
   if (::inet_pton(AF_INET, text.substr(0, colon).c_str(), &address.sin_addr) != 1) return bad();
   return address;
+}
+
+// Connected or on the way there.
+Result<FileDescriptor> connect_to(int family, const sockaddr* peer, socklen_t size) {
+  FileDescriptor fd(::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd) return fail_errno("socket", errno);
+  if (::connect(fd.get(), peer, size) != 0 && errno != EINPROGRESS)
+    return fail_errno("connect", errno);
+  return fd;
+}
+
+// To the agent's own socket; a descriptor that is none when nobody listens there.
+FileDescriptor connect_to_socket(const std::filesystem::path& path) {
+  sockaddr_un peer{};
+  peer.sun_family = AF_UNIX;
+  if (path.native().size() >= sizeof peer.sun_path) return {};
+  path.native().copy(peer.sun_path, sizeof peer.sun_path - 1);
+  auto fd = connect_to(AF_UNIX, reinterpret_cast<const sockaddr*>(&peer), sizeof peer);
+  return fd ? std::move(*fd) : FileDescriptor();
 }
 
 // Waits until `fd` is ready for `events`.
@@ -80,14 +101,14 @@ Result<HttpAnswer> HostSystem::http(std::string_view method, const std::string& 
                                     std::string_view path, Duration limit) {
   const std::string what = std::string(method) + " http://" + address + std::string(path);
   const auto run = [&]() -> Result<HttpAnswer> {
-    const auto peer = parse_address(address);
-    if (!peer) return fail(peer.error());
     const Mono deadline = clock_.mono() + limit;
-    FileDescriptor fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    if (!fd) return fail_errno("socket", errno);
-    if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&*peer), sizeof *peer) != 0 &&
-        errno != EINPROGRESS) {
-      return fail_errno("connect", errno);
+    FileDescriptor fd = connect_to_socket(at(kAgentSocket));
+    if (!fd) {
+      const auto peer = parse_address(address);
+      if (!peer) return fail(peer.error());
+      auto connected = connect_to(AF_INET, reinterpret_cast<const sockaddr*>(&*peer), sizeof *peer);
+      if (!connected) return fail(std::move(connected.error()));
+      fd = std::move(*connected);
     }
     if (auto ready = await(fd.get(), POLLOUT, clock_, deadline); !ready) return fail(ready.error());
     int error = 0;

@@ -30,7 +30,8 @@ class System {
   // Runs a command to its end or to `limit`, both output streams together.
   virtual Result<ProcessResult> run(const std::vector<std::string>& argv, Duration limit,
                                     const std::optional<Identity>& identity = std::nullopt) = 0;
-  // One request to `address` ("127.0.0.1:12345"), without following anything.
+  // One request to the agent: on the socket that it has for its host (layout.h), which asks for no
+  // password and speaks no TLS; an agent without one is asked at `address` ("127.0.0.1:12345").
   virtual Result<HttpAnswer> http(std::string_view method, const std::string& address,
                                   std::string_view path, Duration limit) = 0;
 };

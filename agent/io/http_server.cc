@@ -1,5 +1,6 @@
 #include "agent/io/http_server.h"
 
+#include <fcntl.h>
 #include <gnutls/gnutls.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
@@ -11,12 +12,12 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <map>
 #include <set>
 #include <stop_token>
 #include <thread>
 
 #include "agent/base/clock.h"
-#include "agent/base/file.h"
 #include "agent/base/mutex.h"
 #include "agent/io/socket.h"
 
@@ -140,10 +141,11 @@ std::string_view ServerRequest::header(std::string_view name) const {
 struct HttpServer::Impl {
   Options options;
   SlowHandler handler;
+  FileDescriptor listener;  // the daemon has a copy
   MHD_Daemon* daemon = nullptr;
   std::string address;
   std::uint16_t port = 0;
-  std::string own_cert, own_key, client_ca, priorities;  // the daemon reads them while it lives
+  HttpServerTls tls;  // without files; the daemon reads it while it lives
   std::atomic<std::size_t> bodies{0};
   SystemClock clock;
   Mutex mutex;
@@ -151,6 +153,12 @@ struct HttpServer::Impl {
   std::set<std::shared_ptr<Awaited>> awaited GUARDED_BY(mutex);
   std::set<std::shared_ptr<Streaming>> streams GUARDED_BY(mutex);
   std::jthread turning GUARDED_BY(mutex);  // asks streams for more, from the first stream on
+  // Connections whose next headers are awaited: their sockets, and since when.
+  struct Quiet {
+    int fd = -1;
+    Mono since;
+  };
+  std::map<MHD_Connection*, Quiet> quiet GUARDED_BY(mutex);
 
   ~Impl() {
     if (daemon == nullptr) return;
@@ -240,6 +248,10 @@ struct HttpServer::Impl {
     if (pending == nullptr) {
       pending = new Pending();
       *state = pending;
+      {
+        MutexLock lock(impl->mutex);
+        impl->quiet.erase(connection);
+      }
       pending->request.method = method;
       pending->request.path = url;
       MHD_get_connection_values(
@@ -260,11 +272,11 @@ struct HttpServer::Impl {
           pending);
       const MHD_ConnectionInfo* info =
           MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-      if (info != nullptr) {
-        const socklen_t length =
-            info->client_addr->sa_family == AF_INET6 ? sizeof(sockaddr_in6) : sizeof(sockaddr_in);
-        pending->request.peer = endpoint_text(info->client_addr, length);
-      }
+      const int family = info == nullptr ? AF_UNSPEC : info->client_addr->sa_family;
+      if (family == AF_INET6)
+        pending->request.peer = endpoint_text(info->client_addr, sizeof(sockaddr_in6));
+      if (family == AF_INET)
+        pending->request.peer = endpoint_text(info->client_addr, sizeof(sockaddr_in));
       pending->begun = impl->clock.mono();
       if (!impl->client_is_welcome(connection)) {
         pending->refusal = text(403, "the client's certificate is not accepted");
@@ -350,11 +362,34 @@ struct HttpServer::Impl {
     return gnutls_certificate_verify_peers2(session, &problems) == 0 && problems == 0;
   }
 
-  static void on_completed(void* self, MHD_Connection*, void** state, MHD_RequestTerminationCode) {
+  static int socket_of(MHD_Connection* connection) {
+    const MHD_ConnectionInfo* info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    return info == nullptr ? -1 : info->connect_fd;
+  }
+
+  // Begins before the TLS handshake, and ends before the socket is closed.
+  static void on_connection(void* self, MHD_Connection* connection, void**,
+                            MHD_ConnectionNotificationCode code) {
+    auto* const impl = static_cast<Impl*>(self);
+    MutexLock lock(impl->mutex);
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+      impl->quiet[connection] = {socket_of(connection), impl->clock.mono()};
+    } else {
+      impl->quiet.erase(connection);
+    }
+  }
+
+  static void on_completed(void* self, MHD_Connection* of, void** state,
+                           MHD_RequestTerminationCode) {
     auto* const pending = static_cast<Pending*>(*state);
     *state = nullptr;
     if (pending == nullptr) return;
     auto* const impl = static_cast<Impl*>(self);
+    {
+      MutexLock lock(impl->mutex);
+      impl->quiet[of] = {socket_of(of), impl->clock.mono()};
+    }
     impl->bodies -= pending->counted;
     if (pending->streaming != nullptr) {
       pending->streaming->gone();
@@ -370,24 +405,6 @@ struct HttpServer::Impl {
       impl->awaited.erase(pending->awaited);
     }
     delete pending;
-  }
-
-  Result<> read_tls() {
-    const HttpServerTls& tls = *options.tls;
-    const auto read = [](const std::string& pem, const std::string& file,
-                         std::string& out) -> Result<> {
-      out = pem;
-      if (file.empty()) return {};
-      auto found = read_file(file, 1U << 20);
-      if (!found) return fail(std::move(found.error()));
-      out = std::move(*found);
-      return {};
-    };
-    if (auto r = read(tls.cert_pem, tls.cert_file, own_cert); !r) return r;
-    if (auto r = read(tls.key_pem.reveal(), tls.key_file, own_key); !r) return r;
-    if (auto r = read(tls.client_ca_pem, tls.client_ca_file, client_ca); !r) return r;
-    priorities = tls.priorities;
-    return {};
   }
 };
 
@@ -411,13 +428,37 @@ Result<std::unique_ptr<HttpServer>> HttpServer::start(const Options& options, Ha
 
 Result<std::unique_ptr<HttpServer>> HttpServer::start_slow(const Options& options,
                                                            SlowHandler handler) {
-  auto socket = listen_on(options.address, Transport::kTcp);
+  constexpr std::string_view kUnix = "unix:";
+  const bool local = options.address.starts_with(kUnix);
+  auto socket = local ? listen_on_path(options.address.substr(kUnix.size()))
+                      : listen_on(options.address, Transport::kTcp);
   if (!socket) return fail(std::move(socket.error()));
   auto impl = std::make_unique<Impl>();
   impl->options = options;
   impl->handler = std::move(handler);
-  impl->address = local_endpoint(socket->get());
-  impl->port = static_cast<std::uint16_t>(std::stoi(split_host_port(impl->address)->second));
+  impl->listener = std::move(*socket);
+  impl->address = local ? options.address : local_endpoint(impl->listener.get());
+  if (!local)
+    impl->port = static_cast<std::uint16_t>(std::stoi(split_host_port(impl->address)->second));
+  return serve(std::move(impl));
+}
+
+Result<std::unique_ptr<HttpServer>> HttpServer::succeed(const Options& options) {
+  auto impl = std::make_unique<Impl>();
+  impl->options = options;
+  impl->handler = impl_->handler;
+  impl->listener = FileDescriptor(::fcntl(impl_->listener.get(), F_DUPFD_CLOEXEC, 0));
+  if (!impl->listener) return fail_errno("the listening socket", errno);
+  impl->address = impl_->address;
+  impl->port = impl_->port;
+  auto next = serve(std::move(impl));
+  // The daemon gives its copy of the socket back.
+  if (next) FileDescriptor(MHD_quiesce_daemon(impl_->daemon));
+  return next;
+}
+
+Result<std::unique_ptr<HttpServer>> HttpServer::serve(std::unique_ptr<Impl> impl) {
+  const Options& options = impl->options;
   const auto timeout = static_cast<unsigned>(
       std::chrono::duration_cast<std::chrono::seconds>(options.idle_timeout).count());
   unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_ALLOW_SUSPEND_RESUME;
@@ -426,30 +467,42 @@ Result<std::unique_ptr<HttpServer>> HttpServer::start_slow(const Options& option
     more.push_back(
         {MHD_OPTION_THREAD_POOL_SIZE, static_cast<std::intptr_t>(options.threads), nullptr});
   if (options.tls) {
-    if (auto read = impl->read_tls(); !read) return fail(std::move(read.error()).within("TLS"));
+    auto read = options.tls->with_files_read();
+    if (!read) return fail(std::move(read.error()));
+    if (auto good = read->check(); !good) return fail(std::move(good.error()));
+    impl->tls = std::move(*read);
     flags |= MHD_USE_TLS;
-    more.push_back({MHD_OPTION_HTTPS_MEM_CERT, 0, impl->own_cert.data()});
-    more.push_back({MHD_OPTION_HTTPS_MEM_KEY, 0, impl->own_key.data()});
-    if (!impl->client_ca.empty())
-      more.push_back({MHD_OPTION_HTTPS_MEM_TRUST, 0, impl->client_ca.data()});
-    if (!impl->priorities.empty())
-      more.push_back({MHD_OPTION_HTTPS_PRIORITIES, 0, impl->priorities.data()});
+    const auto text = [](const std::string& value) { return const_cast<char*>(value.c_str()); };
+    more.push_back({MHD_OPTION_HTTPS_MEM_CERT, 0, text(impl->tls.cert_pem)});
+    more.push_back({MHD_OPTION_HTTPS_MEM_KEY, 0, text(impl->tls.key_pem.reveal())});
+    if (!impl->tls.client_ca_pem.empty())
+      more.push_back({MHD_OPTION_HTTPS_MEM_TRUST, 0, text(impl->tls.client_ca_pem)});
+    if (!impl->tls.priorities.empty())
+      more.push_back({MHD_OPTION_HTTPS_PRIORITIES, 0, text(impl->tls.priorities)});
   }
   more.push_back({MHD_OPTION_END, 0, nullptr});
-  const int fd = socket->get();
+  FileDescriptor socket(::fcntl(impl->listener.get(), F_DUPFD_CLOEXEC, 0));
+  if (!socket) return fail_errno("the listening socket", errno);
+  const int fd = socket.get();
   impl->daemon = MHD_start_daemon(
       flags, 0, nullptr, nullptr, &Impl::on_request, impl.get(), MHD_OPTION_LISTEN_SOCKET, fd,
-      MHD_OPTION_NOTIFY_COMPLETED, &Impl::on_completed, impl.get(), MHD_OPTION_CONNECTION_LIMIT,
-      options.max_connections, MHD_OPTION_CONNECTION_TIMEOUT, timeout,
-      MHD_OPTION_CONNECTION_MEMORY_LIMIT, static_cast<size_t>(32 * 1024), MHD_OPTION_ARRAY,
-      more.data(), MHD_OPTION_END);
-  if (impl->daemon == nullptr && options.tls)
-    return fail(ErrorCode::kInvalid,
-                "TLS: the certificate, its key or the authorities of clients "
-                "cannot be used");
+      MHD_OPTION_NOTIFY_COMPLETED, &Impl::on_completed, impl.get(), MHD_OPTION_NOTIFY_CONNECTION,
+      &Impl::on_connection, impl.get(), MHD_OPTION_CONNECTION_LIMIT, options.max_connections,
+      MHD_OPTION_CONNECTION_TIMEOUT, timeout, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+      static_cast<size_t>(32 * 1024), MHD_OPTION_ARRAY, more.data(), MHD_OPTION_END);
   if (impl->daemon == nullptr) return fail(ErrorCode::kExhausted, "the HTTP server does not start");
-  socket->release();  // the daemon closes it
+  socket.release();  // the daemon closes it
   return std::unique_ptr<HttpServer>(new HttpServer(std::move(impl)));
+}
+
+void HttpServer::cut_slow() {
+  const Mono now = impl_->clock.mono();
+  MutexLock lock(impl_->mutex);
+  for (auto it = impl_->quiet.begin(); it != impl_->quiet.end();) {
+    const bool late = now - it->second.since > impl_->options.header_timeout;
+    if (late) ::shutdown(it->second.fd, SHUT_RDWR);
+    it = late ? impl_->quiet.erase(it) : std::next(it);
+  }
 }
 
 }  // namespace agent::io

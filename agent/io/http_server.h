@@ -56,13 +56,30 @@ struct HttpServerTls {
   ClientAuth client_auth = ClientAuth::kNone;
   std::string priorities;  // GnuTLS' text for versions and ciphers; "" is NORMAL
   bool operator==(const HttpServerTls&) const = default;
+
+  // The same with what the files hold now in place of their names.
+  Result<HttpServerTls> with_files_read() const;
+  // Whether a server could use it: kInvalid says which part is wrong, kIo names a file.
+  Result<> check() const;
 };
+
+// What a TLS server speaks, as Go names it and Alloy's configurations write it.
+struct TlsChoice {
+  std::string min_version, max_version;    // TLS10, TLS11, TLS12, TLS13; "" is TLS12 and TLS13
+  std::vector<std::string> cipher_suites;  // "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"; none: all
+  std::vector<std::string> curves;         // "CurveP256", in order of preference; none: all
+};
+// As HttpServerTls::priorities. kInvalid for unknown names, and for suites that cannot be had
+// without others: the library chooses key exchanges and ciphers, not pairs of them. The suites of
+// TLS 1.3 come with its version.
+Result<std::string> tls_priorities(const TlsChoice& choice);
 
 class HttpServer {
  public:
   struct Options {
-    std::string address =
-        "127.0.0.1:0";               // host:port; an empty host is every address; port 0 picks one
+    // host:port; an empty host is every address, port 0 picks one. Or unix:/path, a socket for its
+    // owner (and root) alone, which replaces what is at the path.
+    std::string address = "127.0.0.1:0";
     std::size_t max_body = 1 << 20;  // bytes; larger requests get 413
     unsigned threads = 1;            // that call the handler
     std::size_t max_bodies = 0;      // bytes of all bodies at a time; more get 503; 0: no limit
@@ -70,6 +87,9 @@ class HttpServer {
     std::size_t max_streams = 8;  // bodies that go on, at a time; more get 503
     Duration idle_timeout = std::chrono::seconds(30);
     Duration read_timeout = Duration::zero();  // for a body; later it gets 408; 0: no limit
+    // From a connection's beginning, or the end of its last request, to the last header of its next
+    // one; cut_slow() ends what takes longer.
+    Duration header_timeout = std::chrono::seconds(40);
     std::optional<HttpServerTls> tls;
   };
   // Called on the server's threads, several at once when threads > 1.
@@ -86,15 +106,22 @@ class HttpServer {
   static Result<std::unique_ptr<HttpServer>> start(const Options& options, Handler handler);
   static Result<std::unique_ptr<HttpServer>> start_slow(const Options& options,
                                                         SlowHandler handler);
+  // A server with other options (but the address) on the same socket, for the same handler; nobody
+  // who connects meanwhile is turned away. This one serves the connections that it has until it is
+  // destroyed, which must not happen in its handler. After a failure it goes on as before.
+  Result<std::unique_ptr<HttpServer>> succeed(const Options& options);
   // What is unanswered gets 503.
   ~HttpServer();
   unsigned connections() const;  // now
+  // Ends connections that are past header_timeout; to be called every second or so.
+  void cut_slow();
 
-  std::uint16_t port() const;
+  std::uint16_t port() const;          // 0 of unix:/path
   const std::string& address() const;  // "127.0.0.1:12345" as bound
 
  private:
   struct Impl;
+  static Result<std::unique_ptr<HttpServer>> serve(std::unique_ptr<Impl> impl);
   explicit HttpServer(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };

@@ -5,6 +5,8 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -86,6 +88,25 @@ Result<FileDescriptor> listen_on(std::string_view address, Transport transport) 
     error = errno;
   }
   return fail_errno(what, error);
+}
+
+Result<FileDescriptor> listen_on_path(const std::string& path) {
+  const std::string what = "listen on " + path;
+  sockaddr_un address{};
+  if (path.size() >= sizeof address.sun_path)
+    return fail(ErrorCode::kInvalid, what + ": a socket's path has at most " +
+                                         std::to_string(sizeof address.sun_path - 1) + " bytes");
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  FileDescriptor fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd) return fail_errno(what, errno);
+  struct stat present {};
+  if (::lstat(path.c_str(), &present) == 0 && S_ISSOCK(present.st_mode)) ::unlink(path.c_str());
+  // Nobody can connect before listen(), and by then only the owner may.
+  if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+      ::chmod(path.c_str(), 0600) != 0 || ::listen(fd.get(), 64) != 0)
+    return fail_errno(what, errno);
+  return fd;
 }
 
 Result<Poller> Poller::create() {

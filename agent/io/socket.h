@@ -24,6 +24,9 @@ enum class Transport { kTcp, kUdp };
 // kInvalid.
 Result<FileDescriptor> listen_on(std::string_view address, Transport transport);
 
+// The same at a path of the file system, in place of what is there, for its owner alone (and root).
+Result<FileDescriptor> listen_on_path(const std::string& path);
+
 // "host:port" -> its parts; [::1]:80 for IPv6. kInvalid when it is not of that form.
 Result<std::pair<std::string, std::string>> split_host_port(std::string_view address);
 

@@ -175,6 +175,15 @@ class Runtime::Impl {
     }
     values.check_members(report.diagnostics);
     decode_settings(*next, values, report);
+    component::Commit settings = [] {};
+    if (env_.take_settings && !report.diagnostics.has_errors()) {
+      auto taken = env_.take_settings(report.settings);
+      if (taken) {
+        settings = std::move(*taken);
+      } else {
+        report.diagnostics.error({}, taken.error().message);
+      }
+    }
     if (report.diagnostics.has_errors()) {
       commits.clear();
       instances.clear();
@@ -203,6 +212,7 @@ class Runtime::Impl {
     for (auto& [instance, body] : bodies) instance->arguments = std::move(body);
     for (auto& [instance, commit] : commits) commit_to(*instance, commit);
     publish_staged();
+    settings();
     for (Instance* instance : waiting) {
       instance->retry_at = env_.clock.mono() + instance->retry_pause;
       env_.log.with("component_id", instance->id)

@@ -51,6 +51,10 @@ struct LoadReport {
   bool ok() const { return !diagnostics.has_errors(); }
 };
 
+// Prepares what a configuration says about the agent itself; its error refuses the configuration
+// like that of a component.
+using TakeSettings = std::function<Result<component::Commit>(const Settings& settings)>;
+
 // Thread-safe. References given to the constructor outlive it.
 class Runtime {
  public:
@@ -64,6 +68,7 @@ class Runtime {
     std::filesystem::path data_dir;  // a component's own folder is data_dir/<id>
     Review review = {};              // adds its warnings to what load() reports
     component::Taps taps = {};       // of the components
+    TakeSettings take_settings = {};
   };
   explicit Runtime(Environment environment);
   ~Runtime();  // stop()

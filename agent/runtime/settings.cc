@@ -51,6 +51,39 @@ component::Schema<ServerArgs> ServerArgs::schema() {
                                                "The server for pages and metrics.");
 }
 
+component::Schema<HttpBasicArgs> HttpBasicArgs::schema() {
+  return component::Schema<HttpBasicArgs>()
+      .required("username", &HttpBasicArgs::username, "Who asks.")
+      .required("password", &HttpBasicArgs::password, "Their password.");
+}
+
+component::Schema<HttpFilterArgs> HttpFilterArgs::schema() {
+  return component::Schema<HttpFilterArgs>()
+      .optional("paths", &HttpFilterArgs::paths, "Beginnings of paths: \"/metrics\".")
+      .optional("authenticate_matching_paths", &HttpFilterArgs::authenticate_matching_paths,
+                "True: these paths need the password, all others do not. False: these do not, all "
+                "others do.");
+}
+
+void HttpFilterArgs::validate(const lang::Body& body, lang::Diagnostics& diagnostics) const {
+  if (paths.empty() && authenticate_matching_paths)
+    diagnostics.warning(body.span, "this filter lets everybody in: no path needs the password",
+                        "leave the block out, or give paths");
+}
+
+component::Schema<HttpAuthArgs> HttpAuthArgs::schema() {
+  return component::Schema<HttpAuthArgs>()
+      .block("basic", &HttpAuthArgs::basic, "A name and a password.")
+      .block("filter", &HttpAuthArgs::filter,
+             "Which paths need them; all of them without this block.");
+}
+
+component::Schema<HttpArgs> HttpArgs::schema() {
+  return component::Schema<HttpArgs>()
+      .block("tls", &HttpArgs::tls, "Speaks HTTPS.")
+      .block("auth", &HttpArgs::auth, "Asks for a password.");
+}
+
 component::Schema<LivedebuggingArgs> LivedebuggingArgs::schema() {
   return component::Schema<LivedebuggingArgs>().optional("enabled", &LivedebuggingArgs::enabled,
                                                          "Allows looking at entries as they pass.");
@@ -61,6 +94,7 @@ const std::vector<SettingsDeclaration>& settings_declarations() {
       settings("logging", "The agent's own log.", &Settings::logging),
       settings("server", "Where the agent's own pages are served (--server.http.listen-addr wins).",
                &Settings::server),
+      settings("http", "Who may see the agent's own pages, and how.", &Settings::http),
       settings("livedebugging", "Looking at entries as they pass.", &Settings::livedebugging)};
   return *all;
 }

@@ -4,7 +4,9 @@
 #include <optional>
 #include <string>
 
+#include "agent/base/secret.h"
 #include "agent/component/component.h"
+#include "agent/component/listen_args.h"
 
 namespace agent::runtime {
 
@@ -29,6 +31,29 @@ struct ServerArgs {
   static component::Schema<ServerArgs> schema();
 };
 
+// Who may see the agent's pages, and how: http { tls { } auth { } }
+struct HttpBasicArgs {
+  std::string username;
+  Secret password;
+  static component::Schema<HttpBasicArgs> schema();
+};
+struct HttpFilterArgs {
+  std::vector<std::string> paths;
+  bool authenticate_matching_paths = true;
+  static component::Schema<HttpFilterArgs> schema();
+  void validate(const lang::Body& body, lang::Diagnostics& diagnostics) const;
+};
+struct HttpAuthArgs {
+  std::optional<HttpBasicArgs> basic;
+  std::optional<HttpFilterArgs> filter;  // none: every path is authenticated
+  static component::Schema<HttpAuthArgs> schema();
+};
+struct HttpArgs {
+  std::optional<component::ListenTlsArgs> tls;
+  std::optional<HttpAuthArgs> auth;
+  static component::Schema<HttpArgs> schema();
+};
+
 struct LivedebuggingArgs {
   bool enabled = false;
   static component::Schema<LivedebuggingArgs> schema();
@@ -37,6 +62,7 @@ struct LivedebuggingArgs {
 struct Settings {
   LoggingArgs logging;
   ServerArgs server;
+  HttpArgs http;
   LivedebuggingArgs livedebugging;
 };
 

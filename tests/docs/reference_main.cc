@@ -20,6 +20,7 @@
 #include "agent/registration.h"
 #include "agent/runtime/check.h"
 #include "agent/runtime/modules.h"
+#include "agent/runtime/settings.h"
 
 namespace fs = std::filesystem;
 
@@ -79,7 +80,7 @@ std::string generated(const component::Declaration& declaration) {
     out += "## Blocks\n\n";
     append_blocks(out, fields, "");
   }
-  if (declaration.make == nullptr) return out + kEnd + "\n";  // an import block
+  if (declaration.make == nullptr) return out + kEnd + "\n";  // an import block, a settings block
   out += "## Exports\n\n";
   if (declaration.exports.empty()) {
     out += "None.\n\n";
@@ -153,6 +154,13 @@ int reference(const fs::path& folder, bool update, const component::Registry& re
   std::vector<component::Declaration> all_pages = registry.all();
   for (component::Declaration& import : runtime::import_kinds())
     all_pages.push_back(std::move(import));
+  for (const runtime::SettingsDeclaration& settings : runtime::settings_declarations()) {
+    component::Declaration page;
+    page.name = settings.name;
+    page.doc = settings.doc;
+    page.fields = settings.fields;
+    all_pages.push_back(std::move(page));
+  }
   for (const component::Declaration& declaration : all_pages) {
     const fs::path path = folder / (declaration.name + ".md");
     auto page = read_file(path);

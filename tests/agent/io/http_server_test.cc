@@ -13,14 +13,19 @@
 namespace agent::io {
 namespace {
 
-// The raw answer to `request`, read until the server closes.
-std::string exchange(std::uint16_t port, const std::string& request) {
+FileDescriptor connect_to(std::uint16_t port) {
   FileDescriptor fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(port);
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   REQUIRE(::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+  return fd;
+}
+
+// The raw answer to `request`, read until the server closes.
+std::string exchange(std::uint16_t port, const std::string& request) {
+  const FileDescriptor fd = connect_to(port);
   REQUIRE(write_all(fd.get(), request));
   std::string answer;
   char buffer[4096];
@@ -84,6 +89,77 @@ TEST_CASE("http server: a taken port is kUnavailable and says which") {
   REQUIRE_FALSE(second);
   CHECK(second.error().code == ErrorCode::kUnavailable);
   CHECK(second.error().message == "listen on " + options.address + ": Address already in use");
+}
+
+TEST_CASE("http server: headers have a limit") {
+  bool called = false;
+  auto server = HttpServer::start({}, [&](const ServerRequest&) {
+    called = true;
+    return ServerReply{};
+  });
+  REQUIRE(server);
+  const std::string many(40'000, 'x');
+  for (const std::string& request :
+       {"GET / HTTP/1.1\r\nHost: h\r\nX-Long: " + many + "\r\nConnection: close\r\n\r\n",
+        "GET /" + many + " HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"}) {
+    const std::string status = exchange((*server)->port(), request).substr(0, 12);
+    CHECK((status == "HTTP/1.1 431" || status == "HTTP/1.1 414" || status == "HTTP/1.1 413"));
+  }
+  CHECK_FALSE(called);
+}
+
+TEST_CASE(
+    "http server: connections whose headers drip, or do not come, are ended; others are not") {
+  HttpServer::Options options;
+  options.max_connections = 3;
+  options.header_timeout = std::chrono::milliseconds(1);
+  auto server = HttpServer::start(options, [](const ServerRequest&) { return ServerReply{}; });
+  REQUIRE(server);
+  // All that there may be: a newcomer waits, or is turned away.
+  const FileDescriptor silent = connect_to((*server)->port());
+  const FileDescriptor drips = connect_to((*server)->port());
+  const FileDescriptor second = connect_to((*server)->port());
+  REQUIRE(write_all(drips.get(), "GET / HTTP/1.1\r\nHost: h\r\nX-A: "));
+  REQUIRE(write_all(second.get(), "GET / HTTP/1.1\r\nHost: h\r\n\r\nGET"));  // of a second request
+  SystemClock clock;
+  while ((*server)->connections() != 0) {
+    (*server)->cut_slow();
+    clock.sleep_for(std::chrono::milliseconds(5), {});
+  }
+  char byte = 0;
+  CHECK(::read(silent.get(), &byte, 1) <= 0);
+  CHECK(::read(drips.get(), &byte, 1) <= 0);
+  CHECK(exchange((*server)->port(), "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+            .find("HTTP/1.1 200") == 0);
+}
+
+TEST_CASE("http server: a successor takes the socket over and nobody is turned away") {
+  HttpServer::Options options;
+  auto first = HttpServer::start(options, [](const ServerRequest&) {
+    return ServerReply{200, "text/plain", "served", {}};
+  });
+  REQUIRE(first);
+  const std::string ask = "GET / HTTP/1.1\r\nHost: h\r\n";
+  const FileDescriptor kept = connect_to((*first)->port());
+  while ((*first)->connections() == 0) SystemClock().sleep_for(std::chrono::milliseconds(1), {});
+  options.max_connections = 7;
+  auto second = (*first)->succeed(options);
+  REQUIRE(second);
+  CHECK((*second)->address() == (*first)->address());
+  CHECK(exchange((*second)->port(), ask + "Connection: close\r\n\r\n").find("served") !=
+        std::string::npos);
+  // What is connected goes on.
+  REQUIRE(write_all(kept.get(), ask + "\r\n"));
+  char buffer[512];
+  CHECK(::read(kept.get(), buffer, sizeof buffer) > 12);
+  first->reset();
+  CHECK(exchange((*second)->port(), ask + "Connection: close\r\n\r\n").find("served") !=
+        std::string::npos);
+  options.tls.emplace();
+  options.tls->cert_pem = "nonsense";
+  CHECK_FALSE((*second)->succeed(options));
+  CHECK(exchange((*second)->port(), ask + "Connection: close\r\n\r\n").find("served") !=
+        std::string::npos);
 }
 
 TEST_CASE("http server: addresses are host:port") {

@@ -9,12 +9,12 @@
 #include <thread>
 
 #include "agent/base/file.h"
-#include "agent/base/process.h"
 #include "agent/component/relabel_args.h"
 #include "agent/io/http_client.h"
 #include "agent/wire/loki_push.h"
 #include "tests/support/component_box.h"
 #include "tests/support/log_collector.h"
+#include "tests/support/test_certificate.h"
 
 namespace agent::source {
 component::Declaration loki_source_api();
@@ -222,19 +222,7 @@ TEST_CASE("loki.source.api: a body that drips is given up, one that lies about i
 
 TEST_CASE("loki.source.api: HTTPS, for clients that show a certificate") {
   TempDir dir;
-  const std::string in = "cd " + dir.path().string() + " && ";
-  const std::string key =
-      "openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -x509 -days 2 ";
-  for (const std::string name : {"server", "client", "stranger"}) {
-    SystemClock clock;
-    Spawn spawn;
-    spawn.argv = {"/bin/sh", "-c",
-                  in + key + "-subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1 -keyout " +
-                      name + ".key -out " + name + ".pem"};
-    const auto done = run_process(spawn, "", clock, std::chrono::minutes(1));
-    REQUIRE(done);
-    REQUIRE(done->status == 0);
-  }
+  for (const char* name : {"server", "client", "stranger"}) make_certificate(dir.path(), name);
   const auto file = [&](const std::string& name) { return (dir.path() / name).string(); };
   Fixture f;
   f.body.blocks.front().body.blocks.push_back(block(

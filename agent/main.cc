@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
 #include <iostream>
 #include <string>
 #include <vector>
@@ -32,6 +33,7 @@
 #include "agent/runtime/modules.h"
 #include "agent/runtime/runtime.h"
 #include "agent/trial/test_file.h"
+#include "agent/trial/trace.h"
 #include "agent/ui/own_server.h"
 #include "agent/ui/pages.h"
 #include "agent/ui/process_metrics.h"
@@ -311,6 +313,45 @@ int run_tests(const std::vector<std::string>& paths, bool update) {
   return failed == 0 && !files.empty() ? kOk : kFailed;
 }
 
+struct TraceOptions {
+  std::string path;
+  std::string file = "-";
+  std::vector<std::string> labels;  // name=value
+  trial::TraceOptions trace;
+};
+
+int trace(TraceOptions options) {
+  auto texts = read_configuration(options.path);
+  if (!texts) {
+    std::cerr << texts.error().message << "\n";
+    return kFailed;
+  }
+  model::LabelBuilder labels;
+  for (const std::string& label : options.labels) {
+    const std::size_t equals = label.find('=');
+    if (equals == 0 || equals == std::string::npos) {
+      std::cerr << "--label wants name=value, not " << label << "\n";
+      return kFailed;
+    }
+    labels.set(label.substr(0, equals), label.substr(equals + 1));
+  }
+  options.trace.labels = std::move(labels).take();
+  options.trace.colour = ::isatty(STDOUT_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr;
+  std::ifstream file;
+  if (options.file != "-") {
+    file.open(options.file);
+    if (!file) {
+      std::cerr << options.file << ": " << errno_text(errno) << "\n";
+      return kFailed;
+    }
+  }
+  component::Registry registry;
+  register_components(registry);
+  const bool good = trial::trace(std::move(*texts), registry, options.trace,
+                                 options.file == "-" ? std::cin : file, std::cout, std::cerr);
+  return good ? kOk : kFailed;
+}
+
 int list_components() {
   component::Registry registry;
   register_components(registry);
@@ -392,6 +433,21 @@ int main(int argc, char** argv) {
                             "Write what could be made, whatever is left out.");
   convert_command->add_option("-e,--extra-args", conversion.extra_args,
                               "The other agent's flags, like -config.expand-env=true.");
+  TraceOptions traced;
+  CLI::App* trace_command =
+      app.add_subcommand("trace", "Show what a configuration makes of lines, step by step.");
+  trace_command
+      ->add_option("path", traced.path, "The configuration: a file, or a folder of *.alloy files.")
+      ->required();
+  trace_command->add_option("file", traced.file, "The lines; - is standard input.")
+      ->capture_default_str();
+  trace_command->add_option("--component", traced.trace.component,
+                            "Id of the component that gets them (default: the only source).");
+  trace_command->add_option("--label", traced.labels, "name=value of each line; several times.");
+  trace_command->add_flag(
+      "--entries", traced.trace.entries,
+      "Each line is an entry as a JSON object: line, labels, time_ns, metadata.");
+  trace_command->add_flag("--json", traced.trace.json, "One JSON object for each line.");
 
   CLI::App* components =
       app.add_subcommand("components", "List the components that this agent has.");
@@ -423,6 +479,7 @@ int main(int argc, char** argv) {
     register_components(registry);
     return convert::convert_main(conversion, registry, lint::review);
   }
+  if (trace_command->parsed()) return trace(std::move(traced));
   if (components->parsed()) return list_components();
   if (version->parsed()) {
     std::cout << "fleet-agent " << AGENT_VERSION << "\n";

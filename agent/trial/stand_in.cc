@@ -18,12 +18,16 @@ using component::MetricsFanout;
 using component::MetricsReceiver;
 
 struct Ends::Source {
+  explicit Source(std::shared_ptr<component::Tap> t)
+      : tap(std::move(t)), entries(tap), samples(tap) {}
+  const std::shared_ptr<component::Tap> tap;
   std::string id;
   component::Publisher publish;
   component::Exports exports;
   std::shared_ptr<const model::RelabelRules> rules;
   model::Labels labels;
   LogFanout entries;
+  bool sends_entries = false;
   MetricsFanout samples;
 };
 
@@ -72,8 +76,10 @@ std::string series_text(const model::LabelSet& series) {
 
 class LogEnd final : public LogReceiver {
  public:
-  LogEnd(std::shared_ptr<Ends> ends, std::string id) : ends_(std::move(ends)), id_(std::move(id)) {}
+  LogEnd(std::shared_ptr<Ends> ends, const component::Host& host)
+      : ends_(std::move(ends)), id_(host.id), tap_(host.tap) {}
   Result<> consume(model::EntryBatch batch, std::stop_token) override {
+    if (tap_->watched()) tap_->show("in", batch);
     for (const model::Entry& entry : batch.entries) {
       std::string text = entry.labels.text();
       if (entry.time_ns != ends_->clock_.wall_ns())
@@ -91,6 +97,7 @@ class LogEnd final : public LogReceiver {
  private:
   const std::shared_ptr<Ends> ends_;
   const std::string id_;
+  const std::shared_ptr<component::Tap> tap_;
 };
 
 class MetricsEnd final : public MetricsReceiver {
@@ -116,13 +123,13 @@ class StandIn final : public component::Component {
   StandIn(component::Host host, const component::Declaration& declaration,
           std::shared_ptr<Ends> ends)
       : declaration_(declaration) {
-    source_ = std::make_shared<Ends::Source>();
+    source_ = std::make_shared<Ends::Source>(host.tap);
     source_->id = host.id;
     source_->publish = host.exports;
     component::Exports& out = source_->exports;
     for (const component::ExportInfo& info : declaration.exports) {
       if (info.type == component::CapsuleName<LogReceiver>::kName) {
-        const std::shared_ptr<LogReceiver> end = std::make_shared<LogEnd>(ends, host.id);
+        const std::shared_ptr<LogReceiver> end = std::make_shared<LogEnd>(ends, host);
         out.emplace_back(info.name, component::capsule(end));
       } else if (info.type == component::CapsuleName<MetricsReceiver>::kName) {
         const std::shared_ptr<MetricsReceiver> end = std::make_shared<MetricsEnd>(ends, host.id);
@@ -168,6 +175,7 @@ class StandIn final : public component::Component {
                      [](const auto& label) { return label.first == "job"; }))
       labels.emplace_back("job", source_->id);
     return component::Commit([this, entries, samples, rules, labels] {
+      source_->sends_entries = !entries.empty();
       source_->entries.set(entries);
       source_->samples.set(samples);
       source_->rules = rules;
@@ -230,6 +238,29 @@ Result<> Ends::put(const std::string& component, model::SampleBatch batch) const
   return source->samples.consume(std::move(batch), {});
 }
 
+std::vector<std::string> Ends::log_sources() const {
+  MutexLock lock(mutex_);
+  std::vector<std::string> out;
+  for (const auto& one : sources_)
+    if (const auto held = one.lock(); held && held->sends_entries) out.push_back(held->id);
+  return out;
+}
+
+bool Ends::relabel(const Source& source, const model::Entry& entry, model::LabelBuilder& labels) {
+  if (source.rules == nullptr) return true;
+  return source.rules->apply(labels, [&](std::size_t rule, bool kept) {
+    source.tap->show({"relabel_rules." + std::to_string(rule + 1), 0, entry.line, entry.labels},
+                     [&] {
+                       component::Sighting sighting = component::sighting_of(entry);
+                       sighting.labels.clear();
+                       for (const model::Label& label : labels.labels())
+                         sighting.labels.emplace_back(label.name, label.value);
+                       if (!kept) sighting.dropped = "relabel_rules";
+                       return sighting;
+                     });
+  });
+}
+
 Result<> Ends::put(const std::string& component, model::EntryBatch batch,
                    model::Interner& labels) const {
   const auto source = this->source(component);
@@ -240,7 +271,7 @@ Result<> Ends::put(const std::string& component, model::EntryBatch batch,
     for (const model::Label& label : source->labels) builder.set(label.name, label.value);
     for (const model::Label& label : batch.entries[i].labels.labels())
       builder.set(label.name, label.value);
-    if (source->rules != nullptr && !source->rules->apply(builder)) continue;
+    if (!relabel(*source, batch.entries[i], builder)) continue;
     model::Labels left;
     for (const model::Label& label : std::move(builder).take())
       if (!label.name.starts_with("__")) left.push_back(label);

@@ -29,6 +29,8 @@ class Ends {
   Result<> put(const std::string& component, model::EntryBatch batch,
                model::Interner& labels) const;
   Result<> put(const std::string& component, model::SampleBatch batch) const;
+  // Ids of the sources that pass entries on.
+  std::vector<std::string> log_sources() const;
   // The discovery `component` finds these.
   Result<> publish(const std::string& component, const std::vector<model::Target>& targets);
 
@@ -39,6 +41,7 @@ class Ends {
   struct Source;
 
   std::shared_ptr<Source> source(const std::string& component) const;
+  static bool relabel(const Source& source, const model::Entry& entry, model::LabelBuilder& labels);
   void arrived(const std::string& component, std::string text);
 
   const Clock& clock_;

@@ -14,14 +14,10 @@
 
 #include "agent/base/duration.h"
 #include "agent/base/file.h"
-#include "agent/base/hand_clock.h"
 #include "agent/base/strings.h"
 #include "agent/component/receiver.h"
-#include "agent/lang/rendering.h"
 #include "agent/runtime/check.h"
-#include "agent/runtime/modules.h"
-#include "agent/runtime/runtime.h"
-#include "agent/trial/stand_in.h"
+#include "agent/trial/rehearsal.h"
 #include "agent/wire/loki_push.h"
 
 namespace agent::trial {
@@ -29,12 +25,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::int64_t kStart = 1'704'067'200'000'000'000;  // 2024-01-01T00:00:00Z
 constexpr std::size_t kMaxTest = 64U << 20;
-// After the clock has moved a component's own thread may have something to say: it has been silent
-// for this many looks.
-constexpr int kSilentLooks = 20;
-constexpr auto kLook = std::chrono::milliseconds(5);
 
 struct Section {
   std::string verb;  // "config", "input", ...
@@ -67,35 +58,15 @@ std::optional<std::vector<Section>> parse_sections(const std::string& text, int&
   return out;
 }
 
-// A folder for what components store, gone at the end.
-class Folder {
- public:
-  Folder() {
-    std::string name = (fs::temp_directory_path() / "fleet-agent-test-XXXXXX").string();
-    if (::mkdtemp(name.data()) != nullptr) path_ = name;
-  }
-  ~Folder() {
-    std::error_code error;
-    if (!path_.empty()) fs::remove_all(path_, error);
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
-
 class Trial {
  public:
   Trial(std::string path, const component::Registry& real, bool update, std::ostream& complaints)
       : path_(std::move(path)),
         update_(update),
         complaints_(complaints),
-        registry_(stand_ins(real, ends_)) {}
+        rehearsal_(real, runtime::unknown_world()) {}
 
   bool run() {
-    if (folder_.path().empty()) return complain(0, "no folder can be made for the test");
     const auto text = read_file(path_, kMaxTest);
     if (!text) return complain(0, text.error().message);
     int wrong = 0;
@@ -141,23 +112,17 @@ class Trial {
   bool load(const Section& section) {
     auto texts = this->texts(section);
     if (!texts) return complain(section.line, texts.error().message);
-    const runtime::CheckReport checked =
-        runtime::check(*texts, registry_, *world_, {}, runtime::local_importer());
-    std::istringstream in(lang::render(checked.diagnostics, checked.sources));
+    std::string said;
+    const auto ran = rehearsal_.load(std::move(*texts), said);
+    std::istringstream in(said);
     problems_.clear();
     for (std::string line; std::getline(in, line);) problems_.push_back(line);
-    refused_ = !checked.ok();
-    if (refused_) return true;
-    runtime_.reset();
-    runtime_ = std::make_unique<runtime::Runtime>(runtime::Runtime::Environment{
-        registry_, stdlib_, clock_, labels_, Log::none(), metrics_, folder_.path()});
-    const runtime::LoadReport report = runtime_->load(std::move(*texts));
-    if (report.ok()) return true;
-    return complain(section.line, lang::render(report.diagnostics, report.sources));
+    refused_ = ran && !*ran;
+    return ran ? true : complain(section.line, ran.error().message);
   }
 
   bool put(const Section& section) {
-    if (refused_ || runtime_ == nullptr) {
+    if (refused_ || rehearsal_.runtime() == nullptr) {
       for (const std::string& line : problems_) complaints_ << line << "\n";
       return complain(section.line, "there is no configuration that runs");
     }
@@ -171,38 +136,20 @@ class Trial {
       const std::size_t end = i == 0 && bar != std::string::npos ? bar + 1 : std::string::npos;
       auto parsed = wire::parse_labels_text(section.rest.substr(at[i] + 1, end - at[i] - 1));
       if (!parsed) return complain(section.line, parsed.error().message);
-      sets[i] = labels_.intern(std::move(*parsed));
+      sets[i] = rehearsal_.labels.intern(std::move(*parsed));
     }
     model::EntryBatch batch;
     for (const std::string& line : section.lines)
       if (!line.empty())
         batch.entries.push_back(
-            {sets[0], clock_.wall_ns(), batch.arena.store(unescape(line)), {}, sets[1]});
-    const auto receiver = receiver_of(target);
+            {sets[0], rehearsal_.clock.wall_ns(), batch.arena.store(unescape(line)), {}, sets[1]});
+    const auto receiver = rehearsal_.receiver_of(target);
     if (receiver && receiver->type == component::CapsuleName<component::MetricsReceiver>::kName)
       return put_samples(section,
                          std::static_pointer_cast<component::MetricsReceiver>(receiver->object));
-    Result<> sent;
-    if (receiver) {
-      sent = std::static_pointer_cast<component::LogReceiver>(receiver->object)
-                 ->consume(std::move(batch), {});
-    } else if (target.starts_with("prometheus.")) {
-      return put_samples(section, nullptr);
-    } else {
-      sent = ends_->put(target, std::move(batch), labels_);
-    }
+    if (!receiver && target.starts_with("prometheus.")) return put_samples(section, nullptr);
+    const Result<> sent = rehearsal_.put(target, std::move(batch));
     return sent ? true : complain(section.line, sent.error().message);
-  }
-
-  // What the component takes; none when it is a source.
-  std::optional<lang::Capsule> receiver_of(const std::string& id) const {
-    for (const auto& status : runtime_->status()) {
-      if (status.id != id) continue;
-      for (const auto& [name, value] : status.exports)
-        if (name == "receiver" && value.kind() == lang::Value::Kind::kCapsule)
-          return value.capsule();
-    }
-    return std::nullopt;
   }
 
   // Lines as `name{label="value"} 3`.
@@ -225,19 +172,19 @@ class Trial {
       char* end = nullptr;
       const double value = std::strtod(line.c_str() + blank + 1, &end);
       if (*end != '\0') return complain(section.line, line.substr(blank + 1) + " is not a number");
-      batch.samples.push_back(
-          {labels_.intern(std::move(series).take()), clock_.wall_ns() / 1'000'000, value});
+      batch.samples.push_back({rehearsal_.labels.intern(std::move(series).take()),
+                               rehearsal_.clock.wall_ns() / 1'000'000, value});
     }
     const std::string target = section.rest.substr(0, section.rest.find(' '));
-    const Result<> sent =
-        receiver ? receiver->consume(std::move(batch), {}) : ends_->put(target, std::move(batch));
+    const Result<> sent = receiver ? receiver->consume(std::move(batch), {})
+                                   : rehearsal_.ends->put(target, std::move(batch));
     return sent ? true : complain(section.line, sent.error().message);
   }
 
   bool advance(const Section& section) {
     const auto duration = parse_duration(section.rest);
     if (!duration) return complain(section.line, duration.error().message);
-    clock_.advance(*duration);
+    rehearsal_.clock.advance(*duration);
     advanced_ = true;
     return true;
   }
@@ -250,15 +197,15 @@ class Trial {
       if (!parsed) return complain(section.line, parsed.error().message);
       targets.push_back(std::move(*parsed));
     }
-    const Result<> done = ends_->publish(section.rest, targets);
+    const Result<> done = rehearsal_.ends->publish(section.rest, targets);
     advanced_ = true;
     return done ? true : complain(section.line, done.error().message);
   }
 
   // The targets that a component exports; nullopt when it exports none.
   std::optional<std::vector<std::string>> targets_of(const std::string& component) {
-    if (runtime_ == nullptr) return std::nullopt;
-    for (const auto& status : runtime_->status()) {
+    if (rehearsal_.runtime() == nullptr) return std::nullopt;
+    for (const auto& status : rehearsal_.runtime()->status()) {
       if (status.id != component) continue;
       for (const auto& [name, value] : status.exports) {
         if (value.kind() != lang::Value::Kind::kList) continue;
@@ -267,7 +214,7 @@ class Trial {
         lang::Diagnostics ignored;
         component::Decoder<std::vector<model::Target>>::decode(value, {}, targets, ignored);
         for (model::Target& target : targets)
-          out.push_back(labels_.intern(std::move(target)).text());
+          out.push_back(rehearsal_.labels.intern(std::move(target)).text());
         return out;
       }
     }
@@ -293,18 +240,13 @@ class Trial {
 
   void settle() {
     const auto take = [this] {
-      auto fresh = ends_->take();
+      auto fresh = rehearsal_.ends->take();
       const bool any = !fresh.empty();
       std::move(fresh.begin(), fresh.end(), std::back_inserter(arrived_));
       return any;
     };
     take();
-    if (!std::exchange(advanced_, false)) return;
-    SystemClock real;
-    for (int silent = 0; silent < kSilentLooks; ++silent) {
-      real.sleep_for(kLook, {});
-      if (take()) silent = 0;
-    }
+    if (std::exchange(advanced_, false)) until_silent(take);
   }
 
   bool compare(Section& section, const std::vector<std::string>& got) {
@@ -339,7 +281,7 @@ class Trial {
       wanted = std::move(*parsed);
     }
     double sum = 0;
-    for (const auto& family : metrics_.collect()) {
+    for (const auto& family : rehearsal_.metrics.collect()) {
       if (family.name != series.substr(0, brace)) continue;
       for (const auto& point : family.points) {
         const bool fits = std::all_of(wanted.begin(), wanted.end(), [&](const model::Label& label) {
@@ -366,15 +308,7 @@ class Trial {
   const std::string path_;
   const bool update_;
   std::ostream& complaints_;
-  HandClock clock_{kStart};
-  Folder folder_;
-  model::Interner labels_;
-  component::Metrics metrics_;
-  std::shared_ptr<Ends> ends_ = std::make_shared<Ends>(clock_, kStart);
-  const component::Registry registry_;
-  std::unique_ptr<lang::World> world_ = runtime::unknown_world();
-  lang::Stdlib stdlib_{*world_};
-  std::unique_ptr<runtime::Runtime> runtime_;
+  Rehearsal rehearsal_;
   std::vector<Ends::Arrival> arrived_;  // and not asked for yet
   std::vector<std::string> problems_;
   bool refused_ = false;

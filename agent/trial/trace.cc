@@ -27,7 +27,7 @@ constexpr std::size_t kMostLine = std::size_t{1} << 20;
 // Longer than any stage keeps a line back by default.
 constexpr auto kLater = std::chrono::minutes(10);
 
-std::string quoted(std::string_view text) { return json_string(to_valid_utf8(text)); }
+std::string in_quotes(std::string_view text) { return json_string(to_valid_utf8(text)); }
 
 // The objects "labels" and "metadata" of an entry.
 Result<std::vector<std::pair<std::string, std::string>>> texts_of(const Json& entry,
@@ -83,7 +83,7 @@ class Writer {
       told.push_back("labels " + pairs_text(now.labels));
       if (!now.metadata.empty()) told.push_back("metadata " + pairs_text(now.metadata));
     } else {
-      if (now.line != before->line) told.push_back("line " + quoted(now.line));
+      if (now.line != before->line) told.push_back("line " + in_quotes(now.line));
       if (now.time_ns != before->time_ns && !now.held) told.push_back("time " + time_text(now));
       compare("", before->labels, now.labels, told);
       if (!now.held && now.at != "in") {
@@ -115,7 +115,7 @@ class Writer {
   static std::string pairs_text(const Sighting::Pairs& pairs) {
     std::string out = "{";
     for (const auto& [name, value] : pairs)
-      out += (out.size() > 1 ? ", " : "") + to_valid_utf8(name) + "=" + quoted(value);
+      out += (out.size() > 1 ? ", " : "") + to_valid_utf8(name) + "=" + in_quotes(value);
     return out + "}";
   }
 
@@ -137,15 +137,15 @@ class Writer {
     for (const auto& [name, value] : now) {
       const std::string* old = find(before, name);
       if (old == nullptr) {
-        told.push_back("+ " + kind + to_valid_utf8(name) + "=" + quoted(value));
+        told.push_back("+ " + kind + to_valid_utf8(name) + "=" + in_quotes(value));
       } else if (*old != value) {
-        told.push_back("~ " + kind + to_valid_utf8(name) + "=" + quoted(value) + ", was " +
-                       quoted(*old));
+        told.push_back("~ " + kind + to_valid_utf8(name) + "=" + in_quotes(value) + ", was " +
+                       in_quotes(*old));
       }
     }
     for (const auto& [name, value] : before)
       if (find(now, name) == nullptr)
-        told.push_back("- " + kind + to_valid_utf8(name) + "=" + quoted(value));
+        told.push_back("- " + kind + to_valid_utf8(name) + "=" + in_quotes(value));
   }
 
   std::ostream& out_;
@@ -267,7 +267,7 @@ class Trace {
   void tell(const Watch::Seen& seen, bool late) {
     if (options_.json) {
       out_ << "{" << (late ? "" : "\"number\":" + std::to_string(number_) + ",")
-           << (late ? "\"late\":true" : "\"line\":" + quoted(text_)) << ",\"steps\":[";
+           << (late ? "\"late\":true" : "\"line\":" + in_quotes(text_)) << ",\"steps\":[";
       const char* comma = "";
       for (const Sighting& sighting : seen.sightings) {
         out_ << comma << component::to_json(sighting);

@@ -149,6 +149,26 @@ def a_dead_endpoint_slows_nobody():
             check(agent.stop() == 0, "exit status")
 
 
+def a_mute_receiver_is_named():
+    """A receiver takes pushes and answers nothing: within 30 s /-/healthy names the loki.write, and nobody else; the agent stays
+    ready, so that nobody restarts it or rolls it back. When it answers again, all is well again."""
+    with fleetlab.scratch_dir("fleet-agent-test") as folder, Judge() as judge:
+        judge.mode("silence", hold=60)
+        appender = Appender(folder / "app.log")
+        config = write(endpoint(judge.push_url)) + file_source(folder / "app.log")
+        with Agent(config, folder / "agent") as agent:
+            agent.start().wait_ready()
+            check(http(agent.url + "/-/healthy")[0] == 200, "healthy at first")
+            appender.start()
+            status, said = eventually(lambda: (answer := http(agent.url + "/-/healthy"))[0] == 500 and answer, 30, "ill")
+            check(re.fullmatch(r"unhealthy components:\nloki\.write\.out: [^\n]+\n", said), f"{status}: {said}")
+            check(agent.ready(), "not ready for a receiver that is away")
+            judge.mode("ok")
+            eventually(lambda: http(agent.url + "/-/healthy")[0] == 200, 15, "well again")
+            all_arrived(judge, appender.finish())
+            check(agent.stop() == 0, "exit status")
+
+
 def one_line_too_bad_does_not_take_its_neighbours():
     """Loki refuses a push because of a line in it: all other lines arrive, once each, and the refused ones are counted."""
     with fleetlab.scratch_dir("fleet-agent-test") as folder, Judge() as judge:
@@ -405,5 +425,5 @@ def tls_files_are_read_again():
 
 
 if __name__ == "__main__":
-    fleetlab.main([reloads_under_load, a_dead_endpoint_slows_nobody, one_line_too_bad_does_not_take_its_neighbours,
+    fleetlab.main([reloads_under_load, a_dead_endpoint_slows_nobody, a_mute_receiver_is_named, one_line_too_bad_does_not_take_its_neighbours,
                    the_books_balance, a_full_disk_stops_nothing, containers_come_and_go, memory_stays_small, tls_files_are_read_again])

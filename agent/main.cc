@@ -31,6 +31,7 @@
 #include "agent/registration.h"
 #include "agent/runtime/check.h"
 #include "agent/runtime/modules.h"
+#include "agent/runtime/own_log.h"
 #include "agent/runtime/runtime.h"
 #include "agent/trial/test_file.h"
 #include "agent/trial/trace.h"
@@ -59,6 +60,11 @@ Result<std::vector<runtime::SourceText>> read_configuration(const std::string& p
   return runtime::read_texts(path, {".alloy", ".river"});
 }
 
+// Nobody is left to tell when it fails.
+void write_to_standard_error(std::string_view line) {
+  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
+}
+
 struct RunOptions {
   std::string path;
   std::string old_path;  // --config.file=
@@ -70,7 +76,7 @@ struct RunOptions {
 // What `run` keeps until the process ends.
 class Daemon {
  public:
-  explicit Daemon(RunOptions options) : options_(std::move(options)), log_(clock_) {}
+  explicit Daemon(RunOptions options) : options_(std::move(options)) {}
 
   int run() {
     // Signals are taken one at a time by this thread; every thread made later inherits the mask.
@@ -138,6 +144,7 @@ class Daemon {
     ::sd_notify(0, "STOPPING=1");
     log_.info("stopping");
     own_server_->stop();  // nobody may ask for a reload from here on
+    own_log_.stop();
     runtime_->stop();
     log_.info("stopped");
     return kOk;
@@ -180,6 +187,7 @@ class Daemon {
     Level level = Level::kInfo;
     if (!level_given_ && parse_level(report.settings.logging.level, level)) log_.set_level(level);
     log_.set_json(report.settings.logging.format == "json");
+    own_log_.send_to(report.settings.logging.write_to);
     return loaded;
   }
 
@@ -216,10 +224,11 @@ class Daemon {
 
   RunOptions options_;
   SystemClock clock_;
-  Log log_;
-  bool level_given_ = false;
   component::Metrics metrics_;
   model::Interner labels_;
+  runtime::OwnLog own_log_{clock_, labels_, metrics_, write_to_standard_error};
+  Log log_{clock_, own_log_.sink()};
+  bool level_given_ = false;
   component::Registry registry_;
   std::unique_ptr<lang::World> world_;
   std::unique_ptr<lang::Stdlib> stdlib_;

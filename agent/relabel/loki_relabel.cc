@@ -1,6 +1,8 @@
 // loki.relabel: rewrites the labels of entries and passes them on; or, with forward_to = [], only
 // exports its rules.
+#include <algorithm>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -100,9 +102,11 @@ class Relabel final : public RelabelReceiver<model::EntryBatch> {
   }
 
  private:
-  // What each rule makes of each entry.
+  // What each rule makes of the first entries; a whole batch of thousands would slow the flow down.
   void show_rules(const model::Relabeler& relabeler, const model::EntryBatch& batch) {
-    for (const model::Entry& entry : batch.entries) {
+    constexpr std::size_t kMostShown = 100;
+    const std::size_t shown = std::min(batch.entries.size(), kMostShown);
+    for (const model::Entry& entry : std::span(batch.entries).first(shown)) {
       const std::uint32_t number = tap_->next_entry();
       tap_->show({"in", number, entry.line, entry.labels},
                  [&] { return component::sighting_of(entry); });

@@ -197,13 +197,19 @@ class Trace {
     }
     rehearsal_.clock.advance(kLater);
     Watch::Seen later;
-    until_silent([&] {
+    const auto take = [&] {
       Watch::Seen more = watch_->take();
       const bool any = !more.sightings.empty();
       later.skipped += more.skipped;
       std::move(more.sightings.begin(), more.sightings.end(), std::back_inserter(later.sightings));
       return any;
-    });
+    };
+    // What is kept back comes from a component's own thread.
+    SystemClock real;
+    constexpr int kLooks = 1000;
+    for (int looks = 0; !known_.empty() && looks < kLooks && !take(); ++looks)
+      real.sleep_for(std::chrono::milliseconds(5), {});
+    until_silent(take);
     if (!later.sightings.empty()) tell(later, true);
     return good;
   }
@@ -294,7 +300,11 @@ class Trace {
         if (known.line != number_ || late) from = known.line;
         if (known.last) before = &*known.last;
         writer_.step(sighting, before, from);
-        known.last = sighting;
+        if (sighting.held && known.last) {
+          known.last->held = true;  // it is told with its line and labels alone
+        } else {
+          known.last = sighting;
+        }
       } else {
         writer_.step(sighting, before, 0);
       }

@@ -464,6 +464,7 @@ class Scrape final : public component::Configured<ScrapeArgs>, public component:
       out.value(at + "labels", status.labels);
       out.value(at + "up", status.error.empty() ? "true" : "false");
       out.value(at + "last_error", status.error);
+      out.value(at + "last_scrape_unix_seconds", std::to_string(status.ended_ns / 1'000'000'000));
       out.value(at + "last_scrape_duration", format_duration(status.took));
       out.value(at + "samples", std::to_string(status.samples));
     }
@@ -474,6 +475,7 @@ class Scrape final : public component::Configured<ScrapeArgs>, public component:
     std::string labels;
     std::string error;
     Duration took{};
+    std::int64_t ended_ns = 0;  // wall time
     std::size_t samples = 0;
   };
 
@@ -766,6 +768,7 @@ class Scrape final : public component::Configured<ScrapeArgs>, public component:
       if (status.labels.empty()) status.labels = model::labels_text(loop.target.labels);
       status.error = taken ? std::string() : taken.error().message;
       status.took = took;
+      status.ended_ns = host_.clock.wall_ns();
       status.samples = outcome.scraped;
     }
     pass_on(std::move(batch), stop);

@@ -29,6 +29,7 @@
 #include "agent/io/http_streams.h"
 #include "agent/io/legacy_positions.h"
 #include "agent/io/positions.h"
+#include "agent/source/delivery.h"
 #include "agent/source/docker_cursor.h"
 #include "agent/source/docker_labels.h"
 #include "agent/source/long_line.h"
@@ -188,13 +189,14 @@ class Session {
  public:
   Session(component::Host& host, const Counters& counters, io::Positions& positions,
           io::Positions& unread, Readers& readers, component::LogFanout& forward,
-          io::HttpStreams& streams, const std::stop_token& stop)
+          const Delivery& delivery, io::HttpStreams& streams, const std::stop_token& stop)
       : host_(host),
         counters_(counters),
         positions_(positions),
         unread_(unread),
         readers_(readers),
         forward_(forward),
+        delivery_(delivery),
         streams_(streams),
         stop_(stop) {
     for (auto& [id, reader] : readers_) {
@@ -567,6 +569,7 @@ class Session {
     }
     if (batch.empty()) return true;
     const auto count = static_cast<double>(batch.entries.size());
+    delivery_.watch(batch);
     counters_.last_read->set(static_cast<double>(host_.clock.wall_ns()) / 1e9);
     const Mono begin = now();
     const auto passed = forward_.consume(std::move(batch), stop_);
@@ -699,6 +702,7 @@ class Session {
   io::Positions& unread_;
   Readers& readers_;
   component::LogFanout& forward_;
+  const Delivery& delivery_;
   io::HttpStreams& streams_;
   const std::stop_token& stop_;
   std::shared_ptr<const Settings> settings_;
@@ -770,7 +774,8 @@ class LokiSourceDocker final : public component::Configured<LokiSourceDockerArgs
       std::shared_ptr<const Settings> settings = newest();
       auto streams = std::make_shared<io::HttpStreams>(settings->http);
       set_streams(streams);
-      Session session(host_, counters_, positions_, unread_, readers_, forward_, *streams, stop);
+      Session session(host_, counters_, positions_, unread_, readers_, forward_, delivery_,
+                      *streams, stop);
       session.configure(settings);
       while (!stop.stop_requested()) {
         const auto next = newest();
@@ -802,6 +807,7 @@ class LokiSourceDocker final : public component::Configured<LokiSourceDockerArgs
     out.value("containers_with_unreadable_log_driver",
               std::to_string(static_cast<std::int64_t>(counters_.unreadable->value())));
     out.value("entries", std::to_string(static_cast<std::int64_t>(counters_.entries->value())));
+    delivery_.debug_info(out);
   }
 
  private:
@@ -851,6 +857,7 @@ class LokiSourceDocker final : public component::Configured<LokiSourceDockerArgs
   io::Positions positions_;
   io::Positions unread_;  // labels of the containers whose log is not delivered to its end
   component::LogFanout forward_{host_.tap};
+  const Delivery delivery_{host_.clock};
   Readers readers_;  // of the thread; of flush() when there is none
   mutable Mutex mutex_;
   std::shared_ptr<const Settings> settings_ GUARDED_BY(mutex_);

@@ -37,6 +37,7 @@
 #include "agent/io/legacy_positions.h"
 #include "agent/model/entry.h"
 #include "agent/model/receipt.h"
+#include "agent/source/delivery.h"
 #include "agent/source/file_args.h"
 #include "agent/source/long_line.h"
 #include "agent/source/read_times.h"
@@ -243,6 +244,7 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
     out.value("backlog_bytes", std::to_string(all.backlog));
     out.value("oldest_unsent_seconds", std::to_string(all.oldest_s));
     out.value("pinned_bytes", std::to_string(all.pinned));
+    delivery_.debug_info(out);
     // Those that are furthest behind come first.
     std::vector<std::pair<std::uint64_t, const Tail*>> order;
     for (const auto& [path, tail] : tails_) order.emplace_back(backlog(*tail), tail.get());
@@ -956,6 +958,7 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
     if (auto written = times_.write(); !written)
       host_.log.limited(Level::kWarn, "times of lines were not saved",
                         {{"err", written.error().message}});
+    delivery_.watch(batch);
     lock.unlock();
     auto sent = fanout_.consume(std::move(batch), stop);
     lock.lock();
@@ -1090,6 +1093,7 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
   ReadTimes times_;
   io::FileTailOptions options_;
   component::LogFanout fanout_{host_.tap};
+  const Delivery delivery_{host_.clock};
   component::Gauge active_;
   component::Gauge unreadable_;
   component::Gauge polled_;

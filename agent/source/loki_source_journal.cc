@@ -30,6 +30,7 @@
 #include "agent/io/positions.h"
 #include "agent/model/entry.h"
 #include "agent/model/receipt.h"
+#include "agent/source/delivery.h"
 #include "agent/source/journal_gaps.h"
 #include "agent/source/journal_labels.h"
 #include "agent/source/long_line.h"
@@ -238,6 +239,7 @@ class LokiSourceJournal final : public component::Configured<JournalArgs>,
       out.value("last_read_age", format_duration(Duration(age)));
     }
     out.value("stored_cursor", positions_.get(kCursorKey).value_or(""));
+    delivery_.debug_info(out);
     out.value("unsettled_batches", std::to_string(window_.outstanding()));
     out.value("label_sets_remembered", std::to_string(remembered_.load()));
   }
@@ -447,6 +449,7 @@ class LokiSourceJournal final : public component::Configured<JournalArgs>,
       return true;
     }
     batch.add_receipt(std::move(receipt));
+    delivery_.watch(batch);
     const auto sent = fanout_.consume(std::move(batch), stop);
     if (!sent && !stop.stop_requested())
       host_.log.limited(Level::kWarn, "a receiver refused entries",
@@ -538,6 +541,7 @@ class LokiSourceJournal final : public component::Configured<JournalArgs>,
   component::Host host_;
   io::Positions positions_;
   component::LogFanout fanout_{host_.tap};
+  const Delivery delivery_{host_.clock};
   component::Counter lines_;
   component::Counter no_message_;
   component::Counter empty_labels_;

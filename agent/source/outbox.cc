@@ -40,6 +40,7 @@ Outbox::Outbox(const component::Host& host, component::LogFanout& fanout, const 
                component::Counter sent)
     : host_(host),
       fanout_(fanout),
+      delivery_(host.clock),
       folder_(host.data_dir / "queue"),
       sent_(std::move(sent)),
       dropped_(host_.metrics.counter(prefix + "_queue_dropped_entries_total",
@@ -80,6 +81,7 @@ void Outbox::debug_info(component::DebugWriter& out) const {
   MutexLock lock(mutex_);
   out.value("queue.bytes_in_memory", std::to_string(weight_));
   if (disk_ != nullptr) out.value("queue.bytes_on_disk", std::to_string(disk_->bytes()));
+  delivery_.debug_info(out);
 }
 
 void Outbox::disk_failed(const Error& error) const {
@@ -328,6 +330,7 @@ void Outbox::send_all(const std::stop_token& stop) {
     batch.add_receipt(model::Receipt([self, item](bool delivered) {
       if (const auto outbox = self.lock()) outbox->ended(item, delivered);
     }));
+    delivery_.watch(batch);
     const std::size_t count = item->entries;
     const auto sent = fanout_.consume(std::move(batch), stop);
     if (sent) {

@@ -25,6 +25,7 @@
 #include "agent/component/batch_queue.h"
 #include "agent/component/component.h"
 #include "agent/component/receiver.h"
+#include "agent/source/delivery.h"
 
 namespace agent::source {
 
@@ -125,6 +126,7 @@ class Outbox : public std::enable_shared_from_this<Outbox> {
 
   const component::Host host_;
   component::LogFanout& fanout_;
+  const Delivery delivery_;  // of what it has passed on
   const std::filesystem::path folder_;
   component::Counter sent_;
   component::Counter dropped_;

@@ -220,6 +220,17 @@ std::size_t Endpoint::queued_bytes() const {
   return weight_;
 }
 
+std::int64_t Endpoint::last_delivery_ns() const {
+  MutexLock lock(mutex_);
+  if (last_answer_ == Mono{}) return 0;
+  return context_.clock.wall_ns() - (context_.clock.mono() - last_answer_).count();
+}
+
+Duration Endpoint::oldest_queued() const {
+  MutexLock lock(mutex_);
+  return queue_.empty() ? Duration::zero() : context_.clock.mono() - queue_.front().since;
+}
+
 Result<> Endpoint::accept(EntryBatch batch, const std::stop_token& stop) {
   const std::size_t bytes = batch.bytes();
   const std::size_t entries = batch.entries.size();

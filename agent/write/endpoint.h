@@ -102,6 +102,10 @@ class Endpoint {
   // for. `since` is when the stop was asked for.
   Mono expected_by(Mono since) const;
   std::size_t queued_bytes() const;
+  // Wall time of the last accepted push; 0: none yet.
+  std::int64_t last_delivery_ns() const;
+  // How long the first in the queue has been there; zero: nothing is.
+  Duration oldest_queued() const;
   std::uint64_t overflow_bytes() const;
 
  private:

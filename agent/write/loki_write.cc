@@ -308,6 +308,10 @@ class LokiWrite final : public component::Configured<LokiWriteArgs>, public comp
       out.value(name + "url", io::url_for_people(settings.url));
       out.value(name + "queued_bytes", std::to_string(endpoint.queued_bytes()));
       out.value(name + "overflow_bytes", std::to_string(endpoint.overflow_bytes()));
+      out.value(name + "oldest_queued_seconds",
+                std::to_string(endpoint.oldest_queued() / std::chrono::seconds(1)));
+      out.value(name + "last_delivery_unix_seconds",
+                std::to_string(endpoint.last_delivery_ns() / 1'000'000'000));
       out.value(name + "last_error", health.error);
     }
   }

@@ -337,6 +337,8 @@ class RemoteWrite final : public component::Configured<RemoteWriteArgs>, public 
       out.value(at + "url", io::url_for_people(endpoint.settings().url));
       out.value(at + "waiting", std::to_string(endpoint.queue().items()));
       out.value(at + "waiting_bytes", std::to_string(endpoint.queue().bytes()));
+      out.value(at + "last_delivery_unix_seconds",
+                std::to_string(endpoint.last_delivery_ns() / 1'000'000'000));
       out.value(at + "last_error", endpoint.error());
       out.value(at + "disk_error", endpoint.queue().disk_error());
     }

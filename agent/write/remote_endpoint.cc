@@ -532,6 +532,7 @@ void RemoteEndpoint::retry(Request& request, const std::string& why) {
 
 void RemoteEndpoint::accepted(Request& request) {
   request.done = true;
+  last_delivery_ns_ = context_.clock.wall_ns();
   credit_ = std::min(kMaxCredit, credit_ + kCreditEarned);
   const SampleCounts& sent = request.group.counts;
   const SampleCounts taken = request.written.value_or(sent);

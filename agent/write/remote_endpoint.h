@@ -10,6 +10,7 @@
 // Protocol 2.0 is spoken to a receiver that answers as it should, else 1.0.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -86,6 +87,8 @@ class RemoteEndpoint {
 
   // "" while it delivers, else what its last attempt said.
   std::string error() const;
+  // Wall time of the last accepted request; 0: none yet.
+  std::int64_t last_delivery_ns() const { return last_delivery_ns_; }
   const SampleQueue& queue() const { return queue_; }
 
  private:
@@ -134,6 +137,7 @@ class RemoteEndpoint {
   std::shared_ptr<const RemoteEndpointSettings> settings_ GUARDED_BY(mutex_);
   bool more_ GUARDED_BY(mutex_) = false;  // came since the thread looked last
   std::string error_ GUARDED_BY(mutex_);
+  std::atomic<std::int64_t> last_delivery_ns_{0};
   std::map<std::string, model::Metadata, std::less<>> metadata_ GUARDED_BY(mutex_);  // by family
   std::size_t metadata_bytes_ GUARDED_BY(mutex_) = 0;
 

@@ -4,6 +4,7 @@ house_test(agent/source/loki_source_journal_test.cc LIBS agent_source)
 house_test(agent/source/loki_source_syslog_test.cc LIBS agent_source)
 house_test(agent/source/loki_source_api_test.cc LIBS agent_source)
 house_test(agent/source/outbox_test.cc LIBS agent_source)
+house_test(agent/source/delivery_test.cc LIBS agent_source)
 house_test(agent/source/docker_cursor_test.cc LIBS agent_source)
 # Starts a Docker Engine of its own (as root).
 house_test(agent/source/loki_source_docker_test.cc LIBS agent_source agent_process)

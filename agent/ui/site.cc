@@ -16,7 +16,7 @@ using io::ServerRequest;
 constexpr std::string_view kShell = "index.html";
 constexpr std::size_t kMaxAsset = std::size_t{4} << 20;
 // Of one part, or the first part of several. A component in a module has more of them.
-constexpr std::array kPages{"graph", "sources", "targets"};
+constexpr std::array kPages{"graph", "sources", "targets", "tail"};
 constexpr std::array kPagesOf{"component/", "reference/"};
 
 const Asset* find(std::string_view name) {
@@ -92,7 +92,9 @@ std::vector<std::pair<std::string, std::string>> page_headers() {
 }
 
 std::optional<ServerReply> site(const ServerRequest& request) {
-  const std::string_view path = std::string_view(request.path).substr(1);
+  std::string_view path = request.path;
+  if (!path.starts_with('/')) return std::nullopt;
+  path.remove_prefix(1);
   if (is_page(path)) return shell(path);
   if (!path.starts_with("ui/")) return std::nullopt;
   const std::size_t slash = path.find('/', 3);

@@ -7,6 +7,7 @@ const VIEWS = {
   graph: () => import("./graph.js"),
   sources: () => import("./sources.js"),
   targets: () => import("./targets.js"),
+  tail: () => import("./tail.js"),
   component: () => import("./component.js"),
   reference: () => import("./reference.js"),
 };
@@ -54,7 +55,7 @@ document.addEventListener("click", (event) => {
     document.getElementById(href.slice(1))?.focus();
     return;
   }
-  if (anchor.target) return;
+  if (anchor.getAttribute("target")) return;
   const page = pageOf(href);
   if (page === null || !((page.split("/")[0].split("?")[0]) in VIEWS)) return;
   event.preventDefault();

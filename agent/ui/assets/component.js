@@ -63,7 +63,8 @@ function build(component) {
     h("dt", {}, "Flows out"), flow,
     h("dt", {}, "Refers to"), h("dd", {}, links(component.references)),
     h("dt", {}, "Referred to by"), h("dd", {}, links(component.referenced_by)),
-    h("dt", {}, "Look"), h("dd", {}, h("a", { class: "chip", href: link("graph") + "?near=" + encodeURIComponent(component.id) }, "in the graph")),
+    h("dt", {}, "Look"), h("dd", {}, h("a", { class: "chip", href: link("graph") + "?near=" + encodeURIComponent(component.id) }, "in the graph"),
+      component.name.startsWith("loki.") ? h("a", { class: "chip", href: link("tail") + "?component=" + encodeURIComponent(component.id) }, "live tail") : null),
   ];
   const text = h("pre", { tabindex: "0", "aria-label": "Arguments" });
   const exported = h("div");

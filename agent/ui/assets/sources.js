@@ -42,9 +42,10 @@ function row(component) {
 function figure(component, names, join) {
   const all = component.rows.filter(([name]) => names.some((wanted) => name === wanted || name.endsWith("." + wanted)))
     .map(([, text]) => Number(text)).filter((value) => Number.isFinite(value));
-  return all.length === 0 ? null : all.reduce(join);
+  return all.length === 0 ? null : all.reduce((a, b) => join(a, b));
 }
 const sum = (a, b) => a + b;
+const SIZES = ["backlog_bytes", "queue.bytes_in_memory", "queue.bytes_on_disk", "queued_bytes", "overflow_bytes", "waiting_bytes"];
 
 function update(element, component, flow) {
   const [name, health, out, backlog, oldest, delivery] = element.cells;
@@ -52,15 +53,13 @@ function update(element, component, flow) {
   setText(name.lastElementChild, component.healthy ? errors.join("; ") : component.message);
   setBadge(health.firstElementChild, component.healthy);
   setText(out, flow && flow.out !== null ? rate(flow.rate) : "");
-  const waiting = figure(component, ["backlog_entries", "queue.entries", "waiting"], sum);
-  const size = figure(component, ["backlog_bytes", "queue.bytes_in_memory", "queue.bytes_on_disk", "queued_bytes", "overflow_bytes", "waiting_bytes"], sum);
-  const batches = figure(component, ["unsettled_batches"], sum);
+  const waiting = figure(component, ["queue.entries"], sum) ?? figure(component, ["unacknowledged_entries", "waiting"], sum);
+  const size = figure(component, SIZES, sum);
   const parts = [];
-  if (waiting !== null) parts.push(count(waiting) + (component.name.startsWith("prometheus") ? " samples" : " entries"));
-  if (batches !== null) parts.push(count(batches) + (batches === 1 ? " batch" : " batches"));
+  if (waiting !== null) parts.push(count(waiting) + (component.name === "prometheus.remote_write" ? " samples" : " entries"));
   if (size !== null) parts.push(bytes(size));
   setText(backlog, parts.join(", "));
-  const age = figure(component, ["oldest_unacknowledged_seconds", "oldest_unsent_seconds"], Math.max);
+  const age = figure(component, ["oldest_unacknowledged_seconds", "oldest_queued_seconds"], Math.max);
   setText(oldest, age === null ? "" : age === 0 ? "nothing waits" : duration(age));
   const last = figure(component, ["last_delivery_unix_seconds"], Math.max);
   setText(delivery, last === null ? "" : last === 0 ? "none yet" : ago(last));

@@ -21,7 +21,7 @@ export function show(main, _, signal) {
     h("div", { class: "bar" }, search("Filter by address, label or error", (text) => { wanted = text; draw(); }),
       h("label", {}, onlyDown, " down only"), shown),
     h("div", { class: "scroll" }, h("table", { class: "cards" },
-      h("thead", {}, h("tr", {}, ["Target", "State", "Last scrape", "Took", "Samples", "Scraped by"].map((head) => h("th", { scope: "col" }, head)))),
+      h("thead", {}, h("tr", {}, ["Target", "State", "Last scrape", "Took", "Samples", "Scraped by"].map((head) => h("th", { scope: "col", class: head === "Samples" ? "number" : null }, head)))),
       body)));
   poll("targets", 4000, signal, (answer) => {
     targets = answer.flatMap(targetsOf);

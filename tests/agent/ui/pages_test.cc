@@ -135,8 +135,8 @@ TEST_CASE("pages: a reload says what came of it") {
 
 TEST_CASE("pages: one shell for every page, and nothing may run but what comes with it") {
   Fixture f;
-  for (const char* path : {"/", "/graph", "/sources", "/targets", "/component/test.thing.a",
-                           "/component/<x>", "/reference/test.thing"}) {
+  for (const char* path : {"/", "/graph", "/sources", "/targets", "/tail",
+                           "/component/test.thing.a", "/component/<x>", "/reference/test.thing"}) {
     const ServerReply reply = f.get(path);
     INFO(path);
     CHECK(reply.status == 200);
@@ -221,6 +221,13 @@ TEST_CASE("view: a component with its health's past, its own metrics and what it
   REQUIRE(now.at("metrics").size() == 1);
   CHECK(now.at("metrics")[0].at("name") == "loki_process_sent_lines_total");
   CHECK(now.at("metrics")[0].at("labels") == "host=\"<i>\"");
+  for (int i = 0; i < 10; ++i) {
+    f.load("test.thing \"a\" { text = \"well\" }");
+    f.load("test.thing \"a\" { text = \"ill number " + std::to_string(i) + "\" }");
+  }
+  const auto later = f.json("/api/v0/ui/component/test.thing.a").at("history");
+  REQUIRE(later.size() == 16);
+  CHECK(later.back().at("message") == "it is <b>ill number 9</b>");
   CHECK(f.get("/api/v0/ui/component/test.thing.b").status == 404);
   CHECK(f.get("/api/v0/ui/elsewhere").status == 404);
 }

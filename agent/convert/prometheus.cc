@@ -157,16 +157,10 @@ class Prometheus {
     }
   }
 
-  // NHCB cannot be made here, and false is the default.
   void write_limit(Section& job, const Carry& limit) {
     const Node* node = job.take(limit.key);
     if (node == nullptr) node = global(limit.key);
     if (node == nullptr) return;
-    if (limit.key == "convert_classic_histograms_to_nhcb") {
-      if (bool_of(context_, *node, false))
-        context_.error(node->mark, "classic histograms stay as they are");
-      return;
-    }
     if (const auto code = code_of(context_, *node, limit.as))
       out_.attribute(limit.name.empty() ? limit.key : limit.name, *code, node->mark);
   }

@@ -110,7 +110,8 @@ def reloads_under_load():
                     agent.config_path.write_text(good + f'loki.relabel "r{turn}" {{\n  forward_to = []\n}}\n')
                     if turn % 4:
                         agent.process.send_signal(signal.SIGHUP)
-                        eventually(lambda turn=turn: f"loki.relabel.r{turn}" in http(agent.url + "/")[1], 10, "SIGHUP")
+                        eventually(lambda turn=turn: f"loki.relabel.r{turn}" in http(agent.url + "/api/v0/web/components")[1],
+                                   10, "SIGHUP")
                     else:
                         status, said = http(agent.url + "/-/reload", b"")
                         check(status == 200, f"a good configuration: {status} {said}")

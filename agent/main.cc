@@ -71,7 +71,72 @@ struct RunOptions {
   std::string listen;    // "" when not given
   std::string storage = "data-agent";
   std::string level;
+  std::string prefix;  // of the pages' paths: "" or "/agent"
+  std::string format = "alloy";
+  std::string stability = "generally-available";
+  bool clustering = false;
+  std::vector<std::string> ignored;  // flags that were given and change nothing, with the reason
 };
+
+// Flags of Alloy's `run`, so that existing command lines work.
+void add_alloy_flags(CLI::App& run, RunOptions& options) {
+  run.add_option("--server.http.ui-path-prefix", options.prefix,
+                 "Path below which the pages are (default /).");
+  run.add_option("--config.format", options.format, "alloy; convert makes it of other formats.");
+  run.add_option("--stability.level", options.stability,
+                 "Accepted: every component of this agent may be used at each level.")
+      ->check(CLI::IsMember({"experimental", "public-preview", "generally-available"}));
+  run.add_flag("--cluster.enabled", options.clustering, "Refused when true.")->group("");
+  // True of this agent anyhow, or without a meaning while clustering is off.
+  for (const char* name : {"--disable-reporting", "--server.http.disable-support-bundle",
+                           "--feature.community-components.enabled", "--cluster.enable-tls",
+                           "--cluster.use-discovery-v1"})
+    run.add_flag(name)->group("");
+  for (const char* name :
+       {"--cluster.node-name", "--cluster.advertise-address", "--cluster.join-addresses",
+        "--cluster.discover-peers", "--cluster.advertise-interfaces", "--cluster.rejoin-interval",
+        "--cluster.max-join-peers", "--cluster.name", "--cluster.tls-ca-path",
+        "--cluster.tls-cert-path", "--cluster.tls-key-path", "--cluster.tls-server-name",
+        "--cluster.wait-for-size", "--cluster.wait-timeout"})
+    run.add_option(name)->group("");
+  const auto ignored = [&](std::string name, bool flag, std::string why) {
+    CLI::Option* option = flag ? run.add_flag(name) : run.add_option(name);
+    option->group("")->each([&options, name, why](const std::string&) {
+      options.ignored.push_back(name + ": " + why);
+    });
+  };
+  ignored("--server.http.memory-addr", false, "what passes within the agent needs no address");
+  ignored("--server.http.enable-pprof", true, "there are no Go profiles of this agent");
+  ignored("--server.http.enable-graphql", true, "there is no GraphQL, ask /api/v0/web/");
+  ignored("--server.http.enable-graphql-playground", true, "there is no GraphQL");
+  ignored("--feature.component-shutdown-deadline", false, "components stop by limits of their own");
+  ignored("--feature.prometheus.direct-fanout.enabled", true, "samples always go directly");
+  ignored("--feature.prometheus.metric-validation-scheme", false,
+          "it has no effect in Alloy either");
+  ignored("--config.bypass-conversion-errors", true, "it is for formats that convert reads");
+  ignored("--config.extra-args", false, "it is for formats that convert reads");
+  ignored("--windows.priority", false, "it is for Windows");
+}
+
+// What is wrong with the flags; "" when nothing is.
+std::string refusal(RunOptions& options) {
+  if (options.path.empty() && options.old_path.empty())
+    return "run needs the PATH of a configuration";
+  if (options.format != "alloy")
+    return "--config.format=" + options.format +
+           " is not run directly; make a configuration of it with: fleet-agent convert";
+  if (options.clustering)
+    return "--cluster.enabled: agents do not share their work; give each its own targets "
+           "(discovery on its own host), and leave the flag out";
+  while (options.prefix.ends_with('/')) options.prefix.pop_back();
+  constexpr std::string_view kInPaths =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/";
+  if (!options.prefix.empty() &&
+      (options.prefix.front() != '/' || options.prefix.find("//") != std::string::npos ||
+       options.prefix.find_first_not_of(kInPaths) != std::string::npos))
+    return "--server.http.ui-path-prefix must be a path like /agent";
+  return {};
+}
 
 // What `run` keeps until the process ends.
 class Daemon {
@@ -104,6 +169,9 @@ class Daemon {
       level_given_ = true;
     }
 
+    for (const std::string& flag : options_.ignored)
+      log_.warn("a flag changes nothing here", {{"flag", flag}});
+
     world_ = lang::system_world();
     stdlib_ =
         std::make_unique<lang::Stdlib>(*world_, lang::Stdlib::Options{"v" AGENT_VERSION, false});
@@ -126,7 +194,8 @@ class Daemon {
     // It answers before the first load, so that whoever waits for readiness sees that it is not.
     pages_ = std::make_unique<ui::Pages>(*runtime_, registry_, metrics_, AGENT_VERSION,
                                          [this] { return reload(); });
-    if (auto listens = own_server_->start(listen_address(), options_.storage); !listens) {
+    if (auto listens = own_server_->start(listen_address(), options_.storage, options_.prefix);
+        !listens) {
       log_.error("cannot serve pages", {{"err", listens.error().message}});
       return kFailed;
     }
@@ -390,17 +459,7 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   run->add_option("--log.level", options.level,
                   "debug, info, warn or error; wins over the logging block.");
-  // Flags of Alloy's that change nothing here, so that existing command lines work.
-  std::string unused;
-  bool unused_flag = false;
-  for (const char* name :
-       {"--stability.level", "--server.http.ui-path-prefix", "--server.http.memory-addr",
-        "--config.format", "--feature.component-shutdown-deadline"})
-    run->add_option(name, unused, "Accepted, has no effect.")->group("");
-  for (const char* name :
-       {"--disable-reporting", "--server.http.enable-pprof", "--server.http.disable-support-bundle",
-        "--feature.community-components.enabled", "--config.bypass-conversion-errors"})
-    run->add_flag(name, unused_flag, "Accepted, has no effect.")->group("");
+  add_alloy_flags(*run, options);
 
   std::string path;
   bool json = false;
@@ -474,8 +533,8 @@ int main(int argc, char** argv) {
     return app.exit(error);
   }
   if (run->parsed()) {
-    if (options.path.empty() && options.old_path.empty()) {
-      std::cerr << "run needs the PATH of a configuration\n";
+    if (const std::string problem = refusal(options); !problem.empty()) {
+      std::cerr << problem << "\n";
       return kFailed;
     }
     return Daemon(std::move(options)).run();

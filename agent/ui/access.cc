@@ -93,17 +93,20 @@ bool Access::asks_for_password() const {
          (!filter_ || !filter_->authenticate_matching_paths || !filter_->paths.empty());
 }
 
-bool Access::needs_password(std::string_view path) const {
+bool Access::needs_password(std::string_view path, std::string_view asked) const {
   if (expected_.empty()) return false;
   if (!filter_) return true;
   const bool matches =
-      std::any_of(filter_->paths.begin(), filter_->paths.end(),
-                  [&](const std::string& beginning) { return path.starts_with(beginning); });
+      std::any_of(filter_->paths.begin(), filter_->paths.end(), [&](const std::string& beginning) {
+        return path.starts_with(beginning) || asked.starts_with(beginning);
+      });
   return matches == filter_->authenticate_matching_paths;
 }
 
-std::optional<ServerReply> Access::refusal(const ServerRequest& request) const {
-  const bool password = needs_password(request.path);
+std::optional<ServerReply> Access::refusal(const ServerRequest& request,
+                                           std::string_view asked) const {
+  if (asked.empty()) asked = request.path;
+  const bool password = needs_password(request.path, asked);
   if (password) {
     std::string_view given = request.header("authorization");
     const bool basic = given.size() > 6 && ::strncasecmp(given.data(), "basic ", 6) == 0;

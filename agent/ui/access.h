@@ -24,14 +24,17 @@ class Access {
   //   host (DNS rebinding: a page of evil.example, which suddenly resolves to 127.0.0.1);
   // - 403 for what a page of another site asks for in the background, and for whatever it makes a
   //   browser ask for that changes something.
-  std::optional<io::ServerReply> refusal(const io::ServerRequest& request) const;
+  // `asked`: the path as it was asked for, when the request has it without a prefix; filters may
+  // name either.
+  std::optional<io::ServerReply> refusal(const io::ServerRequest& request,
+                                         std::string_view asked = {}) const;
 
   bool loopback() const { return loopback_; }
   // Some paths at least need the password.
   bool asks_for_password() const;
 
  private:
-  bool needs_password(std::string_view path) const;
+  bool needs_password(std::string_view path, std::string_view asked) const;
 
   bool loopback_;
   std::string expected_;  // SHA-256 of the header that lets in; "" when nobody is asked for one

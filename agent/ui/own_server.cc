@@ -44,6 +44,11 @@ ServerReply hardened(ServerReply reply) {
   return reply;
 }
 
+bool is_for_programs(std::string_view path) {
+  return path == "/metrics" || path == "/ready" || path == "/healthy" || path.starts_with("/-/") ||
+         path.starts_with("/api/v0/component/");
+}
+
 bool asks_for_certificates(const runtime::HttpArgs& args) {
   using Auth = io::HttpServerTls::ClientAuth;
   if (!args.tls) return false;
@@ -65,7 +70,9 @@ OwnServer::OwnServer(Clock& clock, Log log, const component::Metrics& metrics,
                                 "Certificates that could not be taken into use; the ones before "
                                 "stay.")) {}
 
-Result<> OwnServer::start(const std::string& address, const std::filesystem::path& folder) {
+Result<> OwnServer::start(const std::string& address, const std::filesystem::path& folder,
+                          const std::string& prefix) {
+  prefix_ = prefix;
   const auto handler = [this](ServerRequest request, const HttpServer::Answer& answer) {
     this->answer(std::move(request), answer);
   };
@@ -101,7 +108,20 @@ void OwnServer::answer(ServerRequest request, const HttpServer::Answer& answer) 
     answer(hardened({503, "text/plain; charset=utf-8", "fleet-agent is not ready.\n", {}}));
     return;
   }
-  if (auto refusal = access->refusal(request)) {
+  const std::string asked = request.path;
+  if (!prefix_.empty()) {
+    if (asked == prefix_) {  // addresses in pages are relative
+      answer(hardened({308, "text/plain; charset=utf-8", "", {{"Location", prefix_ + "/"}}}));
+      return;
+    }
+    if (asked.starts_with(prefix_ + "/")) {
+      request.path.erase(0, prefix_.size());
+    } else if (!is_for_programs(asked)) {
+      answer(hardened({404, "text/plain; charset=utf-8", "there is no such page\n", {}}));
+      return;
+    }
+  }
+  if (auto refusal = access->refusal(request, asked)) {
     answer(hardened(std::move(*refusal)));
     return;
   }

@@ -34,8 +34,10 @@ class OwnServer {
   ~OwnServer() { stop(); }
 
   // Binds. Until the first settings are in force every answer but those on the socket is 503: who
-  // may see what is not known yet.
-  Result<> start(const std::string& address, const std::filesystem::path& folder);
+  // may see what is not known yet. `prefix`: "" or "/agent", below which everything is; what other
+  // programs ask for (/metrics, /-/, /api/v0/component/) stays at the root, too.
+  Result<> start(const std::string& address, const std::filesystem::path& folder,
+                 const std::string& prefix = {});
   // Tries certificates; the commit puts all in force, for new connections.
   Result<component::Commit> prepare(const runtime::HttpArgs& args);
   // To be called about once a second: looks at the files of certificates, ends slow connections and
@@ -58,6 +60,7 @@ class OwnServer {
 
   Clock& clock_;
   const Log log_;
+  std::string prefix_;  // set before anything listens
   const io::HttpServer::SlowHandler pages_;
   const component::Gauge open_to_network_;
   const component::Counter failures_;

@@ -1,12 +1,8 @@
 #include "agent/ui/pages.h"
 
-#include <array>
-#include <ctime>
-#include <optional>
 #include <string_view>
 #include <utility>
 
-#include "agent/base/strings.h"
 #include "agent/ui/site.h"
 #include "agent/wire/exposition.h"
 
@@ -15,45 +11,9 @@ namespace {
 
 using io::ServerReply;
 using io::ServerRequest;
-using runtime::ComponentStatus;
 
 ServerReply text(int status, std::string body) {
   return {status, "text/plain; charset=utf-8", std::move(body), {}};
-}
-
-ServerReply json(int status, std::string body) {
-  return {status, "application/json", std::move(body), {}};
-}
-
-std::string time_text(std::int64_t ns) {
-  if (ns == 0) return {};
-  const std::time_t seconds = static_cast<std::time_t>(ns / 1'000'000'000);
-  std::tm tm{};
-  gmtime_r(&seconds, &tm);
-  std::array<char, 32> buffer{};
-  const std::size_t n = std::strftime(buffer.data(), buffer.size(), "%Y-%m-%dT%H:%M:%SZ", &tm);
-  return {buffer.data(), n};
-}
-
-std::string string_list_json(const std::vector<std::string>& items) {
-  std::string out = "[";
-  for (const std::string& item : items) {
-    if (out.size() > 1) out += ',';
-    append_json_string(out, item);
-  }
-  return out + "]";
-}
-
-// Without the closing brace.
-std::string summary_json(const ComponentStatus& status) {
-  return "{\"name\":" + json_string(status.name) +
-         ",\"type\":\"block\",\"localID\":" + json_string(status.name + "." + status.label) +
-         ",\"moduleID\":" + json_string(status.module) + ",\"label\":" + json_string(status.label) +
-         ",\"referencesTo\":" + string_list_json(status.references) +
-         ",\"referencedBy\":" + string_list_json(status.referenced_by) +
-         ",\"health\":{\"state\":\"" + (status.healthy ? "healthy" : "unhealthy") +
-         "\",\"message\":" + json_string(to_valid_utf8(status.message)) +
-         ",\"updatedTime\":" + json_string(time_text(status.since_ns)) + "}";
 }
 
 // The first line of a watch, and the one by which a watch that sees nothing notices that its client
@@ -61,20 +21,14 @@ std::string summary_json(const ComponentStatus& status) {
 constexpr char kNothingSkipped[] = "{\"skipped\":0}\n";
 constexpr int kSilentTurns = 100;  // 10 s
 
-std::optional<ComponentStatus> find(const runtime::Runtime& runtime, const std::string& id) {
-  for (ComponentStatus& status : runtime.status())
-    if (status.id == id) return std::move(status);
-  return std::nullopt;
-}
-
 }  // namespace
 
 Pages::Pages(const runtime::Runtime& runtime, const component::Registry& registry,
              const component::Metrics& metrics, std::string version, Reload reload)
     : runtime_(runtime),
-      registry_(registry),
       metrics_(metrics),
       view_(runtime, registry, metrics, std::move(version)),
+      web_api_(runtime, registry),
       reload_(std::move(reload)) {}
 
 ServerReply Pages::handle(const ServerRequest& request) const {
@@ -86,12 +40,10 @@ ServerReply Pages::handle(const ServerRequest& request) const {
     return {200, wire::kExpositionContentType, wire::write_exposition(metrics_.collect()), {}};
   if (path == "/-/ready" || path == "/ready") return ready();
   if (path == "/-/healthy" || path == "/healthy") return healthy();
-  if (path == "/api/v0/web/components") return components_json();
-  constexpr std::string_view kApi = "/api/v0/web/components/";
-  if (path.starts_with(kApi)) return component_json(path.substr(kApi.size()));
   constexpr std::string_view kTap = "/api/v0/web/tap/";
   if (path.starts_with(kTap)) return tap(request, path.substr(kTap.size()));
   if (const auto id = component::exporter_of_path(path); !id.empty()) return exporter(id);
+  if (auto reply = web_api_.handle(request)) return std::move(*reply);
   if (auto reply = view_.handle(request)) return std::move(*reply);
   if (auto reply = site(request)) return std::move(*reply);
   return text(404, "there is no such page\n");
@@ -161,37 +113,6 @@ ServerReply Pages::exporter(std::string_view id) const {
   const auto families = collector->collect({});
   if (!families) return text(500, families.error().message + "\n");
   return {200, wire::kExpositionContentType, wire::write_exposition(*families), {}};
-}
-
-ServerReply Pages::components_json() const {
-  std::string out = "[";
-  for (const ComponentStatus& status : runtime_.status()) {
-    if (out.size() > 1) out += ',';
-    out += summary_json(status) + "}";
-  }
-  return json(200, out + "]\n");
-}
-
-ServerReply Pages::component_json(const std::string& id) const {
-  const auto status = find(runtime_, id);
-  if (!status) return json(404, "{\"error\":\"there is no such component\"}\n");
-  const component::Declaration* declaration = registry_.find(status->name);
-  std::string out =
-      summary_json(*status) + ",\"arguments\":" +
-      json_string(to_valid_utf8(arguments_text(status->arguments, declaration->fields()))) +
-      ",\"exports\":{";
-  const char* separator = "";
-  for (const auto& [name, value] : status->exports) {
-    out += separator + json_string(name) + ":" + json_string(to_valid_utf8(value.text()));
-    separator = ",";
-  }
-  out += "},\"debugInfo\":{";
-  separator = "";
-  for (const auto& [name, value] : status->debug_info) {
-    out += separator + json_string(to_valid_utf8(name)) + ":" + json_string(to_valid_utf8(value));
-    separator = ",";
-  }
-  return json(200, out + "}}\n");
 }
 
 }  // namespace agent::ui

@@ -10,6 +10,7 @@
 #include "agent/io/http_server.h"
 #include "agent/runtime/runtime.h"
 #include "agent/ui/view.h"
+#include "agent/ui/web_api.h"
 
 namespace agent::ui {
 
@@ -29,8 +30,6 @@ class Pages {
   io::ServerReply handle(const io::ServerRequest& request) const;
 
  private:
-  io::ServerReply components_json() const;
-  io::ServerReply component_json(const std::string& id) const;
   io::ServerReply exporter(std::string_view id) const;
   io::ServerReply tap(const io::ServerRequest& request, const std::string& id) const;
   io::ServerReply ready() const;
@@ -38,9 +37,9 @@ class Pages {
   io::ServerReply reload(const io::ServerRequest& request) const;
 
   const runtime::Runtime& runtime_;
-  const component::Registry& registry_;
   component::Metrics metrics_;
   View view_;
+  WebApi web_api_;
   Reload reload_;
 };
 

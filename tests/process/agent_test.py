@@ -121,6 +121,33 @@ def reloads_under_load():
             check(agent.stop() == 0, "exit status")
 
 
+def flags_of_alloy():
+    """What cannot be had is refused with advice, what changes nothing is told of, and the pages go below a prefix."""
+    with fleetlab.scratch_dir("fleet-agent-test") as folder:
+        agent = Agent('logging { level = "info" }\n', folder)
+
+        def refused(*flags):
+            ended = subprocess.run(agent.command + ["run", agent.config_path, *flags], capture_output=True, timeout=30, text=True)
+            check(ended.returncode != 0, f"{flags} is taken")
+            return ended.stderr
+
+        check("leave the flag out" in refused("--cluster.enabled"), "clustering")
+        check("fleet-agent convert" in refused("--config.format=promtail"), "another format")
+        check("a path like" in refused("--server.http.ui-path-prefix=//x"), "a prefix that is none")
+        refused("--stability.level=whatever")
+        agent.flags = ["--server.http.ui-path-prefix=/agent/", "--cluster.enabled=false", "--cluster.join-addresses=a,b",
+                       "--disable-reporting", "--stability.level=experimental", "--server.http.memory-addr=x:1",
+                       "--server.http.enable-pprof=false"]
+        with agent:
+            agent.start().wait_ready()
+            check(http(agent.url + "/agent/metrics")[0] == 200, "below the prefix")
+            check(http(agent.url + "/graph")[0] == 404, "a page beside the prefix")
+            log = agent.log_path.read_text()
+            check("--server.http.memory-addr" in log and "--server.http.enable-pprof" in log, "flags that change nothing")
+            check("--disable-reporting" not in log and "--cluster" not in log, "flags that are true anyhow")
+            check(agent.stop() == 0, "exit status")
+
+
 def a_dead_endpoint_slows_nobody():
     """Three endpoints: one well, one that never answers, one that is not there. The well one gets all; a stop is quick."""
     with fleetlab.scratch_dir("fleet-agent-test") as folder, Judge() as judge, Judge() as mute:
@@ -427,4 +454,5 @@ def tls_files_are_read_again():
 
 if __name__ == "__main__":
     fleetlab.main([reloads_under_load, a_dead_endpoint_slows_nobody, a_mute_receiver_is_named, one_line_too_bad_does_not_take_its_neighbours,
-                   the_books_balance, a_full_disk_stops_nothing, containers_come_and_go, memory_stays_small, tls_files_are_read_again])
+                   the_books_balance, a_full_disk_stops_nothing, containers_come_and_go, memory_stays_small, tls_files_are_read_again,
+                   flags_of_alloy])

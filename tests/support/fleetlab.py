@@ -170,6 +170,7 @@ class Agent:
         self.log_path = self.folder / "agent.log"
         self.process = None
         self.command = [BIN / "fleet-agent"]
+        self.flags = []  # of run
         self.began = 0  # where this life begins in the log
 
     @property
@@ -185,7 +186,7 @@ class Agent:
             self.began = log.tell()
             self.process = subprocess.Popen(
                 self.command + ["run", self.config_path, "--server.http.listen-addr=127.0.0.1:0",
-                 f"--storage.path={self.folder / 'data'}"], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+                 f"--storage.path={self.folder / 'data'}", *self.flags], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         return self
 
     def ready(self):

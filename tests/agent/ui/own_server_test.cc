@@ -22,8 +22,8 @@ struct Fixture {
                      answer({200, "text/plain", "page " + request.path, {}});
                    }};
 
-  explicit Fixture(const std::string& address = "127.0.0.1:0") {
-    const auto started = server.start(address, dir.path());
+  explicit Fixture(const std::string& address = "127.0.0.1:0", const std::string& prefix = "") {
+    const auto started = server.start(address, dir.path(), prefix);
     INFO((started ? "" : started.error().message));
     REQUIRE(started);
   }
@@ -202,6 +202,27 @@ TEST_CASE("own server: pages that the network can read are told of") {
   args.auth->filter = runtime::HttpFilterArgs{};  // nobody is asked
   REQUIRE(f.apply(args).empty());
   CHECK(f.metric("fleet_agent_http_open_to_network") == 1);
+}
+
+TEST_CASE("own server: below a prefix are all pages, and a filter holds by either name") {
+  Fixture f("127.0.0.1:0", "/agent");
+  runtime::HttpArgs args;
+  REQUIRE(f.apply(args).empty());
+  io::HttpOptions stay;
+  stay.follow_redirects = false;
+  CHECK(f.get("http", "", "/agent", stay) == 308);
+  CHECK(f.get("http", "", "/agent/") == 200);
+  CHECK(f.get("http", "", "/agent/metrics") == 200);
+  CHECK(f.get("http", "", "/metrics") == 200);
+  CHECK(f.get("http", "", "/graph") == 404);
+  CHECK(f.get("http", "", "/agents/") == 404);
+  args.auth.emplace();
+  args.auth->basic = runtime::HttpBasicArgs{"ann", Secret("s3cret")};
+  args.auth->filter = runtime::HttpFilterArgs{{"/metrics", "/agent/graph"}, true};
+  REQUIRE(f.apply(args).empty());
+  for (const char* path : {"/metrics", "/agent/metrics", "/agent/graph"})
+    CHECK(f.get("http", "", path) == 401);
+  CHECK(f.get("http", "", "/agent/") == 200);
 }
 
 TEST_CASE("own server: suites that cannot be had alone are refused, with the others' names") {

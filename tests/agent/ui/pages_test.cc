@@ -263,14 +263,54 @@ TEST_CASE("view: the reference of a kind of component comes from its schema") {
   CHECK(f.get("/api/v0/ui/reference/test.other").status == 404);
 }
 
-TEST_CASE("pages: components as JSON") {
+TEST_CASE("web api: components have the shapes that Alloy's pages read") {
   Fixture f;
-  f.load("test.thing \"a\" { }");
-  CHECK(f.get("/api/v0/web/components")
-            .body.find(R"({"name":"test.thing","type":"block","localID":"test.thing.a")") !=
-        std::string::npos);
-  CHECK(f.get("/api/v0/web/components/test.thing.b").status == 404);
+  f.load(
+      "test.thing \"a\" {\n  text = \"x\"\n  auth {\n    password = \"p\"\n  }\n"
+      "  forward_to = [test.thing.b.receiver]\n}\ntest.thing \"b\" { }");
+  const auto all = f.json("/api/v0/web/components");
+  REQUIRE(all.size() == 2);
+  CHECK(all[1].at("localID") == "test.thing.a");  // after what it refers to
+  CHECK(all[0] ==
+        nlohmann::json::parse(R"({"name":"test.thing","type":"block","localID":"test.thing.b",
+      "moduleID":"","label":"b","referencesTo":[],"referencedBy":["test.thing.a"],
+      "health":{"state":"healthy","message":"","updatedTime":"0001-01-01T00:00:00Z"},
+      "original":""})"));
+  const auto a = f.json("/api/v0/web/components/test.thing.a");
+  CHECK(a.at("referencesTo") == nlohmann::json::parse(R"(["test.thing.b"])"));
+  CHECK(a.at("arguments") == nlohmann::json::parse(R"json([
+      {"name":"text","type":"attr","value":{"type":"string","value":"x"}},
+      {"name":"forward_to","type":"attr","value":{"type":"array","value":[
+         {"type":"capsule","value":"capsule(\"LogsReceiver\")"}]}},
+      {"name":"auth","type":"block","body":[
+         {"name":"password","type":"attr","value":{"type":"capsule","value":"(secret)"}}]}])json"));
+  CHECK(a.at("debugInfo")[0].at("type") == "attr");
+  CHECK(f.get("/api/v0/web/components/test.thing.c").status == 404);
   CHECK(f.pages->handle({"DELETE", "/", {}, {}, "", ""}).status == 405);
+  CHECK(f.json("/api/v0/web/remotecfg/components").empty());
+  const auto peers = f.json("/api/v0/web/peers");
+  REQUIRE(peers.size() == 1);
+  CHECK(peers[0].at("isSelf") == true);
+}
+
+TEST_CASE("web api: a custom component is an entry of its own, which names its module") {
+  Fixture f;
+  f.load(
+      "declare \"shop\" {\n  test.thing \"in\" { text = \"ill\" }\n}\nshop \"one\" { }\n"
+      "test.thing \"out\" { }");
+  const auto all = f.json("/api/v0/web/components");
+  REQUIRE(all.size() == 2);
+  const auto& shop = all[all[0].at("name") == "shop" ? 0 : 1];
+  CHECK(shop.at("localID") == "shop.one");
+  CHECK(shop.at("label") == "one");
+  CHECK(shop.at("createdModuleIDs") == nlohmann::json::parse(R"(["shop.one"])"));
+  CHECK(shop.at("health").at("state") == "unhealthy");
+  const auto inside = f.json("/api/v0/web/modules/shop.one/components");
+  REQUIRE(inside.size() == 1);
+  CHECK(inside[0].at("localID") == "test.thing.in");
+  CHECK(inside[0].at("moduleID") == "shop.one");
+  CHECK(f.json("/api/v0/web/components/shop.one/test.thing.in").at("label") == "in");
+  CHECK(f.get("/api/v0/web/modules/shop.two/components").status == 404);
 }
 
 TEST_CASE("process metrics: the process's own figures are on the page") {

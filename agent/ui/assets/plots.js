@@ -7,8 +7,8 @@ const WIDTH = 160;
 const HEIGHT = 36;
 const PLOTS = [
   { name: "cpu", title: "CPU", text: (v) => (v === null ? "–" : (v * 100).toFixed(v < 0.1 ? 2 : 1) + " %") },
-  { name: "memory", title: "Memory (RSS)", text: bytes },
-  { name: "lines", title: "Log lines sent", text: rate },
+  { name: "memory", title: "Memory", text: bytes },
+  { name: "lines", title: "Lines sent", text: rate },
   { name: "samples", title: "Samples sent", text: rate },
   { name: "bytes", title: "Bytes sent", text: (v) => (v === null ? "–" : bytes(v) + "/s") },
   { name: "dropped", title: "Dropped", text: rate, bad: true },

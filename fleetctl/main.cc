@@ -16,6 +16,7 @@
 #include "agent/runtime/check.h"
 #include "fleetctl/command/deploy.h"
 #include "fleetctl/command/exit_code.h"
+#include "fleetctl/command/facts.h"
 #include "fleetctl/command/fleet.h"
 #include "fleetctl/command/lint.h"
 #include "fleetctl/command/plan.h"
@@ -92,6 +93,10 @@ void add_fleet_options(CLI::App& command, FleetOptions& options) {
                   "Variables above all others: k=v, {YAML or JSON}, @file; repeatable")
       ->allow_extra_args(false)
       ->type_name("VARS");
+  command
+      .add_option("--facts", options.facts, "Facts of hosts that `fleetctl facts --output` saved")
+      ->check(CLI::ExistingFile)
+      ->type_name("FILE");
   add_vault_options(command, options.vault);
 }
 
@@ -466,6 +471,30 @@ void add_rollback(CLI::App& app, RollbackArguments& arguments, Action& action) {
   });
 }
 
+struct FactsArguments : RunArguments {
+  FactsOptions facts;
+};
+
+void add_facts(CLI::App& app, FactsArguments& arguments, Action& action) {
+  CLI::App* command = app.add_subcommand("facts", "Ask hosts for the facts that templates name");
+  add_run_options(*command, arguments, arguments.facts);
+  command
+      ->add_option("-o,--output", arguments.facts.output,
+                   "Write there, beside what the file knows of other hosts, instead of printing")
+      ->type_name("FILE");
+  command->footer(
+      "Examples:\n"
+      "  fleetctl facts --limit puck\n"
+      "  fleetctl facts --output facts.json\n"
+      "  fleetctl render --facts facts.json");
+  command->callback([&] {
+    action = [&] {
+      arguments.settle(arguments.facts);
+      return run_facts(arguments.fleet, arguments.facts);
+    };
+  });
+}
+
 struct StatusArguments : RunArguments {
   StatusOptions status;
 };
@@ -527,6 +556,9 @@ int main(int argc, char** argv) {
 
   StatusArguments status_arguments;
   add_status(app, status_arguments, action);
+
+  FactsArguments facts_arguments;
+  add_facts(app, facts_arguments, action);
 
   try {
     app.parse(argc, argv);

@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "fleetctl/command/facts.h"
 #include "fleetctl/command/unfinished.h"
 
 namespace fleetctl::command {
@@ -102,8 +103,9 @@ ExitCode deploy(const Fleet& fleet, const AgentBundle& bundle, const DeployOptio
 }
 
 std::optional<Rendered> load_rendered(const FleetOptions& options, const ConfigurationCheck& check,
+                                      const RunOptions& run,
                                       const std::filesystem::path& agent_bundle) {
-  auto fleet = load_fleet(options, check);
+  auto fleet = load_fleet_with_facts(options, check, run);
   if (!fleet) {
     std::cerr << "fleetctl: " << fleet.error().message << "\n";
     return std::nullopt;
@@ -138,7 +140,7 @@ ExitCode run_deploy(FleetOptions fleet_options, const ConfigurationCheck& check,
       return ExitCode::kDone;
     }
   }
-  const auto rendered = load_rendered(fleet_options, check, agent_bundle);
+  const auto rendered = load_rendered(fleet_options, check, options, agent_bundle);
   if (!rendered) return ExitCode::kRefused;
   if (!options.check && !may_change(options, rendered->fleet.hosts.size(), "Deploy to"))
     return ExitCode::kRefused;

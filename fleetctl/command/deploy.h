@@ -39,6 +39,7 @@ struct Rendered {
   AgentBundle bundle;
 };
 std::optional<Rendered> load_rendered(const FleetOptions& options, const ConfigurationCheck& check,
+                                      const RunOptions& run,
                                       const std::filesystem::path& agent_bundle);
 
 }  // namespace fleetctl::command

@@ -128,6 +128,8 @@ class LoadedHost final : public Host {
     for (std::size_t i = before; i < problems.size(); ++i) problems[i].host = name_;
   }
 
+  bool misses_facts() const { return variables_ != nullptr && variables_->misses_facts(); }
+
   // What rendered and is refused by the check is nothing to compare with.
   void forget_configuration() { configuration_.clear(); }
 
@@ -205,6 +207,17 @@ Result<Fleet> load_fleet(const std::shared_ptr<Tree>& tree, const FleetOptions& 
     }
     if (fleet.first.empty()) return fail(ErrorCode::kInvalid, "--canary names no host of this run");
   }
+  std::vector<std::string> unknown;
+  for (const auto& host : managed) {
+    // Its own template, or another's through hostvars.
+    if (!host->misses_facts() && !tree->misses_facts(host->name())) continue;
+    fleet.without_facts.push_back(host);
+    unknown.push_back(host->name());
+  }
+  if (!unknown.empty())
+    tree->warnings().push_back(
+        "facts are asked for and not known of " + name_some(unknown) +
+        "; `fleetctl facts --output FILE` asks the hosts, --facts FILE reads what they told");
   fleet.warnings = tree->warnings();
   for (const Problem& problem : tolerated)
     fleet.warnings.push_back((problem.host.empty() ? "" : problem.host + ": ") + problem.text);

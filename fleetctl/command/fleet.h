@@ -41,6 +41,8 @@ struct FleetOptions {
   std::vector<std::string> canary;       // --canary, a pattern: which of them go first
   std::optional<std::set<std::string>> only;  // --retry-failed: and these alone
   std::vector<std::string> extra_vars;        // -e: "k=v k=v", JSON/YAML in braces, @file
+  std::filesystem::path facts;                // --facts: what `fleetctl facts` saved; "": none
+  std::string gathered_facts;                 // the same as text, above those; "": none
   VaultOptions vault;
   std::filesystem::path root = ".";  // the tree
   Rendering rendering = Rendering::kRequired;
@@ -82,6 +84,8 @@ struct Fleet {
   std::vector<std::string> warnings;               // blocks of one or more lines, as problems are
   std::vector<std::string> unmanaged;              // named by --limit itself, without the service
   std::vector<std::string> first;                  // those of --canary
+  // Hosts whose facts a template asked for and nobody knows, even where that is no problem.
+  std::vector<std::shared_ptr<const Host>> without_facts;
 };
 
 // Reads, selects, renders and checks. An Error is what stops everything: no inventory, a limit

@@ -189,7 +189,7 @@ ExitCode plan_fleet(const Fleet& fleet, const AgentBundle& bundle, const PlanOpt
 ExitCode run_plan(const FleetOptions& fleet_options, const ConfigurationCheck& check,
                   const std::filesystem::path& agent_bundle, bool ask_become_password,
                   PlanOptions options) {
-  const auto rendered = load_rendered(fleet_options, check, agent_bundle);
+  const auto rendered = load_rendered(fleet_options, check, options, agent_bundle);
   if (!rendered) return ExitCode::kRefused;
   return in_the_world(options, ask_become_password, [&](const World& world, const auto& stop) {
     return plan_until(rendered->fleet, rendered->bundle, options, world, std::cout, std::cerr,

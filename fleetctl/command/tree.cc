@@ -10,6 +10,7 @@
 #include "fleetctl/inventory/pattern.h"
 #include "fleetctl/inventory/playbook.h"
 #include "fleetctl/inventory/sources.h"
+#include "fleetctl/plan/host_facts.h"
 #include "fleetctl/template/engine.h"
 #include "fleetctl/value/encrypted.h"
 #include "fleetctl/value/text.h"
@@ -24,7 +25,11 @@ using value::Value;
 
 const Value* HostVariables::find(std::string_view name) const {
   const Value* raw = variables_.find(name);
-  if (raw == nullptr) return nullptr;
+  if (raw == nullptr) {
+    misses_facts_ = misses_facts_ ||
+                    (plan::is_fact_variable(name) && variables_.find("ansible_facts") == nullptr);
+    return nullptr;
+  }
   auto looked_at = looked_at_.find(name);
   if (looked_at == looked_at_.end()) {
     Value copy = *raw;
@@ -171,6 +176,7 @@ Result<> Tree::read(const FleetOptions& options, Part part) {
   auto extra = inventory::read_extra_vars(options.extra_vars, loader_, inventory_.warnings());
   if (!extra) return fail(extra.error());
   layers_.extra_vars = std::move(*extra);
+  if (auto done = read_facts(options); !done) return done;
   if (auto done = read_plays(options, configuration.paths("ANSIBLE_ROLES_PATH", "roles_path"));
       !done)
     return done;
@@ -200,6 +206,36 @@ Result<> Tree::read(const FleetOptions& options, Part part) {
     std::string limit;
     for (const std::string& one : options.limit) limit += (limit.empty() ? "" : ",") + one;
     magic_.set("ansible_limit", Value::string(std::move(limit)));
+  }
+  return {};
+}
+
+// {"host": {"architecture": ..., ...}}
+Result<> Tree::read_facts(const FleetOptions& options) {
+  std::string saved;
+  if (!options.facts.empty()) {
+    auto text = agent::read_file(options.facts);
+    if (!text) return fail(std::move(text.error()).within("--facts"));
+    saved = std::move(*text);
+  }
+  for (const std::string* text :
+       std::initializer_list<const std::string*>{&saved, &options.gathered_facts}) {
+    if (text->empty()) continue;
+    const auto document = value::parse_json(*text);
+    if (!document || !document->is_dict())
+      return fail(ErrorCode::kInvalid,
+                  "--facts " + options.facts.string() + ": it is not what `fleetctl facts` saves");
+    for (const auto& [host, facts] : document->as_dict()) {
+      if (!facts.is_dict()) continue;
+      // A host's words are never templates.
+      Value told = facts;
+      value::set_flag_deep(told, value::kUnsafe);
+      value::Dict& variables = layers_.facts[value::str(host)];
+      variables = {};
+      for (const auto& [name, fact] : told.as_dict())
+        variables.set("ansible_" + value::str(name), fact);
+      variables.set("ansible_facts", told);
+    }
   }
   return {};
 }
@@ -256,6 +292,11 @@ Result<const HostVariables*> Tree::variables(const inventory::Host& host) const 
   if (known == known_.end()) known = known_.emplace(&host, own_variables(host)).first;
   if (!known->second) return fail(known->second.error());
   return known->second->get();
+}
+
+bool Tree::misses_facts(std::string_view host) const {
+  const auto known = known_.find(inventory_.host(host));
+  return known != known_.end() && known->second && (*known->second)->misses_facts();
 }
 
 const template_::Variables* Tree::find(std::string_view name) const {

@@ -31,6 +31,8 @@ class HostVariables final : public template_::Variables {
   std::vector<std::string> names() const override;
   // Magic variables, above all others.
   void set(std::string_view name, value::Value value) { variables_.set(name, std::move(value)); }
+  // Whether a fact was looked for that is not known.
+  bool misses_facts() const { return misses_facts_; }
 
  private:
   bool decrypt(std::string_view name, value::Value& value, int depth) const;
@@ -40,6 +42,7 @@ class HostVariables final : public template_::Variables {
   mutable std::map<std::string, value::Value, std::less<>> decrypted_;
   mutable std::map<std::string, bool, std::less<>> looked_at_;
   std::vector<std::string>& failures_;
+  mutable bool misses_facts_ = false;
 };
 
 // What a command reads of a tree. Where no template is rendered, there need not be any.
@@ -60,6 +63,9 @@ class Tree final : public template_::Hosts {
   // A copy to which a template's own variables can be added.
   agent::Result<std::unique_ptr<HostVariables>> own_variables(const inventory::Host& host) const;
 
+  // Whether a template asked for a fact of the host through `hostvars` that is not known.
+  bool misses_facts(std::string_view host) const;
+
   inventory::Loader& loader() { return loader_; }
   inventory::Layers& layers() { return layers_; }
   // Whether a password of this run opens the text; kNotFound when there is no password at all.
@@ -74,6 +80,7 @@ class Tree final : public template_::Hosts {
  private:
   explicit Tree(const FleetOptions& options);
   agent::Result<> read(const FleetOptions& options, Part part);
+  agent::Result<> read_facts(const FleetOptions& options);
   agent::Result<> read_plays(const FleetOptions& options, const std::vector<std::string>& roles);
   agent::Result<value::Dict> merged(const inventory::Host& host) const;
 

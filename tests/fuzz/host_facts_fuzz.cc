@@ -8,6 +8,7 @@
 
 #include "agent/base/strings.h"
 #include "fleetctl/plan/diff.h"
+#include "fleetctl/plan/host_facts.h"
 #include "fleetctl/plan/installed.h"
 #include "fleetctl/plan/plan.h"
 
@@ -23,6 +24,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
   if (const auto installed = read_installed(text); installed && installed->unhealthy.size() > size)
     std::abort();
+
+  (void)read_host_facts(text, "ab");
 
   const std::string masked = mask_secrets(text, "key");
   const std::string other = mask_secrets(text.substr(size / 2), "key");

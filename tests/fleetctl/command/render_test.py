@@ -4,6 +4,7 @@
 Golden files: tests/golden/ouranos, rewritten with UPDATE_GOLDEN=1.
 """
 
+import json
 import os
 import shutil
 import stat
@@ -262,6 +263,40 @@ def playbook():
     check(shown == theirs, f"ours\n{shown}\nAnsible\n{theirs}")
 
 
+def facts():
+    """Facts are asked for by `fleetctl facts` and read by --facts; without them a template that names one says so."""
+    fleet = Fleet()
+    fleet.write("inventory/local.yml", "all: {hosts: {here: {ansible_connection: local, services: [alloy]}}}\n")
+    names = ("architecture kernel nodename hostname fqdn domain distribution distribution_version distribution_major_version"
+             " distribution_release os_family service_mgr processor_vcpus processor_count processor_cores processor_nproc memtotal_mb"
+             " swaptotal_mb machine_id pkg_mgr user_id user_uid system machine userspace_bits").split()
+    fleet.write("templates/here/config.alloy.j2", "// {{ ansible_facts['architecture'] }} {{ ansible_default_ipv4.address | default('none') }}"
+                "\n" + "".join(f"// {name} {{{{ ansible_{name} }}}}\n" for name in names))
+    fleet.write("templates/config.alloy.j2", "// {{ ansible_os_family | default('?') }}\n")
+    _, said = fleet.render("--limit", "here", status=1)
+    check("'ansible_facts' is undefined" in said and "of here; `fleetctl facts --output FILE` asks the hosts" in said, said)
+    shown, said = fleet.render("--limit", "caliban")
+    check(shown == "// ?\n" and "facts are asked for and not known of caliban.incus" in said, said)
+    fleet.run("facts", "--limit", "here", "--output", "facts.json")
+    shown, said = fleet.render("--limit", "here", "--facts", "facts.json")
+    check("warning" not in said, said)
+    told = json.loads((fleet.tree / "facts.json").read_text())["here"]
+    ours = dict(line[3:].split(" ", 1) for line in shown.splitlines()[1:])
+    check(ours["architecture"] == os.uname().machine == told["architecture"] and ours["kernel"] == os.uname().release, shown)
+    if not ansible_is_there():
+        return
+    setup = subprocess.run(["/usr/bin/ansible", "here", "-i", "inventory", "-m", "setup", "-e",
+                            "ansible_python_interpreter=/usr/bin/python3"], cwd=fleet.tree, text=True,
+                           env={**SYSTEM, "HOME": str(fleet.folder)}, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    theirs = json.loads("{" + setup.stdout.split("{", 1)[1])["ansible_facts"]
+    for name in names:
+        check(ours[name] == str(theirs["ansible_" + name]), f"{name}: ours {ours[name]}, Ansible's {theirs['ansible_' + name]}")
+    for name, value in theirs["ansible_default_ipv4"].items():
+        if name not in ("type", "alias"):
+            check(told["default_ipv4"].get(name) == value, f"default_ipv4.{name}: {told['default_ipv4']}, Ansible's {value}")
+    check(set(theirs["ansible_all_ipv4_addresses"]) == set(told["all_ipv4_addresses"]), told["all_ipv4_addresses"])
+
+
 def warns():
     """What is allowed and hardly meant is shown once with its line in the template, and stops nothing."""
     fleet = Fleet()
@@ -279,4 +314,4 @@ def warns():
 
 if __name__ == "__main__":
     main(golden, equals_ansible, prints, writes_and_compares, selects, reports_every_problem, vaulted_values, other_trees,
-         ansible_configuration, playbook, warns)
+         ansible_configuration, playbook, facts, warns)

@@ -11,13 +11,10 @@ from pathlib import Path
 
 # A component, a block (or the start of one), an argument; "": all. Each is refused with a message of its own, or means nothing here.
 WINDOWS = "of Windows' event log, which no host of Linux has"
-CIPHERS = "which ciphers are spoken is the TLS library's choice and the system's policy; the argument is refused"
 CLOUD = "signing for a cloud's gateway is not supported: the block is there and refused"
 EXCEPTIONS = {
     ("loki.process", "stage.eventlogmessage", ""): WINDOWS,
     ("loki.process", "stage.windowsevent", ""): WINDOWS,
-    ("loki.source.api", "http.tls", "cipher_suites"): CIPHERS,
-    ("prometheus.receive_http", "http.tls", "cipher_suites"): CIPHERS,
     ("prometheus.remote_write", "endpoint.sigv4", ""): CLOUD,
     ("prometheus.remote_write", "endpoint.azuread", ""): CLOUD,
     ("prometheus.remote_write", "endpoint.google_iam", ""): CLOUD,

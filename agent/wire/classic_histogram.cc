@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 namespace agent::wire {
 namespace {
@@ -15,8 +16,8 @@ constexpr double kMaxWhole = 9.2e18;
 
 // The spans of `counts` without the empty buckets that need not be written; use(place) for each
 // that is.
-template <class Use>
-void in_spans(const std::vector<double>& counts, std::size_t gap,
+template <class Count, class Use>
+void in_spans(const std::vector<Count>& counts, std::size_t gap,
               ProtobufExpositionReader::Buckets& out, Use use) {
   std::size_t behind = 0;  // the last bucket that was written
   for (std::size_t at = 0; at < counts.size(); ++at) {
@@ -42,6 +43,9 @@ void ClassicHistogram::clear() {
 }
 
 Result<Native> ClassicHistogram::convert() {
+  if (std::any_of(buckets_.begin(), buckets_.end(),
+                  [](const auto& one) { return std::isnan(one.first); }))
+    return fail(ErrorCode::kInvalid, "a histogram's bound is no number");
   std::stable_sort(buckets_.begin(), buckets_.end(),
                    [](const auto& a, const auto& b) { return a.first < b.first; });
   buckets_.erase(std::unique(buckets_.begin(), buckets_.end(),
@@ -60,28 +64,34 @@ Result<Native> ClassicHistogram::convert() {
   out.schema = kCustomBuckets;
   out.sum = sum_.value_or(0);
   out.whole = is_whole(count);
-  std::vector<double> counts;  // of each bucket alone
   double before = 0;
   for (const auto& [bound, cumulative] : buckets_) {
     if (!(cumulative >= before) || std::isinf(cumulative))
       return fail(ErrorCode::kInvalid, "a histogram's buckets are not cumulative");
     out.whole = out.whole && is_whole(cumulative);
-    counts.push_back(cumulative - before);
     before = cumulative;
     if (bound != inf) out.custom_values.push_back(bound);
   }
   if (before != count)
     return fail(ErrorCode::kInvalid, "a histogram's count is not that of its last bucket");
+  // Of each bucket alone; whole numbers are not rounded as their differences would be.
   if (out.whole) {
     out.count = static_cast<std::uint64_t>(count);
+    std::vector<std::int64_t> counts;
+    std::int64_t below = 0;
+    for (const auto& [bound, cumulative] : buckets_)
+      counts.push_back(static_cast<std::int64_t>(cumulative) -
+                       std::exchange(below, static_cast<std::int64_t>(cumulative)));
     std::int64_t last = 0;
     in_spans(counts, kGapOfWhole, out.positive, [&](std::size_t at) {
-      const auto now = static_cast<std::int64_t>(counts[at]);
-      out.positive.deltas.push_back(now - last);
-      last = now;
+      out.positive.deltas.push_back(counts[at] - std::exchange(last, counts[at]));
     });
   } else {
     out.float_count = count;
+    std::vector<double> counts;
+    double below = 0;
+    for (const auto& [bound, cumulative] : buckets_)
+      counts.push_back(cumulative - std::exchange(below, cumulative));
     in_spans(counts, 0, out.positive,
              [&](std::size_t at) { out.positive.counts.push_back(counts[at]); });
   }

@@ -22,7 +22,8 @@ class ClassicHistogram {
   bool empty() const { return buckets_.empty() && !count_ && !sum_; }
   void clear();
 
-  // kInvalid: its buckets are not cumulative, or its count is not that of its last bucket.
+  // kInvalid: a bound is no number, its buckets are not cumulative, or its count is not that of its
+  // last bucket.
   Result<ProtobufExpositionReader::Native> convert();
 
  private:

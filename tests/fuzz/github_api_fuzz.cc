@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "agent/exporter/github_api.h"
+#include "agent/exporter/github_app.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace agent::exporter;
@@ -16,6 +17,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (const auto found = parse_github_releases(text))
     for (const auto& one : *found)
       if (one.name.size() > 256 || one.tag.size() > 256) std::abort();
+  if (const auto found = parse_github_token(text))
+    if (found->token.empty() || found->token.reveal().find_first_of(" \r\n") != std::string::npos)
+      std::abort();
   (void)parse_github_length(text);
   if (parse_github_message(text).size() > 256) std::abort();
   if (parse_github_pages(text).last == 0U) std::abort();

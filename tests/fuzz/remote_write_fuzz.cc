@@ -38,6 +38,10 @@ void use(const std::string& body, Decode decode) {
         return nullptr;
       });
   if (!second) std::abort();
+  const auto first = agent::wire::to_write_request_1(encoder.message());
+  if (!first || !agent::wire::for_each_series(first->message, [&](const auto&) { --count; }) ||
+      count != first->histograms + first->exemplars)
+    std::abort();
   limits.max_bytes = 64U << 20;
   limits.max_fields = 1'000'000;
   agent::model::SampleBatch again;
@@ -59,6 +63,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   // As a part of a queue's record it is passed on or refused.
   [[maybe_unused]] const auto ignored = agent::wire::to_write_request_2(
       bytes, [](std::string_view) -> const agent::model::Metadata* { return nullptr; });
+  [[maybe_unused]] const auto reduced = agent::wire::to_write_request_1(bytes);
   std::size_t used = 0;
   const bool whole = agent::wire::for_each_series(
       bytes, [&](const agent::wire::EncodedSeries& series) { used += series.bytes.size(); });

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """metrics_test.py CASE | --list: the real fleet-agent scrapes, a real Prometheus receives; each case is a function below."""
 
+import re
 import struct
 import sys
 import time
@@ -246,6 +247,69 @@ def samples_pass_an_agent():
             check(between.stop() == 0, "exit status of the receiver")
 
 
+EVERYTHING = """
+discovery.docker "d" {
+  host = "unix:///nobody/is/there.sock"
+}
+discovery.http "h" {
+  url = "http://127.0.0.1:9/targets"
+}
+prometheus.exporter.self "agent" { }
+prometheus.scrape "s" {
+  targets         = array.concat(prometheus.exporter.self.agent.targets, discovery.docker.d.targets, discovery.http.h.targets)
+  scrape_interval = "200ms"
+  scrape_timeout  = "200ms"
+  forward_to      = [prometheus.enrich.e.receiver]
+}
+prometheus.enrich "e" {
+  targets              = []
+  target_match_label   = "instance"
+  metrics_match_label  = "instance"
+  forward_to           = [prometheus.relabel.r.receiver]
+}
+prometheus.receive_http "p" {
+  http {
+    listen_address = "127.0.0.1"
+    listen_port    = {port}
+  }
+  forward_to = [prometheus.relabel.r.receiver]
+}
+prometheus.relabel "r" {
+  forward_to = [prometheus.remote_write.w.receiver]
+}
+prometheus.remote_write "w" {
+  endpoint {
+    url = "http://127.0.0.1:9/api/v1/write"
+  }
+}
+"""
+NOT_OURS = "## Metrics that Alloy has and this agent has not"
+
+
+def components_tell_what_alloys_tell_of_themselves():
+    """Each metric that Alloy's components have of themselves is on the agent's page, or its reference page says why not."""
+    wanted = {}
+    for row in (fleetlab.ROOT / "tests/fixtures/alloy/metrics.txt").read_text().splitlines():
+        component, name = row.split()
+        wanted.setdefault(component, set()).add(name)
+    port = free_port()
+    with fleetlab.scratch_dir("fleet-metrics-test") as folder, Agent(EVERYTHING.replace("{port}", str(port)), folder / "agent") as agent:
+        agent.start().wait_ready()
+        check(fleetlab.http(f"http://127.0.0.1:{port}/api/v1/metrics/write", b"no request")[0] == 400, "a push")
+
+        def told():
+            return set(re.findall(r"^# TYPE (\S+)", fleetlab.http(agent.url + "/metrics")[1], re.M))
+        eventually(lambda: "prometheus_target_scrape_pool_sync_total" in told(), 20, "the scrape's pool")
+        there, problems = told(), []
+        for component, names in wanted.items():
+            page = (fleetlab.ROOT / f"docs/reference/{component}.md").read_text()
+            section = page.split(NOT_OURS)[1].split("<!--")[0] if NOT_OURS in page else ""
+            excused = set(re.findall(r"`(\w+)`", section))
+            problems += [f"{component}: {name} is neither told nor excused" for name in sorted(names - there - excused)]
+        check(not problems, "\n".join(problems))
+        check(agent.stop() == 0, "exit status")
+
+
 def varint(number):
     out = b""
     while number >= 0x80:
@@ -374,4 +438,4 @@ def protobuf_says_what_prometheus_reads():
 
 if __name__ == "__main__":
     fleetlab.main([promql_answers, a_prometheus_that_knows_1_gets_1, an_outage_costs_no_sample,
-                   a_hostile_target_costs_its_own_scrape, samples_pass_an_agent, protobuf_says_what_prometheus_reads])
+                   components_tell_what_alloys_tell_of_themselves, a_hostile_target_costs_its_own_scrape, samples_pass_an_agent, protobuf_says_what_prometheus_reads])

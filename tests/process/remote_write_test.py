@@ -215,6 +215,51 @@ def native_histograms_leave_in_both_versions():
             check(times == sorted(set(times)), f"times: {times}")
 
 
+CONVERTED = NATIVE.replace("scrape_native_histograms = true", """convert_classic_histograms_to_nhcb = true
+  start_timestamp_zero_ingestion = true""")
+
+CREATED = """\
+# TYPE rest_seconds histogram
+rest_seconds_bucket{{le="0.5"}} 1
+rest_seconds_bucket{{le="1"}} 1
+rest_seconds_bucket{{le="2"}} 4
+rest_seconds_bucket{{le="+Inf"}} 6
+rest_seconds_sum 30.5
+rest_seconds_count 6
+rest_seconds_created {0}
+# TYPE jobs counter
+jobs_total 3
+jobs_created {0}
+"""
+
+
+def classic_histograms_leave_as_native_ones():
+    """A classic histogram arrives as one with custom buckets, and with its time of creation, in 2.0; 1.0 has neither."""
+    began = int(time.time()) - 100.5
+    for message in ("io.prometheus.write.v2.Request", "prometheus.WriteRequest"):
+        second = "v2" in message
+        with fleetlab.scratch_dir("fleet-write-test") as folder, WriteJudge() as judge, Target() as target:
+            target.type, target.more = OPEN_METRICS, CREATED.format(began)
+            with Agent(CONVERTED.format(target=target.address, url=judge.url, message=message), folder / "agent") as agent:
+                agent.start().wait_ready()
+                eventually(lambda: len(judge.values(name="jobs_total")) >= 3, 20, lambda: f"samples; wrong: {judge.wrong}")
+                eventually(lambda: (len(judge.bounded) >= 3) == second, 20, "histograms")
+                dropped = metric(agent, "prometheus_remote_storage_histograms_dropped_total")
+                check((dropped > 0) != second, f"dropped: {dropped}")
+                check(agent.stop() == 0, "exit status")
+            check(not judge.wrong, f"against the specification: {judge.wrong}")
+            check(not judge.find(name="rest_seconds_bucket") and not judge.find(name="rest_seconds_count") and
+                  not judge.find(name="jobs_created"), "classic series and times of creation are no series")
+            if not second:
+                check(not judge.histograms and not judge.bounded and not judge.starts, "what 1.0 cannot carry")
+                continue
+            for labels, _, buckets, total in judge.bounded[:3]:
+                check(dict(labels) == {"__name__": "rest_seconds", "instance": target.address, "job": "app"}, f"{labels}")
+                check(buckets == {0.5: 1, 1: 1, 2: 4, float("inf"): 6} and total == 30.5, f"{buckets} {total}")
+            since = {dict(labels)["__name__"]: start for labels, _, start in judge.starts}
+            check(since == {"rest_seconds": int(began * 1000), "jobs_total": int(began * 1000)}, f"since: {since}")
+
+
 def complete(judge, series, last):
     """Every series has every number up to `last`, each once, in order."""
     for n in range(series):
@@ -357,5 +402,6 @@ def a_dead_receiver_costs_no_memory():
 
 
 if __name__ == "__main__":
-    fleetlab.main([version_1_is_by_the_book, version_2_is_by_the_book, native_histograms_leave_in_both_versions, a_receiver_in_trouble_gets_all_once,
-                   what_is_refused_costs_nothing_else, a_receiver_of_1_gets_1, killed_while_it_catches_up, a_dead_receiver_costs_no_memory])
+    fleetlab.main([version_1_is_by_the_book, version_2_is_by_the_book, native_histograms_leave_in_both_versions,
+                   classic_histograms_leave_as_native_ones, a_receiver_in_trouble_gets_all_once, what_is_refused_costs_nothing_else,
+                   a_receiver_of_1_gets_1, killed_while_it_catches_up, a_dead_receiver_costs_no_memory])

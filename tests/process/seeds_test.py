@@ -214,6 +214,12 @@ def svlnas_metrics(world):
          world.agent_runs("/etc/alloy/config.alloy", "--storage.path=/var/lib/alloy", environment=environment):
         eventually(lambda: prometheus.query('up{job="alloy",host="svlnas"} == 1'), 60, "the agent is up")
         eventually(lambda: prometheus.query('node_load1{job="integrations/node_exporter", instance="svlnas", host="svlnas"}'), 60, "load")
+        # "node_* series with that exact job and instance": all of them, and the target's own.
+        pair = {"job": "integrations/node_exporter", "instance": "svlnas", "host": "svlnas"}
+        rows = prometheus.query('count by (job, instance, host) ({__name__=~"node_.+"})')
+        check([row["metric"] for row in rows] == [pair] and float(rows[0]["value"][1]) > 200, f"node_*: {rows}")
+        up = [row["metric"] for row in prometheus.query('up{instance="svlnas"}')]
+        check(up == [{"__name__": "up", **pair}], f"up: {up}")
         for page in ("/metrics", "/api/v0/ui/overview", "/api/v0/ui/component/prometheus.remote_write.grafana_cloud"):
             check("glc_secret" not in http(PAGES + page)[1], f"{page} shows the password")
 

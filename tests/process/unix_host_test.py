@@ -7,10 +7,13 @@ files, but for the differences that are named here with their reason. A collecto
 
 import ctypes
 import json
+import mmap
 import os
 import re
+import resource
 import subprocess
 import sys
+import time
 import urllib.parse
 from pathlib import Path
 
@@ -227,6 +230,162 @@ def node_exporter_tells_the_same_of_the_fixture_host():
         check(not problems, "\n".join(problems[:80]))
 
 
+def own_mounts():
+    """Mounts of this process and its children from now on are nobody else's. -> libc"""
+    fleetlab.as_root()
+    libc = ctypes.CDLL(None, use_errno=True)
+    new_namespace, private = 0x20000, 0x44000  # CLONE_NEWNS; MS_REC | MS_PRIVATE
+    check(libc.unshare(new_namespace) == 0 and libc.mount(None, b"/", None, private, None) == 0, os.strerror(ctypes.get_errno()))
+    return libc
+
+
+def run(*words):
+    done = subprocess.run([str(word) for word in words], capture_output=True, text=True)
+    check(done.returncode == 0, f"{words}: {done.stdout[-300:]} {done.stderr[-300:]}")
+    return done.stdout
+
+
+BTRFS = """
+prometheus.exporter.unix "btrfs" {{
+  set_collectors = ["btrfs"]
+  procfs_path    = "{folder}/proc"
+}}
+"""
+
+
+def btrfs_tells_what_its_own_tools_tell():
+    """A mirror on two loop devices, one of which has lost a block: sizes, use and errors as btrfs-progs and node_exporter tell them."""
+    own_mounts()
+    with fleetlab.scratch_dir("fleet-btrfs") as folder:
+        disks, loops, mount, port = [folder / "disk1", folder / "disk2"], [], folder / "mount", free_port()
+        mount.mkdir()
+        try:
+            for disk in disks:
+                with open(disk, "wb") as file:
+                    file.truncate(128 << 20)
+                loops.append(run("losetup", "-f", "--show", disk).strip())
+            run("mkfs.btrfs", "-q", "-L", "lab", "-d", "raid1", "-m", "raid1", *loops)
+            run("btrfs", "device", "scan", *loops)
+            run("mount", "-t", "btrfs", loops[0], mount)
+            known = os.urandom(1 << 20)
+            (mount / "file").write_bytes(known)
+            run("umount", mount)
+            with open(disks[1], "r+b") as file:
+                at = file.read().find(known[:4096])
+                check(at > 0, "the file is not on the second disk")
+                file.seek(at)
+                file.write(bytes(4096))
+            run("mount", "-t", "btrfs", loops[0], mount)
+            run("btrfs", "scrub", "start", "-B", mount)  # finds the block, and writes it anew
+            run("sync", "-f", mount)
+
+            wanted = {}  # as btrfs-progs tell it
+            show = run("btrfs", "filesystem", "show", "--raw", mount)
+            uuid = re.search(r"uuid: (\S+)", show)[1]
+            names = ("uuid", "device")
+            for size, used, device in re.findall(r"size (\d+) used (\d+) path /dev/(\S+)", show):
+                wanted["node_btrfs_device_size_bytes", uuid, device] = float(size)
+                wanted["node_btrfs_device_unused_bytes", uuid, device] = float(size) - float(used)
+            for device, kind, count in re.findall(r"\[/dev/(\S+)\]\.(\w+?)(?:_io)?_errs +(\d+)", run("btrfs", "device", "stats", mount)):
+                wanted["node_btrfs_device_errors_total", uuid, device, kind] = float(count)
+            for kind, mode, total, used in re.findall(r"(\w+), (\w+): total=(\d+), used=(\d+)", run("btrfs", "filesystem", "df", "--raw", mount)):
+                if kind != "GlobalReserve":
+                    wanted["node_btrfs_size_bytes", uuid, kind.lower(), mode.lower()] = float(total)
+                    wanted["node_btrfs_used_bytes", uuid, kind.lower(), mode.lower()] = float(used)
+            broken = wanted["node_btrfs_device_errors_total", uuid, loops[1].removeprefix("/dev/"), "corruption"]
+            check(broken > 0 and len(wanted) == 2 * 2 + 2 * 5 + 3 * 2, f"btrfs-progs: {wanted}")
+
+            (folder / "proc/1").mkdir(parents=True)  # the first process has not this namespace's mounts
+            for name in ("mountinfo", "mounts"):
+                (folder / "proc/1" / name).write_text(Path("/proc/self", name).read_text())
+            exporter = subprocess.Popen(["/usr/bin/prometheus-node-exporter", f"--web.listen-address=127.0.0.1:{port}",
+                                         f"--path.procfs={folder}/proc", "--collector.disable-defaults", "--collector.btrfs"],
+                                        stderr=subprocess.DEVNULL)
+            try:
+                eventually(lambda: http(f"http://127.0.0.1:{port}/metrics")[0] == 200, 20, "node_exporter")
+                theirs = series(http(f"http://127.0.0.1:{port}/metrics")[1])
+            finally:
+                exporter.kill()
+                exporter.wait()
+            with Agent(BTRFS.format(folder=folder), folder / "agent") as agent:
+                agent.start().wait_ready()
+                ours = series(http(agent.url + "/api/v0/component/prometheus.exporter.unix.btrfs/metrics")[1])
+                check(agent.stop() == 0, "exit status")
+            for (name, *labels), value in wanted.items():
+                keys = [*names, "type"] if "device" in name else ["uuid", "block_group_type", "mode"]
+                found = {key: one for key, one in ours.items()
+                         if key[0] == name and [dict(key[1]).get(label) for label in keys[:len(labels)]] == labels}
+                check(list(found.values()) == [value], f"{name} {labels}: {found}, not {value}")
+            theirs = {key: value for key, value in theirs.items() if key[0].startswith("node_btrfs_") and dict(key[1])["uuid"] == uuid}
+            check(len(theirs) > 20 and all(ours.get(key) == value for key, value in theirs.items()),
+                  f"node_exporter: {[(key, value, ours.get(key)) for key, value in theirs.items() if ours.get(key) != value]}")
+        finally:
+            subprocess.run(["umount", mount], capture_output=True)
+            for loop in loops:
+                run("losetup", "-d", loop)
+
+
+PERF = """
+logging {
+  level = "debug"
+}
+prometheus.exporter.unix "software" {
+  set_collectors    = ["perf"]
+  enable_collectors = ["perf"]
+  perf {
+    disable_hardware_profilers = true
+    disable_cache_profilers    = true
+  }
+}
+prometheus.exporter.unix "hardware" {
+  set_collectors    = ["perf"]
+  enable_collectors = ["perf"]
+  perf {
+    disable_software_profilers = true
+    disable_cache_profilers    = true
+  }
+}
+"""
+
+
+def perf_counts_what_the_kernel_counts():
+    """Page faults and switches that this test makes are counted; hardware that counts nothing is told of."""
+    fleetlab.as_root()
+    with fleetlab.scratch_dir("fleet-perf") as folder, Agent(PERF, folder / "agent") as agent:
+        agent.start().wait_ready()
+
+        def page(name):
+            return series(http(agent.url + f"/api/v0/component/prometheus.exporter.unix.{name}/metrics")[1])
+
+        def told():
+            out = {}
+            for (name, _), value in page("software").items():
+                out[name] = out.get(name, 0) + value
+            return out
+
+        def made():
+            used = resource.getrusage(resource.RUSAGE_SELF)
+            return {"node_perf_minor_faults_total": used.ru_minflt, "node_perf_page_faults_total": used.ru_minflt + used.ru_majflt,
+                    "node_perf_context_switches_total": used.ru_nvcsw + used.ru_nivcsw}
+        before, own = told(), made()
+        check(set(own) < set(before), f"events: {sorted(before)}")
+        for _ in range(20):
+            with mmap.mmap(-1, 4 << 20) as memory:
+                for at in range(0, len(memory), 4096):
+                    memory[at] = 1
+            os.sched_yield()
+            time.sleep(0.001)
+        own = {name: count - own[name] for name, count in made().items()}
+        after = told()
+        check(own["node_perf_page_faults_total"] > 1000 and own["node_perf_context_switches_total"] >= 20, f"made: {own}")
+        for name, count in own.items():
+            check(after[name] - before[name] >= count, f"{name}: {after[name]} after {before[name]}, and {count} of our own")
+        counted = [name for name, _ in page("hardware") if name.startswith("node_perf_")]
+        missing = "this machine counts no events of the hardware" in agent.log_tail(20000)
+        check(bool(counted) != missing, f"hardware: {counted}, and the log {'says' if missing else 'does not say'} that there is none")
+        check(agent.stop() == 0, "exit status")
+
+
 HANGING = """
 prometheus.exporter.unix "host" {{
   set_collectors = ["filesystem", "loadavg"]
@@ -240,10 +399,7 @@ prometheus.exporter.unix "host" {{
 
 def a_hung_mount_costs_one_thread_and_its_own_series():
     """A FUSE mount whose server never answers, as NFS without its server: docs/decisions/a-thread-for-a-hung-mount.md."""
-    fleetlab.as_root()
-    libc = ctypes.CDLL(None, use_errno=True)
-    new_namespace, private = 0x20000, 0x44000  # CLONE_NEWNS; MS_REC | MS_PRIVATE: nobody else is to hang
-    check(libc.unshare(new_namespace) == 0 and libc.mount(None, b"/", None, private, None) == 0, os.strerror(ctypes.get_errno()))
+    libc = own_mounts()  # nobody else is to hang
     with fleetlab.scratch_dir("fleet-hung-mount") as folder:
         deaf = folder / "deaf"
         deaf.mkdir()
@@ -292,4 +448,4 @@ def a_hung_mount_costs_one_thread_and_its_own_series():
 
 if __name__ == "__main__":
     fleetlab.main([unix_tells_of_the_fixture_host, node_exporter_tells_the_same_of_the_fixture_host,
-                   a_hung_mount_costs_one_thread_and_its_own_series])
+                   btrfs_tells_what_its_own_tools_tell, perf_counts_what_the_kernel_counts, a_hung_mount_costs_one_thread_and_its_own_series])

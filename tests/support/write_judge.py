@@ -47,6 +47,9 @@ def messages():
             (8, "negative_spans", "Span", 1), (9, "negative_deltas", sint64, 1), (10, "negative_counts", double, 1),
             (11, "positive_spans", "Span", 1), (12, "positive_deltas", sint64, 1), (13, "positive_counts", double, 1),
             (14, "reset_hint", int32), (15, "timestamp", int64), (16, "custom_values", double, 1))
+    message("Histogram2", *[(one.number, one.name, one.type_name.split(".")[-1] if one.type_name else one.type,
+                             *([1] if one.label == field.LABEL_REPEATED else [])) for one in file.message_type[-1].field],
+            (17, "start_timestamp", int64))
     message("Sample", (1, "value", double), (2, "timestamp", int64))
     message("Label", (1, "name", text), (2, "value", text))
     message("Exemplar", (1, "labels", "Label", 1), (2, "value", double), (3, "timestamp", int64))
@@ -57,7 +60,7 @@ def messages():
     message("Sample2", (1, "value", double), (2, "timestamp", int64), (3, "start_timestamp", int64))
     message("Exemplar2", (1, "labels_refs", uint32, 1), (2, "value", double), (3, "timestamp", int64))
     message("Metadata2", (1, "type", int32), (3, "help_ref", uint32), (4, "unit_ref", uint32))
-    message("Series2", (1, "labels_refs", uint32, 1), (2, "samples", "Sample2", 1), (3, "histograms", "Histogram", 1),
+    message("Series2", (1, "labels_refs", uint32, 1), (2, "samples", "Sample2", 1), (3, "histograms", "Histogram2", 1),
             (4, "exemplars", "Exemplar2", 1), (5, "metadata", "Metadata2"))
     message("Request2", (4, "symbols", text, 1), (5, "series", "Series2", 1))
     pool = descriptor_pool.DescriptorPool()
@@ -88,6 +91,7 @@ class Decoded:
 
     def __init__(self):
         self.samples, self.exemplars, self.histograms, self.metadata = [], [], [], []
+        self.bounded, self.starts = [], []  # of 2.0: histograms with custom buckets; (labels, time, since when it counts)
 
 
 def parse(kind, body):
@@ -125,12 +129,36 @@ def take_series(out, labels, series):
     out.histograms += [(labels, one.timestamp, one.count_int, one.sum) for one in series.histograms]
 
 
+def bounded(one):
+    """{bound: how many were at most that} of a histogram with custom buckets."""
+    want(one.schema == -53, f"not a histogram with custom buckets: schema {one.schema}")
+    want(not one.negative_spans and not one.zero_count_int and not one.zero_threshold, "custom buckets and others")
+    bounds = list(one.custom_values)
+    want(bounds == sorted(set(bounds)) and not any(map(math.isinf, bounds)), f"bounds: {bounds}")
+    counts, place, count = [0] * (len(bounds) + 1), 0, 0
+    deltas = iter(one.positive_deltas)
+    for span in one.positive_spans:
+        place += span.offset
+        for _ in range(span.length):
+            count += next(deltas)
+            want(count >= 0 and place < len(counts), "a bucket that cannot be")
+            counts[place] = count
+            place += 1
+    want(next(deltas, None) is None and sum(counts) == one.count_int, f"buckets {counts} of {one.count_int}")
+    out, seen = {}, 0
+    for bound, count in zip([*bounds, math.inf], counts):
+        seen += count
+        out[bound] = seen
+    return out
+
+
 def decode_1(body):
     request, out = parse(Request1, body), Decoded()
     want(bool(request.series) != bool(request.metadata), "samples and metadata in one request, or neither")
     for series in request.series:
         labels = checked_labels([(label.name, label.value) for label in series.labels])
         take_series(out, labels, series)
+        want(all(one.schema != -53 and not one.custom_values for one in series.histograms), "custom buckets in 1.0")
         out.exemplars += [(labels, checked_labels([(label.name, label.value) for label in one.labels], False), one.value,
                            one.timestamp) for one in series.exemplars]
     out.metadata = [(one.family, one.type, one.help, one.unit) for one in request.metadata]
@@ -156,6 +184,10 @@ def decode_2(body):
         want((labels, bool(series.samples)) not in seen, f"a series twice: {labels}")
         seen.add((labels, bool(series.samples)))
         take_series(out, labels, series)
+        out.bounded += [(labels, one.timestamp, bounded(one), one.sum) for one in series.histograms if one.schema == -53]
+        starts = [one for one in (*series.samples, *series.histograms) if one.start_timestamp]
+        want(all(one.start_timestamp <= one.timestamp for one in starts), "it began after it was counted")
+        out.starts += [(labels, one.timestamp, one.start_timestamp) for one in starts]
         out.exemplars += [(labels, checked_labels(texts(one.labels_refs), False), one.value, one.timestamp)
                           for one in series.exemplars]
         told = series.metadata
@@ -180,6 +212,7 @@ class WriteJudge:
         self.answer, self.refuse = (lambda n: None), (lambda labels: False)
         self.series = defaultdict(list)  # labels -> [(time, bits)]
         self.exemplars, self.histograms, self.metadata = [], [], {}
+        self.bounded, self.starts = [], []
         self.wrong, self.requests, self.connections = [], [], set()
         self.repeated = self.out_of_order = 0
         judge = self
@@ -289,6 +322,8 @@ class WriteJudge:
             self.series[labels].append((when, value))
         self.exemplars += got.exemplars
         self.histograms += got.histograms
+        self.bounded += got.bounded
+        self.starts += got.starts
         for family, *rest in got.metadata:
             self.metadata[family] = tuple(rest)
         return 204, ""

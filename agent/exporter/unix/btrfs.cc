@@ -46,6 +46,7 @@ std::optional<std::pair<std::string, std::vector<Device>>> devices_of(const fs::
     const auto* path = reinterpret_cast<const char*>(device.path);
     one.name = fs::path(std::string(path, ::strnlen(path, sizeof device.path))).filename();
     one.uuid = to_hex({reinterpret_cast<const char*>(device.uuid), sizeof device.uuid});
+    for (const std::size_t at : {20U, 16U, 12U, 8U}) one.uuid.insert(at, 1, '-');
     one.size = static_cast<double>(device.total_bytes);
     one.used = static_cast<double>(device.bytes_used);
     for (std::size_t i = 0; i < one.errors.size(); ++i)

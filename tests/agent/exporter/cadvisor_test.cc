@@ -506,6 +506,52 @@ TEST_CASE("cadvisor: a daemon that hangs is left alone for a while") {
   CHECK(asked == 1);
 }
 
+TEST_CASE("cadvisor: block I/O of version 1, whichever files the kernel counts in") {
+  HostTree host;
+  write_machine(host);
+  host.write("proc/self/mounts", kMountsV1);
+  const auto group = [&](const std::string& name) {
+    host.write("sys/fs/cgroup/memory/docker/" + name + "/memory.usage_in_bytes", "1\n");
+    return "sys/fs/cgroup/blkio/docker/" + name + "/blkio.";
+  };
+  const std::string empty = "Total 0\n";
+  // With the groups below it, on two devices, one of which sysfs does not know.
+  std::string at = group("recursive");
+  host.write(at + "throttle.io_service_bytes_recursive",
+             "8:0 Read 4096\n8:0 Write 512\n8:0 Sync 4608\n8:0 Async 0\n8:0 Discard 64\n8:0 Total "
+             "4672\n254:0 Read 1\n254:0 Write 2\nTotal 4675\n");
+  host.write(at + "throttle.io_serviced_recursive",
+             "8:0 Read 2\n8:0 Write 1\n254:0 Read 1\n254:0 Write 1\nTotal 5\n");
+  host.write(at + "throttle.io_service_bytes", "8:0 Read 99\nTotal 99\n");
+  host.write(at + "bfq.io_service_bytes_recursive", "8:0 Read 77\nTotal 77\n");
+  // Kernels before 4.17 have no files for the groups below.
+  at = group("old");
+  host.write(at + "throttle.io_service_bytes", "8:0 Read 10\n8:0 Write 20\nTotal 30\n");
+  host.write(at + "throttle.io_serviced", "8:0 Read 3\n8:0 Write 4\nTotal 7\n");
+  // The scheduler BFQ counts in files of its own and leaves the others empty.
+  at = group("bfq");
+  for (const char* name : {"throttle.io_service_bytes_recursive", "throttle.io_serviced_recursive",
+                           "throttle.io_service_bytes", "throttle.io_serviced"})
+    host.write(at + name, empty);
+  host.write(at + "bfq.io_service_bytes_recursive", "254:0 Read 100\n254:0 Write 200\nTotal 300\n");
+  host.write(at + "bfq.io_serviced_recursive", "254:0 Read 5\n254:0 Write 6\nTotal 11\n");
+  // Nothing was read or written yet; and a file that is none.
+  host.write(group("idle") + "throttle.io_service_bytes_recursive", empty);
+  host.write(group("odd") + "throttle.io_service_bytes_recursive",
+             "8:0 Read\n8:x Write 5\n8:0 Write -1\n8:0 Read 18446744073709551616000\n");
+  CadvisorArgs args;
+  args.docker_only = false;
+  args.raw_cgroup_prefix_allowlist = {"/docker/"};
+  std::string got;
+  const std::string page = text(host.scraper(args).scrape({}), "id=\"/docker/");
+  for_each_line(page, [&](std::string_view line) {
+    if (line.starts_with("container_blkio_") || line.starts_with("container_fs_reads") ||
+        line.starts_with("container_fs_writes"))
+      got.append(line).append("\n");
+  });
+  check_golden("v1_blkio.prom", got);
+}
+
 TEST_CASE("cadvisor: a host without Docker is no error") {
   OneContainer one;
   const auto page = one.host.scraper({}).scrape({});

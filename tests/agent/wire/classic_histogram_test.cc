@@ -62,6 +62,14 @@ TEST_CASE("classic histogram: empty buckets are left out where that is shorter")
   CHECK(converted(halves) == "bounds 1 2 3 spans 0+1 1+1 counts 0.5 1.5 of 2 sum 0");
 }
 
+TEST_CASE("classic histogram: large counts add up") {
+  const double large = 4611686018427387904.0;  // 2^62
+  auto one = of({{1, 1}, {2, large}, {kInf, large + 1024}});
+  CHECK(converted(one) ==
+        "bounds 1 2 spans 0+3 deltas 1 4611686018427387902 -4611686018427386879 of "
+        "4611686018427388928 sum 0");
+}
+
 TEST_CASE("classic histogram: what cannot be is refused") {
   ClassicHistogram none;
   none.sum(1);
@@ -74,6 +82,8 @@ TEST_CASE("classic histogram: what cannot be is refused") {
   CHECK(converted(endless) == "a histogram's buckets are not cumulative");
   auto none_of_it = of({{1, std::numeric_limits<double>::quiet_NaN()}});
   CHECK(converted(none_of_it) == "a histogram's buckets are not cumulative");
+  auto unbounded = of({{1, 1}, {std::numeric_limits<double>::quiet_NaN(), 1}});
+  CHECK(converted(unbounded) == "a histogram's bound is no number");
   auto short_of = of({{1, 2}});
   short_of.count(1);
   CHECK(converted(short_of) == "a histogram's buckets are not cumulative");

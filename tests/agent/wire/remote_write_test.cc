@@ -1,5 +1,6 @@
 #include "agent/wire/remote_write.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <string>
 
@@ -230,6 +231,7 @@ TEST_CASE("remote write: what 2.0 alone carries stays in it, and is left out for
   encoder.add(model::Exemplar{b, {{"trace", "x"}}, 2, 7});
   ProtobufExpositionReader::Native exponential;
   exponential.count = exponential.zero_count = 3;
+  exponential.schema = 3;
   encoder.add(model::NativeHistogram{
       b, 8, std::make_shared<const std::string>(encode_native_histogram(exponential, 8, 6)), false,
       true});
@@ -256,6 +258,12 @@ TEST_CASE("remote write: what 2.0 alone carries stays in it, and is left out for
   CHECK(reduced.samples[0].start_ms == 0);
   REQUIRE(reduced.histograms.size() == 1);
   CHECK_FALSE(reduced.histograms[0].has_start);
+  // The same fields but for the start, in another order.
+  std::string wanted = encode_native_histogram(exponential, 8);
+  std::string got = *reduced.histograms[0].encoded;
+  std::sort(wanted.begin(), wanted.end());
+  std::sort(got.begin(), got.end());
+  CHECK(got == wanted);
   CHECK(reduced.exemplars.empty());
   CHECK_FALSE(to_write_request_1("\x0A\x03\x0A\x01x"));
 }

@@ -118,7 +118,7 @@ void parse_blkio(std::string_view text, Operations DeviceIo::*into, std::vector<
     if (fields.size() != 3) return;  // "Total 5" sums up all devices
     const auto device = parse_device(fields[0]);
     const auto value = number(fields[2]);
-    if (!device || !value) return;
+    if (!device || !value || *value < 0) return;
     const auto operation = std::find(kOperations.begin(), kOperations.end(), fields[1]);
     if (operation == kOperations.end()) return;
     if (DeviceIo* const io = io_of(*device, out))

@@ -1,10 +1,14 @@
 #include "agent/io/http_fetch.h"
 
 #include <algorithm>
+#include <charconv>
 #include <memory>
 #include <utility>
 
 namespace agent::io {
+namespace {
+constexpr std::size_t kMaxTold = 16U << 20;  // bytes of an answer that are made room for at once
+}
 
 HttpStreams::Id fetch(HttpStreams& streams, HttpRequest request,
                       std::function<void(Result<HttpResponse>)> done) {
@@ -12,9 +16,15 @@ HttpStreams::Id fetch(HttpStreams& streams, HttpRequest request,
   auto too_long = std::make_shared<bool>(false);
   const std::size_t limit = request.max_body;
   HttpStreams::Callbacks callbacks;
-  callbacks.on_headers = [response](int status, const HttpHeaders& headers) {
+  callbacks.on_headers = [response, limit](int status, const HttpHeaders& headers) {
     response->status = status;
     response->headers = headers;
+    // What it says of itself may be a lie; memory that is not written to costs nothing.
+    const std::string_view told = header_of(headers, "content-length");
+    std::size_t size = 0;
+    std::from_chars(told.data(), told.data() + told.size(), size);
+    if (header_of(headers, "content-encoding").empty())
+      response->body.reserve(std::min({size, limit, kMaxTold}));
     return true;
   };
   callbacks.on_data = [response, too_long, limit](std::string_view data) {

@@ -1,6 +1,7 @@
 #include "agent/scrape/target_series.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <utility>
 
@@ -14,6 +15,7 @@ constexpr std::size_t kMaxFamilies = 10'000;       // whose metadata is remember
 constexpr std::size_t kMaxHelp = 1024;             // bytes of a help text that are kept
 constexpr std::size_t kMaxSeriesText = 64U << 10;  // bytes of a name with its labels
 constexpr std::size_t kMaxExemplars = 100;         // of a histogram that is converted
+constexpr std::size_t kReportSamples = 8;          // that a scrape adds to those of the page
 
 bool is_metric_name(std::string_view name) {
   const auto letter = [](char c) {
@@ -41,13 +43,19 @@ tl::unexpected<Error> TargetSeries::over(std::string_view what, std::uint64_t li
   return fail(ErrorCode::kExhausted, std::string(what) + " than " + std::to_string(limit));
 }
 
-void TargetSeries::start() {
+void TargetSeries::start(model::SampleBatch& out) {
   exceeded_ = Limit::kSamples;
   ++reading_;
-  read_.clear();
-  exemplars_.clear();
-  histograms_.clear();
+  expected_ = 0;
+  out_ = &out;
+  before_ = {out.samples.size(), out.exemplars.size(), out.histograms.size()};
+  out.samples.reserve(out.samples.size() + known_.size() + kReportSamples);
   collected_ = {};
+}
+
+// The time of the page's own that counts.
+std::optional<std::int64_t> TargetSeries::own(std::optional<std::int64_t> time_ms) const {
+  return rules_.honor_timestamps ? time_ms : std::nullopt;
 }
 
 model::LabelBuilder TargetSeries::typed(model::Labels labels, const Type& type) const {
@@ -102,46 +110,92 @@ Result<model::LabelSet> TargetSeries::series_of(model::Labels exposed) {
   return interner_.intern(std::move(labels).take());
 }
 
+TargetSeries::Known* TargetSeries::find(const KeyedHash::Digest& key) {
+  // Pages keep their order.
+  if (expected_ < known_.size() && known_[expected_].key == key) return &known_[expected_++];
+  if (index_.empty()) return nullptr;
+  for (std::size_t at = key.low;; ++at) {
+    const std::uint32_t place = index_[at & (index_.size() - 1)];
+    if (place == 0) return nullptr;
+    if (known_[place - 1].key == key) {
+      expected_ = place;
+      return &known_[place - 1];
+    }
+  }
+}
+
+TargetSeries::Known& TargetSeries::insert(const KeyedHash::Digest& key, model::LabelSet series) {
+  known_.push_back({key, std::move(series)});
+  if (known_.size() * 4 > index_.size() * 3) {
+    make_index(std::max<std::size_t>(16, index_.size() * 2));
+  } else {
+    std::size_t at = key.low;
+    while (index_[at & (index_.size() - 1)] != 0) ++at;
+    index_[at & (index_.size() - 1)] = static_cast<std::uint32_t>(known_.size());
+  }
+  expected_ = known_.size();
+  return known_.back();
+}
+
+// `places` is a power of two, and more than there are series.
+void TargetSeries::make_index(std::size_t places) {
+  index_ = std::vector<std::uint32_t>(places);
+  for (std::uint32_t i = 0; i < known_.size(); ++i) {
+    std::size_t at = known_[i].key.low;
+    while (index_[at & (places - 1)] != 0) ++at;
+    index_[at & (places - 1)] = i + 1;
+  }
+}
+
+// Forgets the series of which `gone` says so.
+template <class Gone>
+void TargetSeries::forget(const Gone& gone) {
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < known_.size(); ++i) {
+    if (gone(known_[i])) continue;
+    if (kept != i) known_[kept] = std::move(known_[i]);
+    ++kept;
+  }
+  const bool any = kept != known_.size();
+  known_.erase(known_.begin() + static_cast<std::ptrdiff_t>(kept), known_.end());
+  if (known_.capacity() > known_.size() + known_.size() / 2) known_.shrink_to_fit();
+  if (any) make_index(std::bit_ceil(known_.size() * 4 / 3 + 16));
+}
+
+// The series of a line; null: it stood on the page before. The pointer is good until the next.
 template <class Labels>
-Result<> TargetSeries::add(std::string_view text, double value,
-                           std::optional<std::int64_t> own_time, std::int64_t time_ms,
-                           const Labels& labels, Outcome& outcome) {
-  auto found = known_.find(text);
-  if (found == known_.end()) {
+Result<TargetSeries::Known*> TargetSeries::see(std::string_view text, bool own_time,
+                                               const Labels& labels, Outcome& outcome) {
+  const KeyedHash::Digest key = hash_(text);
+  Known* known = find(key);
+  if (known == nullptr) {
     if (text.size() > kMaxSeriesText)
       return over("a series has more bytes", kMaxSeriesText, Limit::kLabels);
     Result<model::Labels> exposed = labels();
     if (!exposed) return fail(std::move(exposed.error()));
     auto series = series_of(std::move(*exposed));
     if (!series) return fail(std::move(series.error()));
-    found = known_.emplace(std::string(text), Known{}).first;
-    found->second.series = std::move(*series);
+    known = &insert(key, std::move(*series));
     ++outcome.added;
   }
-  Known& known = found->second;
   ++outcome.scraped;
   const std::uint64_t limit = rules_.sample_limit != 0 ? rules_.sample_limit : kDefaultSampleLimit;
   if (outcome.scraped > limit) return over("there are more samples", limit, Limit::kSamples);
-  const bool own = own_time.has_value() && rules_.honor_timestamps;
-  if (known.reading == reading_ && !own) {
+  if (known->reading != reading_) {
+    known->reading = reading_;
+    known->own_time = own_time;
+  } else if (!own_time) {
     ++outcome.duplicates;
-    return {};
+    return nullptr;
   }
-  known.reading = reading_;
-  Read read;
-  read.known = &known;
-  read.time_ms = own ? *own_time : time_ms;
-  read.value = value;
-  read.own_time = own;
-  read_.push_back(read);
-  return {};
+  return known;
 }
 
 Result<TargetSeries::Outcome> TargetSeries::take(std::string_view page,
                                                  wire::ExpositionFormat format,
                                                  std::int64_t time_ms, model::SampleBatch& out) {
   using Item = wire::ExpositionReader::Item;
-  start();
+  start(out);
   Outcome outcome;
   wire::ExpositionReader reader(page, format);
   std::string_view told;  // the family that the newest comment is about
@@ -149,7 +203,7 @@ Result<TargetSeries::Outcome> TargetSeries::take(std::string_view page,
   const bool created = rules_.starts && format == wire::ExpositionFormat::kOpenMetrics;
   const bool comments = rules_.type_and_unit || rules_.convert_classic || created;
   const MetricParts::Metric* metric = nullptr;  // that the newest series is a part of
-  std::size_t metric_at = 0;                    // where its series begin in read_
+  std::size_t metric_at = 0;                    // where its samples begin
   std::optional<std::int64_t> start_ms;         // since when it counts
   const auto end_metric = [&]() -> Result<> {
     const MetricParts::Metric* ended = std::exchange(metric, nullptr);
@@ -172,7 +226,7 @@ Result<TargetSeries::Outcome> TargetSeries::take(std::string_view page,
     if (part.metric != metric) {
       if (auto ended = end_metric(); !ended) return fail(std::move(ended.error()));
       metric = part.metric;
-      metric_at = read_.size();
+      metric_at = out.samples.size();
     }
     if (part.metric == nullptr) return false;
     if (part.kind == MetricParts::Kind::kCreated) {
@@ -204,34 +258,37 @@ Result<TargetSeries::Outcome> TargetSeries::take(std::string_view page,
         taken = fail(std::move(ended.error()));
       }
       if (!taken) {
-        forget_unfinished();
+        undo();
         return fail(std::move(taken.error()));
       }
       if (*taken) continue;
     }
     if (item == Item::kSample) {
-      const std::size_t before = read_.size();
       const auto labels = [&]() -> Result<model::Labels> {
         auto exposed = reader.labels();
         if (!exposed || !rules_.type_and_unit) return exposed;
         const std::string name(model::LabelBuilder(*exposed).get(model::kMetricNameLabel));
         return typed(std::move(*exposed), belongs(name, told) ? type : Type()).labels();
       };
-      auto added = add(reader.series(), reader.value(), reader.time_ms(), time_ms, labels, outcome);
-      if (!added) {
-        forget_unfinished();
-        return fail(std::move(added.error()));
+      const std::optional<std::int64_t> own_time = own(reader.time_ms());
+      const auto known = see(reader.series(), own_time.has_value(), labels, outcome);
+      if (!known) {
+        undo();
+        return fail(known.error());
       }
-      if (const auto& exemplar = reader.exemplar(); exemplar && read_.size() > before) {
+      if (*known == nullptr) continue;
+      const model::LabelSet& series = (*known)->series;
+      out.samples.push_back({series, own_time.value_or(time_ms), reader.value(), 0});
+      if (const auto& exemplar = reader.exemplar()) {
         // One that is wrong is left out, as if it were not there.
-        if (auto own = wire::ExpositionReader::labels_of(exemplar->labels))
-          exemplars_.push_back({read_.back().known->series, std::move(*own), exemplar->value,
-                                exemplar->time_ms.value_or(time_ms)});
+        if (auto of_exemplar = wire::ExpositionReader::labels_of(exemplar->labels))
+          out.exemplars.push_back({series, std::move(*of_exemplar), exemplar->value,
+                                   exemplar->time_ms.value_or(time_ms)});
       }
     } else if (item == Item::kEnd) {
       break;
     } else if (item == Item::kBroken) {
-      forget_unfinished();
+      undo();
       return fail(ErrorCode::kInvalid, reader.error());
     }
     if (comments && item != Item::kSample) {
@@ -260,7 +317,7 @@ Result<TargetSeries::Outcome> TargetSeries::take(std::string_view page,
 
 Result<TargetSeries::Outcome> TargetSeries::take(const std::vector<model::MetricFamily>& families,
                                                  std::int64_t time_ms, model::SampleBatch& out) {
-  start();
+  start(out);
   Outcome outcome;
   for (const model::MetricFamily& one : families) {
     const bool convert = rules_.convert_classic && one.type == model::MetricType::kHistogram;
@@ -275,7 +332,7 @@ Result<TargetSeries::Outcome> TargetSeries::take(const std::vector<model::Metric
         labels.remove("le");
         if (labels.labels() != collected.labels()) {
           if (auto ended = end_metric(); !ended) {
-            forget_unfinished();
+            undo();
             return fail(std::move(ended.error()));
           }
           collected = std::move(labels);
@@ -296,13 +353,17 @@ Result<TargetSeries::Outcome> TargetSeries::take(const std::vector<model::Metric
         builder.set(model::kMetricNameLabel, one.name + point.suffix);
         return typed(std::move(builder).take(), {one.type, {}}).labels();
       };
-      if (auto added = add(key_, point.value, point.time_ms, time_ms, labels, outcome); !added) {
-        forget_unfinished();
-        return fail(std::move(added.error()));
+      const std::optional<std::int64_t> own_time = own(point.time_ms);
+      const auto known = see(key_, own_time.has_value(), labels, outcome);
+      if (!known) {
+        undo();
+        return fail(known.error());
       }
+      if (*known != nullptr)
+        out.samples.push_back({(*known)->series, own_time.value_or(time_ms), point.value, 0});
     }
     if (auto ended = end_metric(); !ended) {
-      forget_unfinished();
+      undo();
       return fail(std::move(ended.error()));
     }
     if (rules_.metadata) {
@@ -319,7 +380,7 @@ Result<TargetSeries::Outcome> TargetSeries::take_protobuf(std::string_view page,
                                                           std::int64_t time_ms,
                                                           model::SampleBatch& out) {
   using Item = wire::ProtobufExpositionReader::Item;
-  start();
+  start(out);
   Outcome outcome;
   wire::ProtobufExpositionReader reader(page);
   while (true) {
@@ -340,7 +401,7 @@ Result<TargetSeries::Outcome> TargetSeries::take_protobuf(std::string_view page,
     Result<> added = item == Item::kBroken ? fail(ErrorCode::kInvalid, reader.error())
                                            : add_metric(reader, time_ms, outcome);
     if (!added) {
-      forget_unfinished();
+      undo();
       return fail(std::move(added.error()));
     }
   }
@@ -373,7 +434,8 @@ Result<> TargetSeries::add_metric(wire::ProtobufExpositionReader& reader, std::i
       return added;
     if (!rules_.classic_histograms) return {};
   }
-  const std::size_t first = read_.size();
+  const std::size_t first = out_->samples.size();
+  const std::optional<std::int64_t> own_time = own(metric.time_ms);
   for (auto& point : metric.points) {
     const std::string at = point.label.empty() ? std::string() : format_number(point.at);
     key_.assign(told.name).append(point.suffix).append(1, '\0').append(at);
@@ -385,13 +447,14 @@ Result<> TargetSeries::add_metric(wire::ProtobufExpositionReader& reader, std::i
       if (!point.label.empty()) builder.set(point.label, at);
       return typed(std::move(builder).take(), type).labels();
     };
-    const std::size_t before = read_.size();
-    if (auto added = add(key_, point.value, metric.time_ms, time_ms, labels, outcome); !added)
-      return added;
-    if (read_.size() == before) continue;
+    const auto known = see(key_, own_time.has_value(), labels, outcome);
+    if (!known) return fail(known.error());
+    if (*known == nullptr) continue;
+    const model::LabelSet& series = (*known)->series;
+    out_->samples.push_back({series, own_time.value_or(time_ms), point.value, 0});
     if (point.exemplar)
-      exemplars_.push_back({read_.back().known->series, std::move(point.exemplar->labels),
-                            point.exemplar->value, point.exemplar->time_ms.value_or(time_ms)});
+      out_->exemplars.push_back({series, std::move(point.exemplar->labels), point.exemplar->value,
+                                 point.exemplar->time_ms.value_or(time_ms)});
   }
   if (start_ms) tell_start(first, *start_ms, time_ms);
   return {};
@@ -411,27 +474,24 @@ Result<> TargetSeries::add_native(Native& native, std::string_view name,
     builder.set(model::kMetricNameLabel, name);
     return typed(std::move(builder).take(), type).labels();
   };
-  const std::size_t before = read_.size();
-  if (auto added = add(key_, 0, own_time, time_ms, all_labels, outcome); !added) return added;
-  if (read_.size() == before) return {};
-  const bool custom = native.schema == wire::kCustomBuckets;
-  const auto encoded = [&](std::string bytes, bool has_start) {
-    histograms_.push_back(
-        {std::make_shared<const std::string>(std::move(bytes)), custom, has_start});
-    return static_cast<std::uint32_t>(histograms_.size());
+  own_time = own(own_time);
+  const auto known = see(key_, own_time.has_value(), all_labels, outcome);
+  if (!known) return fail(known.error());
+  if (*known == nullptr) return {};
+  const model::LabelSet& series = (*known)->series;
+  const std::int64_t at = own_time.value_or(time_ms);
+  const auto put = [&](std::int64_t when, std::string encoded, bool has_start) {
+    out_->histograms.push_back({series, when,
+                                std::make_shared<const std::string>(std::move(encoded)),
+                                native.schema == wire::kCustomBuckets, has_start});
   };
-  if (starts_between(start_ms, time_ms) && !read_.back().own_time) {
-    Read zero = read_.back();
-    zero.time_ms = *start_ms;
-    zero.histogram = encoded(wire::encode_empty_histogram(native, *start_ms), false);
-    read_.insert(read_.end() - 1, zero);
-  }
-  Read& read = read_.back();
-  const std::int64_t since = start_ms && *start_ms <= read.time_ms ? *start_ms : 0;
-  read.histogram = encoded(wire::encode_native_histogram(native, read.time_ms, since), since != 0);
+  if (starts_between(start_ms, time_ms) && !own_time)
+    put(*start_ms, wire::encode_empty_histogram(native, *start_ms), false);
+  const std::int64_t since = start_ms && *start_ms <= at ? *start_ms : 0;
+  put(at, wire::encode_native_histogram(native, at, since), since != 0);
   for (auto& one : native.exemplars)
-    exemplars_.push_back(
-        {read.known->series, std::move(one.labels), one.value, one.time_ms.value_or(time_ms)});
+    out_->exemplars.push_back(
+        {series, std::move(one.labels), one.value, one.time_ms.value_or(time_ms)});
   return {};
 }
 
@@ -456,19 +516,19 @@ bool TargetSeries::starts_between(std::optional<std::int64_t> start_ms,
   return start_ms && last_ms_ != 0 && *start_ms > last_ms_ && *start_ms < time_ms;
 }
 
-// The series from `from` on count since then.
+// The samples from `from` on count since then.
 void TargetSeries::tell_start(std::size_t from, std::int64_t start_ms, std::int64_t time_ms) {
-  const std::vector<Read> told(read_.begin() + static_cast<std::ptrdiff_t>(from), read_.end());
-  read_.resize(from);
-  for (Read read : told) {
-    if (starts_between(start_ms, time_ms) && !read.own_time) {
-      Read zero;
-      zero.known = read.known;
-      zero.time_ms = start_ms;
-      read_.push_back(zero);
-    }
-    if (start_ms <= read.time_ms) read.start_ms = start_ms;
-    read_.push_back(read);
+  std::vector<model::Sample>& samples = out_->samples;
+  const auto first = samples.begin() + static_cast<std::ptrdiff_t>(from);
+  const std::vector<model::Sample> told(std::make_move_iterator(first),
+                                        std::make_move_iterator(samples.end()));
+  samples.erase(first, samples.end());
+  for (model::Sample sample : told) {
+    const bool own_time = sample.time_ms != time_ms;
+    if (starts_between(start_ms, time_ms) && !own_time)
+      samples.push_back({sample.series, start_ms, 0, 0});
+    if (start_ms <= sample.time_ms) sample.start_ms = start_ms;
+    samples.push_back(std::move(sample));
   }
 }
 
@@ -491,68 +551,40 @@ void TargetSeries::pass_metadata(model::SampleBatch& out) {
 
 TargetSeries::Outcome TargetSeries::finish(Outcome outcome, std::int64_t time_ms,
                                            model::SampleBatch& out) {
-  const std::uint32_t last = page_;
-  page_ = reading_;
-  std::size_t there_again = 0;  // of those that would get a marker
-  std::size_t marked = 0;
-  out.samples.reserve(out.samples.size() + read_.size());
-  for (const Read& read : read_) {
-    Known& known = *read.known;
-    if (read.histogram != 0) {
-      Encoded& encoded = histograms_[read.histogram - 1];
-      out.histograms.push_back({known.series, read.time_ms, std::move(encoded.bytes),
-                                encoded.custom_buckets, encoded.has_start});
-    } else {
-      out.samples.push_back({known.series, read.time_ms, read.value, read.start_ms});
-    }
-    if (known.page == page_) continue;  // another time of the same series
-    if (known.page == last && last != 0 && known.marked) ++there_again;
-    known.page = page_;
-    known.marked = !read.own_time || rules_.track_timestamps_staleness;
-    if (known.marked) ++marked;
-  }
-  std::move(exemplars_.begin(), exemplars_.end(), std::back_inserter(out.exemplars));
   if (rules_.metadata) pass_metadata(out);
-  // Usually there is nothing to look for.
-  if (there_again != marked_ || known_.size() > 2 * read_.size()) {
-    for (auto it = known_.begin(); it != known_.end();) {
-      const Known& known = it->second;
-      if (known.page == page_) {
-        ++it;
-        continue;
-      }
-      if (known.page == last && last != 0 && known.marked)
-        out.samples.push_back({known.series, time_ms, model::stale_marker()});
-      it = known_.erase(it);
+  forget([&](Known& known) {
+    if (known.reading == reading_) {
+      known.there = true;
+      known.marked = !known.own_time || rules_.track_timestamps_staleness;
+      return false;
     }
-  }
-  marked_ = marked;
+    if (known.there && known.marked)
+      out.samples.push_back({known.series, time_ms, model::stale_marker(), 0});
+    return true;
+  });
   last_ms_ = time_ms;
-  read_.clear();
-  histograms_.clear();
   parts_.tidy();
   return outcome;
 }
 
-// Forgets what a page that failed brought up, so that a hostile one cannot make us grow.
-void TargetSeries::forget_unfinished() {
-  read_.clear();
-  exemplars_.clear();
-  histograms_.clear();
+// Takes back what a page that failed brought up, so that a hostile one cannot make us grow.
+void TargetSeries::undo() {
+  const auto cut = [](auto& all, std::size_t size) {
+    all.erase(all.begin() + static_cast<std::ptrdiff_t>(size), all.end());
+  };
+  cut(out_->samples, before_.samples);
+  cut(out_->exemplars, before_.exemplars);
+  cut(out_->histograms, before_.histograms);
   parts_.forget();
-  for (auto it = known_.begin(); it != known_.end();)
-    it = it->second.page == 0 ? known_.erase(it) : std::next(it);
+  forget([](const Known& known) { return !known.there; });
 }
 
 void TargetSeries::end(std::int64_t time_ms, model::SampleBatch& out) {
-  if (page_ == 0) return;
-  for (auto& [text, known] : known_) {
-    if (known.page == page_ && known.marked)
-      out.samples.push_back({known.series, time_ms, model::stale_marker()});
-    known.page = 0;
+  for (Known& known : known_) {
+    if (known.there && known.marked)
+      out.samples.push_back({known.series, time_ms, model::stale_marker(), 0});
+    known.there = false;
   }
-  page_ = 0;
-  marked_ = 0;
 }
 
 }  // namespace agent::scrape

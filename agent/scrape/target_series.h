@@ -11,6 +11,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "agent/base/keyed_hash.h"
 #include "agent/base/result.h"
 #include "agent/model/labels.h"
 #include "agent/model/metric_family.h"
@@ -76,14 +77,18 @@ class TargetSeries {
 
   Limit exceeded() const { return exceeded_; }
 
-  std::size_t size() const { return known_.size(); }
+  std::size_t size() const { return known_.size(); }  // series that are remembered
 
  private:
+  // A series is known by a digest of its text on the page: the text itself would be most of what a
+  // series costs.
   struct Known {
+    KeyedHash::Digest key;
     model::LabelSet series;
-    std::uint32_t page = 0;     // the last good page that it stood on
-    std::uint32_t reading = 0;  // the last page, good or not
-    bool marked = false;        // gets a marker when it ends
+    std::uint32_t reading = 0;  // the last page that it stood on, good or not
+    bool there = false;         // it stood on the last good page
+    bool marked = false;        // and gets a marker when it ends
+    bool own_time = false;      // on the page being read
   };
   struct Hash {
     using is_transparent = void;
@@ -91,13 +96,8 @@ class TargetSeries {
       return std::hash<std::string_view>()(text);
     }
   };
-  struct Read {
-    Known* known = nullptr;
-    std::int64_t time_ms = 0;
-    double value = 0;
-    bool own_time = false;
-    std::uint32_t histogram = 0;  // instead of the value: its place in histograms_, from 1
-    std::int64_t start_ms = 0;
+  struct Sizes {
+    std::size_t samples = 0, exemplars = 0, histograms = 0;
   };
   struct FamilyText {
     model::MetricType type = model::MetricType::kUnknown;
@@ -110,7 +110,8 @@ class TargetSeries {
   };
 
   tl::unexpected<Error> over(std::string_view what, std::uint64_t limit, Limit kind);
-  void start();
+  void start(model::SampleBatch& out);
+  std::optional<std::int64_t> own(std::optional<std::int64_t> time_ms) const;
   model::LabelBuilder typed(model::Labels labels, const Type& type) const;
   Result<> add_metric(wire::ProtobufExpositionReader& reader, std::int64_t time_ms,
                       Outcome& outcome);
@@ -126,35 +127,34 @@ class TargetSeries {
   bool starts_between(std::optional<std::int64_t> start_ms, std::int64_t time_ms) const;
   void tell_start(std::size_t from, std::int64_t start_ms, std::int64_t time_ms);
   template <class Labels>
-  Result<> add(std::string_view text, double value, std::optional<std::int64_t> own_time,
-               std::int64_t time_ms, const Labels& labels, Outcome& outcome);
+  Result<Known*> see(std::string_view text, bool own_time, const Labels& labels, Outcome& outcome);
+  Known* find(const KeyedHash::Digest& key);
+  Known& insert(const KeyedHash::Digest& key, model::LabelSet series);
+  template <class Gone>
+  void forget(const Gone& gone);
+  void make_index(std::size_t places);
   Result<model::LabelSet> series_of(model::Labels exposed);
   Outcome finish(Outcome outcome, std::int64_t time_ms, model::SampleBatch& out);
-  void forget_unfinished();
+  void undo();
   void pass_metadata(model::SampleBatch& out);
   FamilyText& family(std::string_view name);
 
   model::Interner& interner_;
   const model::Labels target_;
   const SeriesRules rules_;
-  std::unordered_map<std::string, Known, Hash, std::equal_to<>> known_;  // by text on the page
+  const KeyedHash hash_;
+  std::vector<Known> known_;          // in the order in which they came
+  std::vector<std::uint32_t> index_;  // by key: a place in known_, from 1; open addressing
+  std::size_t expected_ = 0;          // the place behind that of the sample before
   std::unordered_map<std::string, FamilyText, Hash, std::equal_to<>> families_;
-  std::uint32_t page_ = 0;     // number of the last good page
-  std::uint32_t reading_ = 0;  // of the page being read
-  std::size_t marked_ = 0;     // series of the last good page that get a marker
-  std::vector<Read> read_;     // of the page being read
-  std::vector<model::Exemplar> exemplars_;
+  std::uint32_t reading_ = 0;          // number of the page being read
+  model::SampleBatch* out_ = nullptr;  // what it goes into
+  Sizes before_;                       // what was in there before
   struct Collected {
     wire::ClassicHistogram histogram;
     std::vector<wire::ProtobufExemplar> exemplars;
     std::optional<std::int64_t> own_time;
   };
-  struct Encoded {
-    std::shared_ptr<const std::string> bytes;
-    bool custom_buckets = false;
-    bool has_start = false;
-  };
-  std::vector<Encoded> histograms_;
   MetricParts parts_;         // of text pages, where it matters
   Collected collected_;       // the classic histogram being read
   std::int64_t last_ms_ = 0;  // of the last good page

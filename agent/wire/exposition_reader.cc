@@ -57,13 +57,12 @@ const char* skip_quoted(const char* at, const char* end) {
 // quotes.
 bool unescape(std::string_view text, bool quotes, std::string& out) {
   out.clear();
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '\\' || i + 1 == text.size()) {
-      if (text[i] == '\\' && quotes) return false;
-      out += text[i];
-      continue;
-    }
-    const char c = text[++i];
+  while (true) {
+    const std::size_t slash = text.find('\\');
+    out += text.substr(0, slash);
+    if (slash == std::string_view::npos) return true;
+    text.remove_prefix(slash + 1);
+    const char c = text.empty() ? '\0' : text.front();
     if (c == '\\') {
       out += '\\';
     } else if (c == 'n') {
@@ -74,10 +73,11 @@ bool unescape(std::string_view text, bool quotes, std::string& out) {
       return false;
     } else {
       out += '\\';
+      if (text.empty()) return true;
       out += c;
     }
+    text.remove_prefix(1);
   }
-  return true;
 }
 
 std::optional<model::MetricType> type_named(std::string_view name, ExpositionFormat format) {
@@ -388,6 +388,7 @@ ExpositionReader::Item ExpositionReader::sample() {
 Result<model::Labels> ExpositionReader::labels_of(std::string_view series) {
   LabelText text(series);
   model::Labels labels;
+  labels.reserve(8);  // more than most series have
   std::string value;
   const std::string_view name = text.name(kNameByte, kNameStart);
   if (!name.empty()) labels.push_back({model::kMetricNameLabel, std::string(name)});
@@ -398,7 +399,7 @@ Result<model::Labels> ExpositionReader::labels_of(std::string_view series) {
         if (!text.quoted(quoted) || quoted.empty()) return bad("a broken name", series);
         if (text.take('=')) {
           if (!text.quoted(value)) return bad("a broken label value", series);
-          labels.push_back({std::move(quoted), value});
+          labels.push_back({std::move(quoted), std::move(value)});
         } else {
           labels.push_back({model::kMetricNameLabel, std::move(quoted)});
         }
@@ -407,7 +408,7 @@ Result<model::Labels> ExpositionReader::labels_of(std::string_view series) {
         if (label.empty()) return bad("not a label name", series);
         if (!text.take('=') || !text.quoted(value))
           return bad("a label without a quoted value", series);
-        labels.push_back({std::string(label), value});
+        labels.push_back({std::string(label), std::move(value)});
       }
       if (text.take(',')) continue;
       if (!text.at('}')) return bad("no comma between labels", series);
@@ -418,7 +419,8 @@ Result<model::Labels> ExpositionReader::labels_of(std::string_view series) {
   for (const model::Label& label : labels)
     if (!is_valid_utf8(label.value) || !is_valid_utf8(label.name))
       return bad("bytes that are not UTF-8", series);
-  std::sort(labels.begin(), labels.end());
+  std::sort(labels.begin(), labels.end(),
+            [](const model::Label& a, const model::Label& b) { return a.name < b.name; });
   for (std::size_t i = 1; i < labels.size(); ++i)
     if (labels[i].name == labels[i - 1].name)
       return bad("the label " + labels[i].name + " twice", series);

@@ -207,6 +207,27 @@ std::size_t message_size(std::string_view body) {
   return snappy::GetUncompressedLength(body.data(), body.size(), &size) ? size : 0;
 }
 
+// A snappy block is the size of what it holds, as a varint, and elements that reach back to bytes
+// before them, never to a place counted from the start (google/snappy, format_description.txt).
+std::string join_bodies(const std::vector<std::string_view>& bodies) {
+  std::size_t bytes = 0;
+  std::uint64_t size = 0;
+  for (const std::string_view body : bodies) {
+    bytes += body.size();
+    size += message_size(body);
+  }
+  std::string out;
+  out.reserve(bytes + 5);
+  put_varint(out, size);
+  for (std::string_view body : bodies)
+    if (take_varint(body, size)) out += body;
+  return out;
+}
+
+bool is_body(std::string_view body) {
+  return snappy::IsValidCompressedBuffer(body.data(), body.size());
+}
+
 bool for_each_series(std::string_view message,
                      const std::function<void(const EncodedSeries&)>& use) {
   using Kind = EncodedSeries::Kind;

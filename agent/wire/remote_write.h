@@ -12,6 +12,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "agent/base/result.h"
 #include "agent/model/sample.h"
@@ -52,6 +53,11 @@ Result<std::string> decompress_message(std::string_view body, std::size_t max_by
 
 // Bytes of the message that a body carries, as it says itself; 0 when it is none.
 std::size_t message_size(std::string_view body);
+
+// The body that carries the messages of `bodies`, one behind the other, without compressing them
+// again. Each is_body(), and together they have less than 4 GiB.
+std::string join_bodies(const std::vector<std::string_view>& bodies);
+bool is_body(std::string_view body);
 
 struct EncodedSeries {
   enum class Kind { kSample, kExemplar, kHistogram, kOther };

@@ -20,7 +20,8 @@ constexpr std::size_t kMaxFamilies = 10'000;                 // whose metadata i
 constexpr std::size_t kMaxMetadata = 4U << 20;               // bytes of their texts
 constexpr std::size_t kMaxCache = 100'000;                   // series whose labels are at hand
 constexpr std::size_t kMaxAnswer = 1024;                     // bytes of an answer that are shown
-constexpr std::size_t kMaxPart = 1U << 20;                   // bytes of series in a record
+constexpr std::size_t kMaxPart = 60U << 10;                  // bytes of series in a record: snappy
+                                                             // looks back 64 KiB
 constexpr std::size_t kMaxInHands = 16U << 20;               // bytes of series taken at once
 constexpr std::size_t kMaxMessage = 256U << 20;              // of our own records, decompressed
 constexpr int kMetadataAttempts = 3;
@@ -47,30 +48,33 @@ std::optional<SampleCounts> written(const io::HttpHeaders& headers, const Sample
   return out;
 }
 
-// The samples of one batch by series and time, to find those that are there twice: a receiver would
+// The items of one batch by series and time, to find those that are there twice: a receiver would
 // refuse the whole request. An open-addressing table.
 class Seen {
  public:
-  explicit Seen(std::size_t expected) : places_(std::bit_ceil(expected * 2 + 1)) {}
-  // False: it is there. At most as many calls as expected.
-  bool add(const model::LabelSet& series, std::int64_t time_ms) {
-    const std::uint64_t key =
-        (series.hash() ^ static_cast<std::uint64_t>(time_ms) * 0x9E3779B97F4A7C15U) | 1U;
-    for (std::size_t at = key * 0x9E3779B97F4A7C15U >> 20U;; ++at) {
+  explicit Seen(std::size_t expected) : places_(std::bit_ceil(expected + expected / 2 + 1)) {}
+  // False: it is there; `same` says of another item whether it is of this series and time. At most
+  // as many calls as expected.
+  template <class Same>
+  bool add(std::size_t item, const model::LabelSet& series, std::int64_t time_ms,
+           const Same& same) {
+    const std::uint64_t hash = series.hash() ^ static_cast<std::uint64_t>(time_ms) * kOdd;
+    const auto tag = static_cast<std::uint32_t>(hash >> 32U);
+    for (std::size_t at = hash;; ++at) {
       Place& place = places_[at & (places_.size() - 1)];
-      if (place.key == 0) {
-        place = {key, series, time_ms};
+      if (place.item == 0) {
+        place = {tag, static_cast<std::uint32_t>(item + 1)};
         return true;
       }
-      if (place.key == key && place.series == series && place.time_ms == time_ms) return false;
+      if (place.tag == tag && same(place.item - 1)) return false;
     }
   }
 
  private:
+  static constexpr std::uint64_t kOdd = 0x9E3779B97F4A7C15U;
   struct Place {
-    std::uint64_t key = 0;
-    model::LabelSet series;
-    std::int64_t time_ms = 0;
+    std::uint32_t tag = 0;
+    std::uint32_t item = 0;  // from 1
   };
   std::vector<Place> places_;
 };
@@ -237,18 +241,28 @@ void RemoteEndpoint::accept(const model::SampleBatch& batch) {
     encoder.clear();
   };
   Seen seen(batch.samples.size() + batch.histograms.size());
-  const auto add = [&](const auto& item, std::uint32_t SampleCounts::*kind,
+  const auto renamed = [&](const model::LabelSet& series) {
+    return relabeler == nullptr ? std::optional<model::LabelSet>(series) : relabeler->apply(series);
+  };
+  // `number`: of the item among samples and histograms.
+  const auto add = [&](const auto& item, std::size_t number, std::uint32_t SampleCounts::*kind,
                        const Metric::Kind& metric) {
     constexpr bool kExemplar = std::is_same_v<std::decay_t<decltype(item)>, model::Exemplar>;
     metric.in->increment();
-    const auto series = relabeler == nullptr ? std::optional<model::LabelSet>(item.series)
-                                             : relabeler->apply(item.series);
+    const auto series = renamed(item.series);
     if (!series || series->empty()) {
       metric.dropped_relabelled->increment();
       return;
     }
     if constexpr (!kExemplar) {
-      if (!seen.add(*series, item.time_ms)) {
+      const auto same = [&](const auto& other) {
+        return other.time_ms == item.time_ms && renamed(other.series) == series;
+      };
+      const bool added = seen.add(number, *series, item.time_ms, [&](std::size_t other) {
+        return other < batch.samples.size() ? same(batch.samples[other])
+                                            : same(batch.histograms[other - batch.samples.size()]);
+      });
+      if (!added) {
         metric.dropped_twin->increment();
         return;
       }
@@ -260,9 +274,9 @@ void RemoteEndpoint::accept(const model::SampleBatch& batch) {
     if (*series == item.series) {
       encoder.add(item);
     } else {
-      auto renamed = item;
-      renamed.series = *series;
-      encoder.add(renamed);
+      auto other = item;
+      other.series = *series;
+      encoder.add(other);
     }
     ++(counts.*kind);
     counts.newest_ms = std::max(counts.newest_ms, item.time_ms);
@@ -276,22 +290,24 @@ void RemoteEndpoint::accept(const model::SampleBatch& batch) {
     const auto found = exemplars.find(series);
     if (found == exemplars.end()) return;
     for (const model::Exemplar* one : found->second)
-      add(*one, &SampleCounts::exemplars, metric_->exemplars);
+      add(*one, 0, &SampleCounts::exemplars, metric_->exemplars);
     exemplars.erase(found);
   };
+  std::size_t number = 0;
   for (const model::Sample& one : batch.samples) {
-    add(one, &SampleCounts::samples, metric_->samples);
+    add(one, number++, &SampleCounts::samples, metric_->samples);
     add_exemplars(one.series);
   }
   if (settings->histograms) {
     for (const model::NativeHistogram& one : batch.histograms) {
+      const std::size_t its_number = number++;
       if (one.custom_buckets && !settings->version_2) {
         metric_->histograms.in->increment();
         metric_->custom_buckets->increment();
         exemplars.erase(one.series);
         continue;
       }
-      add(one, &SampleCounts::histograms, metric_->histograms);
+      add(one, its_number, &SampleCounts::histograms, metric_->histograms);
       add_exemplars(one.series);
     }
   }

@@ -39,15 +39,42 @@ struct Open {
   }
 };
 
+// For one lane, where no part has to be divided.
+Grouping join_parts(const std::vector<SampleQueue::Part>& parts, std::size_t per_send) {
+  Grouping out;
+  std::vector<std::string_view> bodies;
+  std::size_t bytes = 0;
+  SampleCounts counts;
+  const auto put = [&] {
+    if (!bodies.empty()) out.groups.push_back({wire::join_bodies(bodies), counts});
+    bodies.clear();
+    bytes = 0;
+    counts = {};
+  };
+  for (const SampleQueue::Part& part : parts) {
+    if (!wire::is_body(part.body)) {
+      out.unreadable += part.counts.all();
+      continue;
+    }
+    const std::size_t size = wire::message_size(part.body);
+    if (counts.all() + part.counts.all() > per_send || bytes + size > kMaxRequest) put();
+    bodies.push_back(part.body);
+    bytes += size;
+    counts.add(part.counts);
+  }
+  put();
+  return out;
+}
+
 }  // namespace
 
 Grouping group_parts(const std::vector<SampleQueue::Part>& parts, std::size_t lanes,
                      std::size_t per_send) {
+  if (lanes <= 1 && std::all_of(parts.begin(), parts.end(), [&](const SampleQueue::Part& part) {
+        return part.counts.all() <= per_send;
+      }))
+    return join_parts(parts, per_send);
   Grouping out;
-  if (parts.size() == 1 && lanes == 1 && parts[0].counts.all() <= per_send) {
-    out.groups.push_back({parts[0].body, parts[0].counts});
-    return out;
-  }
   std::vector<Open> open(std::max<std::size_t>(1, lanes));
   for (const SampleQueue::Part& part : parts) {
     const auto message = wire::decompress_message(part.body, kMaxMessage);

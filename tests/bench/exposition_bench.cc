@@ -4,6 +4,7 @@
 #include <string>
 
 #include "agent/base/strings.h"
+#include "agent/scrape/target_series.h"
 #include "agent/wire/exposition_reader.h"
 
 namespace {
@@ -60,6 +61,22 @@ void read_new(benchmark::State& state) {
   state.SetItemsProcessed(static_cast<std::int64_t>(state.iterations()) * 5000);
 }
 BENCHMARK(read_new);
+
+// What a scrape of known series does with its page: it becomes samples.
+void take_known(benchmark::State& state) {
+  const std::string text = page();
+  agent::model::Interner labels;
+  agent::scrape::TargetSeries series(labels, {{"instance", "puck:9100"}, {"job", "node"}}, {});
+  std::int64_t time_ms = 0;
+  for (auto _ : state) {
+    agent::model::SampleBatch batch;
+    benchmark::DoNotOptimize(
+        series.take(text, agent::wire::ExpositionFormat::kText, ++time_ms, batch));
+  }
+  state.SetBytesProcessed(static_cast<std::int64_t>(state.iterations() * text.size()));
+  state.SetItemsProcessed(static_cast<std::int64_t>(state.iterations()) * 5000);
+}
+BENCHMARK(take_known);
 
 }  // namespace
 

@@ -26,7 +26,7 @@ house_bench(process_memory LIBS agent_process)
 house_bench(relabel LIBS agent_model)
 house_bench(stages LIBS agent_process)
 house_bench(cadvisor LIBS agent_exporter)
-house_bench(exposition LIBS agent_wire)
+house_bench(exposition LIBS agent_scrape)
 house_bench(remote_write LIBS agent_write)
 
 # Whole pipelines through the real agent: build/<preset>/bench/pipelines build/<preset>/bin/fleet-agent

@@ -1,5 +1,6 @@
 #include "agent/scrape/target_series.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <set>
 #include <string>
@@ -73,6 +74,33 @@ TEST_CASE("target series: what is not there any more gets a marker, once") {
   CHECK(bed.end(5000) == "c{instance=\"h\", job=\"j\"} stale @5000\n");
   CHECK(bed.end(6000).empty());
   CHECK(bed.take("c 1\n", 7000) == "c{instance=\"h\", job=\"j\"} 1 @7000\nscraped 1 added 0");
+}
+
+TEST_CASE("target series: of many, in any order, only those that go get markers") {
+  model::Interner interner;
+  TargetSeries series(interner, {{"job", "j"}}, {});
+  const auto page = [](int from, int to, int step) {
+    std::string out;
+    for (int i = from; i != to; i += step) out += "a{i=\"" + std::to_string(i) + "\"} 1\n";
+    return out;
+  };
+  const auto take = [&](const std::string& text, std::int64_t time_ms) {
+    model::SampleBatch batch;
+    const auto outcome = series.take(text, ExpositionFormat::kText, time_ms, batch);
+    REQUIRE(outcome);
+    const auto gone =
+        std::count_if(batch.samples.begin(), batch.samples.end(),
+                      [](const model::Sample& one) { return model::is_stale_marker(one.value); });
+    CHECK(batch.samples.size() == outcome->scraped + static_cast<std::size_t>(gone));
+    CHECK(series.size() == outcome->scraped);
+    return "added " + std::to_string(outcome->added) + " gone " + std::to_string(gone);
+  };
+  CHECK(take(page(0, 3000, 1), 1) == "added 3000 gone 0");
+  CHECK(take(page(2999, -1, -1), 2) == "added 0 gone 0");
+  CHECK(take(page(0, 3000, 3), 3) == "added 0 gone 2000");
+  CHECK(take(page(0, 3000, 3), 4) == "added 0 gone 0");
+  CHECK(take(page(1500, 4500, 1), 5) == "added 2500 gone 500");
+  CHECK(interner.size() == 3000);
 }
 
 TEST_CASE("target series: a page that breaks in the middle is refused as a whole, then all end") {

@@ -284,9 +284,20 @@ TEST_CASE("sample groups: a series keeps its lane and its order, a group its siz
     }
     CHECK(items == 200);
   }
+  // Whole parts are joined as they are.
+  const Grouping joined = group_parts(parts, 1, 100);
+  REQUIRE(joined.groups.size() == 3);
+  CHECK(text(joined.groups[0]) ==
+        text({parts[0].body, parts[0].counts}) + " " + text({parts[1].body, parts[1].counts}));
+  CHECK(joined.groups[2].counts.all() == 40);
   parts[2].body = "no snappy";
-  const Grouping grouping = group_parts(parts, 2, 1000);
-  CHECK(grouping.unreadable == 40);
+  for (const std::size_t lanes : {std::size_t{1}, std::size_t{2}}) {
+    const Grouping grouping = group_parts(parts, lanes, 1000);
+    CHECK(grouping.unreadable == 40);
+    std::size_t items = 0;
+    for (const SampleGroup& group : grouping.groups) items += group.counts.all();
+    CHECK(items == 160);
+  }
 }
 
 TEST_CASE("sample groups: dividing loses nothing, keeps order and comes to an end") {

@@ -1,27 +1,14 @@
 #include "agent/model/labels.h"
 
 #include <algorithm>
-#include <unordered_set>
+#include <iterator>
 
+#include "agent/base/keyed_hash.h"
 #include "agent/base/mutex.h"
 #include "agent/base/strings.h"
 
 namespace agent::model {
 namespace {
-
-// FNV-1a over the names and values; stable between runs.
-std::uint64_t hash_labels(const Labels& labels) {
-  std::uint64_t hash = 14695981039346656037U;
-  const auto mix = [&](std::string_view text) {
-    for (char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211U;
-    hash = (hash ^ 0xFF) * 1099511628211U;
-  };
-  for (const Label& label : labels) {
-    mix(label.name);
-    mix(label.value);
-  }
-  return hash;
-}
 
 const Labels& no_labels() {
   static const Labels* const empty = new Labels();
@@ -39,37 +26,85 @@ std::string_view value_of(const Labels& labels, std::string_view name) {
   return it != labels.end() && it->name == name ? std::string_view(it->value) : std::string_view();
 }
 
+// A hash table of objects that bring their own link and hash.
+template <class Item>
+class Chains {
+ public:
+  template <class Equal>
+  Item* find(std::uint64_t hash, const Equal& equal) const {
+    if (heads_.empty()) return nullptr;
+    for (Item* item = heads_[place(hash)]; item != nullptr; item = item->next)
+      if (item->hash == hash && equal(*item)) return item;
+    return nullptr;
+  }
+  void add(Item* item) {
+    if (size_ >= heads_.size()) resize(std::max<std::size_t>(16, heads_.size() * 2));
+    link(item);
+    ++size_;
+  }
+  void remove(const Item* item) {
+    Item** at = &heads_[place(item->hash)];
+    while (*at != item) at = &(*at)->next;
+    *at = item->next;
+    --size_;
+    if (heads_.size() > 16 && size_ < heads_.size() / 8) resize(heads_.size() / 4);
+  }
+  std::size_t size() const { return size_; }
+
+ private:
+  std::size_t place(std::uint64_t hash) const { return hash & (heads_.size() - 1); }
+  void link(Item* item) {
+    Item*& head = heads_[place(item->hash)];
+    item->next = head;
+    head = item;
+  }
+  void resize(std::size_t heads) {
+    std::vector<Item*> old(heads);
+    old.swap(heads_);
+    for (Item* item : old)
+      while (item != nullptr) link(std::exchange(item, item->next));
+  }
+
+  std::vector<Item*> heads_;  // as many as a power of two
+  std::size_t size_ = 0;
+};
+
+bool is_canonical(const Labels& labels) {
+  for (std::size_t i = 0; i < labels.size(); ++i)
+    if (labels[i].value.empty() || (i > 0 && labels[i - 1].name >= labels[i].name)) return false;
+  return true;
+}
+
+void make_canonical(Labels& labels) {
+  std::stable_sort(labels.begin(), labels.end(),
+                   [](const Label& a, const Label& b) { return a.name < b.name; });
+  // Of equal names the last one counts.
+  Labels unique;
+  unique.reserve(labels.size());
+  for (Label& label : labels) {
+    if (!unique.empty() && unique.back().name == label.name) unique.pop_back();
+    unique.push_back(std::move(label));
+  }
+  unique.erase(std::remove_if(unique.begin(), unique.end(),
+                              [](const Label& label) { return label.value.empty(); }),
+               unique.end());
+  labels = std::move(unique);
+}
+
 }  // namespace
 
 struct LabelSet::Node {
   std::atomic<std::uint32_t> references{1};
   std::uint64_t hash = 0;
+  Node* next = nullptr;  // in the table
   std::shared_ptr<Interner::Table> table;
   Labels labels;
 };
 
 struct Interner::Table {
-  struct Hash {
-    using is_transparent = void;
-    std::size_t operator()(const LabelSet::Node* node) const { return node->hash; }
-    std::size_t operator()(const std::pair<std::uint64_t, const Labels*>& key) const {
-      return key.first;
-    }
-  };
-  struct Equal {
-    using is_transparent = void;
-    bool operator()(const LabelSet::Node* a, const LabelSet::Node* b) const { return a == b; }
-    bool operator()(const std::pair<std::uint64_t, const Labels*>& key,
-                    const LabelSet::Node* n) const {
-      return key.first == n->hash && *key.second == n->labels;
-    }
-    bool operator()(const LabelSet::Node* n,
-                    const std::pair<std::uint64_t, const Labels*>& key) const {
-      return (*this)(key, n);
-    }
-  };
+  const KeyedHash hash;
   mutable Mutex mutex;
-  std::unordered_set<LabelSet::Node*, Hash, Equal> nodes GUARDED_BY(mutex);
+  Chains<LabelSet::Node> nodes GUARDED_BY(mutex);
 };
 
 LabelSet::LabelSet(const LabelSet& other) noexcept : node_(other.node_) {
@@ -89,7 +124,7 @@ LabelSet::~LabelSet() {
   {
     MutexLock lock(table->mutex);
     if (node_->references.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
-    table->nodes.erase(node_);
+    table->nodes.remove(node_);
   }
   delete node_;
 }
@@ -103,31 +138,29 @@ Interner::Interner() : table_(std::make_shared<Table>()) {}
 Interner::~Interner() = default;
 
 LabelSet Interner::intern(Labels labels) {
-  std::stable_sort(labels.begin(), labels.end(),
-                   [](const Label& a, const Label& b) { return a.name < b.name; });
-  // Of equal names the last one counts.
-  Labels unique;
-  unique.reserve(labels.size());
-  for (Label& label : labels) {
-    if (!unique.empty() && unique.back().name == label.name) unique.pop_back();
-    unique.push_back(std::move(label));
+  if (!is_canonical(labels)) make_canonical(labels);
+  if (labels.empty()) return {};
+  KeyedHash::Message message = table_->hash.message();
+  for (const Label& label : labels) {
+    message.add(label.name.size() << 32U | label.value.size());
+    message.add(label.name);
+    message.add(label.value);
   }
-  unique.erase(std::remove_if(unique.begin(), unique.end(),
-                              [](const Label& label) { return label.value.empty(); }),
-               unique.end());
-  if (unique.empty()) return {};
-  const std::uint64_t hash = hash_labels(unique);
+  const std::uint64_t hash = message.digest().low;
   MutexLock lock(table_->mutex);
-  const auto it = table_->nodes.find(std::pair<std::uint64_t, const Labels*>(hash, &unique));
-  if (it != table_->nodes.end()) {
-    (*it)->references.fetch_add(1, std::memory_order_relaxed);
-    return LabelSet(*it);
+  LabelSet::Node* const found =
+      table_->nodes.find(hash, [&](const LabelSet::Node& other) { return other.labels == labels; });
+  if (found != nullptr) {
+    found->references.fetch_add(1, std::memory_order_relaxed);
+    return LabelSet(found);
   }
   auto* node = new LabelSet::Node();
   node->hash = hash;
   node->table = table_;
-  node->labels = std::move(unique);
-  table_->nodes.insert(node);
+  // Without the room to grow that a builder has left.
+  node->labels =
+      Labels(std::make_move_iterator(labels.begin()), std::make_move_iterator(labels.end()));
+  table_->nodes.add(node);
   return LabelSet(node);
 }
 

@@ -42,7 +42,7 @@ class LabelSet {
   bool empty() const { return node_ == nullptr; }
   // The value of `name`, "" when absent: an empty value and an absent label are the same thing.
   std::string_view get(std::string_view name) const;
-  std::uint64_t hash() const;  // equal sets have equal hashes, also between runs
+  std::uint64_t hash() const;  // equal sets of one Interner have equal hashes
   // {a="b", c="d"} with Go quoting, as Loki's push API wants it.
   std::string text() const;
   bool operator==(const LabelSet& other) const { return node_ == other.node_; }

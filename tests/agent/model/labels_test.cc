@@ -43,6 +43,42 @@ TEST_CASE("labels: threads that intern and drop the same set agree") {
   CHECK(interner.size() == 0);
 }
 
+TEST_CASE("labels: many sets are told apart, found again and freed") {
+  Interner interner;
+  std::vector<LabelSet> sets;
+  const auto labels = [](int i) {
+    return Labels{{"name", std::to_string(i)}, {"of_" + std::to_string(i % 100), "x"}};
+  };
+  for (int i = 0; i < 5'000; ++i) sets.push_back(interner.intern(labels(i)));
+  CHECK(interner.size() == 5'000);
+  for (int i = 0; i < 5'000; ++i) {
+    if (!(interner.intern(labels(i)) == sets[static_cast<std::size_t>(i)])) FAIL("set " << i);
+  }
+  for (int i = 0; i < 5'000; ++i) {
+    if (i % 50 != 0) sets[static_cast<std::size_t>(i)] = {};
+  }
+  CHECK(interner.size() == 100);
+  CHECK(sets[50].text() == R"({name="50", of_50="x"})");
+  CHECK(LabelBuilder(sets[50]).labels() == labels(50));
+  CHECK(interner.intern(labels(50)) == sets[50]);
+  sets.clear();
+  CHECK(interner.size() == 0);
+}
+
+TEST_CASE("labels: the same bytes cut in other places are other labels") {
+  Interner interner;
+  const LabelSet a = interner.intern({{"ab", "cd"}, {"x", "y"}});
+  CHECK_FALSE(a == interner.intern({{"abc", "d"}, {"x", "y"}}));
+  CHECK_FALSE(a == interner.intern({{"ab", "cdx"}, {"y", "z"}}));
+  CHECK_FALSE(a == interner.intern({{"ab", "cd"}}));
+  CHECK(a.get("x") == "y");
+  CHECK(a.get("y").empty());
+  CHECK(a.labels().size() == 2);
+  CHECK(LabelSet().labels().empty());
+  Interner other;
+  CHECK(a.labels() == other.intern({{"x", "y"}, {"ab", "cd"}}).labels());
+}
+
 TEST_CASE("labels: the builder keeps order and forgets empty values") {
   LabelBuilder builder;
   builder.set("b", "1");

@@ -314,6 +314,10 @@ void add_run_options(CLI::App& command, RunArguments& arguments, RunOptions& run
   command.add_option("-u,--user", run.reach.user, "Log in as this user");
   command.add_option("--private-key", run.reach.private_key, "Log in with this key")
       ->type_name("FILE");
+  command.add_flag("-k,--ask-pass", run.ask_password, "Ask once for the password to log in with");
+  command.add_flag(
+      "--accept-new", run.reach.accept_new,
+      "Write unknown host keys down instead of refusing them; changed ones are refused");
   command.add_flag("-b,--become", run.reach.become, "Become root with sudo");
   command.add_flag("-K,--ask-become-pass", arguments.ask_become_password,
                    "Ask once for the password of sudo");
@@ -393,11 +397,14 @@ void add_plan(CLI::App& app, PlanArguments& arguments, Action& action) {
   add_run_options(*command, arguments, plan);
   command->add_flag("-D,--diff", plan.diff, "Show how configurations differ, secrets masked");
   command->add_flag("--exit-code", plan.exit_code, "Exit with 2 when there are changes");
+  command->add_flag("--offline", plan.offline, "Render and check only; reach no host");
+  command->add_option("--out", plan.out, "Save the plan for deploy --plan")->type_name("FILE");
   add_bundle_option(*command, arguments.agent);
   command->footer(
       "Examples:\n"
       "  fleetctl plan\n"
       "  fleetctl plan --limit puck.incus --diff\n"
+      "  fleetctl plan --out monday.plan\n"
       "  fleetctl plan --exit-code --format json");
   command->callback([&] {
     action = [&] {
@@ -419,8 +426,14 @@ void add_deploy(CLI::App& app, DeployArguments& arguments, Action& action) {
   DeployOptions& deploy = arguments.deploy;
   add_run_options(*command, arguments, deploy);
   add_rolling_options(*command, arguments, deploy);
-  command->add_flag("--retry-failed", deploy.retry_failed,
-                    "Only hosts that earlier deploys from here did not reach or not leave well");
+  auto* retry = command->add_flag(
+      "--retry-failed", deploy.retry_failed,
+      "Only hosts that earlier deploys from here did not reach or not leave well");
+  command
+      ->add_option("--plan", deploy.plan_file,
+                   "Do what plan --out saved, and nothing where tree or host are not as they were")
+      ->type_name("FILE")
+      ->excludes(retry);
   command->add_flag("-C,--check", deploy.check, "Tell what would change, change nothing");
   command->add_flag("-D,--diff", deploy.diff, "Show how configurations differ, secrets masked");
   command->add_flag("--exit-code", deploy.exit_code, "Exit with 2 when there are changes");
@@ -455,8 +468,11 @@ void add_rollback(CLI::App& app, RollbackArguments& arguments, Action& action) {
                    "The generation (default: on each host the one before the present)")
       ->check(CLI::Range(1U, 1'000'000'000U))
       ->type_name("GENERATION");
+  auto* check =
+      command->add_flag("-C,--check", rollback.check, "Tell what would change, change nothing");
   command->add_flag("--list", rollback.list, "Tell what there is to go back to; change nothing")
-      ->excludes("--to");
+      ->excludes("--to")
+      ->excludes(check);
   command->add_flag("-y,--yes", rollback.yes, "Do not ask before several hosts are changed");
   command->footer(
       "Examples:\n"
@@ -505,11 +521,18 @@ void add_status(CLI::App& app, StatusArguments& arguments, Action& action) {
   add_run_options(*command, arguments, arguments.status);
   command->add_flag("--exit-code", arguments.status.exit_code,
                     "Exit with 2 when a host is not as it should be");
+  command
+      ->add_option_function<unsigned>(
+          "--watch",
+          [&](unsigned seconds) { arguments.status.watch = std::chrono::seconds(seconds); },
+          "Ask again so many seconds after the last answer, until Ctrl-C")
+      ->check(CLI::Range(1U, 86400U))
+      ->type_name("SECONDS");
   command->footer(
       "Examples:\n"
       "  fleetctl status\n"
       "  fleetctl status --limit applications --exit-code\n"
-      "  fleetctl status --format json");
+      "  fleetctl status --watch 5");
   command->callback([&] {
     action = [&] {
       arguments.settle(arguments.status);

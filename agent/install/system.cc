@@ -18,8 +18,7 @@
 namespace agent::install {
 namespace {
 
-constexpr std::size_t kBodyLimit = 4096;
-constexpr std::size_t kAnswerLimit = 64U << 10;
+constexpr std::size_t kHeadLimit = 60U << 10;
 
 Result<sockaddr_in> parse_address(const std::string& text) {
   const auto colon = text.rfind(':');
@@ -70,7 +69,7 @@ Result<> await(int fd, short events, const Clock& clock, Mono deadline) {
   }
 }
 
-Result<HttpAnswer> parse_answer(std::string_view text) {
+Result<HttpAnswer> parse_answer(std::string_view text, std::size_t most) {
   const auto bad = [] { return fail(ErrorCode::kIo, "the answer is not HTTP"); };
   if (text.substr(0, 7) != "HTTP/1." || text.size() < 12) return bad();
   HttpAnswer answer;
@@ -78,7 +77,7 @@ Result<HttpAnswer> parse_answer(std::string_view text) {
   if (error != std::errc() || stop != text.data() + 12) return bad();
   const auto head = text.find("\r\n\r\n");
   if (head == std::string_view::npos) return bad();
-  answer.body = text.substr(head + 4, kBodyLimit);
+  answer.body = text.substr(head + 4, most);
   return answer;
 }
 
@@ -98,7 +97,7 @@ Result<ProcessResult> HostSystem::run(const std::vector<std::string>& argv, Dura
 
 // HTTP/1.0, so that the server answers with a plain body and closes.
 Result<HttpAnswer> HostSystem::http(std::string_view method, const std::string& address,
-                                    std::string_view path, Duration limit) {
+                                    std::string_view path, Duration limit, std::size_t most) {
   const std::string what = std::string(method) + " http://" + address + std::string(path);
   const auto run = [&]() -> Result<HttpAnswer> {
     const Mono deadline = clock_.mono() + limit;
@@ -131,8 +130,8 @@ Result<HttpAnswer> HostSystem::http(std::string_view method, const std::string& 
       const ssize_t n = ::recv(fd.get(), buffer.data(), buffer.size(), 0);
       if (n < 0 && (errno == EINTR || errno == EAGAIN)) continue;
       if (n < 0) return fail_errno("receive", errno);
-      if (n == 0) return parse_answer(text);
-      if (text.size() < kAnswerLimit) text.append(buffer.data(), static_cast<std::size_t>(n));
+      if (n == 0) return parse_answer(text, most);
+      if (text.size() < kHeadLimit + most) text.append(buffer.data(), static_cast<std::size_t>(n));
     }
   };
   auto answer = run();

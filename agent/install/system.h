@@ -18,8 +18,9 @@ namespace agent::install {
 
 struct HttpAnswer {
   int status = 0;
-  std::string body;  // the first 4 KiB
+  std::string body;  // its beginning
 };
+constexpr std::size_t kBodyLimit = 4096;
 
 // One thread.
 class System {
@@ -32,8 +33,10 @@ class System {
                                     const std::optional<Identity>& identity = std::nullopt) = 0;
   // One request to the agent: on the socket that it has for its host (layout.h), which asks for no
   // password and speaks no TLS; an agent without one is asked at `address` ("127.0.0.1:12345").
+  // Nothing is followed; the body is cut after `most` bytes.
   virtual Result<HttpAnswer> http(std::string_view method, const std::string& address,
-                                  std::string_view path, Duration limit) = 0;
+                                  std::string_view path, Duration limit,
+                                  std::size_t most = kBodyLimit) = 0;
 };
 
 // The machine that this process runs on.
@@ -44,7 +47,7 @@ class HostSystem final : public System {
   Result<ProcessResult> run(const std::vector<std::string>& argv, Duration limit,
                             const std::optional<Identity>& identity) override;
   Result<HttpAnswer> http(std::string_view method, const std::string& address,
-                          std::string_view path, Duration limit) override;
+                          std::string_view path, Duration limit, std::size_t most) override;
 
  private:
   const Clock& clock_;

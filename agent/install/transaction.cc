@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <system_error>
@@ -27,6 +28,8 @@ constexpr Duration kHttpLimit = 5s;
 constexpr Duration kReloadLimit = 30s;
 constexpr Duration kPollEvery = 100ms;
 constexpr Duration kIllPatience = 5s;  // for an agent that need not become healthy
+constexpr Duration kQueuePatience = 3s;
+constexpr std::size_t kMetricsLimit = 8U << 20;
 constexpr int kPollsPerLook = 10;  // systemd is asked once a second while the agent does not answer
 constexpr unsigned kKeep = 3;
 constexpr std::size_t kLogLines = 12;
@@ -107,6 +110,27 @@ std::string Report::json(const Bundle& bundle, std::int64_t wall_ns) const {
   return document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
+// Lines `name{labels} value` of the text format.
+Deliveries read_deliveries(std::string_view metrics_page) {
+  Deliveries found;
+  for (const std::string_view line : split(metrics_page, '\n')) {
+    const std::string_view name = line.substr(0, line.find_first_of("{ "));
+    double* sum = name == "loki_write_sent_entries_total"      ? &found.sent
+                  : name == "loki_write_dropped_entries_total" ? &found.dropped
+                  : name == "loki_write_queued_entries"        ? &found.queued
+                                                               : nullptr;
+    const auto space = line.rfind(' ');
+    if (sum == nullptr || space == std::string_view::npos) continue;
+    double value = 0;
+    const auto [stop, error] =
+        std::from_chars(line.data() + space + 1, line.data() + line.size(), value);
+    if (error != std::errc()) continue;
+    *sum += value;
+    found.known = true;
+  }
+  return found;
+}
+
 Transaction::Transaction(System& system, Clock& clock, const Bundle& bundle, Progress progress)
     : system_(system),
       clock_(clock),
@@ -123,9 +147,11 @@ Report Transaction::run() {
   if (auto done = validate(); !done) return refuse(done.error());
   if (auto done = save(); !done) return refuse(done.error());
 
+  note_deliveries();
   auto done = install();
   if (done) done = activate();
   if (done) done = wait_until_good(report_.effect);
+  if (done) done = wait_for_delivery();
   if (done) done = commit();
   if (done) {
     report_.outcome = Outcome::kChanged;
@@ -457,6 +483,56 @@ Result<> Transaction::wait_until_good(Effect effect) {
       }
     }
     pid.clear();
+    clock_.sleep_for(kPollEvery, {});
+  }
+}
+
+Deliveries Transaction::deliveries() {
+  const auto page = system_.http("GET", bundle_.http, "/metrics", kHttpLimit, kMetricsLimit);
+  return page && page->status == 200 ? read_deliveries(page->body) : Deliveries();
+}
+
+// Whether the agent that is to be changed delivers: then its successor must, too. What waits in the
+// queue of one that delivers is sent within seconds.
+void Transaction::note_deliveries() {
+  if (report_.effect == Effect::kNone || !present_.ready) return;
+  before_change_ = deliveries();
+  const double sent = before_change_.sent;
+  if (sent <= 0) return;
+  const Mono start = clock_.mono();
+  for (;;) {
+    delivered_ = before_change_.queued <= 0 || before_change_.sent > sent;
+    if (delivered_ || clock_.mono() - start >= kQueuePatience) return;
+    clock_.sleep_for(kPollEvery, {});
+    before_change_ = deliveries();
+  }
+}
+
+// Where there is something to deliver, a receiver must have taken some of it. An agent that comes
+// after one which did not deliver either is not to blame: that is told, and it stays.
+Result<> Transaction::wait_for_delivery() {
+  if (report_.effect == Effect::kNone) return {};
+  progress_("deliver");
+  Deliveries base = report_.effect == Effect::kReload ? before_change_ : Deliveries();
+  const Mono start = clock_.mono();
+  for (;;) {
+    const Deliveries now = deliveries();
+    // Where all was refused, nothing is on its way that could still arrive.
+    const Duration patience = delivered_ && now.queued > 0 ? bundle_.ready / 2 : kIllPatience;
+    if (!now.known) return {};  // its pages are for others; ready it is
+    if (now.sent < base.sent || now.dropped < base.dropped) base = {};  // it counts from 0 again
+    const bool waits = now.queued > 0 || now.dropped > base.dropped;
+    if (now.sent > base.sent || !waits) return {};
+    if (clock_.mono() - start >= patience) {
+      std::string text = "no receiver took a log entry within " + format_duration(patience) + ": " +
+                         std::to_string(static_cast<std::int64_t>(now.queued)) + " wait, " +
+                         std::to_string(static_cast<std::int64_t>(now.dropped - base.dropped)) +
+                         " were refused";
+      if (delivered_)
+        return fail(ErrorCode::kUnavailable, text + "; the agent before it delivered");
+      report_.notes.push_back("it is ready, but " + text);
+      return {};
+    }
     clock_.sleep_for(kPollEvery, {});
   }
 }

@@ -2,8 +2,8 @@
 //
 //   look -> compare -> [nothing to do: end] -> user and groups -> validate the staged configuration
 //   with the staged binary, as the service user -> save what is there (a generation) -> write ->
-//   reload or restart -> ready, healthy and staying so -> commit; any failure after "save" puts the
-//   generation back and waits for the old agent.
+//   reload or restart -> ready, healthy and staying so -> a first delivery acknowledged -> commit;
+//   any failure after "save" puts the generation back and waits for the old agent.
 //
 // Only a missing user, folders and group memberships are not taken back: they harm nothing and may
 // already be in use. What was begun and not ended (power cut, kill -9) is seen by the next run,
@@ -50,6 +50,15 @@ struct Report {
   std::string json(const Bundle& bundle, std::int64_t wall_ns) const;  // one line
 };
 
+// What the agent's own metrics tell of log entries, over all of its loki.write.
+struct Deliveries {
+  bool known = false;
+  double sent = 0;     // acknowledged by a receiver
+  double dropped = 0;  // refused by it for good, or too old, too many, ...
+  double queued = 0;
+};
+Deliveries read_deliveries(std::string_view metrics_page);
+
 // One use, one thread. All references outlive it.
 class Transaction {
  public:
@@ -81,6 +90,9 @@ class Transaction {
   Result<> install();
   Result<> activate();
   Result<> wait_until_good(Effect effect);
+  Deliveries deliveries();
+  void note_deliveries();
+  Result<> wait_for_delivery();
   Result<> commit();
   void roll_back(Error why);
   Result<> restore();
@@ -106,6 +118,8 @@ class Transaction {
   bool agent_touched_ = false;  // a reload or restart was tried
   bool refused_by_agent_ =
       false;  // a reload that the running agent would not take: it still runs the old one
+  Deliveries before_change_;
+  bool delivered_ = false;  // the agent from before the change did, just now
   std::int64_t began_ = 0;  // wall clock, ns
 };
 

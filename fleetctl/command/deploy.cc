@@ -92,6 +92,11 @@ HostResult deploy_to(const Host& host, const AgentBundle& bundle, const DeployOp
                       bundle.release.id};
   if (host.has_service("docker")) wanted.groups.emplace_back("docker");
   HostOrder order{wanted, bundle.release, {}, {}, {}, {}, options.check, options.diff};
+  if (options.plan) {
+    const auto planned = options.plan->hosts.find(host.name());
+    if (planned != options.plan->hosts.end() && planned->second.asked)
+      order.planned = planned->second.seen;
+  }
   return visit(host, std::move(order), options, world);
 }
 
@@ -103,9 +108,10 @@ ExitCode deploy(const Fleet& fleet, const AgentBundle& bundle, const DeployOptio
 }
 
 std::optional<Rendered> load_rendered(const FleetOptions& options, const ConfigurationCheck& check,
-                                      const RunOptions& run,
+                                      const RunOptions* run,
                                       const std::filesystem::path& agent_bundle) {
-  auto fleet = load_fleet_with_facts(options, check, run);
+  auto fleet =
+      run == nullptr ? load_fleet(options, check) : load_fleet_with_facts(options, check, *run);
   if (!fleet) {
     std::cerr << "fleetctl: " << fleet.error().message << "\n";
     return std::nullopt;
@@ -126,6 +132,7 @@ ExitCode run_deploy(FleetOptions fleet_options, const ConfigurationCheck& check,
     std::cerr << "fleetctl: " << why << "\n";
     return ExitCode::kRefused;
   };
+  if (!ask_login_password(options)) return ExitCode::kUsage;
   auto book = unfinished_file(fleet_options);
   if (book) options.unfinished = *book;
   if (options.retry_failed) {
@@ -140,8 +147,23 @@ ExitCode run_deploy(FleetOptions fleet_options, const ConfigurationCheck& check,
       return ExitCode::kDone;
     }
   }
-  const auto rendered = load_rendered(fleet_options, check, options, agent_bundle);
+  if (!options.plan_file.empty()) {
+    auto plan = read_plan(options.plan_file);
+    if (!plan) return refuse(plan.error().message);
+    options.plan = std::move(*plan);
+    const auto names = hosts_to_change(*options.plan);
+    fleet_options.only.emplace(names.begin(), names.end());
+  }
+  const auto rendered = load_rendered(fleet_options, check, &options, agent_bundle);
   if (!rendered) return ExitCode::kRefused;
+  if (options.plan) {
+    const auto other =
+        differences(*options.plan, rendered->fleet, rendered->bundle, !options.limited);
+    for (const std::string& one : other) std::cerr << "fleetctl: " << one << "\n";
+    if (!other.empty())
+      return refuse("not what was planned (" + options.plan_file.string() +
+                    "); no host was touched");
+  }
   if (!options.check && !may_change(options, rendered->fleet.hosts.size(), "Deploy to"))
     return ExitCode::kRefused;
   return in_the_world(options, ask_become_password, [&](const World& world, const auto& stop) {

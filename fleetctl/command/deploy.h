@@ -4,11 +4,13 @@
 
 #include <filesystem>
 #include <iosfwd>
+#include <optional>
 
 #include "fleetctl/command/agent_bundle.h"
 #include "fleetctl/command/exit_code.h"
 #include "fleetctl/command/fleet.h"
 #include "fleetctl/command/hosts_run.h"
+#include "fleetctl/command/plan_file.h"
 
 namespace fleetctl::command {
 
@@ -16,6 +18,8 @@ struct DeployOptions : RunOptions {
   bool check = false;                // --check: tell what would change, change nothing
   bool diff = false;                 // --diff: show how the configurations differ, secrets masked
   bool retry_failed = false;         // --retry-failed: only what earlier runs did not leave well
+  std::filesystem::path plan_file;   // --plan: do what this plan says, or nothing
+  std::optional<PlanFile> plan;      // that, read
   std::filesystem::path unfinished;  // the book of that; "": none is kept
 };
 
@@ -33,13 +37,14 @@ ExitCode run_deploy(FleetOptions fleet_options, const ConfigurationCheck& check,
 HostResult deploy_to(const Host& host, const AgentBundle& bundle, const DeployOptions& options,
                      const World& world);
 
-// What deploy and plan need before a host is reached. nullopt: why not is on standard error.
+// What deploy and plan need before a host is changed. Without `run` no host is asked for facts.
+// nullopt: why not is on standard error.
 struct Rendered {
   Fleet fleet;
   AgentBundle bundle;
 };
 std::optional<Rendered> load_rendered(const FleetOptions& options, const ConfigurationCheck& check,
-                                      const RunOptions& run,
+                                      const RunOptions* run,
                                       const std::filesystem::path& agent_bundle);
 
 }  // namespace fleetctl::command

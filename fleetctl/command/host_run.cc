@@ -44,6 +44,15 @@ void set_text(HostResult& result, const std::string& text) {
   for (std::size_t i = 1; i < lines.size(); ++i) result.details.emplace_back(lines[i]);
 }
 
+// For a message: both ends of a configuration may differ while the changes read the same.
+std::string listed(const Planned& seen) {
+  std::string out;
+  for (const std::string& change : seen.changes)
+    out += (out.empty() ? "" : ", ") + printable(change);
+  const std::string hash = printable(seen.config_sha256.substr(0, 12));
+  return out + (hash.empty() ? "" : " of " + hash);
+}
+
 class Conversation final : public remote::Dialogue {
  public:
   explicit Conversation(const HostOrder& order) : order_(order), prefix_(order.exec.nonce + " ") {}
@@ -214,6 +223,11 @@ class Conversation final : public remote::Dialogue {
     } else if (plan_.empty()) {
       result_.state = HostState::kUnchanged;
       end(input);
+    } else if (order_.planned && *order_.planned != seen_by(facts_, plan_.changes)) {
+      result_.text =
+          "it is not as it was when the plan was made: " + listed(seen_by(facts_, plan_.changes)) +
+          " instead of " + listed(*order_.planned);
+      end(input);
     } else if (order_.diff && plan_.config_differs) {
       stage_ = Stage::kShow;
       input.send("show\n");
@@ -344,6 +358,15 @@ class Conversation final : public remote::Dialogue {
 };
 
 }  // namespace
+
+Planned seen_by(const plan::Facts& facts, const std::vector<plan::Change>& changes) {
+  Planned seen;
+  const auto config = facts.files.find(plan::kConfigPath);
+  if (config != facts.files.end()) seen.config_sha256 = config->second.sha256;
+  for (const plan::Change& change : changes)
+    seen.changes.push_back(std::string(1, change.sign) + " " + change.what);
+  return seen;
+}
 
 std::string printable(std::string_view text) {
   std::string out = agent::to_valid_utf8(text);

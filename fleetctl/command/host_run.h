@@ -43,6 +43,14 @@ struct HostResult {
   double seconds = 0;
 };
 
+// What a plan has seen of a host: a deploy by that plan changes the host only if it is still so.
+struct Planned {
+  std::string config_sha256;         // of what lies there; "": nothing
+  std::vector<std::string> changes;  // "~ config.alloy"
+  bool operator==(const Planned&) const = default;
+};
+Planned seen_by(const plan::Facts& facts, const std::vector<plan::Change>& changes);
+
 enum class Task {
   kDeploy,
   kRollback,  // `back_to`; 0: the generation before the present one
@@ -61,6 +69,7 @@ struct HostOrder {
   bool diff = false;
   Task task = Task::kDeploy;
   unsigned back_to = 0;
+  std::optional<Planned> planned = std::nullopt;
   // Hears what the host is at: "is asked", "gets the agent", then the steps of its own apply.
   std::function<void(std::string_view step)> on_step = nullptr;
 };

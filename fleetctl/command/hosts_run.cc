@@ -171,7 +171,7 @@ Course over_hosts(const Fleet& fleet, const RunOptions& options, const World& wo
                   const std::function<HostResult(const Host&)>& work,
                   const std::function<void(const Host&, const HostResult&)>& report,
                   std::ostream& err) {
-  const agent::Clock& clock = world.clock;
+  agent::Clock& clock = world.clock;
   // What is printed goes above what shows the progress.
   const auto above = [&](const std::function<void()>& print) {
     if (world.progress != nullptr) {
@@ -385,10 +385,18 @@ bool report_tree(const Fleet& fleet, std::ostream& err) {
   return false;
 }
 
+bool ask_login_password(RunOptions& options) {
+  if (!options.ask_password || !options.reach.password.empty()) return true;
+  auto password = ask_secret("SSH password: ");
+  if (password) options.reach.password = agent::Secret(password->reveal());
+  return password.has_value();
+}
+
 ExitCode in_the_world(
     RunOptions& options, bool ask_become_password,
     const std::function<ExitCode(const World&, const std::atomic<bool>& stop)>& body) {
   ::signal(SIGPIPE, SIG_IGN);
+  if (!ask_login_password(options)) return ExitCode::kUsage;
   if (ask_become_password) {
     auto password = ask_secret("BECOME password: ");
     if (!password) return ExitCode::kUsage;

@@ -34,6 +34,7 @@ struct RunOptions {
   unsigned forks = 64;            // hosts at a time
   Rolling rolling;
   ReachOptions reach;
+  bool ask_password = false;                               // -k
   agent::Duration host_limit = std::chrono::seconds(300);  // for one host, from connect to report
   std::string who;                                         // operator@machine
   std::string run;  // names this run in messages and on the hosts
@@ -47,7 +48,7 @@ using NonceSource = std::function<std::string()>;
 struct World {
   const Reacher& reacher;
   const NonceSource& nonces;
-  const agent::Clock& clock;
+  agent::Clock& clock;
   Progress* progress = nullptr;  // none: nothing is shown on the way
 };
 
@@ -121,6 +122,9 @@ std::string text_below(const HostResult& result);
 
 // Warnings and problems of the tree. False when nothing may be touched.
 bool report_tree(const Fleet& fleet, std::ostream& err);
+
+// -k: asks for the password to log in with, once. False: there was no answer.
+bool ask_login_password(RunOptions& options);
 
 // A command in the real world: asks for sudo's password where it must, connects by SSH or locally,
 // fills in options.who and run, and lets Ctrl-C stop it: once, no further host is begun; twice, at

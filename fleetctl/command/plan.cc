@@ -6,8 +6,10 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "agent/base/file.h"
 #include "agent/base/strings.h"
 #include "fleetctl/command/deploy.h"
+#include "fleetctl/command/plan_file.h"
 #include "fleetctl/inventory/loader.h"
 
 namespace fleetctl::command {
@@ -100,6 +102,7 @@ std::string json_of(const Host& host, const HostResult& result, bool diff) {
                                 {"host", host.name()},
                                 {"state", word_of(result.state)},
                                 {"reason", would || same ? "" : result.text},
+                                {"config_sha256", agent::sha256_hex(host.configuration())},
                                 {"changes", changes},
                                 {"effect", plan::effect_name(result.effect)},
                                 {"added", extent.added},
@@ -142,6 +145,51 @@ std::string summary_of(const Count& count, std::size_t left_out) {
   return out;
 }
 
+// False when it cannot be written.
+bool save(const PlanFile& plan, const PlanOptions& options, std::ostream& err) {
+  if (options.out.empty()) return true;
+  const auto written = write_plan(options.out, plan);
+  if (!written) {
+    err << "fleetctl: --out: " << written.error().message << "\n";
+  } else {
+    err << "Saved; do just this with: fleetctl deploy --plan " << options.out.string() << "\n";
+  }
+  return written.has_value();
+}
+
+// What can be told without the hosts: what each would get.
+ExitCode plan_offline(const Fleet& fleet, const AgentBundle& bundle, const PlanOptions& options,
+                      std::ostream& out, std::ostream& err) {
+  PlanFile saved = plan_of(bundle, options.run);
+  const std::size_t width = widest_name(fleet);
+  for (const auto& host : fleet.hosts) {
+    PlannedHost& planned = saved.hosts[host->name()];
+    planned.config_sha256 = agent::sha256_hex(host->configuration());
+    const std::string source = inventory::shown_path(host->template_path());
+    if (options.json) {
+      out << nlohmann::json{{"schema", kSchema},
+                            {"type", "host"},
+                            {"host", host->name()},
+                            {"state", "rendered"},
+                            {"config_sha256", planned.config_sha256},
+                            {"bytes", host->configuration().size()},
+                            {"release", bundle.release.id},
+                            {"template", source}}
+                 .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)
+          << "\n";
+    } else {
+      out << fmt::format("{:<{}}  {}  {:>7} bytes  from {}\n", host->name(), width,
+                         planned.config_sha256.substr(0, 12), host->configuration().size(), source);
+    }
+  }
+  if (!options.json)
+    out << fmt::format("Plan: {} {} rendered and checked, none asked (agent {})\n",
+                       fleet.hosts.size(), fleet.hosts.size() == 1 ? "host" : "hosts",
+                       bundle.release.id);
+  out.flush();
+  return save(saved, options, err) ? ExitCode::kDone : ExitCode::kRefused;
+}
+
 ExitCode plan_until(const Fleet& fleet, const AgentBundle& bundle, const PlanOptions& options,
                     const World& world, std::ostream& out, std::ostream& err,
                     const std::atomic<bool>& stop) {
@@ -156,16 +204,19 @@ ExitCode plan_until(const Fleet& fleet, const AgentBundle& bundle, const PlanOpt
   const agent::Mono start = world.clock.mono();
   const std::size_t width = widest_name(fleet);
   Count count;
+  PlanFile saved = plan_of(bundle, options.run);
   count.ending.course = over_hosts(
       fleet, options, world, "planning", stop, Sequence::kAsListed,
       [&](const Host& host) { return deploy_to(host, bundle, check, world); },
       [&](const Host& host, const HostResult& result) {
         count.add(host, result);
+        if (is_well(result.state)) saved.hosts[host.name()] = planned_of(host, result);
         out << (options.json ? json_of(host, result, options.diff)
                              : text_of(host, width, result, options.diff, options.color))
             << std::flush;
       },
       err);
+  if (!save(saved, options, err)) return ExitCode::kRefused;
   Ending& ending = count.ending;
   ending.seconds = seconds_since(world.clock, start);
   const std::string summary = summary_of(count, ending.course.untouched.size());
@@ -182,6 +233,7 @@ ExitCode plan_until(const Fleet& fleet, const AgentBundle& bundle, const PlanOpt
 ExitCode plan_fleet(const Fleet& fleet, const AgentBundle& bundle, const PlanOptions& options,
                     const World& world, std::ostream& out, std::ostream& err) {
   if (!report_tree(fleet, err)) return ExitCode::kRefused;
+  if (options.offline) return plan_offline(fleet, bundle, options, out, err);
   const std::atomic<bool> never{false};
   return plan_until(fleet, bundle, options, world, out, err, never);
 }
@@ -189,8 +241,12 @@ ExitCode plan_fleet(const Fleet& fleet, const AgentBundle& bundle, const PlanOpt
 ExitCode run_plan(const FleetOptions& fleet_options, const ConfigurationCheck& check,
                   const std::filesystem::path& agent_bundle, bool ask_become_password,
                   PlanOptions options) {
-  const auto rendered = load_rendered(fleet_options, check, options, agent_bundle);
+  if (!options.offline && !ask_login_password(options)) return ExitCode::kUsage;
+  const auto rendered =
+      load_rendered(fleet_options, check, options.offline ? nullptr : &options, agent_bundle);
   if (!rendered) return ExitCode::kRefused;
+  if (options.offline)
+    return plan_offline(rendered->fleet, rendered->bundle, options, std::cout, std::cerr);
   return in_the_world(options, ask_become_password, [&](const World& world, const auto& stop) {
     return plan_until(rendered->fleet, rendered->bundle, options, world, std::cout, std::cerr,
                       stop);

@@ -13,7 +13,9 @@
 namespace fleetctl::command {
 
 struct PlanOptions : RunOptions {
-  bool diff = false;  // --diff: show how the configurations differ, secrets masked
+  bool diff = false;          // --diff: show how the configurations differ, secrets masked
+  bool offline = false;       // --offline: render and check, reach no host
+  std::filesystem::path out;  // --out: save the plan there
 };
 
 // Hosts in their order to `out`, then a summary; the tree's problems to `err`.

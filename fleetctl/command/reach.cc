@@ -24,7 +24,7 @@ agent::Result<Reached> reach(const inventory::Connection& connection, const Reac
   target.address = connection.address;
   target.port = connection.port;
   target.user = connection.user.empty() ? options.user : connection.user;
-  target.password = connection.password;
+  target.password = connection.password.empty() ? options.password : connection.password;
   target.private_key =
       connection.private_key.empty() ? options.private_key : connection.private_key;
   target.host_key_checking = connection.host_key_checking;
@@ -34,6 +34,8 @@ agent::Result<Reached> reach(const inventory::Connection& connection, const Reac
   if (arguments->connect_timeout != 0)
     target.connect_timeout = std::chrono::seconds(arguments->connect_timeout);
   target.options = std::move(*arguments);
+  if (options.accept_new && !target.options.host_keys)
+    target.options.host_keys = remote::HostKeys::kAcceptNew;
   reached.remote = std::make_unique<remote::Ssh>(clock, context, std::move(target));
   return reached;
 }

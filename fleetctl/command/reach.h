@@ -16,6 +16,8 @@ namespace fleetctl::command {
 struct ReachOptions {
   std::string user;               // -u
   std::string private_key;        // --private-key
+  agent::Secret password;         // -k, asked once
+  bool accept_new = false;        // --accept-new: an unknown host key is written down
   bool become = false;            // -b
   agent::Secret become_password;  // -K, asked once
   agent::Duration connect_timeout = std::chrono::seconds(10);

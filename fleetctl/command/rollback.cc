@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
@@ -16,6 +17,7 @@ using nlohmann::json;
 std::string_view word_of(HostState state) {
   if (state == HostState::kChanged) return "went back";
   if (state == HostState::kRolledBack) return "stayed";
+  if (state == HostState::kWouldChange) return "would go back";
   return state_name(state);
 }
 
@@ -23,7 +25,7 @@ std::string text_of(const std::string& name, std::size_t width, const HostResult
                     bool color) {
   std::string out = fmt::format("{:<{}}  ", name, width);
   out += painted(fmt::format("{:<9}", word_of(result.state)), tone_of(result.state), color);
-  if (result.state == HostState::kChanged) {
+  if (result.state == HostState::kChanged || result.state == HostState::kWouldChange) {
     out += fmt::format("  to generation {}: {}", result.back_to, result.text);
   } else if (result.state == HostState::kUnchanged) {
     out += fmt::format("  generation {} is what is there", result.back_to);
@@ -97,8 +99,45 @@ void add_rows(const std::string& name, const HostResult& result,
   for (const plan::Generation& kept : result.installed->kept) rows.push_back(row_of("", kept, ""));
 }
 
+// What a rollback would come to, told from what is there.
+HostResult foreseen(HostResult result, unsigned to) {
+  if (result.state != HostState::kUnchanged) return result;  // not asked
+  const auto refuse = [&](const std::string& why) {
+    result.state = HostState::kFailed;
+    result.text = why;
+    return result;
+  };
+  if (!result.installed) return refuse("no agent is installed");
+  const plan::Installed& now = *result.installed;
+  if (!now.interrupted.empty())
+    return refuse("the deploy " + printable(now.interrupted) +
+                  " was interrupted; deploy again first");
+  result.back_to = to;
+  if (to != 0 && to == now.present.number) return result;
+  const auto target =
+      std::find_if(now.kept.begin(), now.kept.end(),
+                   [&](const plan::Generation& kept) { return to == 0 || kept.number == to; });
+  if (target == now.kept.end())
+    return refuse(to == 0 ? "it keeps no earlier generation"
+                          : fmt::format("it does not keep generation {}", to));
+  result.back_to = target->number;
+  if (!target->release_present || target->release.empty())
+    return refuse(fmt::format("there is no agent of generation {}", target->number));
+  const auto step = [&](std::string_view what, const std::string& from, const std::string& there) {
+    if (from == there || from.empty() || there.empty()) return;
+    result.text += fmt::format("{}{} {} -> {}", result.text.empty() ? "" : ", ", what,
+                               printable(from.substr(0, 12)), printable(there.substr(0, 12)));
+  };
+  step("config.alloy", now.config_sha256, target->config_sha256);
+  step("release", result.facts.current, target->release);
+  if (result.text.empty()) result.text = "the unit, if anything";
+  result.state = HostState::kWouldChange;
+  return result;
+}
+
 HostResult one(const Host& host, const RollbackOptions& options, const World& world) {
   if (options.list) return look_at(host, options, world);
+  if (options.check) return foreseen(look_at(host, options, world), options.to);
   const plan::Wanted wanted{plan::standard_files("", ""), {}, ""};
   const plan::Release release;
   HostOrder order{wanted, release, {}, {}, {}, {}};
@@ -169,7 +208,7 @@ ExitCode run_rollback(FleetOptions fleet_options, bool ask_become_password,
     return ExitCode::kRefused;
   }
   if (!report_tree(*fleet, std::cerr)) return ExitCode::kRefused;
-  if (!options.list && !may_change(options, fleet->hosts.size(), "Roll back"))
+  if (!options.list && !options.check && !may_change(options, fleet->hosts.size(), "Roll back"))
     return ExitCode::kRefused;
   return in_the_world(options, ask_become_password, [&](const World& world, const auto& stop) {
     return rollback_until(*fleet, options, world, std::cout, std::cerr, stop);

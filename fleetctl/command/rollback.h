@@ -11,8 +11,9 @@
 namespace fleetctl::command {
 
 struct RollbackOptions : RunOptions {
-  unsigned to = 0;    // --to: the generation; 0: the one before the present
-  bool list = false;  // --list: tell what there is to go back to, change nothing
+  unsigned to = 0;     // --to: the generation; 0: the one before the present
+  bool check = false;  // --check: tell what would change, change nothing
+  bool list = false;   // --list: tell what there is to go back to, change nothing
 };
 
 // One line (and details) per host to `out`, then a summary; warnings to `err`.

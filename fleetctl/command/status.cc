@@ -1,9 +1,11 @@
 #include "fleetctl/command/status.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "agent/base/file.h"
 #include "fleetctl/command/report.h"
@@ -227,6 +229,32 @@ ExitCode status_until(const Fleet& fleet, const StatusOptions& options, const Wo
   return tally.exit_code(course, options.exit_code);
 }
 
+// Until Ctrl-C; on a terminal each table in the place of the last one.
+ExitCode watch(const Fleet& fleet, const StatusOptions& options, const World& world,
+               const std::atomic<bool>& stop) {
+  constexpr agent::Duration kSlice = std::chrono::milliseconds(100);
+  const bool in_place = !options.json && ::isatty(STDOUT_FILENO) != 0;
+  const World quiet{world.reacher, world.nonces, world.clock};
+  ExitCode code = ExitCode::kDone;
+  while (!stop) {
+    std::ostringstream table;
+    const ExitCode now = status_until(fleet, options, quiet, table, std::cerr, stop);
+    if (stop) break;  // a part of a table
+    code = now;
+    std::string text = table.str();
+    if (!options.json) text = utc_text(world.clock.wall_ns() / 1'000'000'000) + "\n" + text;
+    if (in_place) {
+      for (std::size_t at = text.find('\n'); at != std::string::npos; at = text.find('\n', at + 4))
+        text.insert(at, "\x1b[K");
+      text = "\x1b[H" + text + "\x1b[J";
+    }
+    std::cout << text << std::flush;
+    const agent::Mono next = world.clock.mono() + options.watch;
+    while (!stop && world.clock.mono() < next) world.clock.sleep_for(kSlice, {});
+  }
+  return code;
+}
+
 }  // namespace
 
 ExitCode status(const Fleet& fleet, const StatusOptions& options, const World& world,
@@ -246,7 +274,9 @@ ExitCode run_status(FleetOptions fleet_options, const ConfigurationCheck& check,
   }
   if (!report_tree(*fleet, std::cerr)) return ExitCode::kRefused;
   return in_the_world(options, ask_become_password, [&](const World& world, const auto& stop) {
-    return status_until(*fleet, options, world, std::cout, std::cerr, stop);
+    return options.watch.count() == 0
+               ? status_until(*fleet, options, world, std::cout, std::cerr, stop)
+               : watch(*fleet, options, world, stop);
   });
 }
 

@@ -12,7 +12,9 @@ namespace fleetctl::command {
 
 // exit_code: 2 when a host is not as it should be: no agent, another configuration than rendered,
 // not active, not ready or not healthy.
-using StatusOptions = RunOptions;
+struct StatusOptions : RunOptions {
+  agent::Duration watch{0};  // --watch: again and again, this long after the last answer; 0: once
+};
 
 // A table, or one JSON object per host and line (docs/deploy.md has its members), to `out`; the
 // tree's problems to `err`. A host whose configuration did not render is asked all the same.

@@ -14,10 +14,12 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <cstdlib>
 #include <optional>
 
 #include "agent/base/file.h"
+#include "agent/base/strings.h"
 
 namespace fleetctl::remote {
 namespace {
@@ -148,6 +150,38 @@ struct Ssh::Session {
   int fd() const { return ssh_get_fd(handle); }
 };
 
+Result<SshTarget> parse_jump(std::string_view text) {
+  const auto bad = [&] {
+    return fail(ErrorCode::kInvalid,
+                "ProxyJump: '" + std::string(text) + "' is not [user@]host[:port]");
+  };
+  SshTarget target;
+  std::string_view rest = agent::trim(text);
+  if (rest.substr(0, 6) == "ssh://") rest.remove_prefix(6);
+  if (const auto at = rest.rfind('@'); at != std::string_view::npos) {
+    target.user = rest.substr(0, at);
+    rest.remove_prefix(at + 1);
+  }
+  std::string_view port;
+  if (rest.substr(0, 1) == "[") {
+    const auto close = rest.find(']');
+    if (close == std::string_view::npos) return bad();
+    target.address = rest.substr(1, close - 1);
+    port = rest.substr(close + 1);
+  } else {
+    const auto colon = rest.find(':');
+    target.address = rest.substr(0, colon);
+    port = colon == std::string_view::npos ? "" : rest.substr(colon);
+  }
+  if (!port.empty()) {
+    const char* end = port.data() + port.size();
+    const auto [stop, error] = std::from_chars(port.data() + 1, end, target.port);
+    if (port[0] != ':' || error != std::errc() || stop != end || target.port == 0) return bad();
+  }
+  if (target.address.empty() || target.address[0] == '-') return bad();
+  return target;
+}
+
 SshContext::SshContext() { ssh_init(); }
 SshContext::~SshContext() { ssh_finalize(); }
 
@@ -212,9 +246,18 @@ Result<> Ssh::configure() {
     good = good && set(SSH_OPTIONS_CIPHERS_C_S, options.ciphers.c_str()) &&
            set(SSH_OPTIONS_CIPHERS_S_C, options.ciphers.c_str());
   }
-  std::string proxy = options.proxy_command;
-  if (!options.proxy_jump.empty()) proxy = "ssh -W '[%h]:%p' -- " + options.proxy_jump;
-  if (!proxy.empty()) good = good && set(SSH_OPTIONS_PROXYCOMMAND, proxy.c_str());
+  proxy_jump_ = options.proxy_jump;
+  if (proxy_jump_.empty() && options.proxy_command.empty())
+    proxy_jump_ = ssh_config_value(text, target_.address, "ProxyJump").value_or("");
+  const bool own_jump = !proxy_jump_.empty();  // else what libssh made of an Include'd ProxyJump
+  // As ssh does it: a host is not its own jump host, which "Host *" would make of it.
+  const auto last = parse_jump(proxy_jump_.substr(proxy_jump_.rfind(',') + 1));
+  if (proxy_jump_ == "none" || (last && last->address == target_.address)) proxy_jump_.clear();
+  if (own_jump) {
+    good = good && set(SSH_OPTIONS_PROXYCOMMAND, "none");
+  } else if (!options.proxy_command.empty()) {
+    good = good && set(SSH_OPTIONS_PROXYCOMMAND, options.proxy_command.c_str());
+  }
   if (!good) return fail(last_error("ssh options"));
 
   char* value = nullptr;
@@ -224,8 +267,83 @@ Result<> Ssh::configure() {
   return {};
 }
 
+// Through the hosts before this one: the last of them is connected to in the same way, those before
+// it being its own.
+Result<> Ssh::jump(Mono deadline) {
+  constexpr unsigned kMostJumps = 8;
+  const auto comma = proxy_jump_.rfind(',');
+  auto target = parse_jump(proxy_jump_.substr(comma + 1));
+  if (!target) return fail(target.error());
+  if (target_.jumps >= kMostJumps)
+    return fail(ErrorCode::kInvalid, "ProxyJump: more than 8 hosts, or hosts in a circle");
+  target->jumps = target_.jumps + 1;
+  target->private_key = target_.private_key;
+  target->host_key_checking = target_.host_key_checking;
+  target->connect_timeout = target_.connect_timeout;
+  target->options = target_.options;
+  target->options.user.clear();
+  target->options.port = 0;
+  target->options.proxy_command.clear();
+  target->options.proxy_jump = comma == std::string::npos ? "" : proxy_jump_.substr(0, comma);
+  const std::string name = "jump host " + target->address;
+  jump_ = std::make_unique<Ssh>(clock_, context_, std::move(*target));
+  while (!context_.jump_handshakes.try_acquire_for(std::chrono::milliseconds(kSliceMs))) {
+    if (clock_.mono() >= deadline)
+      return fail(ErrorCode::kUnavailable, name + ": too many wait for it");
+  }
+  auto connected = jump_->connect(deadline);
+  context_.jump_handshakes.release();
+  if (!connected) return fail(std::move(connected.error()).within(name));
+  for (const std::string& warning : jump_->warnings()) warnings_.push_back(name + ": " + warning);
+  auto end = jump_->open_forward(session_->host, session_->port, deadline);
+  if (!end) return fail(std::move(end.error()).within(name));
+  session_->socket = std::move(*end);
+  const socket_t number = session_->socket.get();
+  if (ssh_options_set(session_->handle, SSH_OPTIONS_FD, &number) != 0)
+    return fail(last_error("ssh"));
+  return {};
+}
+
+// A socket whose other end is host:port, as this host reaches it.
+Result<agent::FileDescriptor> Ssh::open_forward(const std::string& host, unsigned port,
+                                                Mono deadline) {
+  Session& s = *session_;
+  s.channel.reset(ssh_channel_new(s.handle));
+  if (!s.channel) return fail(last_error("ssh"));
+  ssh_set_blocking(s.handle, 0);
+  const auto step = [&] {
+    return ssh_channel_open_forward(s.channel.get(), host.c_str(), static_cast<int>(port),
+                                    "127.0.0.1", 0);
+  };
+  auto opened = until_done(step, "to " + host + " port " + std::to_string(port), deadline);
+  if (!opened) return fail(opened.error());
+  std::array<int, 2> ends{};
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0)
+    return fail_errno("socketpair", errno);
+  agent::FileDescriptor ours(ends[0]), theirs(ends[1]);
+  ::fcntl(ours.get(), F_SETFL, O_NONBLOCK);
+  relay_ = std::make_unique<Relay>(s.handle, s.channel.get(), std::move(ours));
+  return theirs;
+}
+
+// A step of libssh in non-blocking mode, again and again until it is done.
+Result<> Ssh::until_done(const Steps& step, const std::string& what, Mono deadline) {
+  const int fd = session_->fd();
+  for (;;) {
+    acknowledge_at_once(fd);
+    const int state = step();
+    if (state == SSH_OK) return {};
+    if (state != SSH_AGAIN) return fail(last_error(what));
+    if (clock_.mono() >= deadline)
+      return fail(ErrorCode::kUnavailable, what + ": no answer in time");
+    pollfd waiting{fd, POLLIN, 0};
+    ::poll(&waiting, 1, std::min(kSliceMs, left_ms(clock_, deadline) + 1));
+  }
+}
+
 // Our own connect: its errors are clear and its time is bounded. Through a proxy libssh does it.
 Result<> Ssh::open_socket(Mono deadline) {
+  if (!proxy_jump_.empty()) return jump(deadline);
   char* proxy = nullptr;
   if (ssh_options_get(session_->handle, SSH_OPTIONS_PROXYCOMMAND, &proxy) == SSH_OK) {
     const std::string command = take_string(proxy);
@@ -411,23 +529,11 @@ Result<> Ssh::open_channel(const std::string& command, Mono deadline) {
   ssh_callbacks_init(&s.callbacks);
   ssh_set_channel_callbacks(s.channel.get(), &s.callbacks);
   ssh_set_blocking(s.handle, 0);
-  const auto until_done = [&](const auto& step, const char* what) -> Result<> {
-    for (;;) {
-      acknowledge_at_once(s.fd());
-      const int state = step();
-      if (state == SSH_OK) return {};
-      if (state != SSH_AGAIN) return fail(last_error(what));
-      if (clock_.mono() >= deadline)
-        return fail(ErrorCode::kUnavailable, std::string(what) + ": no answer in time");
-      pollfd waiting{s.fd(), POLLIN, 0};
-      ::poll(&waiting, 1, std::min(kSliceMs, left_ms(clock_, deadline) + 1));
-    }
-  };
-  auto opened =
-      until_done([&] { return ssh_channel_open_session(s.channel.get()); }, "open a channel");
+  auto opened = until_done([&] { return ssh_channel_open_session(s.channel.get()); },
+                           "open a channel", deadline);
   if (!opened) return opened;
   return until_done([&] { return ssh_channel_request_exec(s.channel.get(), command.c_str()); },
-                    "exec");
+                    "exec", deadline);
 }
 
 Result<int> Ssh::exec(const std::string& command, Dialogue& dialogue, Mono deadline) {

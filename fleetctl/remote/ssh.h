@@ -1,15 +1,21 @@
 // SSH through libssh: strict host keys, keys and agent and password, ~/.ssh/config as far as libssh
-// reads it (HostName, Port, User, IdentityFile, ProxyJump, ProxyCommand, UserKnownHostsFile,
-// Include, ...) plus IdentitiesOnly and StrictHostKeyChecking, read here. No agent forwarding, no
+// reads it (HostName, Port, User, IdentityFile, ProxyCommand, UserKnownHostsFile, Include, ...)
+// plus IdentitiesOnly, StrictHostKeyChecking and ProxyJump, read here: each jump is a connection of
+// ours, with the same checks of its host key. No agent forwarding, no
 // terminal, no environment is sent.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <semaphore>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "agent/base/file.h"
 #include "agent/base/mutex.h"
 #include "agent/base/secret.h"
+#include "fleetctl/remote/relay.h"
 #include "fleetctl/remote/remote.h"
 #include "fleetctl/remote/ssh_options.h"
 
@@ -24,6 +30,8 @@ class SshContext {
   SshContext& operator=(const SshContext&) = delete;
 
   agent::Mutex known_hosts;  // held while the file is written
+  // Handshakes with jump hosts at a time: sshd drops some of more than ten (MaxStartups).
+  std::counting_semaphore<8> jump_handshakes{8};
 };
 
 struct SshTarget {
@@ -36,7 +44,11 @@ struct SshTarget {
   bool host_key_checking = true;
   Duration connect_timeout =
       std::chrono::seconds(10);  // per step: TCP, handshake, each authentication
+  unsigned jumps = 0;            // hosts that are reached through this one
 };
+
+// A host of ProxyJump: [ssh://][user@]host[:port].
+agent::Result<SshTarget> parse_jump(std::string_view text);
 
 class Ssh final : public Remote {
  public:
@@ -48,6 +60,10 @@ class Ssh final : public Remote {
 
  private:
   struct Session;  // libssh's objects
+  using Steps = std::function<int()>;
+  Result<> until_done(const Steps& step, const std::string& what, Mono deadline);
+  Result<> jump(Mono deadline);
+  Result<agent::FileDescriptor> open_forward(const std::string& host, unsigned port, Mono deadline);
   Result<> configure();
   Result<> open_socket(Mono deadline);
   Result<> check_host_key();
@@ -63,7 +79,10 @@ class Ssh final : public Remote {
   HostKeys host_keys_ = HostKeys::kStrict;
   std::vector<std::string> warnings_;
   std::vector<std::string> tried_;
+  std::string proxy_jump_;     // "": straight to the host
+  std::unique_ptr<Ssh> jump_;  // the connection to the last host before this one
   std::unique_ptr<Session> session_;
+  std::unique_ptr<Relay> relay_;  // of the connection that goes through this one
 };
 
 }  // namespace fleetctl::remote

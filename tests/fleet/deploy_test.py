@@ -7,6 +7,7 @@ group_vars/, host_vars/ and templates/; only the addresses of the booted hosts a
 """
 
 import contextlib
+import hashlib
 import http.server
 import json
 import os
@@ -26,7 +27,7 @@ PUCK, OBERON, CALIBAN = "puck.incus", "oberon.incus", "caliban.incus"  # Docker;
 HOSTS = [PUCK, OBERON, CALIBAN]
 CONFIG = "/etc/fleet-agent/config.alloy"
 UNIT = "fleet-agent.service"
-REFUSED, DIFFERS, LOCKED, ROLLED_BACK = 1, 2, 75, 6  # fleetctl's exit codes, fleetctl/command/exit_code.h
+REFUSED, DIFFERS, TOO_MANY, ROLLED_BACK, LOCKED = 1, 2, 5, 6, 75  # fleetctl's exit codes, fleetctl/command/exit_code.h
 
 
 class Bed:
@@ -55,11 +56,38 @@ class Bed:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("SSH_", "ANSIBLE_"))}
         return {**kept, "HOME": str(self.folder / "home")}
 
+    def begin(self, *words, limit=HOSTS, tree=None):
+        """fleetctl, under way; both outputs are one."""
+        return subprocess.Popen(self.command(*words, "--limit", ",".join(limit)), cwd=tree or self.tree, env=self.environment(),
+                                text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
     def fleetctl(self, *words, limit=HOSTS, timeout=120):
         """-> (status, everything it said)"""
-        done = subprocess.run(self.command(*words, "--limit", ",".join(limit)), cwd=self.tree, env=self.environment(),
-                              text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout)
-        return done.returncode, done.stdout
+        with self.begin(*words, limit=limit) as process:
+            try:
+                said, _ = process.communicate(timeout=timeout)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
+        return process.returncode, said
+
+    def bundle(self, name, unit=None, change=None):
+        """Another release than the built one: with another unit, or with what change(folder) makes of its files."""
+        folder = self.folder / name
+        shutil.copytree(BIN.parent / "bundle", folder)
+        if unit:
+            path = folder / "fleet-agent.service"
+            path.write_text(unit(path.read_text()))
+        if change:
+            archive, files = folder / "fleet-agent.tar.gz", folder / "files"
+            files.mkdir()
+            subprocess.run(["tar", "-xzf", archive, "-C", files], check=True)
+            change(files)
+            subprocess.run(["tar", "-c", "-I", "gzip -1", "-f", archive, "-C", files, "."], check=True)
+            told = json.loads((folder / "bundle.json").read_text())
+            told["sha256"] = hashlib.sha256(archive.read_bytes()).hexdigest()
+            (folder / "bundle.json").write_text(json.dumps(told))
+        return ("--agent-bundle", folder)
 
     def deploy(self, *words, **options):
         status, said = self.fleetctl("deploy", *words, **options)
@@ -373,5 +401,107 @@ def speaks_clearly():
             check(b.ships(host, mint)["hostname"] == host, f"{host} does not ship in the end")
 
 
+def keeps_what_works():
+    """A canary whose deliveries are refused stops the run; a new agent comes, one that dies and a broken unit go; a planned deploy
+    does what was planned; a held lock says whose; two operators do not mix; a host behind a jump host is reached."""
+    with bed() as b:
+        mint = Mint("keeps", random.randrange(1 << 32))
+        b.deploy()
+        b.ships(OBERON, mint)
+
+        def release(host):
+            return b.on(host, "readlink /opt/fleet-agent/current")
+
+        def append(text, tree=b.tree, host="oberon/"):
+            path = tree / f"templates/{host}config.alloy.j2"
+            before = path.read_text()
+            path.write_text(before + text)
+            return lambda: path.write_text(before)
+
+        def refused(words, wanted, status=ROLLED_BACK, **options):
+            got, said = b.fleetctl("deploy", *words, **options)
+            check(got == status and re.search(wanted, said), f"deploy {words}: status {got}, wanted {status} {wanted!r}:\n{said}")
+            return said
+
+        # The receiver refuses what the canary's new configuration sends: back, and the others were not touched.
+        config, others = b.on(OBERON, f"cat {CONFIG}"), {host: b.snapshot(host) for host in (PUCK, CALIBAN)}
+        undo = append("// for all\n", host=""), append("// for all\n")
+        path = b.tree / "templates/oberon/config.alloy.j2"
+        good = path.read_text()
+        path.write_text(good.replace("{{ loki_url }}", "http://prospero.incus:3100/nowhere"))
+        check(path.read_text() != good, "oberon's template has no receiver of its own")
+        print(refused(("--canary", OBERON, "--serial", "1"), "no receiver took a log entry within .* refused; the agent before it",
+                      status=TOO_MANY))
+        check(b.on(OBERON, f"cat {CONFIG}") == config, "the canary's configuration is not back")
+        for host, before in others.items():
+            check(b.snapshot(host) == before, f"{host} was touched after a bad canary")
+        check(b.ships(OBERON, mint)["hostname"] == OBERON, "the canary does not ship")
+        for one in undo[::-1]:
+            one()
+
+        # Another agent; then one that validates and dies, and a unit that starts nothing.
+        newer = b.bundle("newer", change=lambda files: (files / "share/note").write_text("newer"))
+        old = release(OBERON)
+        b.deploy(*newer, limit=[OBERON])
+        new = release(OBERON)
+        check(new != old and b.ready(OBERON), f"the new agent is not there: {new}")
+
+        def dies(files):
+            (files / "bin/fleet-agent").rename(files / "bin/real")
+            (files / "bin/fleet-agent").write_text('#!/bin/sh\n[ "$1" != run ] || exit 3\nexec "${0%/*}/real" "$@"\n')
+            (files / "bin/fleet-agent").chmod(0o755)
+
+        unit = b.on(OBERON, f"cat /etc/systemd/system/{UNIT}")
+        refused(b.bundle("dying", change=dies), "rolled back", limit=[OBERON])
+        broken = b.bundle("broken", unit=lambda text: re.sub(r"(?m)^ExecStart=.*", "ExecStart=/nonexistent", text))
+        refused(broken, "rolled back", limit=[CALIBAN])
+        check(release(OBERON) == new and b.on(OBERON, f"cat /etc/systemd/system/{UNIT}") == unit, "the new agent is not back")
+        check("nonexistent" not in b.on(CALIBAN, f"cat /etc/systemd/system/{UNIT}"), "the unit is not back")
+        for host in (OBERON, CALIBAN):
+            check(b.ships(host, mint)["hostname"] == host, f"{host} does not ship after going back")
+
+        # A plan is kept to: the edit on the host and the edit of the tree are both found.
+        undo = append("// planned\n", host="")
+        plan = b.folder / "plan.json"
+        status, said = b.fleetctl("plan", "--out", plan, limit=[CALIBAN])
+        check(status == 0 and "Saved" in said, said)
+        b.on(CALIBAN, f"echo '// by hand' >> {CONFIG}")
+        refused(("--plan", plan), "not as it was when the plan was made", status=3, limit=[CALIBAN])
+        b.on(CALIBAN, f"sed -i '/by hand/d' {CONFIG}")
+        again = append("// more\n", host="")
+        refused(("--plan", plan), "would get another configuration", status=REFUSED, limit=[CALIBAN])
+        again()
+        b.deploy("--plan", plan, limit=[CALIBAN])
+        check("// planned" in b.on(CALIBAN, f"cat {CONFIG}"), "what was planned is not there")
+        print(b.fleetctl("rollback", "--check", limit=[CALIBAN])[1])
+        undo()
+
+        # Somebody's lock, left held; then two at once, each with a tree of its own.
+        b.on(CALIBAN, "systemd-run -q --unit=holder flock /run/fleetctl.lock "
+                      "sh -c 'echo you@there, run r9 since 2026-01-01T00:00:00Z >/run/fleetctl.lock; exec sleep 600'")
+        eventually(lambda: "you@there" in b.on(CALIBAN, "cat /run/fleetctl.lock"), 20, "the lock is held")
+        refused((), "you@there, run r9 since 2026-01-01T00:00:00Z", status=LOCKED, limit=[CALIBAN])
+        b.on(CALIBAN, "systemctl stop holder")
+        other = b.folder / "other"
+        shutil.copytree(b.tree, other)
+        append("// one\n", host="")
+        append("// two\n", tree=other, host="")
+        runs = [b.begin("deploy", limit=[CALIBAN], tree=tree) for tree in (b.tree, other)]
+        said = [run.communicate(timeout=120)[0] for run in runs]
+        check({run.returncode for run in runs} <= {0, LOCKED} and 0 in [run.returncode for run in runs], f"two at once: {said}")
+        config = b.on(CALIBAN, f"cat {CONFIG}")
+        check(("// one" in config) != ("// two" in config), f"not one of the two:\n{config}")
+
+        # Through another host of the fleet.
+        args = f"-o UserKnownHostsFile={b.lab.folder}/known_hosts -o IdentitiesOnly=yes -J root@{b.lab.address(PUCK)}"
+        b.reach({PUCK: "", OBERON: "", CALIBAN: f"ansible_ssh_common_args='{args}'"})
+        append("// behind\n", host="")
+        b.deploy(limit=[CALIBAN])
+        check("// behind" in b.on(CALIBAN, f"cat {CONFIG}"), "nothing came through the jump host")
+        last = b.on(CALIBAN, "journalctl -q -u ssh.service -o cat -g 'Accepted publickey' | tail -n 1")
+        check(f"from {b.lab.address(PUCK)} " in last, f"not through the jump host: {last}")
+
+
 if __name__ == "__main__":
-    fleetlab.main([ships, walks, refuses_a_broken_template, rolls_back, survives_a_cut_connection, speaks_clearly])
+    fleetlab.main([ships, walks, refuses_a_broken_template, rolls_back, survives_a_cut_connection, speaks_clearly,
+                   keeps_what_works])

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "agent/base/strings.h"
+#include "fleetctl/remote/ssh.h"
 #include "fleetctl/remote/ssh_options.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -16,5 +17,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::vector<std::string> words;
   for (const std::string_view word : agent::split(text, '\n')) words.emplace_back(word);
   (void)remote::parse_ssh_arguments(words);
+  (void)remote::parse_jump(text);
   return 0;
 }

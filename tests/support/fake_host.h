@@ -44,6 +44,8 @@ class FakeHost final : public System {
   std::function<bool(FakeHost&)> starts = [](FakeHost&) { return true; };
   // What POST /-/reload answers.
   std::function<int(FakeHost&)> reloads = [](FakeHost&) { return 200; };
+  // What its /metrics page says; each look is another call.
+  std::function<std::string(FakeHost&)> metrics;
   std::vector<std::string> commands;  // as typed
   std::vector<std::string> requests;
 
@@ -133,13 +135,14 @@ class FakeHost final : public System {
   }
 
   Result<HttpAnswer> http(std::string_view method, const std::string&, std::string_view path,
-                          Duration) override {
+                          Duration, std::size_t) override {
     requests.push_back(std::string(method) + " " + std::string(path));
     if (!active) return fail(ErrorCode::kUnavailable, "connect: Connection refused");
     if (method == "POST") {
       const int status = reloads(*this);
       return HttpAnswer{status, status == 200 ? "ok" : "config.alloy:1:1: no"};
     }
+    if (path == "/metrics") return HttpAnswer{200, metrics ? metrics(*this) : "up 1\n"};
     if (path == "/-/healthy" && ill_answers > 0) {
       --ill_answers;
       return HttpAnswer{500, "starting"};

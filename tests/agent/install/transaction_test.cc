@@ -227,6 +227,72 @@ TEST_CASE("apply: a first agent that is ready but ill stays, one that is not rea
         "not ready and healthy after 30s: /-/ready answers 503: loki.x: port in use");
 }
 
+namespace {
+
+std::string metrics(int sent, int dropped, int queued) {
+  return "# HELP loki_write_sent_entries_total Entries sent.\n"
+         "loki_write_sent_entries_total{host=\"a b\"} " +
+         std::to_string(sent) + "\nloki_write_dropped_entries_total{reason=\"x\"} " +
+         std::to_string(dropped) + "\nloki_write_queued_entries " + std::to_string(queued) + "\n";
+}
+
+}  // namespace
+
+TEST_CASE("apply: what the agent's metrics tell of its deliveries") {
+  const Deliveries some = read_deliveries(metrics(5, 0, 2) + metrics(1, 3, 0) +
+                                          "loki_write_sent_entries_totally 9\n"
+                                          "loki_write_queued_entries\nloki_write_queued_entries x");
+  CHECK(some.known);
+  CHECK(some.sent == 6);
+  CHECK(some.dropped == 3);
+  CHECK(some.queued == 2);
+  CHECK_FALSE(read_deliveries("up 1\n").known);
+  CHECK_FALSE(read_deliveries("").known);
+}
+
+TEST_CASE("apply: an agent that delivers no more, after one that did, is taken back") {
+  Run run;
+  run.apply(bundle("a"));
+  run.host.metrics = [](FakeHost& host) {
+    return host.config() == "b" ? metrics(0, 2, 7) : metrics(40, 1, 0);
+  };
+  const Report report = run.apply(bundle("b"));
+  CHECK(report.outcome == Outcome::kRolledBack);
+  CHECK(report.error ==
+        "no receiver took a log entry within 15s: 7 wait, 2 were refused; the agent before it "
+        "delivered");
+  CHECK(run.host.config() == "a");
+}
+
+TEST_CASE(
+    "apply: the first delivery is waited for, and nothing where there is nothing to deliver") {
+  Run run;
+  run.apply(bundle("a"));
+  int looks = 0;
+  run.host.metrics = [&](FakeHost& host) {
+    if (host.config() == "a") return metrics(40, 0, 0);
+    return ++looks < 20 ? metrics(40, 0, 3) : metrics(41, 0, 2);  // a reload that keeps counting
+  };
+  CHECK(run.apply(bundle("b")).outcome == Outcome::kChanged);
+  CHECK(looks == 20);
+  run.host.metrics = [](FakeHost&) { return metrics(41, 0, 0); };
+  CHECK(run.apply(bundle("c")).outcome == Outcome::kChanged);
+}
+
+TEST_CASE("apply: no receiver before and none after is told, and the change stays") {
+  Run run;
+  run.host.metrics = [](FakeHost&) { return metrics(0, 0, 12); };
+  const Report first = run.apply(bundle("a"));
+  CHECK(first.outcome == Outcome::kChanged);
+  CHECK(
+      run.has(first.notes,
+              "it is ready, but no receiver took a log entry within 5s: 12 wait, 0 were refused"));
+  run.host.metrics = [](FakeHost&) { return metrics(40, 0, 12); };  // it went away some time ago
+  const Report report = run.apply(bundle("b"));
+  CHECK(report.outcome == Outcome::kChanged);
+  CHECK(report.notes.size() == 1);
+}
+
 TEST_CASE("apply: a first install that fails leaves a host without agent, unit and configuration") {
   Run run;
   run.host.starts = [](FakeHost&) { return false; };

@@ -5,6 +5,7 @@
 
 #include <set>
 
+#include "agent/base/file.h"
 #include "fleetctl/command/unfinished.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/transcript_fleet.h"
@@ -297,6 +298,59 @@ TEST_CASE("deploy: colours go around the words, and only where they are wanted")
   run.host("puck", "a\n", {{kEnd, served_facts("a\n")}});
   run.deploy();
   CHECK(run.out.str().find("puck  \x1b[32munchanged   \x1b[0m") == 0);
+}
+
+TEST_CASE("deploy --plan: a host that is as it was is changed, another one is left alone") {
+  Run run;
+  run.options.plan = plan_of(run.bundle, "r0");
+  PlannedHost& planned = run.options.plan->hosts["puck"];
+  planned.asked = planned.would_change = true;
+  planned.seen = {agent::sha256_hex("a\n"), {"~ config.alloy"}};
+  const std::string report = "n0 " + std::string(kReport) + "\n";
+  run.host("puck", "b\n", {{kEnd, served_facts("a\n")}, {"[Unit]\n", report}});
+  CHECK(run.deploy() == ExitCode::kDone);
+
+  run.answers["puck"] = {{kEnd, served_facts("edited\n")}};
+  CHECK(run.deploy() == ExitCode::kHostFailed);
+  CHECK(run.out.str().find("failed        it is not as it was when the plan was made: ~ "
+                           "config.alloy of " +
+                           agent::sha256_hex("edited\n").substr(0, 12) +
+                           " instead of ~ config.alloy of " +
+                           agent::sha256_hex("a\n").substr(0, 12)) != std::string::npos);
+  run.answers["puck"] = {{kEnd, served_facts("b\n")}};  // somebody was faster: nothing to do
+  CHECK(run.deploy() == ExitCode::kDone);
+}
+
+TEST_CASE("deploy --plan: a plan comes back from its file, and tells what is another now") {
+  const agent::TempDir folder;
+  Run run;
+  run.host("ariel", "a\n", {});
+  run.host("puck", "b\n", {});
+  PlanFile plan = plan_of(run.bundle, "r0");
+  plan.hosts["ariel"] = {agent::sha256_hex("a\n"), true, true, {"", {"+ config.alloy"}}};
+  plan.hosts["puck"] = {agent::sha256_hex("b\n"), false, false, {}};
+  plan.hosts["umbriel"] = {agent::sha256_hex("b\n"), true, false, {}};
+  REQUIRE(write_plan(folder / "p", plan));
+  const auto read = read_plan(folder / "p");
+  REQUIRE(read);
+  CHECK(read->run == "r0");
+  CHECK(read->hosts.at("ariel").seen == plan.hosts["ariel"].seen);
+  CHECK(hosts_to_change(*read) == std::vector<std::string>{"ariel", "puck"});
+  CHECK(differences(*read, run.fleet, run.bundle, true).empty());
+
+  run.fleet.hosts.erase(run.fleet.hosts.begin());
+  run.bundle.unit = "[Unit] # other\n";
+  plan.hosts["puck"].config_sha256 = agent::sha256_hex("c\n");
+  CHECK(differences(plan, run.fleet, run.bundle, true) ==
+        std::vector<std::string>{"the unit is another one", "puck would get another configuration",
+                                 "ariel is not in the tree any more"});
+  for (const char* bad : {"", "{}", "[]", R"({"kind":"fleetctl plan","schema":2,"hosts":{}})",
+                          R"({"kind":"fleetctl plan","schema":1})",
+                          R"({"kind":"fleetctl plan","schema":1,"hosts":{"a":1}})"}) {
+    INFO(bad);
+    REQUIRE(agent::write_file_atomic(folder / "p", bad));
+    CHECK_FALSE(read_plan(folder / "p"));
+  }
 }
 
 }  // namespace fleetctl::command

@@ -4,6 +4,8 @@
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
+#include "fleetctl/command/plan_file.h"
+#include "tests/support/temp_dir.h"
 #include "tests/support/transcript_fleet.h"
 
 namespace fleetctl::command {
@@ -103,6 +105,42 @@ TEST_CASE("plan: a problem in the tree stops everything before a host is asked")
   run.fleet.problems = {{"ariel", "config.alloy.j2:3:7: 'x' is undefined"}};
   CHECK(run.plan() == ExitCode::kRefused);
   CHECK(run.transcripts.empty());
+}
+
+TEST_CASE("plan: --out saves what a deploy by it needs, of hosts that answered") {
+  const agent::TempDir folder;
+  Run run;
+  run.options.out = folder / "p";
+  add_changed(run, "puck");
+  run.host("miranda", "a\n", {{kEnd, served_facts("a\n")}});
+  run.host("umbriel", "a\n", {});
+  run.plan();
+  const auto plan = read_plan(run.options.out);
+  REQUIRE(plan);
+  CHECK(plan->release == "0123456789abcdef");
+  REQUIRE(plan->hosts.size() == 2);
+  CHECK(plan->hosts.at("puck").would_change);
+  CHECK(plan->hosts.at("puck").seen.changes.front() == "+ group adm");
+  CHECK_FALSE(plan->hosts.at("miranda").would_change);
+  CHECK(run.err.str() ==
+        "Saved; do just this with: fleetctl deploy --plan " + run.options.out.string() + "\n");
+  run.options.out = folder / "no/such/folder/p";
+  CHECK(run.plan() == ExitCode::kRefused);
+}
+
+TEST_CASE("plan: --offline asks nobody, and tells what each host would get") {
+  const agent::TempDir folder;
+  Run run;
+  run.options.offline = true;
+  run.options.out = folder / "p";
+  run.host("puck", "a\n", {{kEnd, served_facts("a\n")}});
+  CHECK(run.plan() == ExitCode::kDone);
+  CHECK(run.transcripts.empty());
+  CHECK(run.out.str() == "puck  " + agent::sha256_hex("a\n").substr(0, 12) +
+                             "        2 bytes  from templates/config.alloy.j2\n"
+                             "Plan: 1 host rendered and checked, none asked (agent "
+                             "0123456789abcdef)\n");
+  CHECK(hosts_to_change(*read_plan(run.options.out)) == std::vector<std::string>{"puck"});
 }
 
 }  // namespace fleetctl::command

@@ -95,4 +95,23 @@ TEST_CASE("rollback: --list tells the generations and takes no lock") {
   CHECK(told["kept"][1]["available"] == false);
 }
 
+TEST_CASE("rollback: --check tells where each host would go, and changes nothing") {
+  const auto said = [](unsigned to) {
+    Run run;
+    run.options.check = true;
+    run.options.to = to;
+    run.host("puck", "", {{kEnd, served_facts("a\n")}, {"installed\n", kInstalled}});
+    run.rollback();
+    CHECK(run.transcripts["puck"].find("> LOCK='no'\n") != std::string::npos);
+    return run.out.str();
+  };
+  for (const unsigned to : {0U, 12U})
+    CHECK(said(to) ==
+          "puck  would go back  to generation 12: release 0123456789ab -> 11  [0.00 s]\n"
+          "1 host: 1 would go back.  0.00 s  (run r1)\n");
+  CHECK(said(13).find("unchanged  generation 13 is what is there") != std::string::npos);
+  CHECK(said(9).find("failed     it does not keep generation 9") != std::string::npos);
+  CHECK(said(11).find("failed     there is no agent of generation 11") != std::string::npos);
+}
+
 }  // namespace fleetctl::command

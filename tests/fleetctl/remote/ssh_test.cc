@@ -94,6 +94,14 @@ TEST_CASE_METHOD(Fixture, "ssh: a changed host key is always refused") {
   CHECK(refusal(accepting).find("THE HOST KEY HAS CHANGED: [127.0.0.1]:") == 0);
 }
 
+TEST_CASE_METHOD(Fixture, "ssh: a hashed known_hosts is read as a plain one") {
+  REQUIRE(std::system(
+              ("ssh-keygen -q -H -f " + sshd.path("known_hosts") + " >/dev/null 2>&1").c_str()) ==
+          0);
+  CHECK(agent::read_file(sshd.path("known_hosts"))->substr(0, 3) == "|1|");
+  CHECK(refusal(target()) == "let in");
+}
+
 TEST_CASE_METHOD(Fixture, "ssh: accept-new writes an unknown key down, once") {
   std::ofstream(sshd.path("known_hosts"), std::ios::trunc) << "";
   SshTarget accepting = target();
@@ -201,6 +209,84 @@ TEST_CASE_METHOD(Fixture, "ssh: connections leave no descriptors behind") {
   }
   sshd.cut();  // the test's own ends
   CHECK(open_descriptors() <= before);
+}
+
+TEST_CASE("ssh: the hosts of ProxyJump") {
+  const auto jump = parse_jump(" ssh://me@bastion:2222");
+  REQUIRE(jump);
+  CHECK(jump->user == "me");
+  CHECK(jump->address == "bastion");
+  CHECK(jump->port == 2222);
+  CHECK(parse_jump("[fd00::1]:22")->address == "fd00::1");
+  CHECK(parse_jump("bastion")->port == 0);
+  for (const char* bad : {"", "me@", "a:", "a:b", "a:0", "a:70000", "[fd00::1", "[a]22", "-oX=y"}) {
+    INFO(bad);
+    CHECK_FALSE(parse_jump(bad));
+  }
+}
+
+TEST_CASE_METHOD(Fixture, "ssh: through two jump hosts, much goes there and back unchanged") {
+  std::string bytes(4U << 20, 'x');
+  for (std::size_t i = 0; i < bytes.size(); i += 3) bytes[i] = static_cast<char>(i % 251);
+  SshTarget far = target();
+  far.address = "localhost";  // as the jump host sees it
+  std::ofstream(sshd.path("known_hosts"), std::ios::app)
+      << "[localhost]:" << sshd.port() << " "
+      << agent::read_file(sshd.path("host_key.pub")).value_or("");
+  const std::string hop = sshd.user() + "@127.0.0.1:" + std::to_string(sshd.port());
+  far.options.proxy_jump = hop + "," + hop;
+  const int before = open_descriptors();
+  {
+    Ssh ssh(clock, context, far);
+    const auto connected = ssh.connect(deadline());
+    INFO((connected ? "" : connected.error().message));
+    REQUIRE(connected);
+    ListeningDialogue dialogue(bytes);
+    const auto status = ssh.exec("cat; echo oops >&2; exit 7", dialogue, deadline());
+    INFO((status ? "" : status.error().message));
+    REQUIRE(status);
+    CHECK(*status == 7);
+    CHECK((dialogue.output == bytes));
+    CHECK(dialogue.errors == "oops\n");
+  }
+  CHECK(open_descriptors() <= before + 3);  // what is left is the test's own sshd's
+}
+
+TEST_CASE_METHOD(Fixture, "ssh: a jump host's own key is checked, and its refusal names it") {
+  SshTarget far = target();
+  far.address = "localhost";
+  far.options.proxy_jump = sshd.user() + "@127.0.0.1:" + std::to_string(sshd.port());
+  // The host behind it is not known.
+  CHECK(refusal(far).find("unknown host key: [localhost]:") == 0);
+  // Nothing listens where it is sent to.
+  SshTarget nowhere = far;
+  nowhere.port = 1;
+  CHECK(refusal(nowhere).find("jump host 127.0.0.1: to localhost port 1: ") == 0);
+  std::ofstream(sshd.path("known_hosts"), std::ios::trunc) << "";
+  CHECK(refusal(far).find("jump host 127.0.0.1: unknown host key: [127.0.0.1]:") == 0);
+  far.options.proxy_jump = "a b@:";
+  CHECK(refusal(far).find("ProxyJump: 'a b@:' is not") == 0);
+}
+
+TEST_CASE_METHOD(Fixture, "ssh: the connection to the jump host breaks in the midst of it") {
+  SshTarget far = target();
+  far.address = "localhost";
+  far.options.host_keys = HostKeys::kAcceptNew;
+  far.options.proxy_jump = sshd.user() + "@127.0.0.1:" + std::to_string(sshd.port());
+  Ssh ssh(clock, context, far);
+  REQUIRE(ssh.connect(deadline()));
+  struct Cutting final : Dialogue {
+    TestSshd* sshd = nullptr;
+    void on_start(Input& input) override { input.send("x\n"); }
+    Result<> on_output(std::string_view, Input&) override {
+      sshd->cut();
+      return {};
+    }
+    Result<> on_error_output(std::string_view, Input&) override { return {}; }
+  } dialogue;
+  dialogue.sshd = &sshd;
+  const auto status = ssh.exec("cat", dialogue, deadline());
+  CHECK_FALSE(status);
 }
 
 }  // namespace fleetctl::remote

@@ -164,6 +164,9 @@ void add_lint(CLI::App& app, LintOptions& options, Action& action) {
       app.add_subcommand("lint", "Find what is wrong with the tree, without reaching a host");
   add_fleet_options(*command, options.fleet);
   command->add_flag("--strict", options.strict, "Fail because of warnings, too");
+  command->add_flag("--fix", options.fix,
+                    "Lay out configurations that are no templates as `fleet-agent fmt` does, and "
+                    "show what was changed; other findings are a person's to mend");
   command
       ->add_option_function<std::string>(
           "--format", [&](const std::string& format) { options.json = format == "json"; },
@@ -173,6 +176,7 @@ void add_lint(CLI::App& app, LintOptions& options, Action& action) {
       "Examples:\n"
       "  fleetctl lint\n"
       "  fleetctl lint --strict --vault-password-file ~/.vault\n"
+      "  fleetctl lint --fix\n"
       "  fleetctl lint --format json --limit applications");
   command->callback(
       [&] { action = [&] { return lint(options, agent_check(), std::cout, std::cerr); }; });

@@ -11,8 +11,10 @@
 
 #include "agent/base/strings.h"
 #include "fleetctl/command/lint_tree.h"
+#include "fleetctl/command/private_file.h"
 #include "fleetctl/command/report.h"
 #include "fleetctl/command/tree.h"
+#include "fleetctl/plan/diff.h"
 
 namespace fleetctl::command {
 namespace {
@@ -59,7 +61,8 @@ void print_text(const std::vector<Finding>& findings, std::ostream& out) {
     if (finding.line > 0) place += ":" + std::to_string(finding.line);
     if (finding.line > 0 && finding.column > 0) place += ":" + std::to_string(finding.column);
     out << place << (place.empty() ? "" : ": ") << (finding.error ? "error: " : "warning: ")
-        << finding.message << " [" << finding.rule << "]";
+        << finding.message << " [" << finding.rule << "]"
+        << (finding.mend ? " (--fix mends it)" : "");
     if (!finding.hosts.empty()) out << " (" << name_some(finding.hosts) << ")";
     out << "\n";
     if (!finding.details.empty()) out << finding.details << "\n";
@@ -77,9 +80,29 @@ void print_json(const std::vector<Finding>& findings, std::ostream& out) {
     if (finding.line > 0 && finding.column > 0) one["column"] = finding.column;
     one["message"] = finding.message;
     one["hosts"] = finding.hosts;
+    one["fixable"] = finding.mend != nullptr;
     all.push_back(std::move(one));
   }
   out << all.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) << "\n";
+}
+
+// Leaves the findings that are still there, and shows what was changed.
+void mend(std::vector<Finding>& findings, std::ostream& shown, std::ostream& err) {
+  std::vector<Finding> left;
+  for (Finding& finding : findings) {
+    if (!finding.mend) {
+      left.push_back(std::move(finding));
+      continue;
+    }
+    const Mend& what = *finding.mend;
+    if (auto done = replace_file(what.path, what.after, Mode::kKept); !done) {
+      err << done.error().message << "\n";
+      left.push_back(std::move(finding));
+      continue;
+    }
+    shown << plan::unified_diff(what.before, what.after, finding.file, finding.file);
+  }
+  findings = std::move(left);
 }
 
 }  // namespace
@@ -112,7 +135,8 @@ std::vector<Finding> find_all(const LintOptions& options, const ConfigurationChe
 
 ExitCode lint(const LintOptions& options, const ConfigurationCheck& check, std::ostream& out,
               std::ostream& err) {
-  const std::vector<Finding> findings = find_all(options, check);
+  std::vector<Finding> findings = find_all(options, check);
+  if (options.fix) mend(findings, options.json ? err : out, err);
   const auto errors = std::count_if(findings.begin(), findings.end(),
                                     [](const Finding& finding) { return finding.error; });
   if (options.json) {

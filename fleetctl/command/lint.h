@@ -1,7 +1,9 @@
 // `fleetctl lint`: everything that can be known of a tree without reaching a host.
 #pragma once
 
+#include <filesystem>
 #include <iosfwd>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -14,6 +16,14 @@ struct LintOptions {
   FleetOptions fleet;
   bool strict = false;  // --strict: warnings count as errors
   bool json = false;    // --format json
+  bool fix = false;     // --fix: write what is safe to write
+};
+
+// A file as it is and as it should be; both mean the same.
+struct Mend {
+  std::filesystem::path path;
+  std::string before;
+  std::string after;
 };
 
 struct Finding {
@@ -24,7 +34,8 @@ struct Finding {
   int line = 0;      // from 1; 0: not known
   int column = 0;
   std::string message;
-  std::string details;  // further lines for people: the source line with a caret
+  std::string details;               // further lines for people: the source line with a caret
+  std::shared_ptr<const Mend> mend;  // what --fix does about it; none: a person has to
 };
 
 // Sorted by place; equal ones of several hosts are one.

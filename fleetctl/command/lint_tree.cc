@@ -14,7 +14,10 @@
 #include "agent/base/file.h"
 #include "agent/base/strings.h"
 #include "agent/lang/parser.h"
+#include "agent/lang/printer.h"
+#include "fleetctl/command/configuration_uses.h"
 #include "fleetctl/command/report.h"
+#include "fleetctl/inventory/yaml_reader.h"
 #include "fleetctl/value/encrypted.h"
 #include "fleetctl/value/text.h"
 
@@ -23,35 +26,13 @@ namespace {
 
 namespace fs = std::filesystem;
 using agent::ErrorCode;
-using agent::lang::BlockNode;
-using agent::lang::Expr;
 using value::Value;
 
 constexpr std::string_view kPortSuffix = "_syslog_port";
 constexpr int kFirstPort = 51400;  // the convention for such ports
 constexpr int kLastPort = 51499;
 constexpr std::size_t kMaxFile = 4U << 20;
-constexpr int kMaxFolders = 6;  // below the tree, for Compose files
-
-// What the check of a host's configuration says about ports and Docker.
-struct Uses {
-  std::set<int> syslog_ports;
-  bool docker = false;           // reads Docker's socket
-  bool every_container = false;  // reads the log of each container through it
-};
-
-const Expr* attribute(const BlockNode& block, std::string_view name) {
-  for (const auto& statement : block.body)
-    if (statement.value && statement.name == name) return statement.value.get();
-  return nullptr;
-}
-
-std::string text_of(const Expr* expression) {
-  if (expression == nullptr || expression->kind != Expr::Kind::kLiteral ||
-      expression->value.kind() != agent::lang::Value::Kind::kString)
-    return {};
-  return expression->value.string();
-}
+constexpr int kMaxFolders = 6;  // below the tree
 
 std::optional<int> number_in(std::string_view text) {
   int number = 0;
@@ -60,50 +41,44 @@ std::optional<int> number_in(std::string_view text) {
   return number;
 }
 
-bool mentions_socket(const Expr& expression) {
-  if (text_of(&expression).find("docker.sock") != std::string::npos) return true;
-  return std::any_of(expression.children.begin(), expression.children.end(),
-                     [](const auto& child) { return mentions_socket(*child); });
-}
-
-bool is_selective(const BlockNode& block) {
-  for (const auto& statement : block.body) {
-    if (!statement.block) continue;
-    if (block.name == "discovery.docker" && statement.block->name == "filter") return true;
-    const std::string action = text_of(attribute(*statement.block, "action"));
-    if (action == "drop" || action == "keep" || action == "dropequal" || action == "keepequal")
-      return true;
-  }
-  return false;
-}
-
-void look_at(const BlockNode& block, Uses& uses) {
-  if (block.name == "listener") {
-    const std::string address = text_of(attribute(block, "address"));
-    if (const auto port = number_in(std::string_view(address).substr(address.rfind(':') + 1)))
-      uses.syslog_ports.insert(*port);
-  }
-  if (block.name == "prometheus.exporter.cadvisor") uses.docker = true;
-  for (const auto& statement : block.body) {
-    if (statement.value && mentions_socket(*statement.value)) uses.docker = true;
-    if (statement.block) look_at(*statement.block, uses);
-  }
-}
-
-Uses uses_of(const Host& host) {
-  Uses uses;
+Uses uses_of_host(const Host& host) {
   agent::lang::Diagnostics ignored;  // it was checked before
-  const auto file = agent::lang::parse(host.configuration(), host.name(), ignored);
-  bool selective = false;
-  for (const auto& statement : file.body) {
-    if (!statement.block) continue;
-    look_at(*statement.block, uses);
-    if (statement.block->name == "loki.source.docker") uses.every_container = true;
-    if (statement.block->name == "discovery.docker" || statement.block->name == "discovery.relabel")
-      selective = selective || is_selective(*statement.block);
+  return uses_of(agent::lang::parse(host.configuration(), host.name(), ignored));
+}
+
+// Where Docker's syslog driver sends lines to, when that is this machine.
+struct LogAddress {
+  std::string protocol;   // "tcp", "udp"
+  std::string_view port;  // digits, or an expression in double braces
+};
+
+// The value behind `syslog-address`, whatever quotes and signs are around it.
+std::optional<LogAddress> log_address_in(std::string_view text) {
+  for (const std::string_view scheme : {"tcp+tls://", "tcp://", "udp://"}) {
+    const std::size_t at = text.find(scheme);
+    if (at == std::string_view::npos) continue;
+    std::string_view rest = text.substr(at + scheme.size());
+    for (const std::string_view host : {"127.0.0.1:", "localhost:", "[::1]:"}) {
+      if (!rest.starts_with(host)) continue;
+      rest.remove_prefix(host.size());
+      const std::size_t end =
+          rest.starts_with("{{") ? rest.find("}}") : rest.find_first_not_of("0123456789");
+      if (rest.starts_with("{{") && end == std::string_view::npos) return std::nullopt;
+      return LogAddress{std::string(scheme.substr(0, 3)),
+                        rest.substr(0, rest.starts_with("{{") ? end + 2 : end)};
+    }
+    return std::nullopt;
   }
-  uses.every_container = uses.every_container && !selective;
-  return uses;
+  return std::nullopt;
+}
+
+// Files that say how containers log: Compose files, playbooks and their variables, units,
+// Docker's daemon.json; templates of them, too.
+bool may_start_containers(std::string_view name) {
+  if (name.ends_with(".j2")) name.remove_suffix(3);
+  for (const std::string_view extension : {".yml", ".yaml", ".json", ".service"})
+    if (name.ends_with(extension)) return true;
+  return false;
 }
 
 bool contains_any(std::string_view text, const auto& words) {
@@ -185,12 +160,13 @@ class Review {
   }
 
   void run() {
-    for (const auto& host : fleet_.hosts) uses_[host->name()] = uses_of(*host);
+    for (const auto& host : fleet_.hosts) uses_[host->name()] = uses_of_host(*host);
     for (const auto& host : tree_.inventory().hosts()) variables(*host);
     vaults();
     ports();
     for (const auto& host : fleet_.hosts) docker(*host);
-    compose_files();
+    files();
+    playbooks();
     variable_files();
     template_folders();
     template_texts();
@@ -309,7 +285,8 @@ class Review {
           place(add("syslog-port-twice",
                     what + " is also the port of '" + known->second->name + "'", host),
                 one.mark.get());
-        if (!uses.syslog_ports.contains(one.port))
+        if (std::none_of(uses.listeners.begin(), uses.listeners.end(),
+                         [&](const auto& listener) { return listener.port == one.port; }))
           place(add("syslog-port-unused",
                     what + " is reserved, and no listener of the host uses it", host),
                 one.mark.get());
@@ -337,8 +314,7 @@ class Review {
     place(finding, host.template_path(), found, found > 0 ? static_cast<int>(column) + 1 : 0);
   }
 
-  // `syslog-address: "tcp://127.0.0.1:{{ kairos_syslog_port }}"` in Compose files of the tree.
-  void compose_files() {
+  void files() {
     std::error_code error;
     const fs::path root = options_.root;
     for (fs::recursive_directory_iterator
@@ -350,46 +326,63 @@ class Review {
         if (name.front() == '.' || it.depth() >= kMaxFolders) it.disable_recursion_pending();
         continue;
       }
-      const bool compose =
-          (name.starts_with("docker-compose") || name.starts_with("compose")) &&
-          (name.find(".yml") != std::string::npos || name.find(".yaml") != std::string::npos);
-      if (!compose) continue;
-      if (const auto text = agent::read_file(it->path(), kMaxFile)) compose_file(it->path(), *text);
+      if (!may_start_containers(name) || !it->is_regular_file(error)) continue;
+      if (const auto text = agent::read_file(it->path(), kMaxFile))
+        container_logs(it->path(), *text);
     }
   }
 
-  void compose_file(const fs::path& path, std::string_view text) {
+  // A configuration that is no template, or a part of one that templates include.
+  void layout(const fs::path& path, const std::string& text) {
+    for (const std::string_view sign : {"{{", "{%", "{#"})
+      if (text.find(sign) != std::string::npos) return;
+    agent::lang::Diagnostics ignored;
+    auto printed = agent::lang::format(text, path.string(), ignored);
+    if (!printed || *printed == text) return;
+    Finding& finding = add("format", "is not laid out as `fleet-agent fmt` prints it");
+    finding.mend = std::make_shared<const Mend>(Mend{path, text, std::move(*printed)});
+    place(finding, path);
+  }
+
+  // `syslog-address: "tcp://127.0.0.1:{{ kairos_syslog_port }}"`
+  void container_logs(const fs::path& path, std::string_view text) {
+    static constexpr std::string_view kKey = "syslog-address";
     int number = 0;
     for (const std::string_view line : agent::split(text, '\n')) {
       ++number;
-      const std::size_t key = line.find("syslog-address");
+      const std::size_t key = line.find(kKey);
       if (key == std::string_view::npos || agent::trim(line).starts_with('#')) continue;
-      const std::size_t local =
-          std::min(line.find("://127.0.0.1:", key), line.find("://localhost:", key));
-      if (local == std::string_view::npos) continue;
-      std::string_view port = line.substr(line.find(':', local + 3) + 1);
-      port = agent::trim(port.substr(0, port.find_first_of("\"'#")));
+      const auto address = log_address_in(line.substr(key + kKey.size()));
+      if (!address) continue;
+      if (address->protocol == "tcp") tcp_loggers_.push_back(fs::absolute(path).lexically_normal());
       const auto at = [&](Finding& finding) {
         place(finding, path, number, static_cast<int>(key) + 1);
       };
-      if (const auto literal = number_in(port)) {
-        const bool heard = std::any_of(uses_.begin(), uses_.end(), [&](const auto& entry) {
-          return entry.second.syslog_ports.contains(*literal);
-        });
-        if (!heard)
-          at(add("syslog-address", "no host listens on port " + std::to_string(*literal) +
-                                       ": containers that log to it do not start"));
-        continue;
+      if (const auto literal = number_in(address->port)) {
+        logs_to_number(*literal, address->protocol, at);
+      } else if (address->port.starts_with("{{")) {
+        std::string_view variable = agent::trim(address->port.substr(2, address->port.size() - 4));
+        variable = variable.substr(0, variable.find_first_of(" |"));
+        logs_to_variable(std::string(variable), address->protocol, at);
       }
-      if (!port.starts_with("{{") || !port.ends_with("}}")) continue;
-      std::string_view variable = agent::trim(port.substr(2, port.size() - 4));
-      variable = variable.substr(0, variable.find_first_of(" |"));
-      const bool tcp = line.find("tcp", key) < local;
-      compose_variable(std::string(variable), tcp, at);
     }
   }
 
-  void compose_variable(const std::string& variable, bool tcp,
+  // Which hosts run it is not known.
+  void logs_to_number(int port, const std::string& protocol,
+                      const std::function<void(Finding&)>& at) {
+    bool heard = false;
+    for (const auto& [host, uses] : uses_) {
+      if (!uses.hears(port, protocol)) continue;
+      heard = true;
+      heard_by(host, uses, at);
+    }
+    if (!heard)
+      at(add("syslog-address", "no host listens on port " + std::to_string(port) + " by " +
+                                   protocol + consequence(protocol)));
+  }
+
+  void logs_to_variable(const std::string& variable, const std::string& protocol,
                         const std::function<void(Finding&)>& at) {
     bool known = false;
     for (const auto& [host, all] : reserved_) {
@@ -397,22 +390,87 @@ class Review {
         if (one.name != variable) continue;
         known = true;
         const Uses& uses = uses_[host];
-        if (!uses.syslog_ports.contains(one.port)) {
-          at(add("syslog-address",
-                 "containers log to port " + std::to_string(one.port) + " ('" + variable +
-                     "'), where nothing listens on this host" +
-                     (tcp ? ": they do not start; deploy the listener before the service" : ""),
-                 host));
-        } else if (uses.every_container) {
-          at(add("lines-twice",
-                 "these containers log to a listener and are read through Docker's socket, too: "
-                 "their lines arrive twice",
-                 host));
+        if (uses.hears(one.port, protocol)) {
+          heard_by(host, uses, at);
+          continue;
         }
+        const std::string what =
+            "containers log to port " + std::to_string(one.port) + " ('" + variable + "') by " +
+            protocol +
+            (uses.hears(one.port, "") ? ", where the host listens by another protocol"
+                                      : ", where nothing listens on this host");
+        at(add("syslog-address",
+               what + consequence(protocol) +
+                   (protocol == "tcp" ? "; deploy the listener before the service" : ""),
+               host));
       }
     }
     if (!known && fleet_.problems.empty() && options_.limit.empty())
       at(add("syslog-address", "no managed host defines '" + variable + "'"));
+  }
+
+  void heard_by(const std::string& host, const Uses& uses,
+                const std::function<void(Finding&)>& at) {
+    if (!uses.every_container) return;
+    at(add("lines-twice",
+           "these containers log to a listener and are read through Docker's socket, too: their "
+           "lines arrive twice",
+           host));
+  }
+
+  static std::string consequence(const std::string& protocol) {
+    return protocol == "tcp" ? ": such containers do not start"
+                             : ": the lines of such containers are lost";
+  }
+
+  // `import_playbook: kairos/deploy.yml` above the one that brings the listeners.
+  void playbooks() {
+    std::error_code error;
+    for (fs::directory_iterator it(options_.root, error), end; !error && it != end;
+         it.increment(error)) {
+      const std::string extension = it->path().extension().string();
+      if ((extension != ".yml" && extension != ".yaml") || !it->is_regular_file(error)) continue;
+      const auto text = agent::read_file(it->path(), kMaxFile);
+      if (!text || text->find("import_playbook") == std::string::npos) continue;
+      std::vector<std::string> warnings;
+      const auto plays = inventory::read_yaml(*text, inventory::shown_path(it->path()), warnings);
+      if (plays && plays->is_list()) playbook(it->path(), *plays);
+    }
+  }
+
+  void playbook(const fs::path& path, const Value& plays) {
+    const fs::path folder = fs::absolute(path).lexically_normal().parent_path();
+    std::vector<const Value*> before;  // imported so far
+    for (const Value& play : plays.items()) {
+      if (!play.is_dict()) continue;
+      const Value* imported = play.as_dict().find("import_playbook");
+      if (imported == nullptr) imported = play.as_dict().find("ansible.builtin.import_playbook");
+      if (imported == nullptr || !imported->is_string()) continue;
+      const fs::path of = (folder / imported->as_string()).lexically_normal().parent_path();
+      const bool brings_agent = of != folder && is_below(tree_.templates(), of);
+      if (!brings_agent) {
+        before.push_back(imported);
+        continue;
+      }
+      for (const Value* early : before) {
+        const fs::path service = (folder / early->as_string()).lexically_normal().parent_path();
+        if (service == folder ||
+            std::none_of(tcp_loggers_.begin(), tcp_loggers_.end(),
+                         [&](const fs::path& file) { return is_below(file, service); }))
+          continue;
+        place(add("syslog-order", "'" + early->as_string() + "' comes before '" +
+                                      imported->as_string() +
+                                      "', which brings the listener that its containers log to: on "
+                                      "a new host they do not start"),
+              early->mark());
+      }
+    }
+  }
+
+  // Whether `path` is the folder or in it; both are absolute and normal.
+  static bool is_below(const fs::path& path, const fs::path& folder) {
+    const auto ends = std::mismatch(folder.begin(), folder.end(), path.begin(), path.end());
+    return ends.first == folder.end();
   }
 
   void variable_files() {
@@ -474,8 +532,10 @@ class Review {
     std::error_code error;
     for (fs::recursive_directory_iterator it(tree_.templates(), error), end; !error && it != end;
          it.increment(error)) {
-      if (it->path().extension() != ".j2" || it.depth() > kMaxFolders) continue;
+      const bool plain = it->path().extension() == ".alloy" && !it->is_symlink(error);
+      if ((!plain && it->path().extension() != ".j2") || it.depth() > kMaxFolders) continue;
       const auto text = agent::read_file(it->path(), kMaxFile);
+      if (plain && text) layout(it->path(), *text);
       int number = 0;
       for (const std::string_view line : agent::split(text ? *text : std::string(), '\n')) {
         ++number;
@@ -500,6 +560,7 @@ class Review {
   std::map<std::string, std::vector<Reserved>> reserved_;
   std::map<std::string, std::pair<std::string, std::shared_ptr<const value::Mark>>> encrypted_;
   std::set<const void*> seen_;
+  std::vector<fs::path> tcp_loggers_;  // files with containers that log to listeners by TCP
 };
 
 }  // namespace

@@ -48,8 +48,53 @@ def ports():
                 ("syslog-address", "services/new/docker-compose.yml.j2", 1)}
     check(set(things) == expected, things)
     athena = things[("syslog-address", "services/athena/docker-compose.yml.j2", 6)]
-    check(athena["hosts"] == ["puck.incus"] and athena["column"] == 9 and "they do not start" in athena["message"], athena)
+    check(athena["hosts"] == ["puck.incus"] and athena["column"] == 9 and "such containers do not start" in athena["message"], athena)
     check("no managed host defines 'new_syslog_port'" in things[("syslog-address", "services/new/docker-compose.yml.j2", 1)]["message"], things)
+
+
+def container_logs():
+    """Playbooks, units and daemon.json say how containers log, too; the protocol counts; what is played before the agent is told of."""
+    fleet = Fleet()
+    fleet.write("services/hass.yml", "- docker_container:\n    log_driver: syslog\n    log_options:\n"
+                "      syslog-address: 'udp://127.0.0.1:{{ hass_syslog_port }}'\n      tag: '{{ name }}'\n")
+    fleet.write("services/x.service.j2", "[Service]\nExecStart=docker run --log-opt syslog-address=tcp+tls://[::1]:51403 --rm {{ image }}\n")
+    fleet.write("services/daemon.json", '{"log-driver": "syslog", "log-opts": {"syslog-address": "tcp://localhost:51498"}}\n')
+    fleet.write("services/README.md", "syslog-address: tcp://127.0.0.1:1\n")
+    fleet.write("kairos/docker-compose.yml", "  syslog-address: tcp://127.0.0.1:51421\n")
+    fleet.write("alloy/deploy.yml", "- hosts: all\n")
+    fleet.write("site.yml", "- import_playbook: other/deploy.yml\n- import_playbook: kairos/deploy.yml\n- ansible.builtin.import_playbook: alloy/deploy.yml\n"
+                "- import_playbook: kairos/again.yml\n")
+    (fleet.tree / "templates").rename(fleet.tree / "alloy/templates")
+    things = found(fleet, "--templates", "alloy/templates", "--playbook-dir", ".")
+    check(set(things) == {("syslog-address", "services/hass.yml", 4), ("lines-twice", "services/x.service.j2", 2),
+                          ("syslog-address", "services/daemon.json", 1), ("syslog-order", "site.yml", 2)}, things)
+    hass = things[("syslog-address", "services/hass.yml", 4)]
+    check(hass["hosts"] == ["rosalind.incus"] and "another protocol" in hass["message"] and "lost" in hass["message"], hass)
+    order = things[("syslog-order", "site.yml", 2)]
+    check("'kairos/deploy.yml' comes before 'alloy/deploy.yml'" in order["message"] and order["column"] == 20, order)
+
+
+def mended():
+    """--fix lays out what is no template and shows it; templates, links, what does not parse, and other findings stay."""
+    fleet = Fleet()
+    text = "logging {\nlevel=\"info\"\n}\n"
+    others = {"templates/parts/t.alloy": text + "// {{ x }}\n", "templates/parts/broken.alloy": "logging {\n", "notes.txt": text}
+    for name, what in {**others, "templates/parts/plain.alloy": text}.items():
+        fleet.write(name, what)
+    (fleet.tree / "templates/link.alloy").symlink_to("../notes.txt")
+    fleet.write("rendered/puck.incus/config.alloy", text)
+    (fleet.tree / "templates/parts/plain.alloy").chmod(0o640)
+    things = found(fleet)
+    check(set(things) == {("format", "templates/parts/plain.alloy", 0)} and things[("format", "templates/parts/plain.alloy", 0)]["fixable"], things)
+    fleet.run("lint", "--strict", status=1)
+    check((fleet.tree / "templates/parts/plain.alloy").read_text() == text, "changed without --fix")
+    shown, said = fleet.run("lint", "--fix")
+    check('-level="info"\n+\tlevel = "info"\n' in shown and said == "0 errors, 3 warnings\n", shown + said)
+    plain = fleet.tree / "templates/parts/plain.alloy"
+    check(plain.read_text() == 'logging {\n\tlevel = "info"\n}\n' and plain.stat().st_mode & 0o777 == 0o640, plain.read_text())
+    for name, what in others.items():
+        check((fleet.tree / name).read_text() == what, f"{name} was changed")
+    check((fleet.tree / "templates/link.alloy").is_symlink() and found(fleet, "--fix") == {}, "something is left to mend")
 
 
 def unused_files():
@@ -130,4 +175,4 @@ def broken_trees():
 
 
 if __name__ == "__main__":
-    main(example_fleet, ports, unused_files, secrets, configurations, broken_trees)
+    main(example_fleet, ports, container_logs, mended, unused_files, secrets, configurations, broken_trees)

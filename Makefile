@@ -6,7 +6,7 @@ BUILD := build/$(PRESET)
 # A clone shares the user's compiler cache with every other checkout.
 export CCACHE_MAXSIZE ?= 5G
 
-.PHONY: build test fuzz demo demo-down bench reference fmt tidy clean
+.PHONY: build test fuzz demo demo-down bench reference site fmt tidy clean
 
 build: packages-build
 	cmake --preset $(PRESET)
@@ -45,6 +45,10 @@ bench: packages-build
 # The tables of docs/reference, from the components' schemas.
 reference: build
 	$(BUILD)/tests/reference update docs/reference
+
+# The documentation as pages for a browser, in build/site.
+site: packages-site
+	mkdocs build --strict
 
 fmt: packages-test
 	git ls-files '*.cc' '*.h' | xargs clang-format -i

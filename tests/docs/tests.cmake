@@ -6,3 +6,4 @@ add_test(NAME docs/reference COMMAND reference check ${CMAKE_SOURCE_DIR}/docs/re
 file(GLOB_RECURSE pages CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/README.md ${CMAKE_SOURCE_DIR}/docs/*.md)
 add_test(NAME docs/examples COMMAND reference examples ${pages})
 add_test(NAME docs/catalogue COMMAND /usr/bin/python3 ${CMAKE_CURRENT_LIST_DIR}/catalogue_test.py ${CMAKE_SOURCE_DIR})
+add_test(NAME docs/site COMMAND /usr/bin/python3 ${CMAKE_CURRENT_LIST_DIR}/site_test.py ${CMAKE_SOURCE_DIR})

@@ -2,12 +2,15 @@
 """site_test.py ROOT: `make site` has no warning, its links lead somewhere, and its pages load nothing from elsewhere."""
 
 import html.parser
+import re
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+# A list or a table right behind a paragraph, without an empty line: it would be shown as part of the text.
+GLUED = re.compile(r"<p>(?:(?!</p>).)*\n(- |\d+\. |\| )", re.S)
 LOADS = {("script", "src"), ("link", "href"), ("img", "src"), ("iframe", "src"), ("source", "src")}
 
 
@@ -38,6 +41,8 @@ def findings(site):
         for one in page.loads:
             if urlsplit(one).netloc:
                 yield f"{where}: loads {one}"
+        if glued := GLUED.search(path.read_text()):
+            yield f"{where}: an empty line is missing before {glued[0][-60:]!r}"
         if where.name == "404.html":  # its links begin with /
             continue
         for link in page.links | page.loads:

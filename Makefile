@@ -6,7 +6,7 @@ BUILD := build/$(PRESET)
 # A clone shares the user's compiler cache with every other checkout.
 export CCACHE_MAXSIZE ?= 5G
 
-.PHONY: build test fuzz demo demo-down bench reference site fmt tidy clean
+.PHONY: build test fuzz demo demo-down bench image reference site fmt tidy clean
 
 build: packages-build
 	cmake --preset $(PRESET)
@@ -41,6 +41,12 @@ bench: packages-build
 	tests/bench/memory.py $(BUILD)/bin/fleet-agent
 	tests/bench/processes.py $(BUILD)/bin/fleet-agent
 	tests/bench/unix.py $(BUILD)/bin/fleet-agent
+
+# The agent's image, into build/release/packages and the local Docker Engine.
+image: packages-package build
+	packaging/image.sh $(BUILD) $(BUILD)/packages
+	version=$$($(BUILD)/bin/fleet-agent --version) && for tag in $$version latest; do \
+	  packaging/image.sh import $(BUILD)/packages/fleet-agent-$$version-image.tar.gz fleet-agent:$$tag || exit 1; done
 
 # The tables of docs/reference, from the components' schemas.
 reference: build

@@ -3,6 +3,8 @@
 #   FOLDER/bundle.json           {"archive", "sha256", "architecture", "glibc", "unpacked"}
 #   FOLDER/fleet-agent.tar.gz    bin/fleet-agent (stripped), lib/, lib-fallback/, share/README; its sha256 names the release
 #   FOLDER/fleet-agent.service   the unit
+#   FOLDER/fleet-agent.cdx.json  the agent's bill of materials (sbom.py): not in the archive, because it also changes with
+#                                packages that change nothing of the agent
 # Equal inputs give equal bytes, so that a rebuild without a change deploys nothing.
 #
 # lib/ holds the shared libraries that a minimal Debian 12 host cannot be expected to have. Left out: glibc's own, and
@@ -63,5 +65,6 @@ sha256=$(sha256sum "$work/agent.tar.gz" | cut -d ' ' -f 1)
 mkdir -p "$folder"
 cp "$work/agent.tar.gz" "$folder/fleet-agent.tar.gz"
 cp "$unit" "$folder/fleet-agent.service"
+"$(dirname "$0")/sbom.py" "$(dirname "$agent")/.." fleet-agent >"$folder/fleet-agent.cdx.json"
 printf '{"archive": "fleet-agent.tar.gz", "sha256": "%s", "architecture": "%s", "glibc": "%s", "unpacked": %s}\n' \
   "$sha256" "$architecture" "${glibc#GLIBC_}" "$unpacked" >"$folder/bundle.json"

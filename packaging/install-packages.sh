@@ -1,9 +1,9 @@
 #!/bin/sh
-# install-packages.sh PURPOSE...: installs what is missing of packages.txt for the purposes (build, demo, site, test).
+# install-packages.sh PURPOSE...: installs what is missing of packages.txt for the purposes (build, demo, package, site, test).
 # Does nothing, and needs no rights, when everything is there. Uses sudo when not root.
 set -eu
 list=$(dirname "$0")/packages.txt
-[ $# -gt 0 ] || { echo "usage: $0 PURPOSE... (build demo site test)" >&2; exit 64; }
+[ $# -gt 0 ] || { echo "usage: $0 PURPOSE... (build demo package site test)" >&2; exit 64; }
 
 missing=
 for purpose in "$@"; do

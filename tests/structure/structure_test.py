@@ -204,8 +204,8 @@ def packages(root):
         if not line.strip() or line.startswith("#"):
             continue
         fields = line.split()
-        if len(fields) < 2 or not set(fields[1].split(",")) <= {"build", "demo", "site", "test"}:
-            yield f"packaging/packages.txt:{number}: PACKAGE PURPOSE[,PURPOSE] [WHY]; purposes: build, demo, site, test"
+        if len(fields) < 2 or not set(fields[1].split(",")) <= {"build", "demo", "package", "site", "test"}:
+            yield f"packaging/packages.txt:{number}: PACKAGE PURPOSE[,PURPOSE] [WHY]; purposes: build, demo, package, site, test"
         if fields[0] in seen:
             yield f"packaging/packages.txt:{number}: {fields[0]} twice"
         seen.add(fields[0])

@@ -185,7 +185,8 @@ class Daemon {
     runtime_ = std::make_unique<runtime::Runtime>(runtime::Runtime::Environment{
         registry_, *stdlib_, clock_, labels_, log_, metrics_, options_.storage, lint::review,
         component::Taps(),
-        [this](const runtime::Settings& settings) { return own_server_->prepare(settings.http); }});
+        [this](const runtime::Settings& settings) { return own_server_->prepare(settings.http); },
+        "v" AGENT_VERSION});
     process_metrics_ = ui::expose_process(metrics_, *runtime_, AGENT_VERSION);
     load_ok_ = metrics_.gauge("alloy_config_last_load_successful", "Config loaded successfully.");
     load_time_ = metrics_.gauge("alloy_config_last_load_success_timestamp_seconds",

@@ -23,6 +23,8 @@ CheckReport check(const std::vector<SourceText>& texts, const component::Registr
   CheckReport report;
   const lang::Stdlib stdlib(world);
   const Importer known = [&](const Import& import, lang::Diagnostics& diagnostics) {
+    // What a server would send is its own affair, and nothing here refers to it.
+    if (import.kind == kRemotecfg) return Result<std::optional<ImportedModule>>(std::nullopt);
     auto module = importer ? importer(import, diagnostics)
                            : Result<std::optional<ImportedModule>>(std::nullopt);
     if (module && !*module && !diagnostics.has_errors())

@@ -106,6 +106,7 @@ class Builder {
     if (!texts.empty()) root.module_path = folder_of(texts.front().name);
     graph_.scopes[0].module_path = root.module_path;
     add(all, 0, root, Kind::kConfiguration);
+    add_remote(root);
     while (!each_.empty() && !too_large_) {
       const Each each = each_.front();
       each_.pop_front();
@@ -117,7 +118,7 @@ class Builder {
   }
 
  private:
-  enum class Kind { kConfiguration, kCustom, kEach, kModule };
+  enum class Kind { kConfiguration, kRemote, kCustom, kEach, kModule };
   struct Written {
     const lang::Statement* statement = nullptr;
     const lang::Source* source = nullptr;
@@ -324,6 +325,27 @@ class Builder {
     add(parse((*module)->texts), empty, inside, Kind::kModule);
     --depth_;
     environment.imports[name] = &inside;
+  }
+
+  // What the server of remotecfg has sent: beside the configuration, with names of its own.
+  void add_remote(const Environment& root) {
+    const auto at =
+        std::find_if(graph_.settings.begin(), graph_.settings.end(),
+                     [](const SettingsBlock& one) { return one.block->name == kRemotecfg; });
+    if (at == graph_.settings.end() || !surroundings_.importer) return;
+    Import import{std::string(kRemotecfg), std::string(kRemotecfg), {}, root.module_path};
+    lang::Diagnostics told_with_the_settings;
+    import.arguments = Values(graph_, surroundings_.stdlib, surroundings_.exports_of)
+                           .body(*at->block, *at->source, 0, told_with_the_settings);
+    note_structural(*at->block, 0);
+    if (told_with_the_settings.has_errors()) return;
+    const auto module = surroundings_.importer(import, told_with_the_settings);
+    if (!module || !*module) return;
+    Environment& inside = environments_.emplace_back();
+    inside.module_path = (*module)->path;
+    const std::size_t scope =
+        add_scope(std::string(kRemotecfg) + "/", inside.module_path, std::nullopt);
+    add(parse((*module)->texts), scope, inside, Kind::kRemote);
   }
 
   std::size_t add_scope(std::string path, std::string module_path,

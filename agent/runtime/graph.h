@@ -105,10 +105,10 @@ using Review = std::function<void(const Graph& graph, const std::vector<const la
 using ExportsOf = std::function<component::Exports(const Node& node)>;
 component::Exports placeholder_exports(const Node& node);
 
-// An import block and what it imports.
+// An import block, or remotecfg, and what it brings.
 struct Import {
-  std::string kind;  // "import.file"
-  std::string id;    // "import.file.shared", with the path of its module
+  std::string kind;  // "import.file", "remotecfg"
+  std::string id;    // "import.file.shared", with the path of its module; "remotecfg"
   lang::Body arguments;
   std::string module_path;  // of the file that imports
 };

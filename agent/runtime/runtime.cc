@@ -12,6 +12,7 @@
 
 #include "agent/runtime/evaluate.h"
 #include "agent/runtime/modules.h"
+#include "agent/runtime/remotecfg.h"
 
 namespace agent::runtime {
 namespace {
@@ -97,7 +98,11 @@ class Runtime::Impl {
  public:
   explicit Impl(Environment environment)
       : env_(std::move(environment)),
-        modules_(env_.clock, env_.log, env_.data_dir / "modules", [this] { rebuild(); }) {
+        modules_(env_.clock, env_.log, env_.data_dir / "modules", [this] { rebuild(); }),
+        remote_(env_.clock, env_.log, env_.metrics, env_.data_dir, env_.version,
+                [this](const std::string& text, const std::stop_token& abandoned) {
+                  return take_remote(text, abandoned);
+                }) {
     beat_ = env_.clock.mono();
     evaluator_ = std::jthread([this](const std::stop_token& stop) { follow_exports(stop); });
   }
@@ -118,8 +123,16 @@ class Runtime::Impl {
       Exports exports = this->exports_of(node.id, false);
       return exports.empty() ? placeholder_exports(node) : exports;
     };
-    const Importer importer = [this](const Import& import, lang::Diagnostics& diagnostics) {
-      return modules_.fetch(import, diagnostics);
+    const Importer importer =
+        [this, &remote = remote_text_](
+            const Import& import,
+            lang::Diagnostics& diagnostics) -> Result<std::optional<ImportedModule>> {
+      if (import.kind != kRemotecfg) return modules_.fetch(import, diagnostics);
+      RemotecfgArgs args;
+      component::decode(import.arguments, args, diagnostics);
+      if (!remote || args.url.empty()) return std::optional<ImportedModule>();
+      return std::optional(
+          ImportedModule{{{std::string(kRemotecfg), *remote}}, import.module_path});
     };
     auto next = std::make_shared<const Graph>(
         build_graph(texts, {env_.registry, env_.stdlib, exports_of, importer}, report.diagnostics));
@@ -174,7 +187,7 @@ class Runtime::Impl {
       bodies.emplace_back(&instance, std::move(body));
     }
     values.check_members(report.diagnostics);
-    decode_settings(*next, values, report);
+    const lang::Body remotecfg = decode_settings(*next, values, report);
     component::Commit settings = [] {};
     if (env_.take_settings && !report.diagnostics.has_errors()) {
       auto taken = env_.take_settings(report.settings);
@@ -230,6 +243,10 @@ class Runtime::Impl {
     }
     forget_exports_of(removed);
     modules_.forget_unused();
+    if (!component::has_placeholder(remotecfg)) {
+      if (report.settings.remotecfg.url.empty()) remote_text_.reset();
+      remote_.follow(report.settings.remotecfg, remotecfg);
+    }
     report.diagnostics.sort();
     return report;
   }
@@ -238,13 +255,7 @@ class Runtime::Impl {
   void rebuild() {
     MutexLock loading(load_mutex_);
     if (texts_.empty()) return;
-    const LoadReport report = install(texts_, true);
-    std::string problem;
-    for (const lang::Diagnostic& d : report.diagnostics.all()) {
-      if (d.severity != lang::Severity::kError) continue;
-      problem = d.span.begin.text() + ": " + d.message;
-      break;
-    }
+    std::string problem = first_error(install(texts_, true));
     if (!problem.empty())
       env_.log.error("modules have changed and cannot run, what ran before goes on",
                      {{"err", problem}});
@@ -252,7 +263,19 @@ class Runtime::Impl {
     rebuild_problem_ = std::move(problem);
   }
 
+  // What the server of remotecfg sent takes the place of what it sent before.
+  Result<> take_remote(const std::string& text, const std::stop_token& abandoned) {
+    MutexLock loading(load_mutex_);
+    if (abandoned.stop_requested()) return fail(ErrorCode::kCancelled, "nobody asks for it now");
+    std::optional<std::string> before = std::exchange(remote_text_, text);
+    const LoadReport report = install(texts_, true);
+    if (report.ok()) return {};
+    remote_text_ = std::move(before);
+    return fail(ErrorCode::kInvalid, first_error(report));
+  }
+
   void stop() {
+    remote_.stop();
     modules_.stop();
     evaluator_.request_stop();
     if (evaluator_.joinable()) evaluator_.join();
@@ -357,6 +380,8 @@ class Runtime::Impl {
       if (!health.healthy) out.emplace_back(node.id, health.message);
     }
     if (!rebuild_problem_.empty()) out.emplace_back("modules", rebuild_problem_);
+    if (std::string problem = remote_.problem(); !problem.empty())
+      out.emplace_back(kRemotecfg, std::move(problem));
     return out;
   }
 
@@ -378,6 +403,13 @@ class Runtime::Impl {
     return static_cast<std::size_t>(std::count_if(
         diagnostics.all().begin(), diagnostics.all().end(),
         [](const lang::Diagnostic& d) { return d.severity == lang::Severity::kError; }));
+  }
+
+  // "" when there is none.
+  static std::string first_error(const LoadReport& report) {
+    for (const lang::Diagnostic& d : report.diagnostics.all())
+      if (d.severity == lang::Severity::kError) return d.span.begin.text() + ": " + d.message;
+    return {};
   }
 
   static LoadReport finish(LoadReport report) {
@@ -484,11 +516,15 @@ class Runtime::Impl {
       if (!instances_.contains(instance->id)) exports_.erase(instance->id);
   }
 
-  static void decode_settings(const Graph& graph, Values& values, LoadReport& report) {
+  // -> what remotecfg says
+  static lang::Body decode_settings(const Graph& graph, Values& values, LoadReport& report) {
+    lang::Body remotecfg;
     for (const SettingsBlock& settings : graph.settings) {
-      const lang::Body body = values.body(*settings.block, *settings.source, 0, report.diagnostics);
+      lang::Body body = values.body(*settings.block, *settings.source, 0, report.diagnostics);
       find_settings(settings.block->name)->decode(body, report.settings, report.diagnostics);
+      if (settings.block->name == kRemotecfg) remotecfg = std::move(body);
     }
+    return remotecfg;
   }
 
   static void commit_to(Instance& instance, const component::Commit& commit) {
@@ -584,7 +620,9 @@ class Runtime::Impl {
   const component::Collectors collectors_;
   Mutex load_mutex_;  // one load at a time; taken before mutex_
   std::vector<SourceText> texts_ GUARDED_BY(load_mutex_);  // of what runs
-  mutable Mutex mutex_;                                    // the graph; taken before exports_mutex_
+  // What the server of remotecfg sent, of what runs.
+  std::optional<std::string> remote_text_ GUARDED_BY(load_mutex_);
+  mutable Mutex mutex_;  // the graph; taken before exports_mutex_
   std::shared_ptr<const Graph> graph_ GUARDED_BY(mutex_);
   Instances instances_ GUARDED_BY(mutex_);
   bool stopped_ GUARDED_BY(mutex_) = false;
@@ -599,6 +637,7 @@ class Runtime::Impl {
   std::thread::id staging_ GUARDED_BY(exports_mutex_);  // the thread that is inside a prepare()
   Mono beat_ GUARDED_BY(exports_mutex_);
   Modules modules_;
+  RemoteConfig remote_;
   std::jthread evaluator_;
 };
 

@@ -3,8 +3,8 @@
 //
 // Two-phase changes: load() builds and prepares the whole new graph beside the running one (reads
 // its text, decodes every argument, binds its ports); only when all of it can start is it swapped
-// in. Otherwise what runs stays as it is. The same happens by itself when a module's text, or what
-// a foreach goes over, is another.
+// in. Otherwise what runs stays as it is. The same happens by itself when a module's text, what a
+// foreach goes over, or what the server of remotecfg sends is another.
 #pragma once
 
 #include <cstdint>
@@ -69,6 +69,7 @@ class Runtime {
     Review review = {};              // adds its warnings to what load() reports
     component::Taps taps = {};       // of the components
     TakeSettings take_settings = {};
+    std::string version = {};  // told to the server of remotecfg; "": no server is asked
   };
   explicit Runtime(Environment environment);
   ~Runtime();  // stop()

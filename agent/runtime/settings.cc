@@ -89,13 +89,44 @@ component::Schema<LivedebuggingArgs> LivedebuggingArgs::schema() {
                                                          "Allows looking at entries as they pass.");
 }
 
+component::Schema<RemotecfgArgs> RemotecfgArgs::schema() {
+  return component::Schema<RemotecfgArgs>()
+      .optional("url", &RemotecfgArgs::url, "Address of the server; without it nobody is asked.")
+      .optional("id", &RemotecfgArgs::id,
+                "What the server knows this agent by; without it a UUID that is made once.")
+      .optional("name", &RemotecfgArgs::name, "A name for people.")
+      .optional("attributes", &RemotecfgArgs::attributes,
+                "What the server may choose by; names that begin with collector. are taken.")
+      .optional("poll_frequency", &RemotecfgArgs::poll_frequency,
+                "How often the server is asked; at least 10s.")
+      .include(&RemotecfgArgs::client);
+}
+
+void RemotecfgArgs::validate(const lang::Body& body, lang::Diagnostics& diagnostics) const {
+  constexpr auto kMostOften = std::chrono::seconds(10);
+  constexpr std::size_t kMostAttributes = 1000;
+  if (!url.empty()) component::validate_url(body, "url", url, diagnostics);
+  if (poll_frequency < kMostOften)
+    diagnostics.error(body.span_of("poll_frequency"), "poll_frequency must be at least 10s");
+  if (attributes.size() > kMostAttributes)
+    diagnostics.error(body.span_of("attributes"), "too many attributes");
+  for (const auto& [attribute, unused] : attributes)
+    if (attribute.starts_with("collector."))
+      diagnostics.error(body.span_of("attributes"),
+                        "attribute \"" + attribute + "\" is not free: the agent says it itself",
+                        "names that begin with collector. are reserved");
+  client.validate(body, diagnostics);
+}
+
 const std::vector<SettingsDeclaration>& settings_declarations() {
   static const auto* const all = new std::vector<SettingsDeclaration>{
       settings("logging", "The agent's own log.", &Settings::logging),
       settings("server", "Where the agent's own pages are served (--server.http.listen-addr wins).",
                &Settings::server),
       settings("http", "Who may see the agent's own pages, and how.", &Settings::http),
-      settings("livedebugging", "Looking at entries as they pass.", &Settings::livedebugging)};
+      settings("livedebugging", "Looking at entries as they pass.", &Settings::livedebugging),
+      settings(std::string(kRemotecfg), "More configuration, from a server that is asked for it.",
+               &Settings::remotecfg)};
   return *all;
 }
 

@@ -4,8 +4,10 @@
 #include <optional>
 #include <string>
 
+#include "agent/base/clock.h"
 #include "agent/base/secret.h"
 #include "agent/component/component.h"
+#include "agent/component/http_args.h"
 #include "agent/component/listen_args.h"
 
 namespace agent::runtime {
@@ -59,11 +61,25 @@ struct LivedebuggingArgs {
   static component::Schema<LivedebuggingArgs> schema();
 };
 
+// A server that is asked for more configuration.
+struct RemotecfgArgs {
+  std::string url;  // empty: nobody is asked
+  std::string id, name;
+  component::StringMap attributes;
+  Duration poll_frequency = std::chrono::minutes(1);
+  component::HttpClientArgs client;
+  static component::Schema<RemotecfgArgs> schema();
+  void validate(const lang::Body& body, lang::Diagnostics& diagnostics) const;
+};
+inline constexpr std::string_view kRemotecfg =
+    "remotecfg";  // also before the ids of what it brings
+
 struct Settings {
   LoggingArgs logging;
   ServerArgs server;
   HttpArgs http;
   LivedebuggingArgs livedebugging;
+  RemotecfgArgs remotecfg;
 };
 
 // A kind of settings block.

@@ -125,6 +125,8 @@ std::string local_name(std::string_view id, std::string_view module) {
   if (!module.empty()) {
     if (!id.starts_with(module) || id.substr(module.size(), 1) != "/") return {};
     id.remove_prefix(module.size() + 1);
+  } else if (id.starts_with(std::string(runtime::kRemotecfg) + "/")) {
+    return {};  // beside the configuration, not in it
   }
   return std::string(id.substr(0, id.find('/')));
 }
@@ -204,6 +206,7 @@ std::optional<ServerReply> WebApi::handle(const ServerRequest& request) const {
   if (!path.starts_with(kApi)) return std::nullopt;
   path.remove_prefix(kApi.size());
   constexpr std::string_view kComponent = "components/";
+  constexpr std::string_view kRemoteComponent = "remotecfg/components/";
   constexpr std::string_view kModule = "modules/";
   constexpr std::string_view kOfModule = "/components";
   std::optional<std::string> body;
@@ -217,7 +220,9 @@ std::optional<ServerReply> WebApi::handle(const ServerRequest& request) const {
     path.remove_suffix(kOfModule.size());
     body = components(path);
   } else if (path == "remotecfg/components") {
-    body = "[]";  // nothing comes from elsewhere
+    body = components(runtime::kRemotecfg).value_or("[]");
+  } else if (path.starts_with(kRemoteComponent)) {
+    body = component(path.substr(kRemoteComponent.size()));
   } else if (path == "peers") {
     // An agent works alone: it is the one member.
     std::array<char, 256> name{};

@@ -1,12 +1,14 @@
 #!/usr/bin/python3
 """agent_test.py CASE | --list: the real fleet-agent as a process, with a judge in Loki's place; each case is a function below."""
 
+import json
 import random
 import re
 import signal
 import subprocess
 import sys
 import time
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
@@ -452,7 +454,94 @@ def tls_files_are_read_again():
             check(agent.stop() == 0, "exit status")
 
 
+def collector_messages():
+    """What Google's protobuf makes of collector.v1: (GetConfigRequest, GetConfigResponse), built at run time."""
+    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+    field = descriptor_pb2.FieldDescriptorProto
+    file = descriptor_pb2.FileDescriptorProto(name="collector.proto", package="collector.v1", syntax="proto3")
+
+    def message(name, *fields):
+        added = file.message_type.add(name=name)
+        for number, field_name, kind in fields:
+            one = added.field.add(name=field_name, number=number, label=field.LABEL_OPTIONAL)
+            if isinstance(kind, str):
+                one.type, one.type_name = field.TYPE_MESSAGE, ".collector.v1." + kind
+            else:
+                one.type = kind
+        return added
+
+    message("RemoteConfigStatus", (1, "status", field.TYPE_INT32), (2, "error_message", field.TYPE_STRING))
+    request = message("GetConfigRequest", (1, "id", field.TYPE_STRING), (3, "hash", field.TYPE_STRING),
+                      (4, "local_attributes", "GetConfigRequest.LocalAttributesEntry"),
+                      (5, "remote_config_status", "RemoteConfigStatus"))
+    request.field[2].label = field.LABEL_REPEATED
+    entry = request.nested_type.add(name="LocalAttributesEntry")
+    entry.options.map_entry = True
+    for number, name in ((1, "key"), (2, "value")):
+        entry.field.add(name=name, number=number, type=field.TYPE_STRING, label=field.LABEL_OPTIONAL)
+    message("GetConfigResponse", (1, "content", field.TYPE_STRING), (2, "hash", field.TYPE_STRING),
+            (3, "not_modified", field.TYPE_BOOL))
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+
+    def made(name):
+        descriptor = pool.FindMessageTypeByName("collector.v1." + name)
+        if hasattr(message_factory, "GetMessageClass"):
+            return message_factory.GetMessageClass(descriptor)
+        return message_factory.MessageFactory(pool).GetPrototype(descriptor)
+    return made("GetConfigRequest"), made("GetConfigResponse")
+
+
+def a_server_hands_out_configuration():
+    """A remotecfg server's pipeline ships a line beside the agent's own; the server learns that it runs."""
+    request_class, response_class = collector_messages()
+    asked = []
+    with fleetlab.scratch_dir("fleet-agent-test") as folder, Judge() as judge:
+        remote = write(endpoint(judge.push_url)) + file_source(folder / "app.log")
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, format, *args):
+                pass
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                answer = b""
+                if self.path == "/api/collector.v1.CollectorService/GetConfig":
+                    request = request_class.FromString(body)
+                    asked.append(request)
+                    response = response_class(not_modified=True) if request.hash == "h1" else \
+                        response_class(content=remote, hash="h1")
+                    answer = response.SerializeToString()
+                self.send_response(200)
+                self.send_header("Content-Type", "application/proto")
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+
+        mint = Mint("remote")
+        (folder / "app.log").write_text(mint.line() + "\n")
+        with fleetlab.Served(Handler) as server, \
+                Agent(f'remotecfg {{\n  url = "http://{server.address}/api/"\n  attributes = {{ "env" = "test" }}\n}}\n'
+                      'loki.echo "own" { }\n', folder / "agent") as agent:
+            agent.start().wait_ready()
+            all_arrived(judge, mint.lines)
+            eventually(lambda: len(asked) >= 2, 20, "the server learns what became of its text")
+            check(asked[0].id == json.loads((folder / "agent/data/alloy_seed.json").read_text())["UID"], asked[0])
+            check(asked[0].local_attributes["env"] == "test" and asked[0].local_attributes["collector.os"] == "linux", asked[0])
+            check(asked[1].hash == "h1" and asked[1].remote_config_status.status == 1, asked[1])
+            names = {path: {one["localID"] for one in json.loads(http(agent.url + "/api/v0/web/" + path)[1])}
+                     for path in ("components", "remotecfg/components")}
+            check(names == {"components": {"loki.echo.own"},
+                            "remotecfg/components": {"loki.write.out", "loki.source.file.file"}}, names)
+            status, one = http(agent.url + "/api/v0/web/remotecfg/components/remotecfg/loki.write.out")
+            check(status == 200 and json.loads(one)["moduleID"] == "remotecfg", one)
+            check(metric(agent, "remotecfg_last_load_successful") == 1, "remotecfg_last_load_successful")
+            check(agent.stop() == 0, "exit status")
+
+
 if __name__ == "__main__":
     fleetlab.main([reloads_under_load, a_dead_endpoint_slows_nobody, a_mute_receiver_is_named, one_line_too_bad_does_not_take_its_neighbours,
                    the_books_balance, a_full_disk_stops_nothing, containers_come_and_go, memory_stays_small, tls_files_are_read_again,
-                   flags_of_alloy])
+                   flags_of_alloy, a_server_hands_out_configuration])

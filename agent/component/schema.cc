@@ -84,6 +84,79 @@ void check_names(const lang::Body& body, const std::vector<const FieldInfo*>& kn
   }
 }
 
+std::vector<FieldInfo> SchemaFields::info() const {
+  std::vector<FieldInfo> out;
+  for (const SchemaField& field : fields_) {
+    FieldInfo copy = field.info;
+    if (field.nested) copy.fields = field.nested();
+    out.push_back(std::move(copy));
+  }
+  return out;
+}
+
+void SchemaFields::decode(const lang::Body& body, void* args,
+                          lang::Diagnostics& diagnostics) const {
+  std::vector<const FieldInfo*> known;
+  known.reserve(fields_.size());
+  for (const SchemaField& field : fields_) known.push_back(&field.info);
+  check_names(body, known, diagnostics);
+  const auto member = [args](const SchemaField& field) {
+    return static_cast<char*>(args) + field.offset;
+  };
+  for (const lang::Attribute& attribute : body.attributes)
+    for (const SchemaField& field : fields_)
+      if (field.decode_attribute != nullptr && field.info.name == attribute.name)
+        field.decode_attribute(attribute, member(field), diagnostics);
+  for (const lang::Block& block : body.blocks)
+    for (const SchemaField& field : fields_)
+      if (field.decode_block && field.info.name == block.name)
+        field.decode_block(block, member(field), diagnostics);
+}
+
+void SchemaFields::add(SchemaField field, const void* defaults) {
+  if (field.text != nullptr)
+    field.info.default_value = field.text(static_cast<const char*>(defaults) + field.offset);
+  fields_.push_back(std::move(field));
+}
+
+void SchemaFields::include(const SchemaFields& inner, std::size_t offset, const void* defaults) {
+  for (SchemaField field : inner.fields_) {
+    field.offset += offset;
+    add(std::move(field), defaults);  // the including struct may have a default of its own
+  }
+}
+
+void SchemaFields::add_ignored(std::string name, std::string doc) {
+  SchemaField field;
+  field.info.name = std::move(name);
+  field.info.type = "any";
+  field.info.doc = std::move(doc);
+  field.decode_attribute = [](const lang::Attribute&, void*, lang::Diagnostics&) {};
+  fields_.push_back(std::move(field));
+}
+
+void SchemaFields::add_ignored_block(std::string name, std::string doc) {
+  SchemaField field;
+  field.info.kind = FieldInfo::Kind::kBlock;
+  field.info.name = std::move(name);
+  field.info.repeated = true;
+  field.info.doc = std::move(doc);
+  field.decode_block = [](const lang::Block&, void*, lang::Diagnostics&) {};
+  fields_.push_back(std::move(field));
+}
+
+void SchemaFields::add_refused_block(std::string name, std::string why) {
+  SchemaField field;
+  field.info.kind = FieldInfo::Kind::kBlock;
+  field.info.name = std::move(name);
+  field.info.doc = "Refused: " + why;
+  field.decode_block = [why = std::move(why)](const lang::Block& block, void*,
+                                              lang::Diagnostics& diagnostics) {
+    diagnostics.error(block.span, "the block " + block.name + " is not supported: " + why);
+  };
+  fields_.push_back(std::move(field));
+}
+
 bool has_placeholder(const lang::Body& body) {
   for (const lang::Attribute& attribute : body.attributes)
     if (value_has_placeholder(attribute.value)) return true;

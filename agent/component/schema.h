@@ -16,6 +16,7 @@
 //   };
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -67,8 +68,41 @@ struct Variant {
       decode;
 };
 
+// One attribute or block, apart from the type of the struct that it is decoded into: a component
+// has dozens of these, and code of its own for each would be a tenth of the program.
+struct SchemaField {
+  FieldInfo info;
+  std::size_t offset = 0;                             // of the member in its struct
+  std::string (*text)(const void* member) = nullptr;  // of an optional attribute's value
+  void (*decode_attribute)(const lang::Attribute& attribute, void* member,
+                           lang::Diagnostics& diagnostics) = nullptr;
+  std::function<std::vector<FieldInfo>()> nested;  // of a block
+  std::function<void(const lang::Block& block, void* member, lang::Diagnostics& diagnostics)>
+      decode_block;
+};
+
+// What all schemas do alike.
+class SchemaFields {
+ public:
+  std::vector<FieldInfo> info() const;
+  // `args` points to the struct that the fields belong to.
+  void decode(const lang::Body& body, void* args, lang::Diagnostics& diagnostics) const;
+
+ protected:
+  // An optional attribute's default is read from `defaults`, a struct of the fields' kind.
+  void add(SchemaField field, const void* defaults);
+  // The fields of a struct that lies at `offset` in this one.
+  void include(const SchemaFields& inner, std::size_t offset, const void* defaults);
+  void add_ignored(std::string name, std::string doc);
+  void add_ignored_block(std::string name, std::string doc);
+  void add_refused_block(std::string name, std::string why);
+
+ private:
+  std::vector<SchemaField> fields_;
+};
+
 template <class Args>
-class Schema {
+class Schema : public SchemaFields {
  public:
   template <class T>
   Schema& required(std::string name, T Args::*member, std::string doc) {
@@ -93,38 +127,37 @@ class Schema {
   Schema& variants(std::vector<Element> Args::*member, const std::vector<Variant<Element>>& kinds);
   // The fields of a nested struct as if they stood here (a shared set of client options).
   template <class T>
-  Schema& include(T Args::*member);
+  Schema& include(T Args::*member) {
+    SchemaFields::include(T::schema(), offset_of(member), defaults_.get());
+    return *this;
+  }
   // A field that exists elsewhere and that this agent accepts without acting on it.
-  Schema& ignored(std::string name, std::string doc);
-  Schema& ignored_block(std::string name, std::string doc);
+  Schema& ignored(std::string name, std::string doc) {
+    add_ignored(std::move(name), std::move(doc));
+    return *this;
+  }
+  Schema& ignored_block(std::string name, std::string doc) {
+    add_ignored_block(std::move(name), std::move(doc));
+    return *this;
+  }
   // A block that exists elsewhere and that this agent cannot do without: an error that says why.
-  Schema& refused_block(std::string name, std::string why);
-
-  std::vector<FieldInfo> info() const {
-    std::vector<FieldInfo> out;
-    for (const Field& field : fields_) {
-      FieldInfo copy = field.info;
-      if (field.nested) copy.fields = field.nested();
-      out.push_back(std::move(copy));
-    }
-    return out;
+  Schema& refused_block(std::string name, std::string why) {
+    add_refused_block(std::move(name), std::move(why));
+    return *this;
   }
 
-  struct Field {
-    FieldInfo info;
-    std::function<std::string(const Args&)> text;    // of an optional attribute's value
-    std::function<std::vector<FieldInfo>()> nested;  // of a block
-    std::function<void(const lang::Attribute&, Args&, lang::Diagnostics&)> decode_attribute;
-    std::function<void(const lang::Block&, Args&, lang::Diagnostics&)> decode_block;
-  };
-  const std::vector<Field>& fields() const { return fields_; }
-
  private:
+  template <class T>
+  std::size_t offset_of(T Args::*member) const {
+    return static_cast<std::size_t>(reinterpret_cast<const char*>(&(defaults_.get()->*member)) -
+                                    reinterpret_cast<const char*>(defaults_.get()));
+  }
   template <class T>
   Schema& attribute(std::string name, T Args::*member, std::string doc, bool required);
   template <class T>
   Schema& add_block(std::string name, T Args::*member, std::string doc, bool required);
-  std::vector<Field> fields_;
+
+  std::shared_ptr<const Args> defaults_ = std::make_shared<const Args>();
 };
 
 // The rules of names and numbers that hold for every body; used by decode.

@@ -21,6 +21,8 @@
 #include "agent/base/file.h"
 #include "agent/base/log.h"
 #include "agent/base/mutex.h"
+#include "agent/cli/command_line.h"
+#include "agent/component/registry_json.h"
 #include "agent/convert/convert.h"
 #include "agent/install/apply.h"
 #include "agent/install/installed.h"
@@ -431,12 +433,24 @@ int trace(TraceOptions options) {
   return good ? kOk : kFailed;
 }
 
-int list_components() {
+int list_components(bool json) {
   component::Registry registry;
   register_components(registry);
+  if (json) {
+    std::cout << component::registry_json(registry) << "\n";
+    return kOk;
+  }
   for (const component::Declaration& declaration : registry.all())
     std::cout << declaration.name << "\t" << declaration.doc << "\n";
   return kOk;
+}
+
+cli::ManPage manual() {
+  return {8, "fleet-agent " AGENT_VERSION,
+          "\\fBfleetctl\\fR(1), \\fBjournalctl\\fR(1), \\fBsystemd.service\\fR(5)",
+          ".TP\n\\fBALLOY_LOG_LEVEL\\fR\nThe same as \\fB\\-\\-log.level\\fR of \\fBrun\\fR.",
+          ".TP\n\\fI/etc/fleet-agent/config.alloy\\fR\nThe configuration of the service.\n"
+          ".TP\n\\fI/var/lib/fleet-agent\\fR\nPositions and queues of the service."};
 }
 
 }  // namespace
@@ -446,7 +460,8 @@ int main(int argc, char** argv) {
   // Two heaps are enough for threads that hand their batches on, and keep the resident size small.
   ::mallopt(M_ARENA_MAX, 2);
 
-  CLI::App app("Collects logs and metrics of this host, configured in Grafana Alloy's language.");
+  CLI::App app("Collects logs and metrics of this host, configured in Grafana Alloy's language.",
+               "fleet-agent");
   app.set_version_flag("--version", AGENT_VERSION);
   app.require_subcommand(1);
 
@@ -494,10 +509,12 @@ int main(int argc, char** argv) {
   convert_command
       ->add_option("-f,--source-format", conversion.format, "What it is: promtail or prometheus.")
       ->required();
-  convert_command->add_option("-o,--output", conversion.output, "File instead of standard output.");
-  convert_command->add_option(
-      "-r,--report", conversion.report,
-      "File for what could not be carried over, instead of standard error.");
+  convert_command->add_option("-o,--output", conversion.output, "File instead of standard output.")
+      ->type_name("FILE");
+  convert_command
+      ->add_option("-r,--report", conversion.report,
+                   "File for what could not be carried over, instead of standard error.")
+      ->type_name("FILE");
   convert_command->add_flag("-b,--bypass-errors", conversion.bypass_errors,
                             "Write what could be made, whatever is left out.");
   convert_command->add_option("-e,--extra-args", conversion.extra_args,
@@ -520,6 +537,7 @@ int main(int argc, char** argv) {
 
   CLI::App* components =
       app.add_subcommand("components", "List the components that this agent has.");
+  components->add_flag("--json", json, "With their arguments, blocks and exports, as JSON.");
   CLI::App* version = app.add_subcommand("version", "Print the version.");
   CLI::App* apply = app.add_subcommand(
       "apply", "Make this host what the bundle on standard input says (fleetctl).");
@@ -527,6 +545,13 @@ int main(int argc, char** argv) {
   CLI::App* installed = app.add_subcommand(
       "installed", "Tell as JSON what deploys made of this host and how its agent is (fleetctl).");
   installed->prefix_command();
+
+  std::string shell;
+  CLI::App* complete = app.add_subcommand("completion", "Print a script that completes commands.");
+  complete->add_option("shell", shell, "The shell that reads it.")
+      ->required()
+      ->check(CLI::IsMember({"bash", "zsh", "fish"}));
+  CLI::App* man = app.add_subcommand("man", "Print the manual page.");
 
   try {
     app.parse(argc, argv);
@@ -549,7 +574,15 @@ int main(int argc, char** argv) {
     return convert::convert_main(conversion, registry, lint::review);
   }
   if (trace_command->parsed()) return trace(std::move(traced));
-  if (components->parsed()) return list_components();
+  if (components->parsed()) return list_components(json);
+  if (complete->parsed()) {
+    std::cout << cli::completion(app, shell, "").value_or("");
+    return kOk;
+  }
+  if (man->parsed()) {
+    std::cout << cli::man_page(app, manual());
+    return kOk;
+  }
   if (version->parsed()) {
     std::cout << "fleet-agent " << AGENT_VERSION << "\n";
     return kOk;

@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 
+#include "agent/cli/command_line.h"
 #include "agent/component/component.h"
 #include "agent/lint/lint.h"
 #include "agent/registration.h"
@@ -546,6 +547,45 @@ void add_status(CLI::App& app, StatusArguments& arguments, Action& action) {
   });
 }
 
+// Hosts and groups of ./inventory, one per line, for completion.
+constexpr const char* kHostNames =
+    "fleetctl inventory --graph | sed 's/^[ |]*\\(--\\)\\{0,1\\}@\\{0,1\\}//; s/:$//'";
+
+void add_completion(CLI::App& app, std::string& shell, Action& action) {
+  CLI::App* command = app.add_subcommand("completion", "Print a script that completes commands");
+  command->add_option("shell", shell, "The shell that reads it")
+      ->required()
+      ->check(CLI::IsMember({"bash", "zsh", "fish"}));
+  command->footer(
+      "Examples:\n"
+      "  source <(fleetctl completion bash)\n"
+      "  fleetctl completion fish > ~/.config/fish/completions/fleetctl.fish");
+  command->callback([&] {
+    action = [&] {
+      const auto script = agent::cli::completion(app, shell, kHostNames);
+      std::cout << script.value_or("");
+      return ExitCode::kDone;
+    };
+  });
+}
+
+void add_man(CLI::App& app, Action& action) {
+  CLI::App* command = app.add_subcommand("man", "Print the manual page");
+  command->footer("Example:\n  fleetctl man | man -l -");
+  command->callback([&] {
+    action = [&] {
+      std::cout << agent::cli::man_page(
+          app, {1, "fleetctl " FLEETCTL_VERSION,
+                "\\fBfleet\\-agent\\fR(8), \\fBansible\\fR(1), \\fBssh_config\\fR(5)",
+                ".TP\n\\fBANSIBLE_CONFIG\\fR, \\fBANSIBLE_INVENTORY\\fR, "
+                "\\fBANSIBLE_VAULT_PASSWORD_FILE\\fR\nAs Ansible has them.\n"
+                ".TP\n\\fBNO_COLOR\\fR\nNo colours when set and not empty.",
+                ".TP\n\\fI./inventory\\fR, \\fI./templates\\fR\nThe tree that is read."});
+      return ExitCode::kDone;
+    };
+  });
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -586,6 +626,10 @@ int main(int argc, char** argv) {
 
   FactsArguments facts_arguments;
   add_facts(app, facts_arguments, action);
+
+  std::string shell;
+  add_completion(app, shell, action);
+  add_man(app, action);
 
   try {
     app.parse(argc, argv);

@@ -7,3 +7,4 @@ file(GLOB_RECURSE pages CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/README.md ${CMAKE_
 add_test(NAME docs/examples COMMAND reference examples ${pages})
 add_test(NAME docs/catalogue COMMAND /usr/bin/python3 ${CMAKE_CURRENT_LIST_DIR}/catalogue_test.py ${CMAKE_SOURCE_DIR})
 add_test(NAME docs/site COMMAND /usr/bin/python3 ${CMAKE_CURRENT_LIST_DIR}/site_test.py ${CMAKE_SOURCE_DIR})
+add_test(NAME docs/command_line COMMAND ${CMAKE_CURRENT_LIST_DIR}/command_line_test.py $<TARGET_FILE_DIR:fleet-agent>)

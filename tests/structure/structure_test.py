@@ -26,6 +26,7 @@ LAYERS = {
     "agent/lint": BELOW_RUNTIME | {"agent/runtime"},
     "agent/trial": BELOW_RUNTIME | {"agent/runtime"},
     "agent/convert": BELOW_RUNTIME | {"agent/runtime"},
+    "agent/cli": {"agent/base"},
     # fleetctl checks what it renders with the agent's own parser and schemas; the agent never knows fleetctl.
     "fleetctl/value": {"agent/base"},
     **{f"fleetctl/{name}": {"fleetctl/value", "agent/base", "agent/lang", "agent/component"}

@@ -1,0 +1,121 @@
+#!/usr/bin/python3
+"""Manual pages and completion of both programs, judged by groff and by the shells that read them.
+
+usage: command_line_test.py FOLDER-OF-THE-PROGRAMS [CASE...]"""
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+BIN = Path(sys.argv[1]).resolve()
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAMS = ("fleet-agent", "fleetctl")
+
+
+def output(*words, **options):
+    done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, timeout=60, **options)
+    assert done.returncode == 0, (words, done.stderr)
+    return done.stdout, done.stderr
+
+
+def ask(program, *words):
+    return output(BIN / program, *words)[0]
+
+
+def environment():
+    return {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "LC_ALL": "C.UTF-8"}
+
+
+def in_bash(program, *words):
+    """What bash offers for the last of the words."""
+    script = (f'source <("{BIN / program}" completion bash)\n'
+              'COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMP_LINE="$*"; COMP_POINT=${#COMP_LINE}\n'
+              f'compopt() {{ :; }}; _{program.replace("-", "_")}; printf "%s\\n" "${{COMPREPLY[@]}}"')
+    out, err = output("bash", "-uc", script, "bash", program, *words, env=environment())
+    assert err == "", err
+    return out.split()
+
+
+def in_fish(program, line):
+    out, err = output("fish", "--no-config", "-c",
+                      f'"{BIN / program}" completion fish | source; complete -C "{program} {line}"', env=environment())
+    assert err == "", err
+    return [candidate.split("\t")[0] for candidate in out.splitlines()]
+
+
+def in_zsh(program):
+    """zsh reads the script and knows the function; what it offers needs a terminal."""
+    out, err = output("zsh", "-fc", f'autoload -Uz compinit && compinit -D && source <("{BIN / program}" completion zsh) && '
+                      f'print ${{_comps[{program}]}} && whence -w ${{_comps[{program}]}}', env=environment())
+    assert err == "", err
+    return out
+
+
+def manual_pages_are_good_roff():
+    for program in PROGRAMS:
+        page = ask(program, "man")
+        text, complaints = output("groff", "-man", "-ww", "-Tutf8", "-P-c", "-P-b", "-P-u", input=page)
+        assert complaints == "", complaints
+        commands = re.findall(r"^  (\S+?),? ", ask(program, "--help").split("Subcommands:")[1], re.M)
+        assert len(commands) >= 8, commands
+        for command in commands:
+            assert f"\n   {command}" in text, f"{program}: {command} is not in its page"
+
+
+def help_and_page_know_the_same_options():
+    for program, command in (("fleet-agent", "run"), ("fleetctl", "deploy"), ("fleetctl", "inventory")):
+        page = ask(program, "man").replace("\\-", "-")
+        section = page.split(f".SS {command}\n")[1].split(".SS ")[0]
+        options = re.findall(r"--[a-z][a-z.-]+", ask(program, command, "--help").split("Examples:")[0])
+        assert "--help" in options
+        for option in options:
+            assert f"{option}" in section, f"{program} {command}: {option} is not in the page"
+
+
+def bash_completes():
+    assert in_bash("fleetctl", "dep") == ["deploy"]
+    assert in_bash("fleetctl", "vault", "enc") == ["encrypt", "encrypt-string", "encrypt_string"]
+    assert in_bash("fleetctl", "deploy", "--dif") == ["--diff"]
+    assert in_bash("fleetctl", "lint", "--format", "") == ["text", "json"]
+    assert "puck.incus" in in_bash("fleetctl", "deploy", "--limit", "pu")
+    assert in_bash("fleet-agent", "val") == ["validate"]
+    assert "README.md" in in_bash("fleet-agent", "validate", "READ")
+    assert "--json" in in_bash("fleet-agent", "eval", "--js"), "an alias is the command"
+
+
+def fish_completes():
+    assert in_fish("fleetctl", "dep") == ["deploy"]
+    assert "--diff" in in_fish("fleetctl", "deploy --dif")
+    assert "puck.incus" in in_fish("fleetctl", "deploy --limit pu")
+    assert sorted(in_fish("fleetctl", "lint --format ")) == ["json", "text"]
+    assert "validate" in in_fish("fleet-agent", "val")
+
+
+def zsh_reads_it():
+    for program in PROGRAMS:
+        function = "_" + program.replace("-", "_")
+        assert in_zsh(program) == f"{function}\n{function}: function\n"
+
+
+def the_registry_is_json():
+    components = {component["name"]: component for component in json.loads(ask("fleet-agent", "components", "--json"))}
+    listed = [line.split("\t")[0] for line in ask("fleet-agent", "components").splitlines()]
+    assert sorted(components) == sorted(listed) and len(listed) > 30
+    syslog = components["loki.source.syslog"]
+    listener = next(field for field in syslog["fields"] if field["name"] == "listener")
+    assert listener["kind"] == "block" and listener["repeated"]
+    protocol = next(field for field in listener["fields"] if field["name"] == "protocol")
+    assert (protocol["type"], protocol["default"], protocol["required"]) == ("string", '"tcp"', False)
+    assert components["discovery.docker"]["exports"][0]["name"] == "targets"
+
+
+CASES = [manual_pages_are_good_roff, help_and_page_know_the_same_options, bash_completes, fish_completes, zsh_reads_it,
+         the_registry_is_json]
+if __name__ == "__main__":
+    for case in CASES:
+        if sys.argv[2:] and case.__name__ not in sys.argv[2:]:
+            continue
+        case()
+        print(f"ok {case.__name__}")

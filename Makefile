@@ -6,7 +6,7 @@ BUILD := build/$(PRESET)
 # A clone shares the user's compiler cache with every other checkout.
 export CCACHE_MAXSIZE ?= 5G
 
-.PHONY: build test fuzz demo demo-down bench image reference site fmt tidy clean
+.PHONY: build test fuzz demo demo-down bench package image reference site fmt tidy clean
 
 build: packages-build
 	cmake --preset $(PRESET)
@@ -42,7 +42,10 @@ bench: packages-build
 	tests/bench/processes.py $(BUILD)/bin/fleet-agent
 	tests/bench/unix.py $(BUILD)/bin/fleet-agent
 
-# The agent's image, into build/release/packages and the local Docker Engine.
+# Debian packages, and the agent's image, into build/release/packages; `image` gives it to the local Docker Engine as well.
+package: packages-package build
+	packaging/package.sh $(BUILD) $(BUILD)/packages
+
 image: packages-package build
 	packaging/image.sh $(BUILD) $(BUILD)/packages
 	version=$$($(BUILD)/bin/fleet-agent --version) && for tag in $$version latest; do \

@@ -1,9 +1,11 @@
 #!/usr/bin/python3
-"""package_test.py CASE | --list: the image, as an operator uses it: in a Docker Engine."""
+"""package_test.py CASE | --list: the Debian packages and the image, as an operator uses them: a booted Debian host, a Docker Engine."""
 
+import contextlib
 import json
 import os
 import re
+import shutil
 import string
 import subprocess
 import sys
@@ -13,13 +15,153 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 import fleetlab
 import yaml
-from fleetlab import BIN, ROOT, Judge, Lab, Mint, check, eventually
+from fleetlab import BIN, ROOT, Judge, Lab, Mint, check, eventually, explain, verdict
+
+HOST = "puck"
+CONFIG = "/etc/fleet-agent/config.alloy"
+# What packages need and a minimal host lacks, as apt fetched it: kept between runs.
+ARCHIVES = Path("/var/cache/fleet-lab/archives")
 
 
 def run(*command, **options):
     done = subprocess.run([str(word) for word in command], capture_output=True, text=True, **options)
     check(done.returncode == 0, f"{command}: status {done.returncode}:\n{done.stdout}{done.stderr}")
     return done.stdout
+
+
+def newer(package, folder, version):
+    """The same package with a higher version."""
+    tree = folder / "newer"
+    run("dpkg-deb", "-R", package, tree)
+    control = tree / "DEBIAN/control"
+    control.write_text("".join(f"Version: {version}\n" if line.startswith("Version: ") else line
+                               for line in control.read_text().splitlines(True)))
+    run("dpkg-deb", "--root-owner-group", "-Znone", "-b", tree, folder / "newer.deb")
+    return folder / "newer.deb"
+
+
+def dependencies(packages, root):
+    """Paths of the packages that these need and the host's file system lacks."""
+    (ARCHIVES / "partial").mkdir(parents=True, exist_ok=True)
+    apt = ["apt-get", "-y", "-o", f"Dir::State::status={root}/var/lib/dpkg/status", "-o", f"Dir::Cache::archives={ARCHIVES}",
+           "--no-install-recommends"]
+    wanted = run(*apt, "--simulate", "install", *packages)
+    run(*apt, "--download-only", "install", *packages)
+    names = {line.split()[1] for line in wanted.splitlines() if line.startswith("Inst ")} - {"fleet-agent", "fleetctl"}
+    found = {path.name.split("_")[0]: path for path in sorted(ARCHIVES.glob("*.deb"), key=lambda path: path.stat().st_mtime)}
+    return [found[name] for name in sorted(names)]
+
+
+class Host:
+    """The booted host, without SSH."""
+
+    def __init__(self, lab):
+        self.lab = lab
+        self.root = lab.folder / "hosts" / HOST / "root"
+
+    def __call__(self, script):
+        """-> what the shell script printed, both streams; its status must be 0."""
+        return self.lab.run("exec", HOST, "/bin/sh", "-ec", script, stdin=subprocess.DEVNULL, timeout=120).stdout.strip()
+
+    def bring(self, *paths):
+        (self.root / "root/packages").mkdir(exist_ok=True)
+        for path in paths:
+            shutil.copy(path, self.root / "root/packages" / path.name)
+
+    def say(self, lines):
+        """A service that prints the lines, one every 20 ms: they are in the journal when it has ended."""
+        (self.root / "root/lines").write_text("".join(f"{line}\n" for line in lines))
+        self("systemctl reset-failed; systemd-run -q --unit=mint --remain-after-exit /bin/sh -c "
+             "'while read -r line; do echo \"$line\"; sleep 0.02; done </root/lines'")
+
+    def said(self):
+        eventually(lambda: self("systemctl show -p SubState --value mint") == "exited", 60, "everything is said")
+        self("systemctl stop mint")
+
+
+@contextlib.contextmanager
+def booted():
+    fleetlab.as_root()
+    with Lab("/tmp/fleet-package", "package") as lab:
+        lab.run("up", HOST)
+        with Judge(lab.gateway) as judge:
+            yield Host(lab), judge
+
+
+def minted(judge):
+    return [entry for entry in judge.entries() if Mint.genuine(entry["line"])]
+
+
+def arrived(judge, lines):
+    wanted = set(lines)
+    eventually(lambda: wanted <= {entry["line"] for entry in judge.entries()}, 60, "every line at the judge")
+
+
+def packages_serve_a_host():
+    """Both packages are clean for lintian; one installs, starts, ships, upgrades without a loss and is purged without a trace."""
+    with fleetlab.scratch_dir("fleet-package-test") as folder:
+        run(ROOT / "packaging/package.sh", BIN.parent, folder)
+        agent, tool = next(folder.glob("fleet-agent_*.deb")), next(folder.glob("fleetctl_*.deb"))
+        run("lintian", "--allow-root", "--fail-on", "error,warning", agent, tool)
+        upgrade = newer(agent, folder, "99.0")
+        with booted() as (host, judge):
+            host.bring(agent, tool, upgrade, *(needed := dependencies([agent, tool], host.root)))
+            host("cd /root/packages && DEBIAN_FRONTEND=noninteractive dpkg -i " + " ".join(path.name for path in needed))
+            check_refusal(host, agent)
+            before = host("getent passwd | sort; getent group | sort")
+            check_first_start(host, judge, agent, tool)
+            check_upgrade(host, judge)
+            check_purge(host, before)
+
+
+def check_refusal(host, agent):
+    """A host with fleetctl's unit is left alone."""
+    said = host("touch /etc/systemd/system/fleet-agent.service\n"
+                f"dpkg -i /root/packages/{agent.name} 2>&1 && exit 1\nrm /etc/systemd/system/fleet-agent.service")
+    check("fleetctl deploy" in said, said)
+
+
+def check_first_start(host, judge, agent, tool):
+    said = host(f"dpkg -i /root/packages/{agent.name} /root/packages/{tool.name} 2>&1")
+    check("set the URL of your Loki in /etc/fleet-agent/config.alloy" in said, said)
+    check(host("systemctl is-active fleet-agent; systemctl is-enabled fleet-agent") == "active\nenabled", "not active and enabled")
+    check(host("id -nG fleet-agent") == "fleet-agent adm systemd-journal", host("id fleet-agent"))
+    check(host(f"stat -c '%a %U %G' {CONFIG.rpartition('/')[0]}") == "750 root fleet-agent", "who may read the configuration")
+    eventually(lambda: host.lab.get(HOST, "/-/ready")[0] == 200, 60, lambda: host("journalctl -u fleet-agent -n 20 -o cat"))
+    eventually(lambda: "set-the-url.invalid" in host("journalctl -u fleet-agent -g level=warn -o cat || true"), 60,
+               "the agent says what is to be done")
+    host("fleetctl --version; ls /usr/share/man/man8/fleet-agent.8.gz /usr/share/man/man1/fleetctl.1.gz /usr/share/fleetctl/bundle/bundle.json "
+         "/usr/share/bash-completion/completions/fleetctl.bash /usr/share/doc/fleet-agent/fleet-agent.cdx.json.gz")
+    host(f"sed -i 's|http://set-the-url.invalid:3100/loki/api/v1/push|{judge.push_url}|' {CONFIG}\n"
+         f"fleet-agent validate {CONFIG} && systemctl reload fleet-agent")
+
+
+def check_upgrade(host, judge):
+    mint = Mint("journal")
+    first = [mint.line() for _ in range(50)]
+    host.say(first)
+    host.said()
+    arrived(judge, first)
+    check(minted(judge)[0]["labels"].get("unit") == "mint.service", f"labels {minted(judge)[0]['labels']}")
+    host.say([mint.line() for _ in range(200)])
+    said = host("dpkg -i /root/packages/newer.deb 2>&1")
+    check("set the URL" not in said, said)
+    host.said()
+    arrived(judge, mint.lines)
+    result = verdict(mint.lines, minted(judge))
+    check(not any(result[name] for name in ("missing", "corrupted", "spurious", "unequal")), explain(result))
+    again = [entry["line"] for entry in minted(judge) if entry["line"] in first]
+    check(len(again) == len(first), "what was delivered before the upgrade came again")
+    check(host("dpkg-query -W -f '${Version}' fleet-agent; systemctl is-active fleet-agent") == "99.0active", "not upgraded")
+    check(judge.push_url in host(f"cat {CONFIG}"), "the upgrade took the operator's configuration")
+
+
+def check_purge(host, before):
+    host("dpkg -r fleet-agent fleetctl 2>&1 && ls /var/lib/fleet-agent /etc/fleet-agent/config.alloy")
+    host("dpkg -P fleet-agent fleetctl 2>&1; rm -r /root/packages")
+    left = host("find / -xdev \\( -path /proc -o -path /sys \\) -prune -o \\( -name '*fleet*' -o -nouser -o -nogroup \\) -print")
+    check(left == "", f"left: {left}")
+    check(host("getent passwd | sort; getent group | sort") == before, "users and groups are not as before")
 
 
 # How a key of the service in compose.yaml is said to `docker run`.
@@ -115,4 +257,4 @@ def logs(lab):
 
 
 if __name__ == "__main__":
-    fleetlab.main([image_ships_containers])
+    fleetlab.main([packages_serve_a_host, image_ships_containers])

@@ -26,6 +26,7 @@
 #include "fleetctl/command/show_inventory.h"
 #include "fleetctl/command/status.h"
 #include "fleetctl/command/vault.h"
+#include "fleetctl/command/verify.h"
 
 namespace {
 
@@ -586,6 +587,46 @@ void add_man(CLI::App& app, Action& action) {
   });
 }
 
+struct VerifyArguments : RunArguments {
+  VerifyOptions verify;
+  unsigned seconds = 120;
+};
+
+void add_verify(CLI::App& app, VerifyArguments& arguments, Action& action) {
+  CLI::App* command = app.add_subcommand(
+      "verify", "Write a marked line on each host and wait for it in Loki, and for its metrics");
+  add_run_options(*command, arguments, arguments.verify);
+  command
+      ->add_option("--loki", arguments.verify.loki,
+                   "Ask this Loki (default: the one that the host's configuration writes to)")
+      ->type_name("URL");
+  command
+      ->add_option("--prometheus", arguments.verify.prometheus,
+                   "Ask this Prometheus (default: the one that the host's configuration writes to)")
+      ->type_name("URL");
+  command
+      ->add_option("--only", arguments.verify.only,
+                   "Only this way: journal, containers or metrics; repeatable")
+      ->check(CLI::IsMember({"journal", "containers", "metrics"}))
+      ->allow_extra_args(false);
+  command->add_option("--within", arguments.seconds, "Seconds to wait for what was written")
+      ->check(CLI::Range(1U, 3600U))
+      ->capture_default_str();
+  command->footer(
+      "Examples:\n"
+      "  fleetctl verify --limit puck\n"
+      "  fleetctl verify --only journal --within 30\n"
+      "  fleetctl verify --loki http://localhost:3100 --format json");
+  command->callback([&] {
+    action = [&] {
+      arguments.settle(arguments.verify);
+      arguments.verify.within = std::chrono::seconds(arguments.seconds);
+      return run_verify(arguments.fleet, agent_check(), arguments.ask_become_password,
+                        arguments.verify);
+    };
+  });
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -623,6 +664,9 @@ int main(int argc, char** argv) {
 
   StatusArguments status_arguments;
   add_status(app, status_arguments, action);
+
+  VerifyArguments verify_arguments;
+  add_verify(app, verify_arguments, action);
 
   FactsArguments facts_arguments;
   add_facts(app, facts_arguments, action);

@@ -6,6 +6,7 @@
 
 #include "agent/base/file.h"
 #include "agent/base/mutex.h"
+#include "fleetctl/command/ask_host.h"
 #include "fleetctl/command/report.h"
 #include "fleetctl/plan/host_facts.h"
 #include "fleetctl/value/text.h"
@@ -44,14 +45,10 @@ class Question final : public remote::Dialogue {
 };
 
 Result<Dict> ask(const Host& host, const RunOptions& options, const World& world) {
-  auto reached = world.reacher(host);
-  if (!reached) return fail(reached.error());
-  const agent::Mono deadline = world.clock.mono() + options.host_limit;
-  if (auto connected = reached->remote->connect(deadline); !connected)
-    return fail(connected.error());
   const std::string nonce = world.nonces();
   Question question(plan::host_facts_script(nonce));
-  const auto status = reached->remote->exec("exec /bin/sh -s", question, deadline);
+  std::vector<std::string> notes;  // whoever deploys says them
+  const auto status = ask_host(host, question, options, world, notes);
   if (!status) return fail(status.error());
   return plan::read_host_facts(question.output, nonce);
 }

@@ -198,6 +198,16 @@ def ships():
                 labels = b.arrived(line)
                 check(labels == stream(PUCK, **wanted), f"{name}: container labels {labels}")
 
+        # The same, as the operator sees it: marked lines from every host, puck's through a container of an image that is there.
+        with open(fleetlab.DOCKER, "rb") as client:
+            b.lab.run("exec", PUCK, "/bin/sh", "-c", "cat >/usr/local/bin/docker && chmod 755 /usr/local/bin/docker", stdin=client)
+        status, said = b.fleetctl("verify", "--only", "journal", "--only", "containers", "--loki", b.judge.url, "--format", "json")
+        told = {line["host"]: line for line in map(json.loads, said.splitlines())}
+        check(status == 0 and set(told) == set(HOSTS), f"verify: status {status}:\n{said}")
+        for host in HOSTS:
+            check(told[host]["journal"]["state"] == "arrived", f"verify: {told[host]}")
+            check(told[host]["containers"]["state"] == ("arrived" if host == PUCK else "skipped"), f"verify: {told[host]}")
+
         before = {host: b.snapshot(host).splitlines()[:-1] for host in HOSTS}  # the last line counts SSH logins
         start = time.monotonic()
         said = b.deploy()

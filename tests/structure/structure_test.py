@@ -34,8 +34,10 @@ LAYERS = {
     "fleetctl/command": {f"fleetctl/{name}" for name in ("value", "inventory", "vault", "template", "plan", "remote")}
                         | {"agent/base", "agent/lang", "agent/component"},
 }
-# Single headers that cross the picture, each a plain type or one function, and who may include them.
+# Single headers that cross the picture, each a plain type, one class or function, and who may include them.
 DOORS = {
+    "agent/io/http_client.h": {"fleetctl/command"},
+    "agent/io/http_fetch.h": {"fleetctl/command"},
     "agent/model/jmespath.h": {"fleetctl/template"},
     "agent/runtime/check.h": {"fleetctl/command", "fleetctl/plan"},
     "fleetctl/inventory/connection.h": {"fleetctl/remote", "fleetctl/plan"},

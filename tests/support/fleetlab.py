@@ -141,6 +141,9 @@ class Judge:
     def requests(self):
         return json.loads(http(self.url + "/requests")[1])
 
+    def queries(self):
+        return json.loads(http(self.url + "/queries")[1])
+
     def entries(self):
         """Every entry kept so far, in order of arrival."""
         _, body = http(f"{self.url}/entries?since={len(self.seen)}", timeout=60)

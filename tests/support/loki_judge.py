@@ -7,10 +7,13 @@ layout below is written from Loki's public push API (pkg/push/push.proto), not f
 Ingest, as in Loki:
   POST /loki/api/v1/push   application/x-protobuf (snappy block) or application/json   -> 204, or 400 when it is malformed
   GET  /ready              200
+Queries, as in Loki, of selectors with = and =~ and at most one |= behind them:
+  GET  /loki/api/v1/query_range?query=Q&start=NS&limit=N
 Control, for tests and people:
   GET  /entries?since=N    entries N.. in order of arrival, one JSON object per line: n, request, tenant, labels, ts, line, metadata
   GET  /count              {"entries", "pushes", "lines", "faults": {mode: times served}, "malformed": [why], "rejected"}
   GET  /requests           the last 1000 pushes: status, bytes, entries, tenant, authorization, user_agent
+  GET  /queries            the last 1000 queries: query, found, tenant, authorization
   POST /mode               {"mode": M, "requests": N | "seconds": T, ...}; M "ok" ends it. Without a bound it stays on.
                              "503" | "500" | "429" (retry_after: seconds) | "401"
                              "413"       refuses a push of more than one entry; keeps nothing of it
@@ -93,6 +96,8 @@ class Malformed(Exception):
 LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*\Z")
 PAIR = re.compile(r'\s*([a-zA-Z_][a-zA-Z0-9_]*)\s*=\s*("(?:[^"\\\n]|\\.)*")\s*')
 ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{3})|(.))", re.S)
+MATCHER = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)\s*(=~|=)\s*("(?:[^"\\\n]|\\.)*")')
+QUERY = re.compile(r'\{(.*)\}\s*(?:\|=\s*("(?:[^"\\\n]|\\.)*"))?\Z')
 SIMPLE = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\", '"': '"'}
 
 
@@ -186,6 +191,7 @@ class Judge:
         self.lock = threading.Lock()
         self.store = store
         self.entries, self.requests = [], deque(maxlen=1000)
+        self.queries = deque(maxlen=1000)
         self.faults, self.malformed = Counter(), []
         self.pushes = self.rejected = 0
         self.mode, self.left, self.until = {"mode": "ok"}, None, None
@@ -246,6 +252,26 @@ class Judge:
                 self.store.flush()
             return (400, "some entries were refused by the judge") if bad else (204, "")
 
+    def query(self, text, start, limit):
+        """-> streams as Loki's query_range gives them"""
+        match = QUERY.match(text)
+        if not match:
+            raise Malformed(f"the judge does not know such queries: {text[:200]}")
+        matchers = [(name, operator, go_unquote(value)) for name, operator, value in MATCHER.findall(match[1])]
+        if not any(value != "" for _, _, value in matchers):
+            raise Malformed("a selector needs a matcher that does not take the empty value")
+        wanted = go_unquote(match[2]) if match[2] else ""
+        streams = {}
+        with self.lock:
+            for entry in self.entries:
+                holds = all(re.fullmatch(value, entry["labels"].get(name, "")) if operator == "=~" else entry["labels"].get(name, "") == value
+                            for name, operator, value in matchers)
+                if holds and wanted in entry["line"] and entry["ts"] >= start and limit > 0:
+                    limit -= 1
+                    stream = streams.setdefault(json.dumps(entry["labels"], sort_keys=True), {"stream": entry["labels"], "values": []})
+                    stream["values"].append([str(entry["ts"]), entry["line"]])
+        return list(streams.values())
+
     def complain(self, why):
         with self.lock:
             if len(self.malformed) < 1000:
@@ -293,6 +319,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
             with self.judge.lock:
                 kept = list(self.judge.requests)
             self.answer(200, json.dumps(kept).encode())
+        elif url.path == "/queries":
+            with self.judge.lock:
+                kept = list(self.judge.queries)
+            self.answer(200, json.dumps(kept).encode())
+        elif url.path == "/loki/api/v1/query_range":
+            self.query({name: values[0] for name, values in query.items()})
         elif url.path == "/entries":
             with self.judge.lock:
                 kept = self.judge.entries[int(query.get("since", ["0"])[0]):]
@@ -326,6 +358,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.answer(400, json.dumps({"error": str(error)}).encode())
             return
         self.answer(200, b"{}")
+
+    def query(self, asked):
+        try:
+            found = self.judge.query(asked.get("query", ""), int(asked.get("start", "0")), int(asked.get("limit", "100")))
+        except (Malformed, ValueError, re.error) as error:
+            self.answer(400, str(error).encode(), "text/plain")
+            return
+        with self.judge.lock:
+            self.judge.queries.append({"query": asked["query"], "found": len(found), "tenant": self.headers.get("X-Scope-OrgID", ""),
+                                       "authorization": self.headers.get("Authorization", "")})
+        self.answer(200, json.dumps({"status": "success", "data": {"resultType": "streams", "result": found}}).encode())
 
     def body(self, share=1.0):
         """The request's body; with share < 1 only that part of it."""

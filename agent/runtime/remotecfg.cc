@@ -139,9 +139,10 @@ class RemoteConfig::Round {
       return;
     }
     meters_->failures->increment();
-    if (std::exchange(said_, done.error().message) != said_)
-      owner_.log_.error("remote configuration cannot be loaded, what runs goes on",
-                        {{"url", where_}, {"err", said_}});
+    if (said_ == done.error().message) return;
+    said_ = done.error().message;
+    owner_.log_.error("remote configuration cannot be loaded, what runs goes on",
+                      {{"url", where_}, {"err", said_}});
   }
 
   Result<> find_id() {
@@ -356,12 +357,14 @@ void RemoteConfig::report(const std::stop_token& abandoned, std::string problem)
   if (!abandoned.stop_requested()) problem_ = std::move(problem);
 }
 
-void RemoteConfig::stop() {
+void RemoteConfig::request_stop() {
   worker_.request_stop();
-  {
-    MutexLock lock(mutex_);
-    abandoned_.request_stop();
-  }
+  MutexLock lock(mutex_);
+  abandoned_.request_stop();
+}
+
+void RemoteConfig::stop() {
+  request_stop();
   if (worker_.joinable()) worker_.join();
 }
 

@@ -37,7 +37,8 @@ class RemoteConfig {
   void follow(const RemotecfgArgs& args, const lang::Body& written);
   // Why what the server sent last does not run; "" when it does.
   std::string problem() const;
-  // Ends what is under way.
+  // Ends what is under way and asks nobody any more; stop() also waits for the thread.
+  void request_stop();
   void stop();
 
  private:

@@ -275,8 +275,9 @@ class Runtime::Impl {
   }
 
   void stop() {
+    remote_.request_stop();
+    modules_.stop();  // also the fetching of what the server's text imports
     remote_.stop();
-    modules_.stop();
     evaluator_.request_stop();
     if (evaluator_.joinable()) evaluator_.join();
     MutexLock lock(mutex_);

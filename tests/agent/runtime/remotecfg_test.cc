@@ -123,6 +123,14 @@ struct Remote : Fixture {
       if (who == "remotecfg") return what;
     return {};
   }
+  // The hash of the only series of remotecfg_hash.
+  std::string hash() const {
+    for (const auto& family : metrics.collect())
+      if (family.name == "remotecfg_hash" && family.points.size() == 1)
+        for (const auto& label : family.points[0].labels)
+          if (label.name == "hash") return label.value;
+    return {};
+  }
   bool has(const std::string& id) const {
     return (" " + ids(*runtime)).find(" " + id + " ") != std::string::npos;
   }
@@ -183,6 +191,7 @@ TEST_CASE("remotecfg: another text takes the place of the last one, an empty one
   f.server->say(kPart, "h1");
   REQUIRE(f.load(kLocal + f.block()).empty());
   CHECK(f.diary.wait_for("run remotecfg/test.part.p"));
+  CHECK(f.eventually([&] { return f.hash() == "4f39f84c"; }));
   f.server->say("test.part \"other\" { }\n", "h2");
   f.poll();
   CHECK(f.diary.wait_for("run remotecfg/test.part.other"));
@@ -192,6 +201,7 @@ TEST_CASE("remotecfg: another text takes the place of the last one, an empty one
   f.poll();
   CHECK(f.diary.wait_for("flush remotecfg/test.part.other"));
   CHECK(f.eventually([&] { return ids(*f.runtime) == "test.part.p "; }));
+  CHECK(f.eventually([&] { return f.hash() == "811c9dc5"; }));
   CHECK(f.problem().empty());
 }
 
@@ -352,6 +362,21 @@ TEST_CASE("remotecfg: ends while the server is silent, by a reload or a stop") {
     CHECK(f.diary.wait_for("run remotecfg/test.part.p"));
   }
   f.runtime->stop();
+}
+
+TEST_CASE(
+    "remotecfg: a stop does not wait for what the server's text imports, nor blames the text") {
+  Remote f;
+  const ScriptedServer silent(
+      [](const ScriptedServer::Request&, std::size_t) { return ScriptedServer::silence(); });
+  f.server->say("import.http \"web\" {\n  url = \"" + silent.url() +
+                    "\"\n  poll_timeout = \"1h\"\n  poll_frequency = \"2h\"\n}\n",
+                "h1");
+  REQUIRE(f.load(kLocal + f.block()).empty());
+  REQUIRE(silent.wait_for(1));
+  f.runtime->stop();
+  CHECK(f.server->count() == 1);
+  CHECK(f.value("remotecfg_load_failures_total") == 0);
 }
 
 TEST_CASE("remotecfg: without an id one is made once, and Alloy's is kept") {

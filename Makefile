@@ -42,9 +42,10 @@ bench: packages-build
 	tests/bench/processes.py $(BUILD)/bin/fleet-agent
 	tests/bench/unix.py $(BUILD)/bin/fleet-agent
 
-# Debian packages, and the agent's image, into build/release/packages; `image` gives it to the local Docker Engine as well.
+# Debian packages (with VERSION, if it is given), and the agent's image, into build/release/packages; `image` gives it to the
+# local Docker Engine as well.
 package: packages-package build
-	packaging/package.sh $(BUILD) $(BUILD)/packages
+	packaging/package.sh $(BUILD) $(BUILD)/packages $(VERSION)
 
 image: packages-package build
 	packaging/image.sh $(BUILD) $(BUILD)/packages

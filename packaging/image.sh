@@ -1,5 +1,5 @@
 #!/bin/sh
-# image.sh BUILD_FOLDER FOLDER [VERSION]: the agent as an image, FOLDER/fleet-agent-VERSION-image.tar.gz: its root file system,
+# image.sh BUILD_FOLDER FOLDER: the agent as an image, FOLDER/fleet-agent-VERSION-image.tar.gz: its root file system,
 # which `docker import` takes, with `image.sh import` for what belongs to it besides files.
 # image.sh import ARCHIVE NAME: gives it to the local Docker Engine under that name.
 #
@@ -25,7 +25,7 @@ build=$(realpath "$1")
 mkdir -p "$2"
 folder=$(realpath "$2")
 packaging=$(dirname "$(realpath "$0")")
-version=${3:-$("$build/bin/fleet-agent" --version)}
+version=$("$build/bin/fleet-agent" --version)
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

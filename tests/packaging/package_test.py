@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import string
 import subprocess
 import sys
 import time
@@ -44,12 +43,13 @@ def dependencies(packages, root):
     """Paths of the packages that these need and the host's file system lacks."""
     (ARCHIVES / "partial").mkdir(parents=True, exist_ok=True)
     apt = ["apt-get", "-y", "-o", f"Dir::State::status={root}/var/lib/dpkg/status", "-o", f"Dir::Cache::archives={ARCHIVES}",
-           "--no-install-recommends"]
-    wanted = run(*apt, "--simulate", "install", *packages)
-    run(*apt, "--download-only", "install", *packages)
-    names = {line.split()[1] for line in wanted.splitlines() if line.startswith("Inst ")} - {"fleet-agent", "fleetctl"}
-    found = {path.name.split("_")[0]: path for path in sorted(ARCHIVES.glob("*.deb"), key=lambda path: path.stat().st_mtime)}
-    return [found[name] for name in sorted(names)]
+           "--no-install-recommends", "install", *packages]
+    if subprocess.run([*apt, "--download-only"], capture_output=True).returncode != 0:
+        run("apt-get", "update")  # this machine's lists may name versions that the mirror has no more
+        run(*apt, "--download-only")
+    wanted = re.findall(r"^Inst (\S+) (?:\[\S+\] )?\((\S+) [^\[]*\[(\w+)\]", run(*apt, "--simulate"), re.M)
+    return [ARCHIVES / f"{name}_{version.replace(':', '%3a')}_{architecture}.deb" for name, version, architecture in wanted
+            if name not in ("fleet-agent", "fleetctl")]
 
 
 class Host:
@@ -185,7 +185,8 @@ FLAGS = {
 
 def service(values, places):
     """The flags of `docker run` for packaging/docker/compose.yaml with these values, and other places for what it mounts."""
-    text = string.Template((ROOT / "packaging/docker/compose.yaml").read_text()).substitute(values)
+    text = (ROOT / "packaging/docker/compose.yaml").read_text()
+    text = re.sub(r"\$\{(\w+):\?\}", lambda name: str(values[name[1]]), text)
     found = yaml.safe_load(text)["services"]["fleet-agent"]
     check(found["image"] == "fleet-agent:latest", f"image {found['image']}")
     for here, there in places.items():
@@ -209,7 +210,7 @@ def write_journal(folder, lines):
 
 
 def image_ships_containers():
-    """The image runs as compose.yaml says, read-only and without any right, and ships containers and the host's journal."""
+    """The image runs as compose.yaml says, read-only and without any right, and ships containers and the host's journal, each line once."""
     fleetlab.as_root()
     with fleetlab.scratch_dir("fleet-image-test") as folder, Lab("/tmp/fleet-image", "image") as lab:
         run(ROOT / "packaging/image.sh", BIN.parent, folder)
@@ -223,31 +224,44 @@ def image_ships_containers():
 
 
 def check_service(lab, judge, folder, command):
-    printed, written = Mint("printed"), Mint("written")
-    lines = " ".join(printed.line() for _ in range(20))
-    words = len(printed.lines[0].split())
-    lab.docker("run", "-d", "--name", "web", "--network", "none", "--label", "com.docker.compose.project=shop", "lab:1", "/bin/sh",
-               "-c", f"printf '{' '.join(['%s'] * words)}\\n' {lines}; sleep 1000")
+    written = Mint("written")
     write_journal(folder / "log", [written.line() for _ in range(20)])
-    flags = service({"LOKI_URL": judge.push_url, "HOST": "puck", "DOCKER_GID": os.stat(lab.docker_socket).st_gid,
-                     "JOURNAL_GID": 4321, "ADM_GID": 4},
-                    {"./config.alloy": ROOT / "packaging/docker/config.alloy", "/var/run/docker.sock": lab.docker_socket,
-                     "/var/log": folder / "log", "/var/lib/docker/containers": lab.folder / "docker/data/containers"})
+    values = {"LOKI_URL": judge.push_url, "HOST": "puck", "DOCKER_GID": os.stat(lab.docker_socket).st_gid, "JOURNAL_GID": 4321, "ADM_GID": 4}
+    config = ROOT / "packaging/docker/config.alloy"
+    places = {"./config.alloy": config, "/var/run/docker.sock": lab.docker_socket, "/var/log": folder / "log",
+              "/var/lib/docker/containers": lab.folder / "docker/data/containers"}
     listen = "--server.http.listen-addr="
     command = [word if not word.startswith(listen) else f"{listen}127.0.0.1:0" for word in command]
-    for _ in ("first", "started again, it sends nothing twice"):
-        lab.docker("run", "-d", "--name", "agent", *flags, "fleet-agent:latest", *command)
+    wanted = set(written.lines)
+
+    def serve(container):
+        """Started with what is there from before, the agent ships what a new container prints."""
+        mint = Mint(container)
+        wanted.update(mint.line() for _ in range(20))
+        lab.docker("run", "-d", "--name", container, "--network", "none", "--label", "com.docker.compose.project=shop", "lab:1",
+                   "/bin/sh", "-c", f"printf '%s %s %s %s\\n' {' '.join(mint.lines)}; sleep 1000")
+        lab.docker("run", "-d", "--name", "agent", *service(values, places), "fleet-agent:latest", *command)
         said = eventually(lambda: re.search(r'msg="now listening for http traffic" addr=(\S+)', logs(lab)), 60, lambda: logs(lab))
-        eventually(lambda: fleetlab.http(f"http://{said[1]}/-/ready")[0] == 200, 60, lambda: logs(lab))
-        wanted = {*printed.lines, *written.lines}
         eventually(lambda: wanted <= {entry["line"] for entry in judge.entries()}, 60, lambda: logs(lab))
-        eventually(lambda: fleetlab.http(f"http://{said[1]}/-/healthy")[0] == 200, 60, lambda: logs(lab))
+        for path in ("/-/ready", "/-/healthy"):
+            eventually(lambda: fleetlab.http(f"http://{said[1]}{path}")[0] == 200, 60, lambda: logs(lab))
         lab.docker("stop", "-t", "30", "agent")
         lab.docker("rm", "agent")
+
+    serve("web")
+    # The socket's place is taken by a proxy that lets reading requests through.
+    with subprocess.Popen(["/usr/bin/python3", fleetlab.SUPPORT / "docker_proxy.py", lab.docker_socket, folder / "proxy.log"],
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as proxy:
+        places["./config.alloy"] = folder / "proxy.alloy"
+        places["./config.alloy"].write_text(
+            config.read_text().replace("unix:///var/run/docker.sock", f"tcp://127.0.0.1:{proxy.stdout.readline().strip()}"))
+        places["/var/run/docker.sock"] = "/dev/null"
+        serve("worker")
+        proxy.stdin.close()
     genuine = [entry for entry in judge.entries() if Mint.genuine(entry["line"])]
     check(sorted(entry["line"] for entry in genuine) == sorted(wanted), f"{len(genuine)} lines arrived for {len(wanted)}")
     labels = {json.dumps(entry["labels"], sort_keys=True) for entry in genuine}
-    check(labels == {json.dumps({"container": "web", "hostname": "puck", "service": "shop"}),
+    check(labels == {*(json.dumps({"container": name, "hostname": "puck", "service": "shop"}) for name in ("web", "worker")),
                      json.dumps({"hostname": "puck", "job": "systemd", "unit": "a.service"})}, labels)
 
 

@@ -20,6 +20,7 @@
 #include "fleetctl/command/facts.h"
 #include "fleetctl/command/fleet.h"
 #include "fleetctl/command/lint.h"
+#include "fleetctl/command/logs.h"
 #include "fleetctl/command/plan.h"
 #include "fleetctl/command/render.h"
 #include "fleetctl/command/rollback.h"
@@ -312,24 +313,29 @@ struct RunArguments {
   }
 };
 
-void add_run_options(CLI::App& command, RunArguments& arguments, RunOptions& run) {
+// How one host is reached.
+void add_reach_options(CLI::App& command, RunArguments& arguments, RunOptions& run) {
   add_fleet_options(command, arguments.fleet);
-  command.add_option("-f,--forks", run.forks, "Hosts at a time")
-      ->check(CLI::Range(1U, 1024U))
-      ->capture_default_str();
   command.add_option("-u,--user", run.reach.user, "Log in as this user");
   command.add_option("--private-key", run.reach.private_key, "Log in with this key")
       ->type_name("FILE");
-  command.add_flag("-k,--ask-pass", run.ask_password, "Ask once for the password to log in with");
   command.add_flag(
       "--accept-new", run.reach.accept_new,
       "Write unknown host keys down instead of refusing them; changed ones are refused");
-  command.add_flag("-b,--become", run.reach.become, "Become root with sudo");
-  command.add_flag("-K,--ask-become-pass", arguments.ask_become_password,
-                   "Ask once for the password of sudo");
   command.add_option("-T,--timeout", arguments.connect_seconds, "Seconds to connect within")
       ->check(CLI::Range(1U, 3600U))
       ->capture_default_str();
+}
+
+void add_run_options(CLI::App& command, RunArguments& arguments, RunOptions& run) {
+  add_reach_options(command, arguments, run);
+  command.add_option("-f,--forks", run.forks, "Hosts at a time")
+      ->check(CLI::Range(1U, 1024U))
+      ->capture_default_str();
+  command.add_flag("-k,--ask-pass", run.ask_password, "Ask once for the password to log in with");
+  command.add_flag("-b,--become", run.reach.become, "Become root with sudo");
+  command.add_flag("-K,--ask-become-pass", arguments.ask_become_password,
+                   "Ask once for the password of sudo");
   command.add_option("--host-timeout", arguments.host_seconds, "Seconds for one host")
       ->check(CLI::Range(1U, 86400U))
       ->capture_default_str();
@@ -587,6 +593,35 @@ void add_man(CLI::App& app, Action& action) {
   });
 }
 
+struct LogsArguments : RunArguments {
+  LogsOptions logs;
+  std::string host;
+};
+
+void add_logs(CLI::App& app, LogsArguments& arguments, Action& action) {
+  CLI::App* command = app.add_subcommand("logs", "Show what a host's agent writes in its journal");
+  add_reach_options(*command, arguments, arguments.logs);
+  command->add_option("host", arguments.host, "The host, as --limit would name it")
+      ->required()
+      ->excludes("--limit")
+      ->type_name("HOST");
+  command->add_flag("-f,--follow", arguments.logs.follow, "Go on with what comes, until Ctrl-C");
+  command->add_option("-n,--lines", arguments.logs.lines, "So many of the last lines")
+      ->check(CLI::Range(0U, 1'000'000U))
+      ->capture_default_str();
+  command->footer(
+      "Examples:\n"
+      "  fleetctl logs puck\n"
+      "  fleetctl logs puck -f -n 10");
+  command->callback([&] {
+    action = [&] {
+      arguments.settle(arguments.logs);
+      arguments.fleet.limit = {arguments.host};
+      return run_logs(arguments.fleet, arguments.logs);
+    };
+  });
+}
+
 struct VerifyArguments : RunArguments {
   VerifyOptions verify;
   unsigned seconds = 120;
@@ -664,6 +699,9 @@ int main(int argc, char** argv) {
 
   StatusArguments status_arguments;
   add_status(app, status_arguments, action);
+
+  LogsArguments logs_arguments;
+  add_logs(app, logs_arguments, action);
 
   VerifyArguments verify_arguments;
   add_verify(app, verify_arguments, action);

@@ -2,7 +2,8 @@
 
 namespace fleetctl::command {
 
-agent::Result<int> ask_host(const Host& host, remote::Dialogue& dialogue, const RunOptions& options,
+agent::Result<int> ask_host(const Host& host, const std::string& command,
+                            remote::Dialogue& dialogue, const RunOptions& options,
                             const World& world, std::vector<std::string>& notes) {
   auto reached = world.reacher(host);
   if (!reached) return agent::fail(reached.error());
@@ -11,7 +12,7 @@ agent::Result<int> ask_host(const Host& host, remote::Dialogue& dialogue, const 
     return agent::fail(connected.error());
   for (const auto& list : {reached->warnings, reached->remote->warnings()})
     for (const std::string& warning : list) notes.push_back(printable(warning));
-  return reached->remote->exec("exec /bin/sh -s", dialogue, deadline);
+  return reached->remote->exec(command, dialogue, deadline);
 }
 
 }  // namespace fleetctl::command

@@ -1,5 +1,4 @@
-// One question to one host, by a script of ours that its `sh` reads: what needs neither the lock
-// nor root.
+// One question to one host, by a fixed command: what needs neither the lock nor root.
 #pragma once
 
 #include <string>
@@ -9,9 +8,14 @@
 
 namespace fleetctl::command {
 
-// Connects, and lets `dialogue` talk with `sh -s` of the login user. The exit status; an error when
-// the host was not reached or the connection broke. `notes` gets what the operator should know.
-agent::Result<int> ask_host(const Host& host, remote::Dialogue& dialogue, const RunOptions& options,
+// Reads a script from its standard input.
+inline constexpr const char* kShell = "exec /bin/sh -s";
+
+// Connects, and lets `dialogue` talk with the command, run as the login user. The exit status; an
+// error when the host was not reached or the connection broke. `notes` gets what the operator
+// should know.
+agent::Result<int> ask_host(const Host& host, const std::string& command,
+                            remote::Dialogue& dialogue, const RunOptions& options,
                             const World& world, std::vector<std::string>& notes);
 
 }  // namespace fleetctl::command

@@ -48,7 +48,7 @@ Result<Dict> ask(const Host& host, const RunOptions& options, const World& world
   const std::string nonce = world.nonces();
   Question question(plan::host_facts_script(nonce));
   std::vector<std::string> notes;  // whoever deploys says them
-  const auto status = ask_host(host, question, options, world, notes);
+  const auto status = ask_host(host, kShell, question, options, world, notes);
   if (!status) return fail(status.error());
   return plan::read_host_facts(question.output, nonce);
 }

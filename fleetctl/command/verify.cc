@@ -163,7 +163,7 @@ class Verification {
       if (what == "failed") of->second = {"failed", 0, "", why};
       if (what == "skipped") of->second = {"skipped", 0, "", why};
     });
-    auto status = ask_host(host_, dialogue, options_, world_, result.notes);
+    auto status = ask_host(host_, kShell, dialogue, options_, world_, result.notes);
     if (!status) return fail(status.error());
     if (!ended) return fail(ErrorCode::kIo, "the host did not answer to the end");
     std::sort(names_.begin(), names_.end());

@@ -208,6 +208,10 @@ def ships():
             check(told[host]["journal"]["state"] == "arrived", f"verify: {told[host]}")
             check(told[host]["containers"]["state"] == ("arrived" if host == PUCK else "skipped"), f"verify: {told[host]}")
 
+        for host, lines in ((OBERON, 4), (CALIBAN, 3)):  # by sudo, and as root
+            done = subprocess.run(b.command("logs", host, "-n", lines), cwd=b.tree, env=b.environment(), text=True, capture_output=True)
+            check(done.returncode == 0 and len(done.stdout.splitlines()) == lines and "fleet-agent" in done.stdout, f"logs: {done}")
+
         before = {host: b.snapshot(host).splitlines()[:-1] for host in HOSTS}  # the last line counts SSH logins
         start = time.monotonic()
         said = b.deploy()

@@ -3,8 +3,9 @@
 
 import hashlib
 import json
+import subprocess
 
-from example_fleet import Fleet, check, main
+from example_fleet import BIN, SYSTEM, Fleet, check, main
 
 NOWHERE = ("-e", "ansible_host=127.0.0.1 ansible_port=1", "--limit", "oberon.incus,caliban.incus")
 REFUSED, UNREACHABLE, TOO_MANY, USAGE = 1, 4, 5, 64
@@ -43,6 +44,37 @@ def command_lines():
         fleet.run("rollback", *NOWHERE, *words, status=USAGE)
 
 
+def logs():
+    """The agent's journal, asked for with a fixed command and shown without what could move a terminal; -f until somebody ends it."""
+    fleet = Fleet()
+    here = ("-e", "ansible_connection=local")
+    commands = fleet.folder / "bin"
+    fleet.write("../bin/journalctl", "#!/bin/sh\n"
+                "printf '%s\\n' \"$*\"; printf 'a\\033[2Jb\\tc\\nlast'; echo to err >&2\n"
+                "case $* in *--follow*) echo; exec sleep 60 ;; *--lines\\ 7*) exit 9 ;; esac\n")
+    (commands / "journalctl").chmod(0o755)
+    fleet.write("../bin/id", "#!/bin/sh\necho 0\n")
+    (commands / "id").chmod(0o755)
+    env = {"PATH": f"{commands}:/usr/bin:/bin"}
+    shown, said = fleet.run("logs", "puck", *here, env=env)
+    check(shown == "--quiet --no-pager --output short-iso --unit fleet-agent.service --lines 100\na?[2Jb\tc\nlast\n" and said == "to err\n",
+          shown + said)
+    shown, said = fleet.run("logs", "puck.incus", "-n", "7", *here, env=env, status=3)
+    check("puck.incus: journalctl ended with 9" in said, said)
+    with subprocess.Popen([BIN / "fleetctl", "logs", "puck", "-f", "-n", "0", *here], cwd=fleet.tree, env={**SYSTEM, **env}, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE) as following:
+        check(following.stdout.readline().endswith("--lines 0 --follow\n"), "the first line")
+        check([following.stdout.readline() for _ in range(2)] == ["a?[2Jb\tc\n", "last\n"] and following.poll() is None, "it does not follow")
+        following.terminate()
+        # Its end is the end of what it began: nobody holds the pipe any more.
+        check(following.communicate(timeout=50)[0] == "", "more was shown")
+    shown, said = fleet.run("logs", "puck,ariel", *here, env=env, status=REFUSED)
+    check("2 hosts are meant" in said, said)
+    fleet.run("logs", "puck", "--limit", "ariel", status=USAGE)
+    fleet.run("logs", status=USAGE)
+    fleet.run("logs", "caliban.incus", "-e", "ansible_host=127.0.0.1 ansible_port=1", status=UNREACHABLE)
+
+
 def batches():
     """--canary, --serial and --max-fail stop a deploy, which says what it did not touch; --retry-failed takes that up."""
     fleet = Fleet()
@@ -74,4 +106,4 @@ def batches():
 
 
 if __name__ == "__main__":
-    main(broken_template, command_lines, batches)
+    main(broken_template, command_lines, logs, batches)

@@ -1,5 +1,8 @@
 #include "agent/runtime/modules.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <set>
@@ -258,6 +261,11 @@ Result<ImportedModule> fetch_git(const GitArgs& args, const fs::path& folder, co
   fs::create_directories(folder, error);
   if (error) return fail(ErrorCode::kIo, "make " + folder.string() + ": " + error.message());
   fs::permissions(folder, fs::perms::owner_all, error);
+  // A load may ask while the watcher is at it: git refuses to be two in one checkout.
+  const FileDescriptor turn(
+      ::open((folder / "turn").c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!turn || ::flock(turn.get(), LOCK_EX) != 0)
+    return fail_errno("lock " + folder.string(), errno);
   // No prompt, no program as a transport, no configuration of the user's.
   std::vector<std::string> env = {"GIT_TERMINAL_PROMPT=0", "GIT_CONFIG_NOSYSTEM=1",
                                   "GIT_CONFIG_GLOBAL=/dev/null", "LC_ALL=C",

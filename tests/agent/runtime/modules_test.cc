@@ -406,8 +406,8 @@ TEST_CASE("modules: import.git follows a branch") {
   CHECK(f.diary.wait_for("commit repo.d.x/test.part.p one"));
   commit("two");
   CHECK(f.diary.wait_for("commit repo.d.x/test.part.p two"));
-  CHECK(f.load(text("../../etc")).find("import.git.repo: ") != std::string::npos);
-  CHECK(f.load(text("nothing")).find("the repository holds no nothing") != std::string::npos);
+  CHECK_THAT(f.load(text("../../etc")), Catch::Contains("import.git.repo: "));
+  CHECK_THAT(f.load(text("nothing")), Catch::Contains("the repository holds no nothing"));
   CHECK(f.load("import.git \"repo\" {\n  repository = \"--upload-pack=x\"\n  path = \"x\"\n}\n")
             .find("repository must be a name") != std::string::npos);
   CHECK(f.load("import.git \"repo\" {\n  repository = \"ext::sh -c id\"\n  path = \"x\"\n}\n")

@@ -116,7 +116,8 @@ class Runtime::Impl {
     return report;
   }
 
-  // `patient`: what the world does not let start yet is tried again, not an error.
+  // `patient`: what the world does not let start yet is tried again, not an error. So it always is
+  // for what the server of remotecfg sent.
   LoadReport install(const std::vector<SourceText>& texts, bool patient) REQUIRES(load_mutex_) {
     LoadReport report;
     const ExportsOf exports_of = [this](const Node& node) {
@@ -178,7 +179,7 @@ class Runtime::Impl {
       report.diagnostics.add(Values::told_of(*next, node, std::move(own)));
       if (commit) {
         commits.emplace_back(&instance, std::move(*commit));
-      } else if (patient && commit.error().code != ErrorCode::kInvalid) {
+      } else if ((patient || from_remotecfg(node)) && commit.error().code != ErrorCode::kInvalid) {
         instance.evaluation.bad(commit.error().message);
         waiting.push_back(&instance);
       } else if (error_count(report.diagnostics) == errors_before) {
@@ -404,6 +405,11 @@ class Runtime::Impl {
     return static_cast<std::size_t>(std::count_if(
         diagnostics.all().begin(), diagnostics.all().end(),
         [](const lang::Diagnostic& d) { return d.severity == lang::Severity::kError; }));
+  }
+
+  // Whoever reloads the local configuration can do nothing about it.
+  static bool from_remotecfg(const Node& node) {
+    return node.id.starts_with(std::string(kRemotecfg) + "/");
   }
 
   // "" when there is none.

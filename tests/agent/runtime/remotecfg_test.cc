@@ -330,6 +330,25 @@ TEST_CASE("remotecfg: a copy serves while the server is away") {
   }
 }
 
+TEST_CASE("remotecfg: what cannot start yet waits, and holds up no reload") {
+  Remote f;
+  const auto block = [&](bool taken) {
+    const std::lock_guard lock(f.diary.mutex);
+    f.diary.blocked["remotecfg/test.part.p"] = taken;
+  };
+  block(true);
+  f.server->say(kPart, "h1");
+  REQUIRE(f.load(kLocal + f.block()).empty());
+  REQUIRE(f.eventually([&] { return f.server->count() == 2; }));
+  CHECK(f.message_of("remotecfg/test.part.p") == "the port is taken");
+  CHECK(f.value("remotecfg_last_load_successful") == 1);
+  CHECK(f.load("test.part \"new\" { }\n" + f.block()).empty());
+  CHECK(ids(*f.runtime) == "remotecfg/test.part.p test.part.new ");
+  block(false);
+  CHECK(f.hand.advance_until([&] { return f.message_of("remotecfg/test.part.p").empty(); },
+                             std::chrono::seconds(1)));
+}
+
 TEST_CASE("remotecfg: a reload without the block ends it") {
   Remote f;
   f.server->say(kPart, "h1");

@@ -194,10 +194,12 @@ Result<std::string> ask(agent::io::HttpClient& client, const Destination& destin
 }
 
 Result<bool> loki_has(agent::io::HttpClient& client, const Destination& destination,
-                      const std::string& selector, std::string_view text, std::int64_t since_ns) {
+                      const std::string& selector, std::string_view text, std::int64_t since_ns,
+                      std::int64_t until_ns) {
   const auto body = ask(client, destination, "/loki/api/v1/query_range",
                         {{"query", "{" + selector + "} |= " + quoted(text)},
                          {"start", std::to_string(since_ns)},
+                         {"end", std::to_string(until_ns)},
                          {"limit", "1"}});
   if (!body) return fail(body.error());
   const json parsed = json::parse(*body, nullptr, false);

@@ -43,10 +43,10 @@ std::string prometheus_url(std::string_view url);
 agent::Result<std::string> ask(agent::io::HttpClient& client, const Destination& destination,
                                std::string_view path, const std::vector<LabelPair>& parameters);
 
-// Whether lines with this text and label have arrived since then.
+// Whether a line with this text and these labels has arrived that was written between the two.
 agent::Result<bool> loki_has(agent::io::HttpClient& client, const Destination& destination,
                              const std::string& selector, std::string_view text,
-                             std::int64_t since_ns);
+                             std::int64_t since_ns, std::int64_t until_ns);
 // Seconds since the newest sample of `up` or of node_exporter's metrics whose instance, hostname or
 // host is one of `names`; negative when there is none.
 agent::Result<double> newest_sample(agent::io::HttpClient& client, const Destination& destination,

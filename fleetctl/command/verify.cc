@@ -239,7 +239,8 @@ class Verification {
       }
     } else {
       found = loki_has(client, *question.destination, question.selector,
-                       mark_ + "-" + std::string(question.path), start_ns_ - kClockDifference);
+                       mark_ + "-" + std::string(question.path), start_ns_ - kClockDifference,
+                       world_.clock.wall_ns() + kClockDifference);
     }
     if (!found) {
       path.why = found.error().message;

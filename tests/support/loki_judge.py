@@ -8,7 +8,7 @@ Ingest, as in Loki:
   POST /loki/api/v1/push   application/x-protobuf (snappy block) or application/json   -> 204, or 400 when it is malformed
   GET  /ready              200
 Queries, as in Loki, of selectors with = and =~ and at most one |= behind them:
-  GET  /loki/api/v1/query_range?query=Q&start=NS&limit=N
+  GET  /loki/api/v1/query_range?query=Q&start=NS&end=NS&limit=N, until now without an end
 Control, for tests and people:
   GET  /entries?since=N    entries N.. in order of arrival, one JSON object per line: n, request, tenant, labels, ts, line, metadata
   GET  /count              {"entries", "pushes", "lines", "faults": {mode: times served}, "malformed": [why], "rejected"}
@@ -252,7 +252,7 @@ class Judge:
                 self.store.flush()
             return (400, "some entries were refused by the judge") if bad else (204, "")
 
-    def query(self, text, start, limit):
+    def query(self, text, start, end, limit):
         """-> streams as Loki's query_range gives them"""
         match = QUERY.match(text)
         if not match:
@@ -266,7 +266,7 @@ class Judge:
             for entry in self.entries:
                 holds = all(re.fullmatch(value, entry["labels"].get(name, "")) if operator == "=~" else entry["labels"].get(name, "") == value
                             for name, operator, value in matchers)
-                if holds and wanted in entry["line"] and entry["ts"] >= start and limit > 0:
+                if holds and wanted in entry["line"] and start <= entry["ts"] < end and limit > 0:
                     limit -= 1
                     stream = streams.setdefault(json.dumps(entry["labels"], sort_keys=True), {"stream": entry["labels"], "values": []})
                     stream["values"].append([str(entry["ts"]), entry["line"]])
@@ -361,7 +361,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def query(self, asked):
         try:
-            found = self.judge.query(asked.get("query", ""), int(asked.get("start", "0")), int(asked.get("limit", "100")))
+            found = self.judge.query(asked.get("query", ""), int(asked.get("start", "0")),
+                                     int(asked.get("end", time.time_ns())), int(asked.get("limit", "100")))
         except (Malformed, ValueError, re.error) as error:
             self.answer(400, str(error).encode(), "text/plain")
             return

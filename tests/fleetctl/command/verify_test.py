@@ -19,12 +19,12 @@ FAILED, UNREACHABLE, USAGE = 3, 4, 64
 NODE = "ariel.incus"
 PUSH = """#!/usr/bin/python3
 import json, re, sys, time, urllib.request
-def push(line, **labels):
-    body = json.dumps({"streams": [{"stream": labels, "values": [[str(time.time_ns()), line]]}]}).encode()
+def push(line, ahead=0, **labels):
+    body = json.dumps({"streams": [{"stream": labels, "values": [[str(time.time_ns() + ahead * 10**9), line]]}]}).encode()
     urllib.request.urlopen(urllib.request.Request("URL/loki/api/v1/push", body, {"Content-Type": "application/json"})).close()
 """
 SYSTEMD_CAT = PUSH + """
-push(sys.stdin.read().strip(), hostname="ariel.incus", job="systemd")
+push(sys.stdin.read().strip(), ahead=300, hostname="ariel.incus", job="systemd")
 """
 DOCKER = PUSH + """
 words = sys.argv[1:]

@@ -94,6 +94,8 @@ TEST_CASE("modules: what changes outside reaches the inside, and the other way r
   CHECK(f.diary.wait_for("commit shop.a/test.part.in one"));
   REQUIRE(f.load(text("two")).empty());
   CHECK(f.diary.wait_for("commit shop.a/test.part.in two"));
+  CHECK(f.diary.wait_for("run shop.a/test.part.in"));  // threads say so when they get to it
+  CHECK(f.diary.wait_for("run test.part.end"));
   f.diary.take();
   REQUIRE(f.load(text("two") + "// a comment\n").empty());
   CHECK(f.diary.take().empty());

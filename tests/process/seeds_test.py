@@ -164,7 +164,7 @@ def compose_services(world):
         world.expect("no compose service", stream="stdout", **common)
         names = {name for one in world.judge.entries() for name in one["labels"]}
         check(names == {"app", "env", "service", "stream"}, f"labels {names}")
-        check("discovery.docker.containers" in http(PAGES + "/")[1], "the page shows the discovery")
+        check("discovery.docker.containers" in http(PAGES + "/api/v0/web/components")[1], "the page shows the discovery")
         check((Path("/var/lib/alloy") / "loki.source.docker.default").is_dir(), "positions lie in /var/lib/alloy")
 
 

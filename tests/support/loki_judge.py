@@ -387,7 +387,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length", "0"))
         if length > MAX_BODY:
             raise Malformed("body too large")
-        return self.rfile.read(int(length * share))
+        size = int(length * share)
+        body = self.rfile.read(size)
+        if len(body) < size:  # a sender that was killed: nobody takes half a push for a whole one
+            raise ConnectionError("the sender ended within the body")
+        return body
 
     def reset(self):
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

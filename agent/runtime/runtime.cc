@@ -124,16 +124,17 @@ class Runtime::Impl {
       Exports exports = this->exports_of(node.id, false);
       return exports.empty() ? placeholder_exports(node) : exports;
     };
+    std::optional<std::string_view> remote;
+    if (remote_text_) remote = *remote_text_;
     const Importer importer =
-        [this, &remote = remote_text_](
-            const Import& import,
-            lang::Diagnostics& diagnostics) -> Result<std::optional<ImportedModule>> {
+        [this, remote](const Import& import,
+                       lang::Diagnostics& diagnostics) -> Result<std::optional<ImportedModule>> {
       if (import.kind != kRemotecfg) return modules_.fetch(import, diagnostics);
       RemotecfgArgs args;
       component::decode(import.arguments, args, diagnostics);
       if (!remote || args.url.empty()) return std::optional<ImportedModule>();
       return std::optional(
-          ImportedModule{{{std::string(kRemotecfg), *remote}}, import.module_path});
+          ImportedModule{{{std::string(kRemotecfg), std::string(*remote)}}, import.module_path});
     };
     auto next = std::make_shared<const Graph>(
         build_graph(texts, {env_.registry, env_.stdlib, exports_of, importer}, report.diagnostics));
@@ -589,9 +590,10 @@ class Runtime::Impl {
 
   bool decides_structure(const std::set<std::string>& changed) const {
     MutexLock lock(mutex_);
-    return graph_ != nullptr && !stopped_ &&
-           std::any_of(changed.begin(), changed.end(),
-                       [&](const std::string& id) { return graph_->structural.contains(id); });
+    if (graph_ == nullptr || stopped_) return false;
+    const auto& structural = graph_->structural;
+    return std::any_of(changed.begin(), changed.end(),
+                       [&](const std::string& id) { return structural.contains(id); });
   }
 
   // The runtime's own thread: what was published is passed on to whoever refers to it.

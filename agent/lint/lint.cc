@@ -91,39 +91,36 @@ Rules rules_in(const Body& body) {
 
 // --- the warnings
 
-void rules_without_effect(const Configuration& configuration, Diagnostics& diagnostics) {
-  visit_blocks(configuration, [&](const Node&, const BlockNode&, const Body& body) {
-    const Rules found = rules_in(body);
-    const bool first = text_of(body, "precedence") == "first_match";
-    const auto precedence = first ? model::Precedence::kFirstMatch : model::Precedence::kLastMatch;
-    for (const model::RuleRemark& remark : model::review(found.rules, precedence)) {
-      const lang::Span& span = found.blocks[remark.rule]->span;
-      const std::string label = json_string(found.rules[remark.rule].target_label);
-      const std::string other = remark.other ? "rule " + std::to_string(*remark.other + 1) : "";
-      switch (remark.kind) {
-        case model::RuleRemark::Kind::kOverwritten:
-          diagnostics.warning(
-              span, "this rule has no effect: " + other + " overwrites " + label + " each time",
-              "the last match wins: put the fallback first, or set precedence = \"first_match\"");
-          break;
-        case model::RuleRemark::Kind::kPassedOver:
-          diagnostics.warning(span, "this rule has no effect: " + other + " has always set " +
-                                        label + " before, and the first match wins");
-          break;
-        case model::RuleRemark::Kind::kNeverReached:
-          diagnostics.warning(span, "this rule is never reached: " + other + " drops everything");
-          break;
-        case model::RuleRemark::Kind::kNeverMatches:
-          diagnostics.warning(span,
-                              "this rule has no effect: without source_labels it looks at an "
-                              "empty value, which its regex does not match");
-          break;
-        case model::RuleRemark::Kind::kNoEffect:
-          diagnostics.warning(span, "this rule changes nothing");
-          break;
-      }
+void rules_without_effect(const Rules& found, const Body& body, Diagnostics& diagnostics) {
+  const bool first = text_of(body, "precedence") == "first_match";
+  const auto precedence = first ? model::Precedence::kFirstMatch : model::Precedence::kLastMatch;
+  for (const model::RuleRemark& remark : model::review(found.rules, precedence)) {
+    const lang::Span& span = found.blocks[remark.rule]->span;
+    const std::string label = json_string(found.rules[remark.rule].target_label);
+    const std::string other = remark.other ? "rule " + std::to_string(*remark.other + 1) : "";
+    switch (remark.kind) {
+      case model::RuleRemark::Kind::kOverwritten:
+        diagnostics.warning(
+            span, "this rule has no effect: " + other + " overwrites " + label + " each time",
+            "the last match wins: put the fallback first, or set precedence = \"first_match\"");
+        break;
+      case model::RuleRemark::Kind::kPassedOver:
+        diagnostics.warning(span, "this rule has no effect: " + other + " has always set " + label +
+                                      " before, and the first match wins");
+        break;
+      case model::RuleRemark::Kind::kNeverReached:
+        diagnostics.warning(span, "this rule is never reached: " + other + " drops everything");
+        break;
+      case model::RuleRemark::Kind::kNeverMatches:
+        diagnostics.warning(span,
+                            "this rule has no effect: without source_labels it looks at an "
+                            "empty value, which its regex does not match");
+        break;
+      case model::RuleRemark::Kind::kNoEffect:
+        diagnostics.warning(span, "this rule changes nothing");
+        break;
     }
-  });
+  }
 }
 
 // What only exports does nothing until somebody refers to it. Exporters are also read from outside,
@@ -306,17 +303,28 @@ void warn_of_many(Diagnostics& diagnostics, const lang::Span& span, const std::s
                       "keep it in the line, or make it structured metadata");
 }
 
+void rules_with_many_values(const Rules& found, Diagnostics& diagnostics) {
+  for (std::size_t i = 0; i < found.rules.size(); ++i) {
+    for (const std::string_view source : kMany) {
+      const std::string label = exploding_label(found.rules[i], source);
+      if (label.empty()) continue;
+      warn_of_many(diagnostics, found.blocks[i]->span, label, source);
+      break;
+    }
+  }
+}
+
+// Reading a rule compiles its expression: once for all that is said of it.
+void rules(const Configuration& configuration, Diagnostics& diagnostics) {
+  visit_blocks(configuration, [&](const Node&, const BlockNode&, const Body& body) {
+    const Rules found = rules_in(body);
+    rules_without_effect(found, body, diagnostics);
+    rules_with_many_values(found, diagnostics);
+  });
+}
+
 void labels_with_many_values(const Configuration& configuration, Diagnostics& diagnostics) {
   visit_blocks(configuration, [&](const Node& node, const BlockNode& text, const Body& body) {
-    const Rules found = rules_in(body);
-    for (std::size_t i = 0; i < found.rules.size(); ++i) {
-      for (const std::string_view source : kMany) {
-        const std::string label = exploding_label(found.rules[i], source);
-        if (label.empty()) continue;
-        warn_of_many(diagnostics, found.blocks[i]->span, label, source);
-        break;
-      }
-    }
     const lang::Attribute* values = text.name == "stage.labels" ? body.find("values") : nullptr;
     if (values == nullptr || values->value.kind() != Value::Kind::kObject) return;
     for (const auto& [label, value] : values->value.object()) {
@@ -344,9 +352,8 @@ void unverified_certificates(const Configuration& configuration, Diagnostics& di
 
 void review(const Graph& graph, const std::vector<const Body*>& bodies, Diagnostics& diagnostics) {
   const Configuration configuration{graph, bodies};
-  for (const auto lint :
-       {rules_without_effect, unused_components, docker_stage_behind_docker_source,
-        shared_syslog_ports, labels_with_many_values, unverified_certificates})
+  for (const auto lint : {rules, unused_components, docker_stage_behind_docker_source,
+                          shared_syslog_ports, labels_with_many_values, unverified_certificates})
     lint(configuration, diagnostics);
 }
 

@@ -1,4 +1,5 @@
 #include "agent/ui/view.h"
+#include "agent/ui/json_list.h"
 
 #include <algorithm>
 #include <array>
@@ -157,25 +158,14 @@ std::string number(double value) {
 
 std::string seconds(std::int64_t ns) { return json_number(static_cast<double>(ns) / 1e9); }
 
-// A list of what `write` adds for each.
-template <class Items, class Write>
-std::string list(const Items& items, Write write) {
-  std::string out = "[";
-  for (const auto& item : items) {
-    if (out.size() > 1) out += ',';
-    out += write(item);
-  }
-  return out + "]";
-}
-
 std::string health_json(const ComponentStatus& status) {
   return "\"healthy\":" + std::string(status.healthy ? "true" : "false") +
          ",\"message\":" + text(status.message) + ",\"since\":" + seconds(status.since_ns);
 }
 
 std::string rows_json(const std::vector<std::pair<std::string, std::string>>& rows) {
-  return list(rows,
-              [](const auto& row) { return "[" + text(row.first) + "," + text(row.second) + "]"; });
+  return json_list(
+      rows, [](const auto& row) { return "[" + text(row.first) + "," + text(row.second) + "]"; });
 }
 
 std::string series_json(const MetricFamily& family, const MetricFamily::Point& point) {
@@ -189,7 +179,7 @@ std::string series_json(const MetricFamily& family, const MetricFamily::Point& p
 }
 
 std::string fields_json(const std::vector<component::FieldInfo>& fields) {
-  return list(fields, [](const component::FieldInfo& field) {
+  return json_list(fields, [](const component::FieldInfo& field) {
     const bool block = field.kind == component::FieldInfo::Kind::kBlock;
     return "{\"name\":" + text(field.name) + ",\"block\":" + (block ? "true" : "false") +
            ",\"type\":" + text(field.type) +
@@ -284,7 +274,7 @@ std::string View::overview() const {
                     ",\"cpu_seconds\":" + process("process_cpu_seconds_total") +
                     ",\"resident_bytes\":" + process("process_resident_memory_bytes") +
                     ",\"start\":" + process("process_start_time_seconds") + ",\"components\":";
-  out += list(all, [&](const ComponentStatus& status) {
+  out += json_list(all, [&](const ComponentStatus& status) {
     const auto flow = flows.find(status.id);
     const Flow figures = flow == flows.end() ? Flow() : flow->second;
     return "{\"id\":" + text(status.id) + ",\"name\":" + text(status.name) +
@@ -292,7 +282,7 @@ std::string View::overview() const {
            health_json(status) + ",\"out\":" + number(figures.out) +
            ",\"bytes\":" + number(figures.bytes) + ",\"dropped\":" + number(figures.dropped) + "}";
   });
-  out += ",\"edges\":" + list(edges_of(all), [](const Edge& edge) {
+  out += ",\"edges\":" + json_list(edges_of(all), [](const Edge& edge) {
            return "{\"from\":" + text(edge.from) + ",\"to\":" + text(edge.to) +
                   ",\"kind\":" + text(edge.kind) + "}";
          });
@@ -302,7 +292,7 @@ std::string View::overview() const {
 std::string View::debug_info(bool (*wanted)(std::string_view name)) const {
   std::vector<ComponentStatus> all = runtime_.status();
   std::erase_if(all, [&](const ComponentStatus& status) { return !wanted(status.name); });
-  return list(all, [](const ComponentStatus& status) {
+  return json_list(all, [](const ComponentStatus& status) {
     return "{\"id\":" + text(status.id) + ",\"name\":" + text(status.name) + "," +
            health_json(status) + ",\"rows\":" + rows_json(status.debug_info) + "}";
   });
@@ -323,20 +313,20 @@ std::optional<std::string> View::component(std::string_view id) const {
          ",\"label\":" + text(found->label) + ",\"module\":" + text(found->module) +
          ",\"doc\":" + text(declaration->doc) + ",\"place\":" + text(found->place) + "," +
          health_json(*found) + ",\"history\":" +
-         list(found->history,
-              [](const component::Health::State& state) {
-                return "{\"healthy\":" + std::string(state.healthy ? "true" : "false") +
-                       ",\"message\":" + text(state.message) +
-                       ",\"since\":" + seconds(state.since_ns) + "}";
-              }) +
-         ",\"references\":" + list(found->references, text) +
-         ",\"referenced_by\":" + list(found->referenced_by, text) +
+         json_list(found->history,
+                   [](const component::Health::State& state) {
+                     return "{\"healthy\":" + std::string(state.healthy ? "true" : "false") +
+                            ",\"message\":" + text(state.message) +
+                            ",\"since\":" + seconds(state.since_ns) + "}";
+                   }) +
+         ",\"references\":" + json_list(found->references, text) +
+         ",\"referenced_by\":" + json_list(found->referenced_by, text) +
          ",\"arguments\":" + text(arguments_text(found->arguments, declaration->fields())) +
          ",\"exports\":" +
-         list(found->exports,
-              [](const auto& exported) {
-                return "[" + text(exported.first) + "," + text(exported.second.text()) + "]";
-              }) +
+         json_list(found->exports,
+                   [](const auto& exported) {
+                     return "[" + text(exported.first) + "," + text(exported.second.text()) + "]";
+                   }) +
          ",\"rows\":" + rows_json(found->debug_info) + ",\"metrics\":[" + metrics + "]}";
 }
 
@@ -345,11 +335,11 @@ std::optional<std::string> View::reference(std::string_view name) const {
   if (declaration == nullptr) return std::nullopt;
   return "{\"name\":" + text(declaration->name) + ",\"doc\":" + text(declaration->doc) +
          ",\"fields\":" + fields_json(declaration->fields()) + ",\"exports\":" +
-         list(declaration->exports,
-              [](const component::ExportInfo& info) {
-                return "{\"name\":" + text(info.name) + ",\"type\":" + text(info.type) +
-                       ",\"doc\":" + text(info.doc) + "}";
-              }) +
+         json_list(declaration->exports,
+                   [](const component::ExportInfo& info) {
+                     return "{\"name\":" + text(info.name) + ",\"type\":" + text(info.type) +
+                            ",\"doc\":" + text(info.doc) + "}";
+                   }) +
          "}";
 }
 

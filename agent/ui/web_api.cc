@@ -11,6 +11,7 @@
 
 #include "agent/base/secret.h"
 #include "agent/base/strings.h"
+#include "agent/ui/json_list.h"
 
 namespace agent::ui {
 namespace {
@@ -22,16 +23,6 @@ using lang::Value;
 using runtime::ComponentStatus;
 
 std::string text(std::string_view value) { return json_string(to_valid_utf8(value)); }
-
-template <class Items, class Write>
-std::string list(const Items& items, Write write) {
-  std::string out = "[";
-  for (const auto& item : items) {
-    if (out.size() > 1) out += ',';
-    out += write(item);
-  }
-  return out + "]";
-}
 
 // Go's zero time for what never happened.
 std::string time_text(std::int64_t ns) {
@@ -65,9 +56,9 @@ std::string value_json(const Value& value) {
     case Value::Kind::kString:
       return typed("string", text(value.string()));
     case Value::Kind::kList:
-      return typed("array", list(value.list(), value_json));
+      return typed("array", json_list(value.list(), value_json));
     case Value::Kind::kObject:
-      return typed("object", list(value.object(), [](const Value::Member& member) {
+      return typed("object", json_list(value.object(), [](const Value::Member& member) {
                      return "{\"key\":" + text(member.first) +
                             ",\"value\":" + value_json(member.second) + "}";
                    }));
@@ -108,7 +99,7 @@ std::string body_json(const lang::Body& body, const std::vector<FieldInfo>& fiel
            body_json(block.body, field == nullptr ? std::vector<FieldInfo>() : field->fields) + "}";
     statements.push_back(std::move(out));
   }
-  return list(statements, [](const std::string& one) { return one; });
+  return json_list(statements, [](const std::string& one) { return one; });
 }
 
 // --- modules: "shop.a/inner.b" is the module inner.b in the module shop.a
@@ -154,8 +145,8 @@ std::string head_json(const Entry& entry) {
                     ",\"type\":\"block\",\"localID\":" + text(entry.local) +
                     ",\"moduleID\":" + text(entry.module);
   if (!entry.label.empty()) out += ",\"label\":" + text(entry.label);
-  out += ",\"referencesTo\":" + list(entry.references, text) +
-         ",\"referencedBy\":" + list(entry.referenced_by, text) + ",\"health\":{\"state\":\"" +
+  out += ",\"referencesTo\":" + json_list(entry.references, text) +
+         ",\"referencedBy\":" + json_list(entry.referenced_by, text) + ",\"health\":{\"state\":\"" +
          (entry.healthy ? "healthy" : "unhealthy") + "\",\"message\":" + text(entry.message) +
          ",\"updatedTime\":" + text(time_text(entry.since_ns)) + "},\"original\":\"\"";
   if (!entry.created.empty()) out += ",\"createdModuleIDs\":[" + text(entry.created) + "]";
@@ -239,7 +230,7 @@ std::optional<std::string> WebApi::components(std::string_view module) const {
   bool known = false;
   const std::vector<Entry> entries = entries_of(runtime_.status(), module, known);
   if (!known) return std::nullopt;
-  return list(entries, [](const Entry& entry) { return head_json(entry) + "}"; });
+  return json_list(entries, [](const Entry& entry) { return head_json(entry) + "}"; });
 }
 
 std::optional<std::string> WebApi::component(std::string_view id) const {
@@ -253,11 +244,11 @@ std::optional<std::string> WebApi::component(std::string_view id) const {
       if (status.id != id) continue;
       out +=
           ",\"arguments\":" + body_json(status.arguments, registry_.find(status.name)->fields()) +
-          ",\"exports\":" + list(status.exports, [](const auto& member) {
+          ",\"exports\":" + json_list(status.exports, [](const auto& member) {
             return attribute_json(member.first, value_json(member.second));
           });
       if (!status.debug_info.empty())
-        out += ",\"debugInfo\":" + list(status.debug_info, [](const auto& row) {
+        out += ",\"debugInfo\":" + json_list(status.debug_info, [](const auto& row) {
                  return attribute_json(row.first, typed("string", text(row.second)));
                });
     }

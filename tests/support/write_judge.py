@@ -19,6 +19,8 @@ import snappy
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf import message as protobuf_message
 
+from fleetlab import Served
+
 STALE = 0x7FF0000000000002
 VERSION_1 = "application/x-protobuf"
 VERSION_2 = "application/x-protobuf;proto=io.prometheus.write.v2.Request"
@@ -199,7 +201,7 @@ def decode_2(body):
     return out
 
 
-class WriteJudge:
+class WriteJudge(Served):
     """A receiver on a port of its own. `versions`: what it speaks, of 1 and 2; with `blind` it takes everything for 1.0.
 
     `answer(n)` decides about request n (from 0): None to judge and keep it; a status, or (status, {header: value}), to refuse it
@@ -266,17 +268,8 @@ class WriteJudge:
             def log_message(self, *_):
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_port}/api/v1/write"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.server.server_close()
+        super().__init__(Handler)
+        self.url = f"http://{self.address}/api/v1/write"
 
     def judge(self, headers, body):
         """-> status, headers, words."""

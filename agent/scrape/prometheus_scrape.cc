@@ -457,6 +457,11 @@ class Scrape final : public component::Configured<ScrapeArgs>, public component:
 
   void debug_info(component::DebugWriter& out) const override {
     MutexLock lock(mutex_);
+    double per_second = 0;
+    for (const auto& [url, status] : status_)
+      per_second += static_cast<double>(status.samples) /
+                    std::chrono::duration<double>(status.interval).count();
+    out.value("samples_per_second", format_number(std::round(per_second * 100) / 100));
     std::size_t i = 0;
     for (const auto& [url, status] : status_) {
       const std::string at = "target." + std::to_string(i++) + ".";
@@ -477,6 +482,7 @@ class Scrape final : public component::Configured<ScrapeArgs>, public component:
     Duration took{};
     std::int64_t ended_ns = 0;  // wall time
     std::size_t samples = 0;
+    Duration interval = std::chrono::minutes(1);
   };
 
   void wait_until(std::int64_t wall_ns, const std::stop_token& stop) {
@@ -770,6 +776,7 @@ class Scrape final : public component::Configured<ScrapeArgs>, public component:
       status.took = took;
       status.ended_ns = host_.clock.wall_ns();
       status.samples = outcome.scraped;
+      status.interval = loop.target.interval;
     }
     pass_on(std::move(batch), stop);
   }

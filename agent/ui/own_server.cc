@@ -4,6 +4,8 @@
 #include <string_view>
 #include <utility>
 
+#include "agent/base/strings.h"
+
 namespace agent::ui {
 namespace {
 
@@ -88,7 +90,11 @@ Result<> OwnServer::start(const std::string& address, const std::filesystem::pat
   local.threads = 1;
   std::error_code error;
   std::filesystem::create_directories(folder, error);
-  auto own = HttpServer::start_slow(local, pages_);
+  const auto local_handler = [this](ServerRequest request, const HttpServer::Answer& answer) {
+    if (request.path == kWherePath) return answer(where());
+    pages_(std::move(request), answer);
+  };
+  auto own = HttpServer::start_slow(local, local_handler);
   if (own) {
     local_ = std::move(*own);
   } else {
@@ -96,6 +102,16 @@ Result<> OwnServer::start(const std::string& address, const std::filesystem::pat
               {{"err", own.error().message}});
   }
   return {};
+}
+
+ServerReply OwnServer::where() const {
+  MutexLock lock(mutex_);
+  const std::string address = server_ == nullptr ? "" : server_->address();
+  return {200,
+          "application/json",
+          "{\"address\":" + json_string(address) + ",\"prefix\":" + json_string(prefix_) +
+              ",\"tls\":" + (options_.tls ? "true" : "false") + "}\n",
+          {}};
 }
 
 void OwnServer::answer(ServerRequest request, const HttpServer::Answer& answer) const {

@@ -24,6 +24,9 @@ namespace agent::ui {
 
 // The socket's name within the agent's folder.
 inline constexpr char kOwnSocket[] = "agent.sock";
+// What only that socket answers: {"address": where the server listens, "prefix": "" or "/agent",
+// "tls": bool}.
+inline constexpr char kWherePath[] = "/-/where";
 
 // Any thread, but for tend() and stop(): those are for a thread that answers no requests.
 class OwnServer {
@@ -54,6 +57,7 @@ class OwnServer {
     Mono since;
   };
   void answer(io::ServerRequest request, const io::HttpServer::Answer& answer) const;
+  io::ServerReply where() const;
   void switch_to(const Tls& tls) REQUIRES(mutex_);
   void look_at_files() REQUIRES(mutex_);
   void complain(const Error& error) REQUIRES(mutex_);

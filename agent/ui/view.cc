@@ -2,15 +2,15 @@
 #include "agent/ui/json_list.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <map>
 #include <utility>
 #include <vector>
 
 #include "agent/base/secret.h"
 #include "agent/base/strings.h"
 #include "agent/ui/assets.h"
+#include "agent/ui/figures.h"
+#include "agent/ui/flow.h"
 #include "agent/ui/site.h"
 
 namespace agent::ui {
@@ -22,130 +22,6 @@ using model::MetricFamily;
 using runtime::ComponentStatus;
 
 constexpr std::string_view kApi = "/api/v0/ui/";
-
-// --- what flows ---
-
-// What a component's own counters say of it, added up over their other labels.
-struct Flow {
-  double out = -1;    // entries or samples that left it; -1: it does not count them
-  double bytes = -1;  // that were sent
-  double dropped = 0;
-};
-struct FlowCounter {
-  std::string_view name;
-  double Flow::*figure;
-};
-constexpr std::array kFlowCounters{
-    FlowCounter{"alloy_prometheus_relabel_metrics_written", &Flow::out},
-    FlowCounter{"loki_echo_entries_total", &Flow::out},
-    FlowCounter{"loki_process_dropped_lines_total", &Flow::dropped},
-    FlowCounter{"loki_process_sent_lines_total", &Flow::out},
-    FlowCounter{"loki_relabel_entries_dropped_total", &Flow::dropped},
-    FlowCounter{"loki_relabel_entries_written", &Flow::out},
-    FlowCounter{"loki_secretfilter_lines_dropped_total", &Flow::dropped},
-    FlowCounter{"loki_source_api_entries_written", &Flow::out},
-    FlowCounter{"loki_source_docker_entries_dropped_total", &Flow::dropped},
-    FlowCounter{"loki_source_docker_target_entries_total", &Flow::out},
-    FlowCounter{"loki_source_file_read_lines_total", &Flow::out},
-    FlowCounter{"loki_source_journal_target_lines_total", &Flow::out},
-    FlowCounter{"loki_source_syslog_entries_total", &Flow::out},
-    FlowCounter{"loki_write_dropped_entries_total", &Flow::dropped},
-    FlowCounter{"loki_write_sent_bytes_total", &Flow::bytes},
-    FlowCounter{"loki_write_sent_entries_total", &Flow::out},
-    FlowCounter{"prometheus_forwarded_samples_total", &Flow::out},
-    FlowCounter{"prometheus_remote_storage_bytes_total", &Flow::bytes},
-    FlowCounter{"prometheus_remote_storage_samples_dropped_total", &Flow::dropped},
-    FlowCounter{"prometheus_remote_storage_samples_failed_total", &Flow::dropped},
-    FlowCounter{"prometheus_remote_storage_samples_lost_total", &Flow::dropped},
-    FlowCounter{"prometheus_remote_storage_samples_total", &Flow::out},
-};
-
-// "" when the series is not a component's.
-std::string component_of(const MetricFamily::Point& point) {
-  std::string path, local;
-  point.each_label([&](const model::Label& label) {
-    if (label.name == "component_path") path = label.value;
-    if (label.name == "component_id") local = label.value;
-  });
-  return path.size() <= 1 ? local : path.substr(1) + "/" + local;
-}
-
-std::map<std::string, Flow, std::less<>> flows_of(const std::vector<MetricFamily>& families) {
-  std::map<std::string, Flow, std::less<>> out;
-  for (const MetricFamily& family : families) {
-    const auto counter =
-        std::find_if(kFlowCounters.begin(), kFlowCounters.end(),
-                     [&](const FlowCounter& known) { return known.name == family.name; });
-    if (counter == kFlowCounters.end()) continue;
-    for (const MetricFamily::Point& point : family.points) {
-      double& figure = out[component_of(point)].*(counter->figure);
-      figure = std::max(figure, 0.0) + point.value;
-    }
-  }
-  return out;
-}
-
-// --- the edges ---
-
-// What flows from `from` to `to`: "logs" or "metrics" through a receiver, else "values".
-struct Edge {
-  std::string_view from, to;
-  std::string_view kind;
-};
-
-template <class Use>
-void each_capsule(const lang::Value& value, const Use& use) {
-  switch (value.kind()) {
-    case lang::Value::Kind::kCapsule:
-      use(value.capsule());
-      break;
-    case lang::Value::Kind::kList:
-      for (const lang::Value& item : value.list()) each_capsule(item, use);
-      break;
-    case lang::Value::Kind::kObject:
-      for (const auto& [name, member] : value.object()) each_capsule(member, use);
-      break;
-    default:
-      break;
-  }
-}
-
-template <class Use>
-void each_capsule(const lang::Body& body, const Use& use) {
-  for (const lang::Attribute& attribute : body.attributes) each_capsule(attribute.value, use);
-  for (const lang::Block& block : body.blocks) each_capsule(block.body, use);
-}
-
-std::string_view kind_of(const lang::Capsule& capsule) {
-  if (capsule.type == component::CapsuleName<component::LogReceiver>::kName) return "logs";
-  if (capsule.type == component::CapsuleName<component::MetricsReceiver>::kName) return "metrics";
-  return "values";
-}
-
-// A receiver that an argument holds is one that another component exports.
-std::vector<Edge> edges_of(const std::vector<ComponentStatus>& all) {
-  std::map<const void*, std::string_view> owners;
-  for (const ComponentStatus& status : all)
-    for (const auto& [name, value] : status.exports)
-      each_capsule(value, [&](const lang::Capsule& capsule) {
-        if (kind_of(capsule) != "values") owners.emplace(capsule.object.get(), status.id);
-      });
-  std::vector<Edge> out;
-  for (const ComponentStatus& status : all) {
-    std::vector<std::string_view> receivers;
-    each_capsule(status.arguments, [&](const lang::Capsule& capsule) {
-      const auto owner = owners.find(capsule.object.get());
-      if (owner == owners.end()) return;
-      if (std::find(receivers.begin(), receivers.end(), owner->second) != receivers.end()) return;
-      receivers.push_back(owner->second);
-      out.push_back({status.id, owner->second, kind_of(capsule)});
-    });
-    for (const std::string& other : status.references)
-      if (std::find(receivers.begin(), receivers.end(), other) == receivers.end())
-        out.push_back({other, status.id, "values"});
-  }
-  return out;
-}
 
 // --- JSON ---
 
@@ -242,6 +118,8 @@ std::optional<ServerReply> View::handle(const ServerRequest& request) const {
   std::optional<std::string> body;
   if (path == "overview") {
     body = overview();
+  } else if (path == "figures") {
+    body = figures_json(runtime_.status(), metrics_.collect());
   } else if (path == "targets") {
     body = debug_info([](std::string_view name) { return name == "prometheus.scrape"; });
   } else if (path == "sources") {
@@ -263,7 +141,8 @@ std::optional<ServerReply> View::handle(const ServerRequest& request) const {
 std::string View::overview() const {
   const std::vector<ComponentStatus> all = runtime_.status();
   const std::vector<MetricFamily> families = metrics_.collect();
-  const auto flows = flows_of(families);
+  const std::vector<Edge> edges = edges_of(all);
+  const Flows flows = flows_of(families, edges);
   const auto process = [&](std::string_view name) {
     for (const MetricFamily& family : families)
       if (family.name == name && !family.points.empty()) return number(family.points[0].value);
@@ -282,7 +161,7 @@ std::string View::overview() const {
            health_json(status) + ",\"out\":" + number(figures.out) +
            ",\"bytes\":" + number(figures.bytes) + ",\"dropped\":" + number(figures.dropped) + "}";
   });
-  out += ",\"edges\":" + json_list(edges_of(all), [](const Edge& edge) {
+  out += ",\"edges\":" + json_list(edges, [](const Edge& edge) {
            return "{\"from\":" + text(edge.from) + ",\"to\":" + text(edge.to) +
                   ",\"kind\":" + text(edge.kind) + "}";
          });

@@ -49,9 +49,15 @@ loki.process "names" {{
   forward_to = [loki.write.out.receiver]
 }}
 
+loki.enrich "owners" {{
+  targets            = []
+  target_match_label = "owner"
+  forward_to         = [loki.process.names.receiver]
+}}
+
 loki.source.file "lines" {{
   targets    = [{{ __path__ = {path}, owner = {hostile} }}]
-  forward_to = [loki.process.names.receiver]
+  forward_to = [loki.enrich.owners.receiver]
 }}
 
 prometheus.exporter.self "agent" {{ }}
@@ -200,7 +206,7 @@ def clicking_through():
     with small_world() as browser:
         browser.open("")
         browser.heading("Components")
-        browser.wait("document.querySelectorAll('tbody tr').length === 5", "five components")
+        browser.wait("document.querySelectorAll('tbody tr').length === 6", "six components")
         browser.wait("/\\d/.test(document.querySelector('.plot[data-plot=lines] strong').textContent)", "a rate of lines")
         browser.wait("document.querySelector('.plot[data-plot=memory] .line').getAttribute('d').length > 20", "a plot")
         browser.type("input[type=search]", "source")
@@ -224,9 +230,10 @@ def clicking_through():
 
         browser.click("nav a", "Graph")
         browser.heading("Graph")
-        browser.wait("document.querySelectorAll('.node').length === 5", "five nodes")
-        check(browser.ask("return document.querySelectorAll('.edge.logs').length") == 2, "two edges of log lines")
-        browser.wait("[...document.querySelectorAll('.rate')].some((e) => /[1-9]/.test(e.textContent))", "a live rate on an edge")
+        browser.wait("document.querySelectorAll('.node').length === 6", "six nodes")
+        check(browser.ask("return document.querySelectorAll('.edge.logs').length") == 3, "three edges of log lines")
+        browser.wait("(() => { const r = [...document.querySelectorAll('.rate')]; return r.length === 3 && r.every((e) => /[1-9]/.test(e.textContent)); })()",
+                     "a live rate on every edge, also behind a component that does not count")
         browser.type("input[type=search]", "scrape")
         browser.wait("document.querySelectorAll('.node').length === 2", "what is looked for, and its neighbour")
 
@@ -259,7 +266,7 @@ def without_a_mouse():
     from selenium.webdriver.common.keys import Keys
     with small_world() as browser:
         browser.open("")
-        browser.wait("document.querySelectorAll('tbody tr').length === 5", "the components")
+        browser.wait("document.querySelectorAll('tbody tr').length === 6", "the components")
         browser.press(Keys.TAB)
         check(browser.ask("return document.activeElement.className") == "skip", "the skip link comes first")
         browser.press(Keys.ENTER)
@@ -277,7 +284,7 @@ def without_a_mouse():
         check(browser.ask("return getComputedStyle(document.activeElement).outlineStyle") == "solid", "the focus can be seen")
         browser.press(Keys.ENTER)
         browser.heading("Graph")
-        browser.wait("document.querySelectorAll('.node').length === 5", "the nodes")
+        browser.wait("document.querySelectorAll('.node').length === 6", "the nodes")
         tab_to("document.activeElement.dataset?.id === 'loki.process.names'", "a node")
         check("healthy" in browser.ask("return document.activeElement.getAttribute('aria-label')"), "a node has a name")
         browser.press(Keys.ENTER)

@@ -190,6 +190,23 @@ TEST_CASE("own server: the password is asked for, but not on the agent's own soc
   CHECK(f.get("http", "", "/-/ready", own) == 200);
 }
 
+TEST_CASE("own server: only the agent's own socket tells where the server listens") {
+  Fixture f("127.0.0.1:0", "/agent");
+  REQUIRE(f.apply({}).empty());
+  const auto body = [&](const io::HttpOptions& options) {
+    io::HttpClient client(options);
+    io::HttpRequest request;
+    request.url = "http://" + f.server.address() + kWherePath;
+    const auto answer = client.send(request, {});
+    return answer ? answer->body : answer.error().message;
+  };
+  io::HttpOptions own;
+  own.unix_socket = (f.dir.path() / kOwnSocket).string();
+  CHECK(body(own) ==
+        "{\"address\":\"" + f.server.address() + "\",\"prefix\":\"/agent\",\"tls\":false}\n");
+  CHECK(body({}) == "page " + std::string(kWherePath));
+}
+
 TEST_CASE("own server: pages that the network can read are told of") {
   Fixture f("0.0.0.0:0");
   REQUIRE(f.apply({}).empty());

@@ -37,13 +37,17 @@ struct ThingArgs {
   }
 };
 
-// Unhealthy when its text says so.
+// Unhealthy when its text says so. Three lines left it; one that is quiet dropped one instead, and
+// does not count what it passes on.
 class Thing final : public component::Configured<ThingArgs> {
  public:
   explicit Thing(component::Host host)
       : host_(std::move(host)),
-        sent_(host_.metrics.counter("loki_process_sent_lines_total", "Lines.", {{"host", "<i>"}})) {
-    sent_->add(3);
+        sent_(host_.metrics.counter(host_.id.starts_with("test.quiet")
+                                        ? "loki_secretfilter_lines_dropped_total"
+                                        : "loki_process_sent_lines_total",
+                                    "Lines.", {{"host", "<i>"}})) {
+    sent_->add(host_.id.starts_with("test.quiet") ? 1 : 3);
     host_.exports(
         {{"receiver", component::capsule<LogReceiver>(std::make_shared<component::LogFanout>())},
          {"word", lang::Value("well")}});
@@ -54,7 +58,20 @@ class Thing final : public component::Configured<ThingArgs> {
       host_.health.good();
     });
   }
-  void debug_info(component::DebugWriter& out) const override { out.value("queue", "<7>"); }
+  void debug_info(component::DebugWriter& out) const override {
+    if (host_.id.starts_with("loki.source.")) {
+      out.value("unacknowledged_entries", "12");
+      out.value("oldest_unacknowledged_seconds", host_.id.ends_with("a") ? "40" : "nan");
+      out.value("backlog_bytes", "200");
+      out.value("queue.bytes_on_disk", host_.id.ends_with("a") ? "100" : "");
+    } else if (host_.id.starts_with("loki.write.")) {
+      out.value("endpoint.0.queued_bytes", "450");
+      out.value("endpoint.0.oldest_queued_seconds", "41");
+      out.value("endpoint.0.last_error", "503 <b>");
+    } else {
+      out.value("queue", "<7>");
+    }
+  }
 
  private:
   component::Host host_;
@@ -85,6 +102,10 @@ struct Fixture {
     registry.add(component::declare<Thing>(
         "test.thing", "A thing.",
         {{"receiver", "LogsReceiver", "Takes entries."}, {"word", "string", "A word."}}));
+    for (const char* name : {"test.quiet", "loki.source.test", "loki.write"})
+      registry.add(component::declare<Thing>(
+          name, "A thing.",
+          {{"receiver", "LogsReceiver", "Takes entries."}, {"word", "string", "A word."}}));
     runtime = std::make_unique<runtime::Runtime>(runtime::Runtime::Environment{
         registry, stdlib, clock, labels, Log::none(), metrics, dir.path(), {}, taps});
     pages = std::make_unique<Pages>(*runtime, registry, metrics, "1.2.3", [this] {
@@ -251,6 +272,50 @@ TEST_CASE("view: the overview has edges by what flows, and what flowed") {
   CHECK(edges == nlohmann::json::parse(R"([
       {"from":"test.thing.a","to":"test.thing.b","kind":"logs"},
       {"from":"test.thing.c","to":"test.thing.b","kind":"values"}])"));
+}
+
+TEST_CASE("view: what does not count passes on what it gets, without what it dropped") {
+  Fixture f;
+  f.load(
+      "test.thing \"a\" { forward_to = [test.quiet.c.receiver] }\n"
+      "test.thing \"b\" { forward_to = [test.quiet.c.receiver, test.thing.e.receiver] }\n"
+      "test.quiet \"c\" { forward_to = [test.quiet.d.receiver] }\n"
+      "test.quiet \"d\" { forward_to = [test.thing.e.receiver] }\n"
+      "test.thing \"e\" { }\n"
+      "test.quiet \"f\" { forward_to = [test.quiet.g.receiver] }\n"
+      "test.quiet \"g\" { }");
+  std::map<std::string, nlohmann::json> out;
+  const auto now = f.json("/api/v0/ui/overview");
+  for (const auto& component : now.at("components"))
+    out[component.at("label")] = component.at("out");
+  CHECK(out ==
+        std::map<std::string, nlohmann::json>{
+            {"a", 3}, {"b", 3}, {"c", 5}, {"d", 4}, {"e", 3}, {"f", nullptr}, {"g", nullptr}});
+}
+
+TEST_CASE("view: the figures of the whole agent") {
+  Fixture f;
+  f.load(
+      "loki.source.test \"a\" { }\nloki.source.test \"b\" { forward_to = [loki.write.c.receiver] "
+      "}\n"
+      "loki.write \"c\" { }");
+  auto figures = f.json("/api/v0/ui/figures");
+  CHECK(figures.at("lines") == 6);
+  CHECK(figures.at("samples_per_second") == 0);
+  CHECK(figures.at("backlog") ==
+        nlohmann::json::parse(R"({"entries":24,"samples":0,"bytes":500,"oldest_seconds":41})"));
+  CHECK(figures.at("last_error").at("component") == "loki.write.c");
+  CHECK(figures.at("last_error").at("message") == "503 <b>");
+  CHECK(figures.at("last_error").at("now") == true);
+  f.load("test.thing \"a\" { text = \"ill\" }");
+  f.load("test.thing \"a\" { }");
+  figures = f.json("/api/v0/ui/figures");
+  CHECK(figures.at("last_error").at("component") == "test.thing.a");
+  CHECK(figures.at("last_error").at("message") == "it is <b>ill</b>");
+  CHECK(figures.at("last_error").at("now") == false);
+  CHECK(figures.at("last_error").at("time") > 0);
+  f.load("test.thing \"b\" { }");
+  CHECK(f.json("/api/v0/ui/figures").at("last_error") == nullptr);
 }
 
 TEST_CASE("view: the reference of a kind of component comes from its schema") {

@@ -59,6 +59,8 @@ constexpr Duration kBegunPause = milliseconds(100);  // between saves of new fil
 constexpr Duration kPostponed = seconds(1);
 constexpr Duration kLongestPostponed = seconds(5);
 constexpr Duration kForget = std::chrono::hours(24);
+// Between a rename and the new file of the name, when somebody looks which names there are.
+constexpr Duration kNameless = seconds(10);
 constexpr std::size_t kMaxFinished = 1024;
 constexpr std::size_t kMaxStoredFinished = 32;  // and as many as there are files
 constexpr std::string_view kFinishedKey = "finished ";
@@ -215,6 +217,7 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
       look();
       const bool more = read_ready(lock, stop);
       store_settled();
+      part();
       if (!rewind_lost(lock, stop) || more) continue;
       const Duration wait = until_next_look();
       lock.unlock();
@@ -264,6 +267,8 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
   }
 
  private:
+  using Tails = std::unordered_map<std::string_view, std::unique_ptr<Tail>>;  // by their own names
+
   // --- what is told of it, by any thread ---
 
   struct Shared {
@@ -354,14 +359,17 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
       if (std::find(all.begin(), all.end(), set) == all.end()) all.push_back(set);
     }
     for (auto it = tails_.begin(); it != tails_.end();) {
-      if (wanted.count(it->second->path) > 0) {
+      Tail& tail = *it->second;
+      if (wanted.count(tail.path) > 0) {
+        parting_.erase(&tail);
         ++it;
-        continue;
+      } else if (tail.is_open() && io::file_id(tail.path) != file_of(tail)) {
+        parting_.emplace(&tail, host_.clock.mono());
+        queue(tail);
+        ++it;
+      } else {
+        it = leave(it);
       }
-      // Its name is the entry's key.
-      std::unique_ptr<Tail> gone = std::move(it->second);
-      it = tails_.erase(it);
-      leave(std::move(gone));
     }
     tails_.reserve(wanted.size());
     for (auto& [path, labels] : wanted) {
@@ -398,8 +406,34 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
     return tail;
   }
 
-  // `tail` is not among tails_ any more.
-  void leave(std::unique_ptr<Tail> tail) {
+  // Files that nobody wants because their names are gone: those deleted are read to their end;
+  // those renamed also wait for the next one of their name.
+  void part() {
+    const Mono now = host_.clock.mono();
+    for (auto it = parting_.begin(); it != parting_.end();) {
+      Tail& tail = *it->first;
+      const bool closed = !tail.is_open() && tail.window == nullptr;
+      const bool read = tail.failing || tail.reader == nullptr || tail.reader->behind() == 0;
+      if (!closed && (!read || now - it->second < kNameless)) {
+        ++it;
+        continue;
+      }
+      // Under its new name it goes on from here.
+      if (const auto file = file_of(tail)) {
+        const FilePlace& end =
+            tail.reader != nullptr ? tail.reader->place() : *places_.find(tail.key());
+        finish(*file, pinned(end, tail.path), kNobody);
+      }
+      it = parting_.erase(it);
+      leave(tails_.find(tail.path));
+    }
+  }
+
+  Tails::iterator leave(Tails::iterator at) {
+    // Its name is its key.
+    std::unique_ptr<Tail> tail = std::move(at->second);
+    at = tails_.erase(at);
+    parting_.erase(tail.get());
     look_at(*tail, kNever);
     unwatch(*tail);
     if (tail->started) polled_->add(-1);
@@ -411,6 +445,7 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
       std::erase_if(*readers_, [&](const auto& entry) { return entry.second == tail.get(); });
     ready_.erase(std::remove(ready_.begin(), ready_.end(), tail.get()), ready_.end());
     if (tail->window != nullptr) leaving_.push_back(std::move(tail));
+    return at;
   }
 
   void notice(const io::FileWatch::Changes& changes) {
@@ -482,6 +517,12 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
     FilePlace end;
     io::FileWatch::Id by = 0;
   };
+  static constexpr auto kNobody = static_cast<io::FileWatch::Id>(-1);
+
+  void finish(io::FileId file, const FilePlace& end, io::FileWatch::Id by) {
+    if (finished_.size() >= kMaxFinished) finished_.clear();
+    finished_[file] = {end, by};
+  }
 
   // Begins the files whose time has come, queues those to be looked at.
   void look() {
@@ -623,17 +664,25 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
     return true;
   }
 
+  static std::optional<io::FileId> file_of(const Tail& tail) {
+    struct stat info {};
+    if (tail.reader != nullptr)
+      return tail.reader->is_open() ? std::optional(tail.reader->file()) : std::nullopt;
+    if (!tail.quiet || ::fstat(tail.quiet.get(), &info) != 0) return std::nullopt;
+    return io::FileId{info.st_dev, info.st_ino};
+  }
+
   // Who reads this file; null when nobody does. The list is made when somebody asks.
   const Tail* reader_of(io::FileId file) const {
     if (!readers_) {
       readers_.emplace();
-      for (const auto& [path, tail] : tails_) {
-        if (tail->reader != nullptr) {
-          if (tail->reader->is_open()) readers_->emplace(tail->reader->file(), tail.get());
-        } else if (struct stat info{}; tail->quiet && ::fstat(tail->quiet.get(), &info) == 0) {
-          readers_->emplace(io::FileId{info.st_dev, info.st_ino}, tail.get());
-        }
-      }
+      const auto add = [&](const Tail& tail) {
+        if (const auto open = file_of(tail)) readers_->emplace(*open, &tail);
+      };
+      for (const auto& [path, tail] : tails_)
+        if (tail.get() != current_) add(*tail);
+      // The one that asks may have opened what another one reads, to see whether it is read.
+      if (current_ != nullptr) add(*current_);
     }
     const auto it = readers_->find(file);
     return it == readers_->end() ? nullptr : it->second;
@@ -824,9 +873,8 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
     const bool is_open = tail.reader->is_open();
     const bool same = was_open && is_open && tail.reader->file() == old_file;
     if (was_open && !same) {
-      if (finished_.size() >= kMaxFinished) finished_.clear();
       const bool of_old = lines_.bytes > 0 && lines_.after.inode == old.inode;
-      finished_[old_file] = {pinned(of_old ? lines_.after : old, tail.path), tail.id};
+      finish(old_file, pinned(of_old ? lines_.after : old, tail.path), tail.id);
       if (readers_)
         if (const auto it = readers_->find(old_file); it != readers_->end() && it->second == &tail)
           readers_->erase(it);
@@ -1118,11 +1166,12 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
   std::shared_ptr<const Setup> setup_;
   component::PathTargets::Seen seen_;
   io::FileWatch watch_;
-  std::unordered_map<std::string_view, std::unique_ptr<Tail>> tails_;  // by their own names
+  Tails tails_;
   std::vector<Tail*> by_id_;
   std::vector<io::FileWatch::Id> free_ids_;
   std::set<std::pair<Mono, Tail*>> due_;
   std::unordered_map<io::FileWatch::Id, Mono> postponed_;  // since when
+  std::unordered_map<Tail*, Mono> parting_;                // of tails_; since when
   std::vector<std::unique_ptr<Tail>> leaving_;
   std::vector<Tail*> ready_;
   std::vector<Tail*> outstanding_;  // those with a window

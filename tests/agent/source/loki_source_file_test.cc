@@ -296,31 +296,28 @@ TEST_CASE("loki.source.file: a kill at any batch loses nothing, while the file i
   CHECK(f.collector->delivered() == all);
 }
 
-TEST_CASE("loki.source.file: patterns that match rotated files too repeat nothing") {
-  Fixture f;
-  f.set("targets", lang::Value::List{f.target("a.log*"), f.target("tick.log")});
-  f.block("file_match", {attribute("enabled", true), attribute("sync_period", "1s")});
-  f.write("a.log", "1\n");
-  f.write("tick.log", "tick\n");
-  auto component = f.start();
-  CHECK(f.collector->take_text(2).size() == 2);
-  const auto rotate = [&] {
-    for (const char* name : {"a.log.2", "a.log.1", "a.log"}) {
-      const std::string from = name;
-      const std::string to = from == "a.log"     ? "a.log.1"
-                             : from == "a.log.1" ? "a.log.2"
-                                                 : "a.log.3";
-      if (std::filesystem::exists(f.dir / from)) f.rename(from, to);
-    }
-  };
+namespace {
+
+// Files a.log* and how they are rotated, seen by a reader that looks for names every second.
+struct RotatedByPattern : Fixture {
+  std::unique_ptr<RunningComponent> component;
   Lines got;
   Lines expected;
+
+  RotatedByPattern() {
+    set("targets", lang::Value::List{target("a.log*"), target("tick.log")});
+    block("file_match", {attribute("enabled", true), attribute("sync_period", "1s")});
+    write("a.log", "1\n");
+    write("tick.log", "tick\n");
+    component = start();
+    CHECK(collector->take_text(2).size() == 2);
+  }
   // Time moves when the thread has seen everything of the time before: the line of a file that
   // needs no time comes behind all that.
-  const auto advance = [&](Duration time) {
-    f.write("tick.log", "tick\n");
+  void advance(Duration time) {
+    write("tick.log", "tick\n");
     for (bool ticked = false; !ticked;) {
-      const Lines some = f.collector->take_text(1);
+      const Lines some = collector->take_text(1);
       REQUIRE_FALSE(some.empty());
       for (const auto& line : some) {
         if (line == "tick") {
@@ -330,12 +327,21 @@ TEST_CASE("loki.source.file: patterns that match rotated files too repeat nothin
         }
       }
     }
-    f.clock.advance(time);
-  };
-  const auto write_some = [&](int round) {
+    clock.advance(time);
+  }
+  // a.log becomes a.log.1 and so on. Behind the step `seen` somebody looks which names there are.
+  void rotate(int seen = 0) {
+    const char* const names[] = {"a.log.3", "a.log.2", "a.log.1", "a.log"};
+    for (int step = 1; step <= 3; ++step) {
+      if (std::filesystem::exists(dir / names[step])) rename(names[step], names[step - 1]);
+      if (step == seen)
+        for (int i = 0; i < 3; ++i) advance(std::chrono::seconds(1));
+    }
+  }
+  void write_some(int round) {
     for (int i = 0; i < 5; ++i) {
       expected.push_back(std::to_string(round) + "." + std::to_string(i));
-      f.write("a.log", expected.back() + "\n");
+      write("a.log", expected.back() + "\n");
       for (int step = 0; step < 300 && got.size() < expected.size(); ++step)
         advance(std::chrono::milliseconds(100));
       // Enough for new names to be found and to wait for those that they had before.
@@ -343,17 +349,56 @@ TEST_CASE("loki.source.file: patterns that match rotated files too repeat nothin
         for (int step = 0; step < 6; ++step) advance(std::chrono::seconds(1));
       advance(std::chrono::seconds(30));
     }
-  };
-  for (int round = 2; round < 6; ++round) {
-    rotate();
-    write_some(round);
   }
-  component->shut_down();
-  component.reset();
-  rotate();
-  component = f.start();
-  write_some(6);
-  CHECK(got == expected);
+};
+
+}  // namespace
+
+TEST_CASE("loki.source.file: patterns that match rotated files too repeat nothing") {
+  RotatedByPattern f;
+  for (int round = 2; round < 6; ++round) {
+    f.rotate();
+    f.write_some(round);
+  }
+  f.component->shut_down();
+  f.component.reset();
+  f.rotate();
+  f.component = f.start();
+  f.write_some(6);
+  CHECK(f.got == f.expected);
+}
+
+TEST_CASE("loki.source.file: names that are missing while files are rotated repeat nothing") {
+  RotatedByPattern f;
+  int round = 2;
+  for (; round < 5; ++round) {
+    f.rotate();
+    f.write_some(round);
+  }
+  for (int seen = 1; seen <= 3; ++seen, ++round) {
+    CAPTURE(seen);
+    f.rotate(seen);
+    f.write_some(round);
+    CHECK(f.got == f.expected);
+  }
+  // The name does not come back for long.
+  f.rotate();
+  for (int i = 0; i < 20; ++i) f.advance(std::chrono::seconds(1));
+  f.write_some(round);
+  CHECK(f.got == f.expected);
+}
+
+TEST_CASE("loki.source.file: a file whose name is gone from a pattern is read to its end") {
+  Fixture f;
+  f.set("targets", lang::Value::List{f.target("*.log")});
+  f.block("file_match", {attribute("enabled", true), attribute("sync_period", "1s")});
+  f.write("a.log", "1\nhalf");
+  const auto component = f.start();
+  CHECK(f.collector->take_text(1) == Lines{"1"});
+  std::filesystem::remove(f.dir / "a.log");
+  CHECK(f.take_in_time(1) == Lines{"half"});
+  f.write("a.log", "2\n");
+  CHECK(f.take_in_time(1) == Lines{"2"});
 }
 
 TEST_CASE("loki.source.file: a deleted file is let go and a new one read from its start") {

@@ -18,7 +18,7 @@ test: packages-build packages-test
 	cmake --build --preset $(PRESET) -j $(JOBS)
 	ctest --test-dir $(BUILD) -j $(JOBS) --output-on-failure --no-tests=error --output-junit junit.xml $(CTEST_ARGS)
 
-# libFuzzer on every parser of the agent, FUZZ_SECONDS each.
+# libFuzzer on every parser of both programs, FUZZ_SECONDS each.
 FUZZ_SECONDS ?= 30
 FUZZ_SEED ?= 1
 fuzz: packages-build packages-test

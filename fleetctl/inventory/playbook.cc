@@ -19,6 +19,8 @@ using value::Dict;
 using value::Value;
 
 constexpr int kDeepest = 20;  // roles that depend on roles, playbooks that import playbooks
+// Playbooks and roles in all: those that name each other twice would double at each depth.
+constexpr int kMost = 10'000;
 
 std::string place_of(const Value& value, const fs::path& file) {
   const value::Mark* mark = value.mark();
@@ -61,8 +63,8 @@ class Reader {
       : options_(options), loader_(loader), warnings_(warnings) {}
 
   Result<> read(const fs::path& path, int depth) {
-    if (depth > kDeepest)
-      return fail(ErrorCode::kExhausted, shown_path(path) + ": imported too deeply");
+    if (depth > kDeepest || ++reads_ > kMost)
+      return fail(ErrorCode::kExhausted, shown_path(path) + ": imported too deeply or too often");
     auto document = loader_.yaml(path);
     if (!document) return fail(std::move(document.error()).within("playbook"));
     if (!document->is_list())
@@ -85,7 +87,7 @@ class Reader {
   // Role `folder`, after the roles that it needs. The parameters of its entry are seen by its own
   // tasks alone, so only the role of the template is given its entry.
   Result<> read_role(const fs::path& folder, const Value* entry, Play& play, int depth) {
-    if (depth > kDeepest)
+    if (depth > kDeepest || ++reads_ > kMost)
       return fail(ErrorCode::kExhausted,
                   shown_path(folder) + ": roles depend on each other without end");
     for (const fs::path& file : find_variable_files(folder / "meta", "main")) {
@@ -211,6 +213,7 @@ class Reader {
   const PlaybookOptions& options_;
   Loader& loader_;
   std::vector<std::string>& warnings_;
+  int reads_ = 0;
   std::optional<std::pair<fs::path, Value>> own_;
 };
 

@@ -111,7 +111,8 @@ void set_distribution(const Dict& told, Dict& facts) {
   const std::string name = is_known ? std::string(known->name) : text_of(told, "os_name");
   std::string family = is_known ? std::string(known->family) : name;
   if (!is_known) {
-    for (const std::string_view like : agent::split(text_of(told, "os_like"), ' ')) {
+    const std::string likes = text_of(told, "os_like");
+    for (const std::string_view like : agent::split(likes, ' ')) {
       if (like == "debian" || like == "ubuntu") family = "Debian";
       if (like == "rhel" || like == "fedora") family = "RedHat";
       if (like == "suse") family = "Suse";
@@ -180,7 +181,8 @@ void set_network(Dict& facts) {
   Dict& of = found->mutable_dict();
   std::uint32_t address = 0;
   int parts = 0;
-  for (const std::string_view part : agent::split(text_of(of, "address"), '.')) {
+  const std::string text = text_of(of, "address");
+  for (const std::string_view part : agent::split(text, '.')) {
     const auto number = value::Value::integer_text(part.empty() ? "256" : part);
     if (!number.is_int() || number.as_int() < 0 || number.as_int() > 255 || ++parts > 4) return;
     address = (address << 8U) | static_cast<std::uint32_t>(number.as_int());

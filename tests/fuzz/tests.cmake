@@ -1,6 +1,6 @@
 # house_fuzz(parser LIBS agent_lang): tests/fuzz/parser_fuzz.cc with its corpus tests/fuzz/corpus/parser/.
 #  - always: the test fuzz/parser, a plain program that runs every corpus file once;
-#  - with clang (preset clang): also build/clang/fuzz/parser, a libFuzzer program, and for the agent's parsers the test
+#  - with clang (preset clang): also build/clang/fuzz/parser, a libFuzzer program, and the test
 #    search/parser, which searches with it for FLEET_FUZZ_SECONDS (`make fuzz`). CI begins at the same place each time, so that
 #    a change is judged by what it changed; `make fuzz FUZZ_SEED=0 FUZZ_SECONDS=600` looks further. By hand:
 #      build/clang/fuzz/parser -max_total_time=60 build/found/ tests/fuzz/corpus/parser/
@@ -34,15 +34,13 @@ function(house_fuzz name)
     target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
     set_target_properties(fuzz_${name} PROPERTIES OUTPUT_NAME ${name}
                           RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
-    if(A_LIBS MATCHES "^agent_")
-      add_dependencies(fuzzers fuzz_${name})
-      set(found ${CMAKE_BINARY_DIR}/fuzz/found/${name})
-      file(MAKE_DIRECTORY ${found})
-      add_test(NAME search/${name} COMMAND fuzz_${name} -max_total_time=${FLEET_FUZZ_SECONDS} -timeout=20 -seed=${FLEET_FUZZ_SEED}
-               -rss_limit_mb=2048 -verbosity=0 -artifact_prefix=${found}- ${found} ${corpus})
-      math(EXPR patience "${FLEET_FUZZ_SECONDS} + 60")
-      set_tests_properties(search/${name} PROPERTIES TIMEOUT ${patience})
-    endif()
+    add_dependencies(fuzzers fuzz_${name})
+    set(found ${CMAKE_BINARY_DIR}/fuzz/found/${name})
+    file(MAKE_DIRECTORY ${found})
+    add_test(NAME search/${name} COMMAND fuzz_${name} -max_total_time=${FLEET_FUZZ_SECONDS} -timeout=20 -seed=${FLEET_FUZZ_SEED}
+             -rss_limit_mb=2048 -verbosity=0 -artifact_prefix=${found}- ${found} ${corpus})
+    math(EXPR patience "${FLEET_FUZZ_SECONDS} + 60")
+    set_tests_properties(search/${name} PROPERTIES TIMEOUT ${patience})
   endif()
 endfunction()
 
@@ -60,6 +58,7 @@ house_fuzz(docker_stream LIBS agent_wire)
 house_fuzz(evaluator LIBS agent_lang)
 house_fuzz(exposition LIBS agent_wire)
 house_fuzz(exposition_protobuf LIBS agent_wire)
+house_fuzz(extra_vars LIBS fleetctl_inventory)
 house_fuzz(github_api LIBS agent_exporter)
 house_fuzz(gitleaks_config LIBS agent_process)
 house_fuzz(glob LIBS agent_io)
@@ -76,17 +75,18 @@ house_fuzz(logfmt LIBS agent_wire)
 house_fuzz(loki_push LIBS agent_wire)
 house_fuzz(loki_push_json LIBS agent_wire)
 house_fuzz(parser LIBS agent_lang)
+house_fuzz(playbook LIBS fleetctl_inventory)
 house_fuzz(positions LIBS agent_io)
 house_fuzz(process_files LIBS agent_exporter)
 house_fuzz(relabel LIBS agent_model)
 house_fuzz(remote_write LIBS agent_wire)
 house_fuzz(selector LIBS agent_model)
+house_fuzz(ssh_config LIBS fleetctl_remote)
 house_fuzz(stages LIBS agent_process)
 house_fuzz(syslog LIBS agent_wire)
 house_fuzz(target_groups LIBS agent_discovery)
 house_fuzz(unix LIBS agent_exporter)
 house_fuzz(unix_wire LIBS agent_exporter)
 house_fuzz(value_text LIBS fleetctl_value)
-house_fuzz(ssh_config LIBS fleetctl_remote)
 house_fuzz(vault LIBS fleetctl_vault)
 house_fuzz(yaml_variables LIBS fleetctl_inventory)

@@ -49,6 +49,7 @@ using namespace agent;  // NOLINT: the one place where all parts meet
 constexpr int kOk = 0;
 constexpr int kFailed = 1;
 constexpr auto kBeatLimit = std::chrono::seconds(15);
+constexpr auto kHangLimit = std::chrono::seconds(20);  // of a thread of a component
 constexpr int kSlicesToTrim = 10;
 constexpr std::size_t kFreeMemory = 1U << 20;
 
@@ -188,7 +189,7 @@ class Daemon {
         registry_, *stdlib_, clock_, labels_, log_, metrics_, options_.storage, lint::review,
         component::Taps(),
         [this](const runtime::Settings& settings) { return own_server_->prepare(settings.http); },
-        "v" AGENT_VERSION});
+        "v" AGENT_VERSION, kHangLimit});
     process_metrics_ = ui::expose_process(metrics_, *runtime_, AGENT_VERSION);
     load_ok_ = metrics_.gauge("alloy_config_last_load_successful", "Config loaded successfully.");
     load_time_ = metrics_.gauge("alloy_config_last_load_success_timestamp_seconds",

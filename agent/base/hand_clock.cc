@@ -3,6 +3,8 @@
 #include <thread>
 #include <vector>
 
+#include "agent/base/pulse.h"
+
 namespace agent {
 
 std::int64_t HandClock::wall_ns() const {
@@ -11,12 +13,14 @@ std::int64_t HandClock::wall_ns() const {
 }
 
 Mono HandClock::mono() const {
+  Pulse::beat();
   MutexLock lock(mutex_);
   return Mono(elapsed_);
 }
 
 bool HandClock::wait(MutexLock& lock, Condition& condition, Mono deadline,
                      const std::stop_token& stop, const std::function<bool()>& ready) {
+  const Pulse::Wait waiting;
   if (deadline == kNever) return condition.wait(lock, stop, ready);
   std::multimap<Mono, Condition*>::iterator entry;
   {

@@ -14,6 +14,8 @@
 #include <system_error>
 #include <utility>
 
+#include "agent/base/pulse.h"
+
 namespace agent::io {
 namespace fs = std::filesystem;
 namespace {
@@ -125,6 +127,7 @@ FileWatch::Changes FileWatch::wait(Duration at_most, const std::stop_token& stop
     polled[1].events = POLLIN;
     const nfds_t count = events && inotify_ ? 2 : 1;
     limit = std::clamp(limit, milliseconds(0), milliseconds(60'000));
+    const Pulse::Wait waiting;
     return ::poll(polled.data(), count, static_cast<int>(limit.count())) > 0 &&
            (polled[1].revents & POLLIN) != 0;
   };

@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "agent/base/file.h"
+#include "agent/base/pulse.h"
 #include "agent/base/strings.h"
 #include "agent/io/http_transfer.h"
 
@@ -119,7 +120,9 @@ Result<HttpResponse> HttpClient::State::exchange(const HttpOptions& with,
   int running = 1;
   while (running != 0 && !stop.stop_requested()) {
     if (curl_multi_perform(multi, &running) != CURLM_OK) break;
-    if (running != 0) curl_multi_poll(multi, nullptr, 0, kSlice, nullptr);
+    if (running == 0) break;
+    const Pulse::Wait waiting;
+    curl_multi_poll(multi, nullptr, 0, kSlice, nullptr);
   }
   std::optional<CURLcode> code;
   int left = 0;

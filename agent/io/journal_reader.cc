@@ -16,6 +16,7 @@
 #include <cstring>
 #include <utility>
 
+#include "agent/base/pulse.h"
 #include "agent/io/journal_child.h"
 
 namespace agent::io {
@@ -111,6 +112,7 @@ Result<JournalReader::Event> JournalReader::read(Duration at_most, const std::st
         const std::uint64_t one = 1;
         [[maybe_unused]] const ssize_t n = ::write(wake, &one, sizeof one);
       });
+      const Pulse::Wait waiting;
       ready = ::poll(polled.data(), polled.size(), static_cast<int>(limit.count()));
     }
     if (ready == 0) {

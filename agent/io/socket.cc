@@ -14,6 +14,8 @@
 #include <cerrno>
 #include <limits>
 
+#include "agent/base/pulse.h"
+
 namespace agent::io {
 namespace {
 
@@ -146,8 +148,11 @@ std::vector<std::uint64_t> Poller::wait(Duration timeout, const std::stop_token&
   if (stop.stop_requested()) return {};
   std::array<epoll_event, 256> events;
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(timeout).count();
-  const int n = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()),
-                             static_cast<int>(std::clamp<std::int64_t>(ms, 0, 60'000)));
+  const int n = [&] {
+    const Pulse::Wait waiting;
+    return ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()),
+                        static_cast<int>(std::clamp<std::int64_t>(ms, 0, 60'000)));
+  }();
   std::vector<std::uint64_t> ready;
   for (int i = 0; i < n; ++i) {
     if (events[static_cast<std::size_t>(i)].data.u64 == kWakeToken) {

@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <map>
 #include <optional>
@@ -10,6 +11,9 @@
 #include <stop_token>
 #include <thread>
 
+#include "agent/base/pulse.h"
+#include "agent/component/decode.h"
+#include "agent/component/receiver.h"
 #include "agent/runtime/evaluate.h"
 #include "agent/runtime/modules.h"
 #include "agent/runtime/remotecfg.h"
@@ -35,19 +39,80 @@ void name_thread(const std::string& id) {
   ::pthread_setname_np(::pthread_self(), name.c_str());
 }
 
+// The way into a component: who is inside is seen to be there.
+template <class Batch>
+class Entrance final : public component::Receiver<Batch> {
+ public:
+  Entrance(std::shared_ptr<component::Receiver<Batch>> receiver, std::shared_ptr<Pulses> pulses,
+           Part part)
+      : receiver_(std::move(receiver)), pulses_(std::move(pulses)), part_(part) {}
+  Result<> consume(Batch batch, std::stop_token stop) override {
+    const Pulse::Visit visit(*pulses_, part_);
+    return receiver_->consume(std::move(batch), std::move(stop));
+  }
+
+ private:
+  const std::shared_ptr<component::Receiver<Batch>> receiver_;
+  const std::shared_ptr<Pulses> pulses_;
+  const Part part_;
+};
+
+// The entrances of one component. A receiver that is published again has the one that it had.
+// Thread-safe.
+class Entrances {
+ public:
+  Entrances(std::shared_ptr<Pulses> pulses, Part part) : pulses_(std::move(pulses)), part_(part) {}
+  void put_before(Exports& exports) EXCLUDES(mutex_) {
+    MutexLock lock(mutex_);
+    for (auto& [name, value] : exports) {
+      put_before<model::EntryBatch>(value);
+      put_before<model::SampleBatch>(value);
+    }
+  }
+
+ private:
+  template <class Batch>
+  void put_before(lang::Value& value) REQUIRES(mutex_) {
+    using Receiver = component::Receiver<Batch>;
+    if (value.kind() != lang::Value::Kind::kCapsule ||
+        value.capsule().type != component::CapsuleName<Receiver>::kName)
+      return;
+    auto receiver = std::static_pointer_cast<Receiver>(value.capsule().object);
+    std::weak_ptr<void>& known = known_[receiver.get()];
+    auto entrance = std::static_pointer_cast<Receiver>(known.lock());
+    if (entrance == nullptr)
+      entrance = std::make_shared<Entrance<Batch>>(std::move(receiver), pulses_, part_);
+    known = entrance;
+    value = component::capsule<Receiver>(std::move(entrance));
+  }
+
+  const std::shared_ptr<Pulses> pulses_;
+  const Part part_;
+  Mutex mutex_;
+  std::map<const void*, std::weak_ptr<void>> known_ GUARDED_BY(mutex_);  // by receiver
+};
+
 }  // namespace
 
 // One component with all that belongs to it. `component` is used under the graph's mutex, but for
 // run() on its own thread and debug_info().
 struct Instance {
-  Instance(std::string i, const component::Declaration& d, const Clock& clock)
-      : id(std::move(i)), declaration(d), reported(clock), evaluation(clock), running(clock) {}
+  Instance(std::string i, const component::Declaration& d, const Clock& clock, Part p)
+      : id(std::move(i)),
+        declaration(d),
+        part(p),
+        reported(clock),
+        evaluation(clock),
+        running(clock),
+        moving(clock) {}
 
   const std::string id;
   const component::Declaration& declaration;
+  const Part part;
   Health reported;    // by the component itself
   Health evaluation;  // of its arguments
   Health running;     // of run()
+  Health moving;      // of the threads in it
   std::shared_ptr<Component> component;
 
   // Under the graph's mutex.
@@ -60,20 +125,24 @@ struct Instance {
   std::atomic<std::int64_t> running_since{
       0};  // nanoseconds of the monotonic clock; 0: not in run()
 
-  void start(Clock& clock, const Log& log);
+  void start(Clock& clock, const Log& log, const std::shared_ptr<Pulses>& pulses);
+  std::array<const Health*, 4> healths() const {
+    return {&moving, &running, &evaluation, &reported};
+  }
   void join() {
     stop.request_stop();
     if (thread.joinable()) thread.join();
   }
 };
 
-void Instance::start(Clock& clock, const Log& log) {
+void Instance::start(Clock& clock, const Log& log, const std::shared_ptr<Pulses>& pulses) {
   auto* worker = dynamic_cast<component::Worker*>(component.get());
   if (worker == nullptr || thread.joinable()) return;
   stop = std::stop_source();
-  thread = std::thread([this, worker, &clock, own_log = log.with("component_id", id),
+  thread = std::thread([this, worker, &clock, own_log = log.with("component_id", id), pulses,
                         token = stop.get_token()] {
     name_thread(id);
+    const Pulse pulse({pulses.get(), part});
     Duration pause = kFirstRetry;
     while (!token.stop_requested()) {
       const Mono begun = clock.mono();
@@ -81,12 +150,9 @@ void Instance::start(Clock& clock, const Log& log) {
       const Result<> result = worker->run(token);
       running_since = 0;
       if (token.stop_requested()) return;
-      if (result) {
-        running.good();  // it has nothing to do with these arguments
-      } else {
-        running.bad(result.error().message);
-        own_log.error("component failed, it is started again", {{"err", result.error().message}});
-      }
+      const std::string problem = result ? "its work ended by itself" : result.error().message;
+      running.bad(problem);
+      own_log.error("component failed, it is started again", {{"err", problem}});
       if (clock.mono() - begun > kLastRetry) pause = kFirstRetry;
       if (!clock.sleep_for(pause, token)) return;
       pause = std::min<Duration>(pause * 2, kLastRetry);
@@ -241,7 +307,7 @@ class Runtime::Impl {
     if (!may_watch_) env_.taps.end();
     for (const Node& node : graph_->nodes) {
       Instance& instance = *instances_.at(node.id);
-      if (instance.configured) instance.start(env_.clock, env_.log);
+      if (instance.configured) instance.start(env_.clock, env_.log, pulses_);
     }
     forget_exports_of(removed);
     modules_.forget_unused();
@@ -426,7 +492,7 @@ class Runtime::Impl {
   }
 
   static Health::State worst(const Instance& instance) {
-    for (const Health* health : {&instance.running, &instance.evaluation, &instance.reported}) {
+    for (const Health* health : instance.healths()) {
       const Health::State state = health->state();
       if (!state.healthy) return state;
     }
@@ -436,7 +502,7 @@ class Runtime::Impl {
   // Of all that its health depends on.
   static std::vector<Health::State> history_of(const Instance& instance) {
     std::vector<Health::State> out;
-    for (const Health* health : {&instance.running, &instance.evaluation, &instance.reported})
+    for (const Health* health : instance.healths())
       for (Health::State& state : health->history()) out.push_back(std::move(state));
     std::stable_sort(out.begin(), out.end(), [](const Health::State& a, const Health::State& b) {
       return a.since_ns < b.since_ns;
@@ -444,8 +510,9 @@ class Runtime::Impl {
     return out;
   }
 
-  std::shared_ptr<Instance> make(const Graph& graph, const Node& node) {
-    auto instance = std::make_shared<Instance>(node.id, *node.declaration, env_.clock);
+  std::shared_ptr<Instance> make(const Graph& graph, const Node& node) REQUIRES(mutex_) {
+    auto instance = std::make_shared<Instance>(node.id, *node.declaration, env_.clock, ++parts_);
+    auto entrances = std::make_shared<Entrances>(pulses_, instance->part);
     const std::string path = graph.module_of(node);
     const std::string local = node.declaration->name + "." + node.block->label;
     component::Host host{node.id,
@@ -456,7 +523,10 @@ class Runtime::Impl {
                          collectors_,
                          instance->reported,
                          env_.data_dir / node.id,
-                         [this, id = node.id](Exports exports) { publish(id, std::move(exports)); },
+                         [this, id = node.id, entrances](Exports exports) {
+                           entrances->put_before(exports);
+                           publish(id, std::move(exports));
+                         },
                          env_.taps.of(node.id)};
     instance->component = node.declaration->make(std::move(host));
     return instance;
@@ -550,6 +620,37 @@ class Runtime::Impl {
       instance.running.good();
   }
 
+  // Which components have a thread in them that does not get on.
+  void look_for_hangs(Duration passed) REQUIRES(mutex_) {
+    std::map<Part, Part> hanging;  // where -> whose thread
+    std::map<Part, const std::string*> ids;
+    for (const Pulses::Hang& hang : pulses_->look(passed, env_.hang_limit))
+      hanging.emplace(hang.part, hang.home);
+    if (!hanging.empty())
+      for (const auto& [id, instance] : instances_) ids.emplace(instance->part, &id);
+    for (const auto& [id, instance] : instances_) {
+      const bool was_well = instance->moving.state().healthy;
+      const auto hang = hanging.find(instance->part);
+      if (hang == hanging.end()) {
+        if (was_well) continue;
+        instance->moving.good();
+        env_.log.with("component_id", id).info("component moves again");
+        continue;
+      }
+      const auto home = ids.find(hang->second);
+      const std::string whose = hang->second == hang->first || home == ids.end()
+                                    ? "a thread"
+                                    : "the thread of " + *home->second;
+      const std::string problem =
+          "it hangs: " + whose + " in it has not moved for " +
+          std::to_string(
+              std::chrono::duration_cast<std::chrono::seconds>(env_.hang_limit).count()) +
+          " s and waits for nothing";
+      instance->moving.bad(problem);
+      if (was_well) env_.log.with("component_id", id).error("component hangs", {{"err", problem}});
+    }
+  }
+
   // Evaluates one component of the running graph again.
   void refresh(const Node& node) REQUIRES(mutex_) {
     Instance& instance = *instances_.at(node.id);
@@ -567,7 +668,7 @@ class Runtime::Impl {
         instance.arguments = std::move(body);
         commit_to(instance, *commit);
         publish_staged();
-        instance.start(env_.clock, env_.log);
+        instance.start(env_.clock, env_.log, pulses_);
         return;
       }
       discard_staged();
@@ -599,6 +700,7 @@ class Runtime::Impl {
   // The runtime's own thread: what was published is passed on to whoever refers to it.
   void follow_exports(const std::stop_token& stop) {
     name_thread("runtime");
+    Mono looked = env_.clock.mono();
     while (!stop.stop_requested()) {
       std::set<std::string> changed;
       {
@@ -612,6 +714,11 @@ class Runtime::Impl {
       if (decides_structure(changed)) rebuild();
       MutexLock lock(mutex_);
       if (graph_ == nullptr || stopped_) continue;
+      if (env_.hang_limit > Duration::zero()) {
+        const Mono now = env_.clock.mono();
+        // When this thread itself had to stand still, so had the others.
+        look_for_hangs(std::min<Duration>(now - std::exchange(looked, now), 2 * kBeat));
+      }
       const std::vector<Node>& nodes = graph_->nodes;
       for (const Node& node : nodes) {
         Instance& instance = *instances_.at(node.id);
@@ -627,6 +734,7 @@ class Runtime::Impl {
 
   Environment env_;
   const component::Collectors collectors_;
+  const std::shared_ptr<Pulses> pulses_ = std::make_shared<Pulses>();
   Mutex load_mutex_;  // one load at a time; taken before mutex_
   std::vector<SourceText> texts_ GUARDED_BY(load_mutex_);  // of what runs
   // What the server of remotecfg sent, of what runs.
@@ -634,6 +742,7 @@ class Runtime::Impl {
   mutable Mutex mutex_;  // the graph; taken before exports_mutex_
   std::shared_ptr<const Graph> graph_ GUARDED_BY(mutex_);
   Instances instances_ GUARDED_BY(mutex_);
+  Part parts_ GUARDED_BY(mutex_) = 0;  // given to instances
   bool stopped_ GUARDED_BY(mutex_) = false;
   bool may_watch_ GUARDED_BY(mutex_) = false;       // livedebugging is enabled
   std::string rebuild_problem_ GUARDED_BY(mutex_);  // of the last rebuild(); "" when it went well

@@ -70,6 +70,9 @@ class Runtime {
     component::Taps taps = {};       // of the components
     TakeSettings take_settings = {};
     std::string version = {};  // told to the server of remotecfg; "": no server is asked
+    // A component in which a thread has not moved for so long (agent/base/pulse.h) is unhealthy;
+    // zero: nobody looks, as where time is not the real one.
+    Duration hang_limit = Duration::zero();
   };
   explicit Runtime(Environment environment);
   ~Runtime();  // stop()

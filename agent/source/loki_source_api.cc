@@ -15,6 +15,7 @@
 #include <thread>
 #include <utility>
 
+#include "agent/base/pulse.h"
 #include "agent/base/strings.h"
 #include "agent/component/component.h"
 #include "agent/component/http_listener.h"
@@ -185,7 +186,10 @@ class ApiSource final : public component::Configured<ApiArgs>, public component:
 
   Result<> run(std::stop_token stop) override {
     {
-      std::jthread passing([this](const std::stop_token& own) { outbox_->run(own); });
+      std::jthread passing([this, origin = Pulse::origin()](const std::stop_token& own) {
+        const Pulse pulse(origin);
+        outbox_->run(own);
+      });
       while (host_.clock.sleep_for(kSweep, stop)) {
         pushes_->refuse_late(settings()->patience);
         pushes_->set_connections(listener_.connections());

@@ -19,6 +19,7 @@
 #include <thread>
 #include <utility>
 
+#include "agent/base/pulse.h"
 #include "agent/component/component.h"
 #include "agent/component/receiver.h"
 #include "agent/io/host_names.h"
@@ -144,7 +145,10 @@ class SyslogSource final : public component::Configured<SyslogArgs>, public comp
   Result<> run(std::stop_token stop) override {
     auto poller = io::Poller::create();
     if (!poller) return fail(std::move(poller.error()));
-    std::jthread passing([this](const std::stop_token& own) { outbox_->run(own); });
+    std::jthread passing([this, origin = Pulse::origin()](const std::stop_token& own) {
+      const Pulse pulse(origin);
+      outbox_->run(own);
+    });
     {
       MutexLock lock(mutex_);
       poller_ = &*poller;

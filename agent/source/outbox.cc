@@ -7,6 +7,8 @@
 #include <thread>
 #include <utility>
 
+#include "agent/base/pulse.h"
+
 namespace agent::source {
 
 using component::BatchQueue;
@@ -410,7 +412,10 @@ bool Outbox::commit() {
 
 void Outbox::run(const std::stop_token& stop) {
   open_disk();
-  std::jthread sender([this](const std::stop_token& own) { send_all(own); });
+  std::jthread sender([this, origin = Pulse::origin()](const std::stop_token& own) {
+    const Pulse pulse(origin);
+    send_all(own);
+  });
   const std::stop_callback with_us(stop, [&sender] { sender.request_stop(); });
   for (;;) {
     {

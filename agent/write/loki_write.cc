@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "agent/base/file.h"
+#include "agent/base/pulse.h"
 #include "agent/component/component.h"
 #include "agent/component/http_args.h"
 #include "agent/component/receiver.h"
@@ -450,7 +451,8 @@ Result<> LokiWrite::run(std::stop_token stop) {
           continue;
         auto running = std::make_unique<Running>();
         running->endpoint = endpoint;
-        running->thread = std::thread([this, r = running.get()] {
+        running->thread = std::thread([this, r = running.get(), origin = Pulse::origin()] {
+          const Pulse pulse(origin);
           pthread_setname_np(pthread_self(), "loki.write");
           r->endpoint->run(r->stop.get_token(), r->hard.get_token());
           MutexLock own(mutex_);

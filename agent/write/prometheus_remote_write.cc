@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "agent/base/file.h"
+#include "agent/base/pulse.h"
 #include "agent/base/strings.h"
 #include "agent/component/component.h"
 #include "agent/component/http_args.h"
@@ -312,7 +313,9 @@ class RemoteWrite final : public component::Configured<RemoteWriteArgs>, public 
           if (std::any_of(running.begin(), running.end(),
                           [&](const Running& one) { return one.endpoint == endpoint; }))
             continue;
-          running.push_back({endpoint, std::jthread([endpoint](const std::stop_token& own) {
+          running.push_back({endpoint, std::jthread([endpoint, origin = Pulse::origin()](
+                                                        const std::stop_token& own) {
+                               const Pulse pulse(origin);
                                pthread_setname_np(pthread_self(), "remote_write");
                                endpoint->run(own);
                              })});

@@ -8,7 +8,7 @@ namespace agent::component {
 bool HttpListener::same(const io::HttpServer::Options& a, const io::HttpServer::Options& b) {
   return a.address == b.address && a.max_body == b.max_body &&
          a.max_connections == b.max_connections && a.idle_timeout == b.idle_timeout &&
-         a.read_timeout == b.read_timeout && a.tls == b.tls;
+         a.read_timeout == b.read_timeout && a.header_timeout == b.header_timeout && a.tls == b.tls;
 }
 
 Result<std::shared_ptr<io::HttpServer>> HttpListener::start(
@@ -88,9 +88,11 @@ std::string HttpListener::address() const {
   return server_ == nullptr ? std::string() : server_->address();
 }
 
-unsigned HttpListener::connections() const {
+unsigned HttpListener::tend() {
   MutexLock lock(mutex_);
-  return server_ == nullptr ? 0 : server_->connections();
+  if (server_ == nullptr) return 0;
+  server_->cut_slow();
+  return server_->connections();
 }
 
 namespace {

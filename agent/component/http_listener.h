@@ -29,7 +29,9 @@ class HttpListener {
   void close();
 
   std::string address() const;  // "127.0.0.1:8080"; "" when nothing listens
-  unsigned connections() const;
+  // Ends connections of clients that are too slow; the number of the others. To be called every
+  // second or so.
+  unsigned tend();
 
  private:
   static bool same(const io::HttpServer::Options& a, const io::HttpServer::Options& b);

@@ -108,7 +108,7 @@ Schema<ListenArgs> ListenArgs::schema() {
       .optional("listen_port", &ListenArgs::listen_port, "Port to listen on; 0 picks one.")
       .optional("conn_limit", &ListenArgs::conn_limit, "Most connections at a time; 0 is 256.")
       .optional("server_read_timeout", &ListenArgs::server_read_timeout,
-                "Longest time for the body of a request.")
+                "Longest time for the headers of a connection's first request, and for each body.")
       .optional("server_write_timeout", &ListenArgs::server_write_timeout,
                 "Longest time until a request is answered; then 503 is.")
       .optional("server_idle_timeout", &ListenArgs::server_idle_timeout,
@@ -140,6 +140,7 @@ io::HttpServer::Options ListenArgs::options(std::size_t max_body) const {
   out.max_bodies = std::max(kBodies, max_body);
   out.threads = kThreads;
   out.max_connections = conn_limit > 0 ? static_cast<unsigned>(conn_limit) : 256;
+  out.header_timeout = server_read_timeout;
   out.read_timeout = server_read_timeout;
   out.idle_timeout = server_idle_timeout;
   if (tls) out.tls = tls->options();

@@ -102,6 +102,8 @@ struct Streaming {
 };
 
 constexpr Duration kTurn = std::chrono::milliseconds(100);
+// Who sends the last of a body after its time still hears that it took too long.
+constexpr Duration kLastBytes = std::chrono::seconds(10);
 
 ServerReply unanswered() {
   return {503, "text/plain; charset=utf-8", "the server is stopping\n", {}};
@@ -153,12 +155,12 @@ struct HttpServer::Impl {
   std::set<std::shared_ptr<Awaited>> awaited GUARDED_BY(mutex);
   std::set<std::shared_ptr<Streaming>> streams GUARDED_BY(mutex);
   std::jthread turning GUARDED_BY(mutex);  // asks streams for more, from the first stream on
-  // Connections whose next headers are awaited: their sockets, and since when.
-  struct Quiet {
+  // Connections whose headers or body are awaited: their sockets, and until when.
+  struct Due {
     int fd = -1;
-    Mono since;
+    Mono by;
   };
-  std::map<MHD_Connection*, Quiet> quiet GUARDED_BY(mutex);
+  std::map<MHD_Connection*, Due> due GUARDED_BY(mutex);
 
   ~Impl() {
     if (daemon == nullptr) return;
@@ -248,10 +250,8 @@ struct HttpServer::Impl {
     if (pending == nullptr) {
       pending = new Pending();
       *state = pending;
-      {
-        MutexLock lock(impl->mutex);
-        impl->quiet.erase(connection);
-      }
+      pending->begun = impl->clock.mono();
+      impl->await(connection, impl->options.read_timeout, kLastBytes);
       pending->request.method = method;
       pending->request.path = url;
       MHD_get_connection_values(
@@ -277,7 +277,6 @@ struct HttpServer::Impl {
         pending->request.peer = endpoint_text(info->client_addr, sizeof(sockaddr_in6));
       if (family == AF_INET)
         pending->request.peer = endpoint_text(info->client_addr, sizeof(sockaddr_in));
-      pending->begun = impl->clock.mono();
       if (!impl->client_is_welcome(connection)) {
         pending->refusal = text(403, "the client's certificate is not accepted");
         return reply(connection, *pending->refusal);
@@ -296,6 +295,7 @@ struct HttpServer::Impl {
       *size = 0;
       return MHD_YES;
     }
+    impl->await_nothing(connection);
     if (pending->refusal) return reply(connection, *pending->refusal);
     if (pending->awaited == nullptr && !impl->hand_over(connection, *pending))
       return reply(connection, unanswered());
@@ -305,6 +305,18 @@ struct HttpServer::Impl {
     pending->awaited->suspended = true;
     MHD_suspend_connection(connection);
     return MHD_YES;
+  }
+
+  // No limit: waits for ever.
+  void await(MHD_Connection* connection, Duration limit, Duration more = {}) {
+    if (limit == Duration::zero()) return await_nothing(connection);
+    const Mono by = clock.mono() + limit + more;
+    MutexLock lock(mutex);
+    due[connection] = {socket_of(connection), by};
+  }
+  void await_nothing(MHD_Connection* connection) {
+    MutexLock lock(mutex);
+    due.erase(connection);
   }
 
   void take_body(Pending& pending, std::string_view data) {
@@ -372,11 +384,10 @@ struct HttpServer::Impl {
   static void on_connection(void* self, MHD_Connection* connection, void**,
                             MHD_ConnectionNotificationCode code) {
     auto* const impl = static_cast<Impl*>(self);
-    MutexLock lock(impl->mutex);
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-      impl->quiet[connection] = {socket_of(connection), impl->clock.mono()};
+      impl->await(connection, impl->options.header_timeout);
     } else {
-      impl->quiet.erase(connection);
+      impl->await_nothing(connection);
     }
   }
 
@@ -386,10 +397,7 @@ struct HttpServer::Impl {
     *state = nullptr;
     if (pending == nullptr) return;
     auto* const impl = static_cast<Impl*>(self);
-    {
-      MutexLock lock(impl->mutex);
-      impl->quiet[of] = {socket_of(of), impl->clock.mono()};
-    }
+    impl->await(of, std::max(impl->options.header_timeout, impl->options.idle_timeout));
     impl->bodies -= pending->counted;
     if (pending->streaming != nullptr) {
       pending->streaming->gone();
@@ -498,10 +506,10 @@ Result<std::unique_ptr<HttpServer>> HttpServer::serve(std::unique_ptr<Impl> impl
 void HttpServer::cut_slow() {
   const Mono now = impl_->clock.mono();
   MutexLock lock(impl_->mutex);
-  for (auto it = impl_->quiet.begin(); it != impl_->quiet.end();) {
-    const bool late = now - it->second.since > impl_->options.header_timeout;
+  for (auto it = impl_->due.begin(); it != impl_->due.end();) {
+    const bool late = now > it->second.by;
     if (late) ::shutdown(it->second.fd, SHUT_RDWR);
-    it = late ? impl_->quiet.erase(it) : std::next(it);
+    it = late ? impl_->due.erase(it) : std::next(it);
   }
 }
 

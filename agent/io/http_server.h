@@ -87,8 +87,8 @@ class HttpServer {
     std::size_t max_streams = 8;  // bodies that go on, at a time; more get 503
     Duration idle_timeout = std::chrono::seconds(30);
     Duration read_timeout = Duration::zero();  // for a body; later it gets 408; 0: no limit
-    // From a connection's beginning, or the end of its last request, to the last header of its next
-    // one; cut_slow() ends what takes longer.
+    // From a connection's beginning to the last header of its first request; for further ones
+    // idle_timeout holds if that is longer. cut_slow() ends what takes longer.
     Duration header_timeout = std::chrono::seconds(40);
     std::optional<HttpServerTls> tls;
   };
@@ -113,7 +113,7 @@ class HttpServer {
   // What is unanswered gets 503.
   ~HttpServer();
   unsigned connections() const;  // now
-  // Ends connections that are past header_timeout; to be called every second or so.
+  // Ends connections past header_timeout or 10 s past read_timeout; call it every second or so.
   void cut_slow();
 
   std::uint16_t port() const;          // 0 of unix:/path

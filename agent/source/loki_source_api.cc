@@ -192,7 +192,7 @@ class ApiSource final : public component::Configured<ApiArgs>, public component:
       });
       while (host_.clock.sleep_for(kSweep, stop)) {
         pushes_->refuse_late(settings()->patience);
-        pushes_->set_connections(listener_.connections());
+        pushes_->set_connections(listener_.tend());
       }
     }
     // The outbox has ended: what it could not make safe by now it will not.

@@ -119,7 +119,7 @@ class ReceiveHttp final : public component::Configured<ReceiveArgs>, public comp
   }
 
   Result<> run(std::stop_token stop) override {
-    while (host_.clock.sleep_for(kLook, stop)) requests_.set_connections(listener_.connections());
+    while (host_.clock.sleep_for(kLook, stop)) requests_.set_connections(listener_.tend());
     ending_.request_stop();  // whoever waits for room below ends now
     return {};
   }

@@ -113,6 +113,7 @@ TEST_CASE(
   HttpServer::Options options;
   options.max_connections = 3;
   options.header_timeout = std::chrono::milliseconds(1);
+  options.idle_timeout = std::chrono::seconds(1);
   auto server = HttpServer::start(options, [](const ServerRequest&) { return ServerReply{}; });
   REQUIRE(server);
   // All that there may be: a newcomer waits, or is turned away.

@@ -6,7 +6,7 @@ program has of it:
   built-in  archives that were linked, headers and data that were compiled: changes only with a new build of the program
   loaded    shared libraries that it is started with
 Ninja's own records tell what was read: the inputs of the link and, of each object file among them, the headers. libstdc++
-is built in, and its package is there because of its headers.
+is built into fleetctl, and its package is there because of its headers.
 """
 
 import json

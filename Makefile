@@ -41,6 +41,8 @@ bench: packages-build
 	tests/bench/memory.py $(BUILD)/bin/fleet-agent
 	tests/bench/processes.py $(BUILD)/bin/fleet-agent
 	tests/bench/unix.py $(BUILD)/bin/fleet-agent
+	tests/bench/validate.py $(BUILD)/bin/fleet-agent
+	tests/bench/start.py $(BUILD)/bin/fleet-agent
 
 # Debian packages (with VERSION, if it is given), and the agent's image, into build/release/packages; `image` gives it to the
 # local Docker Engine as well.

@@ -1,12 +1,13 @@
 #include "agent/component/schema.h"
 
-#include <map>
-#include <set>
+#include <algorithm>
 
 #include "agent/base/strings.h"
 
 namespace agent::component {
 namespace {
+
+constexpr std::size_t kUsualFields = 16;
 
 std::string suggestion(std::string_view name, const std::vector<const FieldInfo*>& known,
                        FieldInfo::Kind kind) {
@@ -46,41 +47,43 @@ bool value_has_placeholder(const lang::Value& value) {
 
 void check_names(const lang::Body& body, const std::vector<const FieldInfo*>& known,
                  lang::Diagnostics& diagnostics) {
-  std::map<std::string_view, const FieldInfo*> attributes;
-  std::map<std::string_view, const FieldInfo*> blocks;
-  for (const FieldInfo* info : known)
-    (info->kind == FieldInfo::Kind::kBlock ? blocks : attributes).emplace(info->name, info);
-
-  std::set<std::string_view> seen;
+  const auto place = [&known](std::string_view name, FieldInfo::Kind kind) {
+    const auto found = std::find_if(known.begin(), known.end(), [&](const FieldInfo* info) {
+      return info->kind == kind && info->name == name;
+    });
+    return static_cast<std::size_t>(found - known.begin());
+  };
+  std::vector<bool> seen(known.size());
   for (const lang::Attribute& attribute : body.attributes) {
-    if (!attributes.contains(attribute.name)) {
+    const std::size_t at = place(attribute.name, FieldInfo::Kind::kAttribute);
+    if (at == known.size()) {
       diagnostics.error(attribute.name_span,
                         "unrecognized attribute name \"" + attribute.name + "\"",
                         suggestion(attribute.name, known, FieldInfo::Kind::kAttribute));
-    }
-    if (!seen.insert(attribute.name).second) {
+    } else if (seen[at]) {
       diagnostics.error(attribute.name_span,
                         "attribute \"" + attribute.name + "\" may only be provided once");
+    } else {
+      seen[at] = true;
     }
   }
-  std::set<std::string_view> seen_blocks;
   for (const lang::Block& block : body.blocks) {
-    const auto it = blocks.find(block.name);
-    if (it == blocks.end()) {
+    const std::size_t at = place(block.name, FieldInfo::Kind::kBlock);
+    if (at == known.size()) {
       diagnostics.error(block.span, "unrecognized block name \"" + block.name + "\"",
                         suggestion(block.name, known, FieldInfo::Kind::kBlock));
-      continue;
-    }
-    if (!seen_blocks.insert(block.name).second && !it->second->repeated) {
+    } else if (seen[at] && !known[at]->repeated) {
       diagnostics.error(block.span, "block \"" + block.name + "\" may only be specified once");
+    } else {
+      seen[at] = true;
     }
   }
-  for (const FieldInfo* info : known) {
-    if (!info->required) continue;
-    if (info->kind == FieldInfo::Kind::kAttribute && !seen.contains(info->name))
-      diagnostics.error(body.span, "missing required attribute \"" + info->name + "\"");
-    if (info->kind == FieldInfo::Kind::kBlock && !seen_blocks.contains(info->name))
-      diagnostics.error(body.span, "missing required block \"" + info->name + "\"");
+  for (std::size_t at = 0; at < known.size(); ++at) {
+    if (!known[at]->required || seen[at]) continue;
+    const bool block = known[at]->kind == FieldInfo::Kind::kBlock;
+    diagnostics.error(body.span, std::string("missing required ") +
+                                     (block ? "block" : "attribute") + " \"" + known[at]->name +
+                                     "\"");
   }
 }
 
@@ -116,6 +119,7 @@ void SchemaFields::decode(const lang::Body& body, void* args,
 void SchemaFields::add(SchemaField field, const void* defaults) {
   if (field.text != nullptr)
     field.info.default_value = field.text(static_cast<const char*>(defaults) + field.offset);
+  if (fields_.empty()) fields_.reserve(kUsualFields);
   fields_.push_back(std::move(field));
 }
 

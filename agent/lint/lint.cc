@@ -74,14 +74,15 @@ struct Rules {
   std::vector<const lang::Block*> blocks;
 };
 
-Rules rules_in(const Body& body) {
+Rules rules_in(const Body& body, const component::Schema<component::RuleArgs>& schema) {
   Rules out;
   for (const lang::Block& block : body.blocks) {
     if (block.name != "rule" && block.name != "write_relabel_config") continue;
     if (component::has_placeholder(block.body)) break;
     component::RuleArgs args;
     Diagnostics ignored;  // a block of another kind that is called so as well
-    component::decode(block.body, args, ignored);
+    // The rules that hold between its arguments have been checked.
+    schema.decode(block.body, &args, ignored);
     if (ignored.has_errors()) break;
     out.rules.push_back(component::to_rule(args));
     out.blocks.push_back(&block);
@@ -314,10 +315,10 @@ void rules_with_many_values(const Rules& found, Diagnostics& diagnostics) {
   }
 }
 
-// Reading a rule compiles its expression: once for all that is said of it.
 void rules(const Configuration& configuration, Diagnostics& diagnostics) {
+  const component::Schema<component::RuleArgs> schema = component::RuleArgs::schema();
   visit_blocks(configuration, [&](const Node&, const BlockNode&, const Body& body) {
-    const Rules found = rules_in(body);
+    const Rules found = rules_in(body, schema);
     rules_without_effect(found, body, diagnostics);
     rules_with_many_values(found, diagnostics);
   });

@@ -143,8 +143,7 @@ class Review {
   std::vector<RuleRemark> run() const {
     std::vector<RuleRemark> out;
     for (std::size_t i = 0; i < rules_.size(); ++i) {
-      if (!check_rule(rules_[i])) continue;
-      if (i > 0 && check_rule(rules_[i - 1]) && drops_all(rules_[i - 1])) {
+      if (i > 0 && drops_all(rules_[i - 1])) {
         out.push_back({i, Kind::kNeverReached, i - 1});
         return out;  // nor are the others
       }
@@ -179,8 +178,7 @@ class Review {
   }
 
   bool same_target(std::size_t i, std::size_t j) const {
-    return check_rule(rules_[j]) && sets_label(rules_[j]) &&
-           rules_[j].target_label == rules_[i].target_label;
+    return sets_label(rules_[j]) && rules_[j].target_label == rules_[i].target_label;
   }
 
   // Rule `j` matches whenever rule `i` does.

@@ -24,8 +24,8 @@ struct RuleRemark {
   bool operator==(const RuleRemark&) const = default;
 };
 
-// At most one remark per rule, in the order of the rules. Rules that check_rule refuses are passed
-// over; of very many only the first 200 are looked at, each being compared with each.
+// At most one remark per rule, in the order of the rules, which are ones that check_rule takes. Of
+// very many only the first 200 are looked at, each being compared with each.
 std::vector<RuleRemark> review(const std::vector<RelabelRule>& rules, Precedence precedence);
 
 }  // namespace agent::model

@@ -83,7 +83,6 @@ TEST_CASE("relabel review: rules that are never reached, never match or change n
   CHECK(first({set({"a"}, "(.*)", "a"), set({}, "", "a", "x")}).empty());  // keeps what is there
   CHECK(last({decide(Action::kKeep, {"a"}, ".*")}) == Remarks{{0, Kind::kNoEffect, {}}});
   CHECK(last({decide(Action::kKeep, {"a"}, ".+")}).empty());
-  CHECK(last({set({"a"}, "(", "b")}).empty());
 }
 
 }  // namespace agent::model

@@ -46,6 +46,9 @@ class FakeHost final : public System {
   std::function<int(FakeHost&)> reloads = [](FakeHost&) { return 200; };
   // What its /metrics page says; each look is another call.
   std::function<std::string(FakeHost&)> metrics;
+  // Before each command and request; may throw, as if the run were killed there.
+  std::function<void()> before_each = [] {};
+  std::string in_effect;              // the configuration that the agent has read
   std::vector<std::string> commands;  // as typed
   std::vector<std::string> requests;
 
@@ -77,6 +80,7 @@ class FakeHost final : public System {
 
   Result<ProcessResult> run(const std::vector<std::string>& argv, Duration,
                             const std::optional<Identity>& identity) override {
+    before_each();
     std::string line;
     for (const std::string& word : argv) line += (line.empty() ? "" : " ") + word;
     for (auto where = line.find(root_.string()); where != std::string::npos;
@@ -129,6 +133,7 @@ class FakeHost final : public System {
     if (argv[1] == "restart") {
       ++pid;
       active = starts(*this);
+      if (active) in_effect = config();
       if (!active) return said(1, "Job for fleet-agent.service failed.\nSee journalctl\n");
     }
     return said(0, "");
@@ -136,10 +141,12 @@ class FakeHost final : public System {
 
   Result<HttpAnswer> http(std::string_view method, const std::string&, std::string_view path,
                           Duration, std::size_t) override {
+    before_each();
     requests.push_back(std::string(method) + " " + std::string(path));
     if (!active) return fail(ErrorCode::kUnavailable, "connect: Connection refused");
     if (method == "POST") {
       const int status = reloads(*this);
+      if (status == 200) in_effect = config();
       return HttpAnswer{status, status == 200 ? "ok" : "config.alloy:1:1: no"};
     }
     if (path == "/metrics") return HttpAnswer{200, metrics ? metrics(*this) : "up 1\n"};

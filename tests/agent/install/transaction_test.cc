@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <optional>
 
 #include "tests/support/fake_host.h"
 #include "tests/support/stepping_clock.h"
@@ -33,15 +34,47 @@ Bundle bundle(const std::string& config, const std::string& release = kOld) {
 struct Run {
   FakeHost host;
   SteppingClock clock;
-  Report apply(const Bundle& what) {
+  Report apply(
+      const Bundle& what, const Transaction::Progress& progress = [](std::string_view) {}) {
     host.put_release(what.release);  // as the bootstrap does
     host.commands.clear();
     host.requests.clear();
-    return Transaction(host, clock, what, [](std::string_view) {}).run();
+    return Transaction(host, clock, what, progress).run();
   }
   bool has(const std::vector<std::string>& list, const std::string& text) {
     return std::find(list.begin(), list.end(), text) != list.end();
   }
+};
+
+// The moments at which a run can be killed: when it tells a step, and before each command and
+// request. The one with number `last` is its end.
+struct Killed {};
+class Moments {
+ public:
+  Moments(Run& run, std::size_t last) : run_(run), last_(last) {}
+  // nullopt: it was killed.
+  std::optional<Report> apply(const Bundle& what) {
+    run_.host.before_each = [this] { pass(); };
+    std::optional<Report> report;
+    try {
+      report = run_.apply(what, [this](std::string_view step) {
+        steps.emplace_back(step);
+        pass();
+      });
+    } catch (const Killed&) {
+    }
+    run_.host.before_each = [] {};
+    return report;
+  }
+  std::vector<std::string> steps;
+
+ private:
+  void pass() {
+    if (passed_++ == last_) throw Killed{};
+  }
+  Run& run_;
+  const std::size_t last_;
+  std::size_t passed_ = 0;
 };
 
 }  // namespace
@@ -341,6 +374,76 @@ TEST_CASE("apply: an interrupted change is finished by the next run, which resta
     CHECK(run.apply(bundle("b")).outcome == Outcome::kRolledBack);
     CHECK(run.host.config() == "a");
     CHECK(run.host.active);
+  }
+}
+
+TEST_CASE("apply: killed at any moment, the host is whole and the next run finishes") {
+  using Steps = std::vector<std::string>;
+  struct Change {
+    bool first;  // no agent is there yet
+    Bundle what;
+    Steps steps;
+  };
+  const Change changes[] = {
+      {false,
+       bundle("b"),
+       {"look", "user", "validate", "save", "install", "reload", "wait", "deliver", "commit"}},
+      {false,
+       bundle("b", kNew),
+       {"look", "user", "validate", "save", "install", "restart", "wait", "deliver", "commit"}},
+      {true,
+       bundle("b"),
+       {"look", "user", "validate", "save", "install", "restart", "wait", "deliver", "commit"}},
+      {false,
+       bundle("bad"),
+       {"look", "user", "validate", "save", "install", "reload", "roll back", "wait"}},
+      {false,
+       bundle("bad", kNew),
+       {"look", "user", "validate", "save", "install", "restart", "roll back", "wait"}}};
+  for (const Change& change : changes) {
+    const bool bad = change.what.files[0].bytes == "bad";
+    std::size_t interrupted = 0;
+    for (std::size_t last = 0;; ++last) {
+      Run run;
+      run.host.metrics = [](FakeHost&) { return "loki_write_sent_entries_total 0\n"; };
+      run.host.starts = [](FakeHost& host) { return host.config() != "bad"; };
+      run.host.reloads = [](FakeHost& host) { return host.config() == "bad" ? 500 : 200; };
+      if (!change.first) run.apply(bundle("a"));
+      Moments moments(run, last);
+      const auto report = moments.apply(change.what);
+      if (report) {
+        CHECK(moments.steps == change.steps);
+        CHECK(report->outcome == (bad ? Outcome::kRolledBack : Outcome::kChanged));
+        break;
+      }
+      INFO(change.what.files[0].bytes << ", killed at moment " << last << ", "
+                                      << moments.steps.back());
+      const std::string there = run.host.config();
+      CHECK(
+          (there == "a" || there == change.what.files[0].bytes || (change.first && there.empty())));
+      const bool begun = std::filesystem::exists(run.host.at("/var/lib/fleetctl/underway.json"));
+      interrupted += begun ? 1 : 0;
+
+      const Report next = run.apply(change.what);
+      INFO(next.error);
+      CHECK(run.has(next.notes, "the deploy r1 of me@box was interrupted") == begun);
+      CHECK_FALSE(std::filesystem::exists(run.host.at("/var/lib/fleetctl/underway.json")));
+      CHECK(run.host.active);
+      CHECK(run.host.enabled);
+      if (bad) {
+        CHECK(next.outcome == Outcome::kRolledBack);
+        CHECK(run.host.config() == "a");
+        CHECK(run.host.current() == kOld);
+      } else {
+        CHECK((next.outcome == Outcome::kChanged || next.outcome == Outcome::kUnchanged));
+        CHECK(run.host.config() == "b");
+        CHECK(run.host.current() == change.what.release);
+      }
+      CHECK(run.host.in_effect == run.host.config());
+      CHECK_FALSE(std::filesystem::exists(run.host.at("/etc/fleet-agent/.config.alloy.staged")));
+      CHECK(run.apply(bundle(bad ? "a" : "b", run.host.current())).outcome == Outcome::kUnchanged);
+    }
+    CHECK(interrupted >= change.steps.size() - 5);  // those between "save" and the end
   }
 }
 

@@ -20,6 +20,8 @@ RELEASES=/opt/fleet-agent
 BOOKS=/var/lib/fleetctl
 CONFIG=/etc/fleet-agent/config.alloy
 UNIT=fleet-agent.service
+LINE_FEED='
+'
 PATIENCE=300 # seconds that fleetctl may take to say what it wants
 lock_options=
 watcher=
@@ -30,8 +32,8 @@ die() {
   exit 1
 }
 has() { command -v "$1" >/dev/null 2>&1; }
-sha256_of_stdin() {
-  if has sha256sum; then sha256sum; else openssl dgst -sha256 -r; fi
+sha256_of() { # of these files, or of standard input: lines "SUM NAME"
+  if has sha256sum; then sha256sum "$@"; else openssl dgst -sha256 -r "$@"; fi
 }
 
 take_lock() {
@@ -55,31 +57,39 @@ watch() {
 }
 unwatch() { [ -z "$watcher" ] || kill "$watcher"; }
 
+# Starting a program costs more than all else here, and most runs find nothing to do: each is asked for all at once.
 tell_facts() {
   say "arch $(uname -m)"
   # shellcheck disable=SC1091,SC2154  # the host's own file
   [ ! -r /etc/os-release ] || (. /etc/os-release && say "os ${ID:-unknown} ${VERSION_ID:-}")
-  ! has getconf || say "libc $(getconf GNU_LIBC_VERSION 2>/dev/null)"
   [ ! -S /var/run/docker.sock ] || say 'docker yes'
+  if [ -f "$RELEASES/$RELEASE/.complete" ]; then say 'release yes'; elif [ -n "$RELEASE" ]; then tell_room; fi
+  [ -d /run/systemd/system ] && has systemctl || return 0
+  say 'systemd yes'
+  states=$(systemctl is-active $UNIT alloy.service 2>/dev/null) # a line for each
+  enabled=$(systemctl is-enabled $UNIT 2>/dev/null)
+  active=${states%%"$LINE_FEED"*}
+  say "unit ${active:-unknown} ${enabled:-none}"
+  case $states in *"${LINE_FEED}active") say 'alloy active' ;; esac
+}
+
+# What only an agent that is yet to come needs.
+tell_room() {
+  ! has getconf || say "libc $(getconf GNU_LIBC_VERSION 2>/dev/null)"
   folder=/opt
   [ -d $folder ] || folder=/
   df -Pk $folder 2>/dev/null | {
     read -r _
     read -r _ _ _ free _ && say "free $free"
   }
-  [ -d /run/systemd/system ] && has systemctl || return 0
-  say 'systemd yes'
-  active=$(systemctl is-active $UNIT 2>/dev/null)
-  enabled=$(systemctl is-enabled $UNIT 2>/dev/null)
-  alloy=$(systemctl is-active alloy.service 2>/dev/null)
-  say "unit ${active:-unknown} ${enabled:-none}"
-  [ "$alloy" != active ] || say 'alloy active'
 }
 
 tell_accounts() {
   member_of=$(id -nG fleet-agent 2>/dev/null) && say 'user yes'
+  # shellcheck disable=SC2086  # words
+  known=$LINE_FEED$([ -z "$GROUPS_WANTED" ] || getent group $GROUPS_WANTED)
   for group in $GROUPS_WANTED; do
-    getent group "$group" >/dev/null || continue
+    case $known in *"$LINE_FEED$group:"*) ;; *) continue ;; esac
     case " $member_of " in
       *" $group "*) say "group $group member" ;;
       *) say "group $group exists" ;;
@@ -88,15 +98,32 @@ tell_accounts() {
 }
 
 tell_files() {
-  [ ! -f "$RELEASES/$RELEASE/.complete" ] || say 'release yes'
   [ ! -L $RELEASES/current ] || say "current $(readlink $RELEASES/current)"
+  there=
   for file in $FILES; do
-    [ -f "$file" ] || continue
-    sum=$(sha256_of_stdin <"$file")
-    say "file $file ${sum%% *} $(stat -c '%a %G' "$file")"
+    [ ! -f "$file" ] || there="$there $file"
   done
-  [ ! -f $BOOKS/applied.json ] || say "applied $(cat $BOOKS/applied.json)"
-  [ ! -f $BOOKS/underway.json ] || say "underway $(cat $BOOKS/underway.json)"
+  if [ -n "$there" ]; then
+    # shellcheck disable=SC2086  # words
+    modes=$LINE_FEED$(stat -c '%n %a %G' $there)$LINE_FEED
+    # shellcheck disable=SC2086  # words
+    sums=$(sha256_of $there)
+    while read -r sum file; do
+      file=${file#\*}
+      mode=${modes#*"$LINE_FEED$file "}
+      say "file $file $sum ${mode%%"$LINE_FEED"*}"
+    done <<END
+$sums
+END
+  fi
+  tell_book applied
+  tell_book underway
+}
+
+tell_book() { # one line of JSON
+  [ -f "$BOOKS/$1.json" ] || return 0
+  IFS= read -r book <"$BOOKS/$1.json"
+  say "$1 $book"
 }
 
 show() {
@@ -115,7 +142,7 @@ take_release() {
     rm -rf $fresh
     die "failed receiving the agent: $said"
   fi
-  sum=$(sha256_of_stdin <$fresh/release.tar.gz)
+  sum=$(sha256_of <$fresh/release.tar.gz)
   if [ "${sum%% *}" != "$2" ]; then
     rm -rf $fresh
     die 'failed receiving the agent: wrong checksum'

@@ -50,8 +50,7 @@ struct Host {
     }
     tool("id", "case $1 in -u) echo 0;; -un) echo root;; -nG) echo fleet-agent adm;; esac");
     tool("systemctl",
-         "case $2 in fleet-agent*) case $1 in is-active) echo active;; is-enabled) echo enabled;; "
-         "esac;; esac");
+         "case $1 in is-active) echo active; echo inactive;; is-enabled) echo enabled;; esac");
   }
   void tool(const std::string& name, const std::string& body) {
     const auto path = (folder / ("bin/" + name)).string();
@@ -158,11 +157,34 @@ TEST_CASE("bootstrap: every shell tells the same facts") {
     CHECK(contains(said, "abc123 user yes\n"));
     CHECK(contains(said, "abc123 group adm member\n"));
   }
-  CHECK(contains(said, "abc123 file " + host.root + "/etc/fleet-agent/config.alloy " +
-                           agent::sha256_hex("x = 1") + " "));
+  const std::string config = "abc123 file " + host.root + "/etc/fleet-agent/config.alloy " +
+                             agent::sha256_hex("x = 1") + " 6";
+  CHECK(contains(said, config));
+  CHECK_FALSE(contains(said, "fleet-agent.service"));
+  CHECK_FALSE(contains(said, "alloy active"));
+  CHECK(contains(said, "abc123 libc glibc "));
+  CHECK(contains(said, "abc123 free "));
   CHECK(contains(said, R"(abc123 underway {"run":"r0","who":"you"})"));
   CHECK(contains(said, "abc123 ready\n"));
   CHECK_FALSE(contains(said, "abc123 error"));
+
+  // With the unit and the release there, and Alloy beside.
+  const std::string unit = host.root + "/etc/systemd/system/fleet-agent.service";
+  std::filesystem::create_directories(host.folder / "etc/systemd/system");
+  std::ofstream(unit) << "[Unit]\n";
+  ::chmod(unit.c_str(), 0604);
+  std::filesystem::create_directories(host.folder / "opt/fleet-agent/2222222222222222");
+  std::ofstream(host.folder / "opt/fleet-agent/2222222222222222/.complete");
+  host.tool("systemctl",
+            "case $1 in is-active) echo failed; echo active;; is-enabled) echo disabled;; esac");
+  const std::string then = host.talk(shell, "end\n");
+  INFO(then);
+  CHECK(contains(then, config));
+  CHECK(contains(then, "abc123 file " + unit + " " + agent::sha256_hex("[Unit]\n") + " 604 "));
+  CHECK(contains(then, "abc123 release yes\n"));
+  CHECK(contains(then, "abc123 unit failed disabled\n"));
+  CHECK(contains(then, "abc123 alloy active\n"));
+  CHECK_FALSE(contains(then, "abc123 free "));
 }
 
 TEST_CASE("bootstrap: it shows the configuration line by line") {

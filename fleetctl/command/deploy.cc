@@ -164,6 +164,9 @@ ExitCode run_deploy(FleetOptions fleet_options, const ConfigurationCheck& check,
       return refuse("not what was planned (" + options.plan_file.string() +
                     "); no host was touched");
   }
+  auto rolling = settled(options.rolling, rendered->fleet.playbook_rolling);
+  if (!rolling) return refuse(rolling.error().message);
+  options.rolling = std::move(*rolling);
   if (!options.check && !may_change(options, rendered->fleet.hosts.size(), "Deploy to"))
     return ExitCode::kRefused;
   return in_the_world(options, ask_become_password, [&](const World& world, const auto& stop) {

@@ -11,6 +11,7 @@
 #include "fleetctl/command/report.h"
 #include "fleetctl/command/tree.h"
 #include "fleetctl/inventory/pattern.h"
+#include "fleetctl/template/engine.h"
 #include "fleetctl/value/text.h"
 
 namespace fleetctl::command {
@@ -150,6 +151,37 @@ class LoadedHost final : public Host {
   fs::path template_;
 };
 
+// Of the plays that any of `hosts` is in. `serial` may be a template, of what holds for all hosts.
+Result<Rolling> rolling_of_plays(inventory::Layers& layers,
+                                 const std::set<const inventory::Host*>& hosts) {
+  std::optional<Rolling> found;
+  for (const auto& [play, of_play] : layers.plays) {
+    if (play.serial.is_none() && play.max_fail_percentage.is_none()) continue;
+    if (std::none_of(of_play.begin(), of_play.end(),
+                     [&](const inventory::Host* host) { return hosts.contains(host); }))
+      continue;
+    value::Dict variables = play.vars;
+    for (const auto& [key, value] : layers.extra_vars) variables.set(key, value);
+    const template_::Engine engine({});
+    const template_::DictVariables scope(variables);
+    auto serial = engine.resolve(play.serial, scope);
+    auto most = engine.resolve(play.max_fail_percentage, scope);
+    for (const auto* one : {&serial, &most}) {
+      if (!*one)
+        return fail(ErrorCode::kInvalid,
+                    "playbook, serial and max_fail_percentage: " + (*one->error()).text());
+    }
+    auto rolling = rolling_of_play(*serial, *most);
+    if (!rolling) return fail(std::move(rolling.error()).within("playbook"));
+    if (found && *found != *rolling)
+      return fail(ErrorCode::kInvalid,
+                  "plays of the playbook for these hosts differ in serial or max_fail_percentage; "
+                  "give --serial and --max-fail");
+    found = std::move(*rolling);
+  }
+  return found.value_or(Rolling());
+}
+
 }  // namespace
 
 bool Host::has_service(std::string_view service) const {
@@ -171,6 +203,7 @@ Result<Fleet> load_fleet(const std::shared_ptr<Tree>& tree, const FleetOptions& 
   Fleet fleet;
   std::vector<std::shared_ptr<LoadedHost>> managed;
   std::vector<Value> names;
+  std::set<const inventory::Host*> of_run;
   for (const inventory::Host* host : selection->hosts) {
     if (options.only && !options.only->contains(host->name)) continue;
     auto candidate = std::make_shared<LoadedHost>(tree, renderer, *host);
@@ -180,11 +213,13 @@ Result<Fleet> load_fleet(const std::shared_ptr<Tree>& tree, const FleetOptions& 
     const auto& named = selection->named;
     if (*is_managed) {
       names.push_back(Value::string(host->name));
+      of_run.insert(host);
       managed.push_back(std::move(candidate));
     } else if (std::find(named.begin(), named.end(), host->name) != named.end()) {
       fleet.unmanaged.push_back(host->name);
     }
   }
+  fleet.playbook_rolling = rolling_of_plays(tree->layers(), of_run);
   const Value selected = Value::list(std::move(names));
   std::vector<Problem> tolerated;
   auto& render_problems = options.rendering == Rendering::kRequired ? fleet.problems : tolerated;

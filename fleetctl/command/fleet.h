@@ -14,6 +14,7 @@
 
 #include "agent/base/result.h"
 #include "agent/lang/diagnostic.h"
+#include "fleetctl/command/rolling.h"
 #include "fleetctl/command/vault_passwords.h"
 #include "fleetctl/inventory/connection.h"
 
@@ -84,6 +85,8 @@ struct Fleet {
   std::vector<std::string> warnings;               // blocks of one or more lines, as problems are
   std::vector<std::string> unmanaged;              // named by --limit itself, without the service
   std::vector<std::string> first;                  // those of --canary
+  // What --playbook says for these hosts; an error where that cannot be told.
+  agent::Result<Rolling> playbook_rolling = Rolling();
   // Hosts whose facts a template asked for and nobody knows, even where that is no problem.
   std::vector<std::shared_ptr<const Host>> without_facts;
 };

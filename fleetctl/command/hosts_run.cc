@@ -192,19 +192,18 @@ Course over_hosts(const Fleet& fleet, const RunOptions& options, const World& wo
       first.push_back(i);
   }
   const auto batches = batches_of(all, std::move(first), options.rolling);
-  const auto may_fail = tolerated(options.rolling, all, batches.size() > 1);
   std::atomic<std::size_t> failures{0};
-  const auto too_many = [&](const Batch& batch) {
-    return batch.canary ? failures > 0 : may_fail && failures > *may_fail;
-  };
   Course course;
   for (std::size_t number = 0; number < batches.size(); ++number) {
     const Batch& batch = batches[number];
     if (batches.size() > 1 && !course.too_many_failures && !stop)
       above([&] { err << batch_text(batch, number + 1, batches.size()) << std::endl; });
     std::atomic<std::size_t> next{0};
+    const auto too_many = [&, before = failures.load()] {
+      return too_much(options.rolling, batch, {all, failures, before, batches.size() > 1});
+    };
     const auto worker = [&] {
-      while (!stop && !course.too_many_failures && !too_many(batch)) {
+      while (!stop && !course.too_many_failures && !too_many()) {
         const std::size_t at = next++;
         if (at >= batch.hosts.size()) return;
         const std::size_t index = batch.hosts[at];
@@ -224,7 +223,7 @@ Course over_hosts(const Fleet& fleet, const RunOptions& options, const World& wo
     }
     for (std::size_t at = next; at < batch.hosts.size(); ++at)
       course.untouched.push_back(fleet.hosts[batch.hosts[at]]->name());
-    course.too_many_failures = course.too_many_failures || too_many(batch);
+    course.too_many_failures = course.too_many_failures || too_many();
   }
   if (world.progress != nullptr) world.progress->end();
   if (course.untouched.empty()) course.too_many_failures = false;
@@ -314,6 +313,8 @@ std::string untouched_text(const Course& course, const Tally& tally, const Rolli
     if (rolling.max_fail)
       why += fmt::format(" (--max-fail {}{})", rolling.max_fail->number,
                          rolling.max_fail->percent ? "%" : "");
+    else if (rolling.max_fail_percentage)
+      why += fmt::format(" (max_fail_percentage {} of a batch)", *rolling.max_fail_percentage);
   }
   return why + "; not touched: " + name_some(course.untouched) + "\n";
 }

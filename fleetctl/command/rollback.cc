@@ -208,6 +208,14 @@ ExitCode run_rollback(FleetOptions fleet_options, bool ask_become_password,
     return ExitCode::kRefused;
   }
   if (!report_tree(*fleet, std::cerr)) return ExitCode::kRefused;
+  if (!options.list) {
+    auto rolling = settled(options.rolling, fleet->playbook_rolling);
+    if (!rolling) {
+      std::cerr << "fleetctl: " << rolling.error().message << "\n";
+      return ExitCode::kRefused;
+    }
+    options.rolling = std::move(*rolling);
+  }
   if (!options.list && !options.check && !may_change(options, fleet->hosts.size(), "Roll back"))
     return ExitCode::kRefused;
   return in_the_world(options, ask_become_password, [&](const World& world, const auto& stop) {

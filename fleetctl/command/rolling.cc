@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "agent/base/strings.h"
+#include "fleetctl/value/text.h"
 
 namespace fleetctl::command {
 
@@ -38,6 +39,45 @@ Result<std::vector<Amount>> parse_batches(std::string_view text) {
   return sizes;
 }
 
+Result<Rolling> rolling_of_play(const value::Value& serial,
+                                const value::Value& max_fail_percentage) {
+  Rolling rolling;
+  const auto add = [&](const value::Value& size) -> Result<> {
+    auto amount = parse_amount(value::str(size));
+    if (!amount) return fail(std::move(amount.error()).within("serial"));
+    const bool all = amount->number == 0 && !amount->percent;
+    rolling.serial.push_back(all ? Amount{100, true} : *amount);
+    return {};
+  };
+  if (serial.is_sequence()) {
+    for (const value::Value& size : serial.items()) {
+      if (auto added = add(size); !added) return fail(added.error());
+    }
+  } else if (!serial.is_none()) {
+    if (auto added = add(serial); !added) return fail(added.error());
+  }
+  if (max_fail_percentage.is_none()) return rolling;
+  const std::string text = value::str(max_fail_percentage);
+  std::string_view number = agent::trim(text);
+  if (!number.empty() && number.back() == '%') number.remove_suffix(1);
+  double share = -1;
+  const char* end = number.data() + number.size();
+  const auto [stop, error] = std::from_chars(number.data(), end, share);
+  if (error != std::errc() || stop != end || !(share >= 0 && share <= 100))
+    return fail(ErrorCode::kInvalid,
+                "max_fail_percentage: '" + text + "' is not a number from 0 to 100");
+  rolling.max_fail_percentage = share;
+  return rolling;
+}
+
+Result<Rolling> settled(Rolling said, const Result<Rolling>& playbook) {
+  if (!said.serial.empty() && said.max_fail) return said;
+  if (!playbook) return fail(playbook.error());
+  if (said.serial.empty()) said.serial = playbook->serial;
+  if (!said.max_fail) said.max_fail_percentage = playbook->max_fail_percentage;
+  return said;
+}
+
 std::vector<Batch> batches_of(std::size_t hosts, std::vector<std::size_t> first,
                               const Rolling& rolling) {
   std::vector<Batch> batches;
@@ -65,10 +105,14 @@ std::vector<Batch> batches_of(std::size_t hosts, std::vector<std::size_t> first,
   return batches;
 }
 
-std::optional<std::size_t> tolerated(const Rolling& rolling, std::size_t hosts, bool in_batches) {
-  if (rolling.max_fail) return rolling.max_fail->of(hosts);
-  if (in_batches) return 0;
-  return std::nullopt;
+bool too_much(const Rolling& rolling, const Batch& batch, const Trouble& trouble) {
+  if (batch.canary) return trouble.failures > 0;
+  if (rolling.max_fail) return trouble.failures > rolling.max_fail->of(trouble.hosts);
+  if (rolling.max_fail_percentage) {
+    const auto failures = static_cast<double>(trouble.failures - trouble.before);
+    return failures * 100 > *rolling.max_fail_percentage * static_cast<double>(batch.hosts.size());
+  }
+  return trouble.in_batches && trouble.failures > 0;
 }
 
 }  // namespace fleetctl::command

@@ -132,6 +132,9 @@ class Reader {
     if (const Value* files = entry.get("vars_files"); files != nullptr && !files->is_none()) {
       play.vars_files = files->is_sequence() ? files->items() : std::vector<Value>{*files};
     }
+    if (const Value* serial = entry.get("serial"); serial != nullptr) play.serial = *serial;
+    if (const Value* most = entry.get("max_fail_percentage"); most != nullptr)
+      play.max_fail_percentage = *most;
     if (const Value* prompt = entry.get("vars_prompt"); prompt != nullptr)
       warnings_.push_back(place_of(*prompt, path) +
                           ": vars_prompt asks nobody here; give such variables with -e");

@@ -1,5 +1,6 @@
-// What a playbook says about variables, read as data: `hosts`, `vars`, `vars_files`, and the
-// defaults and vars of the roles. Nothing is run, so what tasks would set is not known.
+// What a playbook says about variables and batches, read as data: `hosts`, `vars`, `vars_files`,
+// `serial`, `max_fail_percentage`, and the defaults and vars of the roles. Nothing is run, so what
+// tasks would set is not known.
 #pragma once
 
 #include <filesystem>
@@ -19,6 +20,8 @@ struct Play {
   std::vector<value::Value> vars_files;        // each a name, or a list of which the first counts
   std::vector<std::filesystem::path> folders;  // where those names are looked for
   std::vector<value::Dict> role_vars;          // low to high
+  // As written, templates unresolved; none: not said.
+  value::Value serial, max_fail_percentage;
 };
 
 struct PlaybookOptions {

@@ -1,5 +1,7 @@
 """What the tests of fleetctl's commands share: the real program on a copy of the example fleet, and the cases of a script."""
 
+import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -41,6 +43,15 @@ class Fleet:
         self.tree = self.folder / "tree"
         for name in ("inventory", "group_vars", "host_vars", "templates"):
             shutil.copytree(ROOT / name, self.tree / name)
+
+    def bundle(self):
+        """Something that passes for an agent; no host gets it."""
+        archive = "not really"
+        self.write("../bundle/agent.tar.gz", archive)
+        self.write("../bundle/fleet-agent.service", "[Unit]\n")
+        self.write("../bundle/bundle.json", json.dumps({"sha256": hashlib.sha256(archive.encode()).hexdigest(), "architecture": "x86_64",
+                                                        "glibc": "2.36", "archive": "agent.tar.gz", "unpacked": 1000}))
+        return ("--agent-bundle", self.folder / "bundle")
 
     def run(self, *words, status=0, cwd=None, **more):
         return fleetctl(*words, status=status, cwd=cwd or self.tree, **more)

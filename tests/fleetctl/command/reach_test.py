@@ -1,24 +1,15 @@
 #!/usr/bin/python3
 """reach_test.py CASE | --list: the commands that reach hosts, the real program, where no host answers. Each case is a function below."""
 
-import hashlib
 import json
+import os
 import subprocess
 
 from example_fleet import BIN, SYSTEM, Fleet, check, main
+from fake_hosts import FakeHosts
 
 NOWHERE = ("-e", "ansible_host=127.0.0.1 ansible_port=1", "--limit", "oberon.incus,caliban.incus")
 REFUSED, UNREACHABLE, TOO_MANY, USAGE = 1, 4, 5, 64
-
-
-def bundle_of(fleet):
-    """Something that passes for an agent; no host gets it here."""
-    archive = b"not really"
-    fleet.write("../bundle/agent.tar.gz", archive.decode())
-    fleet.write("../bundle/fleet-agent.service", "[Unit]\n")
-    fleet.write("../bundle/bundle.json", json.dumps({"sha256": hashlib.sha256(archive).hexdigest(), "architecture": "x86_64",
-                                                     "glibc": "2.36", "archive": "agent.tar.gz", "unpacked": 1000}))
-    return ("--agent-bundle", fleet.folder / "bundle")
 
 
 def broken_template():
@@ -78,7 +69,7 @@ def logs():
 def batches():
     """--canary, --serial and --max-fail stop a deploy, which says what it did not touch; --retry-failed takes that up."""
     fleet = Fleet()
-    more = (*NOWHERE, *bundle_of(fleet))
+    more = (*NOWHERE, *fleet.bundle())
     home = {"HOME": str(fleet.folder / "home")}
     state = fleet.folder / "home/.local/state/fleetctl"
     said = fleet.run("deploy", "--retry-failed", *more, status=REFUSED, env=home)[1]
@@ -105,5 +96,71 @@ def batches():
     check("--canary names no host of this run" in said, said)
 
 
+def playbook_batches():
+    """serial and max_fail_percentage of --playbook: followed where no option says otherwise; what cannot be told is refused."""
+    fleet = Fleet()
+    more = (*NOWHERE, "--playbook", "deploy.yml")
+    fleet.write("deploy.yml", "- hosts: all\n  vars: {size: 1}\n  serial: ['{{ size }}', 100%]\n  max_fail_percentage: 50\n"
+                              "- hosts: puck.incus\n  serial: 7\n")  # a play of none of these hosts
+    for command in (("deploy", *fleet.bundle()), ("rollback",)):
+        shown, said = fleet.run(*command, *more, status=TOO_MANY)
+        check("Batch 1 of 2: 1 host\n" in said and "Stopped: 1 host ended badly (max_fail_percentage 50 of a batch); not touched: " in shown,
+              shown + said)
+        said = fleet.run(*command, *more, "-e", "size=2", status=UNREACHABLE)[1]
+        check("Batch" not in said, said)
+        shown, said = fleet.run(*command, *more, "--max-fail", "1", status=UNREACHABLE)
+        check("Batch 2 of 2: 1 host\n" in said and "2 hosts: 2 unreachable." in shown, shown + said)
+
+    fleet.append("deploy.yml", "- hosts: caliban.incus\n  serial: 2\n")
+    shown, said = fleet.run("rollback", *more, status=REFUSED)
+    check("plays of the playbook for these hosts differ in serial" in said and shown == "", shown + said)
+    fleet.run("rollback", *more, "--serial", "2", "--max-fail", "2", status=UNREACHABLE)
+    fleet.write("deploy.yml", "- hosts: all\n  serial: some\n")
+    said = fleet.run("rollback", *more, status=REFUSED)[1]
+    check("playbook: serial: 'some' is neither a number" in said, said)
+    fleet.run("render", "--playbook", "deploy.yml")  # nobody needs it there
+
+
+def facts():
+    """deploy and plan ask the hosts whose templates name facts, once each and no others; --facts spares it; who cannot tell stops the run."""
+    fleet = Fleet()
+    fleet.write("templates/config.alloy.j2", "// {{ inventory_hostname }} {{ ansible_architecture }} {{ ansible_facts.kernel }}\n")
+    fleet.write("templates/plain/config.alloy.j2", "// {{ inventory_hostname }}\n")
+    with FakeHosts(fleet.folder / "ssh", keys=("good", "other")) as fakes:
+        fakes.open()
+        fleet.write("../fakes", fakes.inventory(["one.example", "plain.example", "two.example"]))
+        fleet.write("../mute", fakes.inventory(["mute.example"], "other"))
+        hosts = ("-i", fleet.folder / "fakes")
+        machine = os.uname()
+        wanted = ["// one.example {0} {1}\n", "// plain.example\n", "// two.example {0} {1}\n"]
+        wanted = [text.format(machine.machine, machine.release) for text in wanted]
+
+        def asked():
+            return len(list(fakes.gate.glob("asked.*")))
+
+        def sent():
+            bundles = [path.read_text() for path in fakes.gate.glob("bundle.*")]
+            return sorted(text[text.index("// "):text.index("\n", text.index("// ")) + 1] for text in bundles)
+
+        fleet.run("deploy", *hosts, *fleet.bundle())
+        check(asked() == 2 and sent() == wanted, f"{asked()} were asked, sent: {sent()}")
+        shown, said = fleet.run("plan", *hosts, *fleet.bundle(), "--format", "json")
+        check(asked() == 4 and said == "" and shown.count("would change") >= 3, shown + said)
+        fleet.run("plan", *hosts, *fleet.bundle(), "--limit", "plain.example")
+        check(asked() == 4, "a host was asked for facts that no template names")
+
+        fleet.run("facts", *hosts, "--output", "facts.json")
+        check(asked() == 7, f"{asked()} were asked")
+        for path in fakes.gate.glob("bundle.*"):
+            path.unlink()
+        fleet.run("deploy", *hosts, *fleet.bundle(), "--facts", "facts.json")
+        check(asked() == 7 and sent() == wanted, f"{asked()} were asked, sent: {sent()}")
+
+        (fakes.gate / "mute.other").touch()
+        shown, said = fleet.run("deploy", *hosts, "-i", fleet.folder / "mute", *fleet.bundle(), status=REFUSED)
+        check("mute.example: facts: " in said and "No host was touched." in said and shown == "", shown + said)
+        check(asked() == 10 and sent() == wanted, "a host was deployed to")
+
+
 if __name__ == "__main__":
-    main(broken_template, command_lines, logs, batches)
+    main(broken_template, command_lines, logs, batches, playbook_batches, facts)

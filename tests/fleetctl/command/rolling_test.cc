@@ -65,11 +65,56 @@ TEST_CASE("rolling: the canary goes first, by name or by number") {
 }
 
 TEST_CASE("rolling: without --max-fail nothing may fail between batches, and all may in one") {
-  CHECK(tolerated({}, 10, false) == std::nullopt);
-  CHECK(tolerated({}, 10, true) == 0U);
+  const Batch five{{0, 1, 2, 3, 4}, false};
+  CHECK_FALSE(too_much({}, five, {10, 10, 0, false}));
+  CHECK_FALSE(too_much({}, five, {10, 0, 0, true}));
+  CHECK(too_much({}, five, {10, 1, 0, true}));
   Rolling rolling;
   rolling.max_fail = parse_amount("20%").value();
-  CHECK(tolerated(rolling, 10, true) == 2U);
+  CHECK_FALSE(too_much(rolling, five, {10, 2, 0, true}));
+  CHECK(too_much(rolling, five, {10, 3, 2, true}));
+  CHECK(too_much(rolling, {{0}, true}, {10, 1, 0, true}));
+}
+
+TEST_CASE("rolling: a playbook's max_fail_percentage counts in each batch, more than it stops") {
+  Rolling rolling;
+  rolling.max_fail_percentage = 40;
+  const Batch five{{0, 1, 2, 3, 4}, false};
+  CHECK_FALSE(too_much(rolling, five, {10, 2, 0, true}));
+  CHECK(too_much(rolling, five, {10, 3, 0, true}));
+  CHECK_FALSE(too_much(rolling, five, {10, 4, 2, true}));  // two of them in the batch before
+  CHECK(too_much(rolling, five, {10, 5, 2, true}));
+  CHECK(too_much(rolling, {{0}, true}, {10, 1, 0, true}));
+}
+
+TEST_CASE("rolling: what a play says of batches, and what the operator says instead") {
+  using value::Value;
+  const Value none;
+  const auto serial_of = [&](Value said) { return rolling_of_play(said, none).value().serial; };
+  CHECK(rolling_of_play(none, none).value() == Rolling());
+  CHECK(serial_of(Value::integer(5)) == *parse_batches("5"));
+  CHECK(serial_of(Value::string("30%")) == *parse_batches("30%"));
+  CHECK(serial_of(Value::list({Value::integer(1), Value::string("30%"), Value::integer(0)})) ==
+        *parse_batches("1,30%,100%"));
+  for (const char* share : {"12.5", "12.5%", " 12.5 "})
+    CHECK(rolling_of_play(none, Value::string(share)).value().max_fail_percentage == 12.5);
+  for (const char* bad : {"", "some", "-1", "1 of 3", "nan"}) {
+    INFO(bad);
+    CHECK_FALSE(rolling_of_play(none, Value::string(bad)));
+    CHECK_FALSE(rolling_of_play(Value::string(bad), none));
+  }
+  CHECK_FALSE(rolling_of_play(none, Value::integer(101)));
+
+  const auto playbook = rolling_of_play(Value::integer(5), Value::integer(10));
+  CHECK(settled({}, playbook).value() == *playbook);
+  Rolling said = serial("2");
+  CHECK(settled(said, playbook).value().serial == *parse_batches("2"));
+  CHECK(settled(said, playbook).value().max_fail_percentage == 10);
+  const agent::Result<Rolling> unclear = agent::fail(agent::ErrorCode::kInvalid, "two plays");
+  CHECK_FALSE(settled(said, unclear));
+  said.max_fail = parse_amount("1").value();
+  CHECK(settled(said, unclear).value() == said);
+  CHECK(settled(said, playbook).value() == said);
 }
 
 TEST_CASE("unfinished: remembers who did not end well, over runs and over a kill") {

@@ -3,7 +3,6 @@
 talk (fake_hosts.py). Each case is a function below."""
 
 import fcntl
-import hashlib
 import json
 import os
 import pty
@@ -117,14 +116,9 @@ class Session:
 
 def prepared(fleet, fakes, names, key="good", more=""):
     """The tree knows the fake hosts only, and a bundle that passes for an agent. -> words for every command"""
-    archive = b"not really"
-    fleet.write("../bundle/agent.tar.gz", archive.decode())
-    fleet.write("../bundle/fleet-agent.service", "[Unit]\n")
-    fleet.write("../bundle/bundle.json", json.dumps({"sha256": hashlib.sha256(archive).hexdigest(), "architecture": "x86_64",
-                                                     "glibc": "2.36", "archive": "agent.tar.gz", "unpacked": 1000}))
     fleet.write("../fakes", fakes.inventory(names, key) + more)
     fleet.write("templates/config.alloy.j2", "// {{ inventory_hostname }}\n")
-    return ("-i", fleet.folder / "fakes", "--agent-bundle", fleet.folder / "bundle", "--yes")
+    return ("-i", fleet.folder / "fakes", *fleet.bundle(), "--yes")
 
 
 def block():

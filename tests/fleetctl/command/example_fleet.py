@@ -53,8 +53,8 @@ class Fleet:
                                                         "glibc": "2.36", "archive": "agent.tar.gz", "unpacked": 1000}))
         return ("--agent-bundle", self.folder / "bundle")
 
-    def run(self, *words, status=0, cwd=None, **more):
-        return fleetctl(*words, status=status, cwd=cwd or self.tree, **more)
+    def run(self, *words, status=0, cwd=None, env=None, **more):
+        return fleetctl(*words, status=status, cwd=cwd or self.tree, env={"HOME": str(self.folder), **(env or {})}, **more)
 
     def render(self, *words, **more):
         return self.run("render", *words, **more)

@@ -68,7 +68,7 @@ TEST_CASE("pattern: a name that is not there is an error, with the nearest one")
       "error: limit: no host and no group of the inventory is named 'lome'; did you mean 'lone'?");
   CHECK_THAT(fleet.select({"!nosuch"}), Catch::StartsWith("error: "));
   CHECK_THAT(fleet.select({"z*"}), Catch::Contains("selects no host"));
-  CHECK_THAT(fleet.select({"@/nonexistent"}), Catch::StartsWith("error: limit: open"));
+  CHECK_THAT(fleet.select({"@/nonexistent/limit"}), Catch::StartsWith("error: limit: open"));
 }
 
 TEST_CASE("pattern: a host answers to its short name when nothing else has it") {

@@ -27,6 +27,7 @@
 #include "agent/install/apply.h"
 #include "agent/install/installed.h"
 #include "agent/io/journal_child.h"
+#include "agent/io/socket_store.h"
 #include "agent/lang/printer.h"
 #include "agent/lang/rendering.h"
 #include "agent/lint/lint.h"
@@ -35,6 +36,7 @@
 #include "agent/runtime/modules.h"
 #include "agent/runtime/own_log.h"
 #include "agent/runtime/runtime.h"
+#include "agent/source/loki_source_syslog.h"
 #include "agent/trial/test_file.h"
 #include "agent/trial/trace.h"
 #include "agent/ui/own_server.h"
@@ -51,6 +53,7 @@ constexpr int kFailed = 1;
 constexpr auto kBeatLimit = std::chrono::seconds(15);
 constexpr auto kHangLimit = std::chrono::seconds(20);  // of a thread of a component
 constexpr int kSlicesToTrim = 10;
+constexpr int kSlicesToSettle = 10;  // for components that cannot start at once
 constexpr std::size_t kFreeMemory = 1U << 20;
 
 // A burst leaves free memory within the heap; the system gets it back.
@@ -153,6 +156,7 @@ class Daemon {
     for (int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, number);
     ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
     ::signal(SIGPIPE, SIG_IGN);
+    sockets_ = io::SocketStore::of_process(clock_, log_);
     // Every file that is tailed is an open descriptor.
     rlimit files{};
     if (::getrlimit(RLIMIT_NOFILE, &files) == 0) {
@@ -179,7 +183,11 @@ class Daemon {
     stdlib_ =
         std::make_unique<lang::Stdlib>(*world_, lang::Stdlib::Options{"v" AGENT_VERSION, false});
     // The registry is complete before anything looks a component up.
-    register_components(registry_);
+    component::Registry all;
+    register_components(all);
+    const component::Declaration syslog = source::loki_source_syslog(sockets_.get());
+    for (const component::Declaration& one : all.all())
+      registry_.add(one.name == syslog.name ? syslog : one);
     own_server_ = std::make_unique<ui::OwnServer>(
         clock_, log_, metrics_,
         [this](const io::ServerRequest& r, const io::HttpServer::Answer& answer) {
@@ -216,6 +224,7 @@ class Daemon {
 
     ::sd_notify(0, "STOPPING=1");
     log_.info("stopping");
+    sockets_->leave();
     own_server_->stop();  // nobody may ask for a reload from here on
     own_log_.stop();
     runtime_->stop();
@@ -286,6 +295,8 @@ class Daemon {
     for (int slices = 0;; ++slices) {
       const int number = ::sigtimedwait(&signals, nullptr, &slice);
       if (slices % kSlicesToTrim == 0) give_memory_back();
+      if (slices == kSlicesToSettle || (slices < kSlicesToSettle && runtime_->waiting().empty()))
+        sockets_->settle();
       if (number == SIGTERM || number == SIGINT) return;
       if (number == SIGHUP) reload();
       own_server_->tend();
@@ -305,6 +316,7 @@ class Daemon {
   component::Registry registry_;
   std::unique_ptr<lang::World> world_;
   std::unique_ptr<lang::Stdlib> stdlib_;
+  std::unique_ptr<io::SocketStore> sockets_;
   std::unique_ptr<runtime::Runtime> runtime_;
   std::shared_ptr<void> process_metrics_;
   component::Gauge load_ok_;

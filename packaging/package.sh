@@ -20,6 +20,7 @@ cd "$root"
 cp -r "$packaging/debian" debian
 cp "$packaging/config.alloy" .
 cp "$packaging/fleet-agent.sysusers" fleet-agent.conf
+cp "$packaging/fleet-agent-syslog.socket" .
 cp -r "$build/bundle" bundle
 for program in fleet-agent fleetctl; do
   strip --strip-unneeded -o "$program" "$build/bin/$program"

@@ -21,6 +21,61 @@ namespace {
 
 constexpr std::uint64_t kWakeToken = std::numeric_limits<std::uint64_t>::max();
 
+using Found = std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)>;
+
+// What `address` may be bound to, best first.
+Result<Found> addresses_of(std::string_view address, Transport transport) {
+  auto parts = split_host_port(address);
+  if (!parts) return fail(parts.error());
+  addrinfo hints{};
+  hints.ai_family = AF_UNSPEC;
+  hints.ai_socktype = transport == Transport::kTcp ? SOCK_STREAM : SOCK_DGRAM;
+  hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
+  addrinfo* found = nullptr;
+  const int code = ::getaddrinfo(parts->first.empty() ? nullptr : parts->first.c_str(),
+                                 parts->second.c_str(), &hints, &found);
+  if (code != 0)
+    return fail(ErrorCode::kUnavailable,
+                "listen on " + std::string(address) + ": " + ::gai_strerror(code));
+  return Found(found, &::freeaddrinfo);
+}
+
+// An Internet address without what does not tell one from another.
+struct Bound {
+  bool known = false;
+  std::string host;  // its bytes
+  in_port_t port = 0;
+
+  bool any() const { return host.find_first_not_of('\0') == std::string::npos; }
+};
+
+Bound bound_of(const sockaddr* address) {
+  if (address->sa_family == AF_INET) {
+    const auto* v4 = reinterpret_cast<const sockaddr_in*>(address);
+    return {
+        true, {reinterpret_cast<const char*>(&v4->sin_addr), sizeof v4->sin_addr}, v4->sin_port};
+  }
+  if (address->sa_family == AF_INET6) {
+    const auto* v6 = reinterpret_cast<const sockaddr_in6*>(address);
+    return {
+        true, {reinterpret_cast<const char*>(&v6->sin6_addr), sizeof v6->sin6_addr}, v6->sin6_port};
+  }
+  return {};
+}
+
+Bound bound_of(int fd) {
+  sockaddr_storage bound{};
+  socklen_t length = sizeof bound;
+  if (::getsockname(fd, reinterpret_cast<sockaddr*>(&bound), &length) != 0) return {};
+  return bound_of(reinterpret_cast<const sockaddr*>(&bound));
+}
+
+int option_of(int fd, int name) {
+  int value = 0;
+  socklen_t size = sizeof value;
+  return ::getsockopt(fd, SOL_SOCKET, name, &value, &size) == 0 ? value : 0;
+}
+
 }  // namespace
 
 Result<std::pair<std::string, std::string>> split_host_port(std::string_view address) {
@@ -61,22 +116,36 @@ std::string local_endpoint(int fd) {
   return endpoint_text(reinterpret_cast<const sockaddr*>(&bound), length);
 }
 
+bool listens_on(int fd, std::string_view address, Transport transport) {
+  const bool tcp = transport == Transport::kTcp;
+  if (option_of(fd, SO_TYPE) != (tcp ? SOCK_STREAM : SOCK_DGRAM)) return false;
+  if (tcp && option_of(fd, SO_ACCEPTCONN) == 0) return false;
+  const Bound bound = bound_of(fd);
+  const auto found = addresses_of(address, transport);
+  if (!bound.known || !found) return false;
+  for (const addrinfo* a = found->get(); a != nullptr; a = a->ai_next) {
+    const Bound wanted = bound_of(a->ai_addr);
+    if (wanted.known && wanted.host == bound.host && wanted.port == bound.port) return true;
+  }
+  return false;
+}
+
+bool came_through(int connection, int listening) {
+  if (option_of(connection, SO_TYPE) != SOCK_STREAM || option_of(connection, SO_ACCEPTCONN) != 0)
+    return false;
+  const Bound here = bound_of(connection);
+  const Bound there = bound_of(listening);
+  return here.known && there.known && here.port == there.port &&
+         (there.any() || there.host == here.host);
+}
+
 Result<FileDescriptor> listen_on(std::string_view address, Transport transport) {
-  auto parts = split_host_port(address);
-  if (!parts) return fail(parts.error());
+  const auto found = addresses_of(address, transport);
+  if (!found) return fail(found.error());
   const std::string what = "listen on " + std::string(address);
   const bool tcp = transport == Transport::kTcp;
-  addrinfo hints{};
-  hints.ai_family = AF_UNSPEC;
-  hints.ai_socktype = tcp ? SOCK_STREAM : SOCK_DGRAM;
-  hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
-  addrinfo* found = nullptr;
-  const int code = ::getaddrinfo(parts->first.empty() ? nullptr : parts->first.c_str(),
-                                 parts->second.c_str(), &hints, &found);
-  if (code != 0) return fail(ErrorCode::kUnavailable, what + ": " + ::gai_strerror(code));
-  const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> guard(found, &::freeaddrinfo);
   int error = EADDRNOTAVAIL;
-  for (const addrinfo* a = found; a != nullptr; a = a->ai_next) {
+  for (const addrinfo* a = found->get(); a != nullptr; a = a->ai_next) {
     FileDescriptor fd(
         ::socket(a->ai_family, a->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, a->ai_protocol));
     if (!fd) {

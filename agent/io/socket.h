@@ -34,6 +34,10 @@ Result<std::pair<std::string, std::string>> split_host_port(std::string_view add
 std::string endpoint_text(const sockaddr* address, unsigned length);
 // Where the socket is bound.
 std::string local_endpoint(int fd);
+// Whether the socket is one that listen_on() could have made of the same arguments.
+bool listens_on(int fd, std::string_view address, Transport transport);
+// Whether the TCP connection came, or could have come, in through the listening socket.
+bool came_through(int connection, int listening);
 
 // epoll with a wake-up. add(), remove() and wait() by one thread, wake() by any.
 class Poller {

@@ -4,6 +4,13 @@
 // No peer is disconnected for what it sends, and nothing it sends is dropped: what is not syslog
 // goes on as it came, with the reason in the structured metadata `syslog_parse_error` and the label
 // `__syslog_parse_error` for rules.
+//
+// Where sockets outlive the process (io::SocketStore), so do plain connections, and the kernel
+// holds what a connection has brought until the outbox has it: the bytes are looked at, and taken
+// off the connection afterwards. What a message lacks an end for stays there, too, while it is
+// short; the poll is told to wait for more than that (SO_RCVLOWAT).
+#include "agent/source/loki_source_syslog.h"
+
 #include <netinet/in.h>
 #include <sys/socket.h>
 
@@ -24,6 +31,7 @@
 #include "agent/component/receiver.h"
 #include "agent/io/host_names.h"
 #include "agent/io/socket.h"
+#include "agent/io/socket_store.h"
 #include "agent/source/long_line.h"
 #include "agent/source/outbox.h"
 #include "agent/source/syslog_args.h"
@@ -47,6 +55,8 @@ constexpr Duration kIdleEnough = std::chrono::seconds(10);
 constexpr std::size_t kDatagram = 65'507;   // the largest
 constexpr unsigned kDatagrams = 32;         // taken from the kernel at a time
 constexpr std::size_t kBatch = 512 * 1024;  // bytes of lines passed on at a time
+// Of a message without an end, what the kernel keeps; well below what it grants any connection.
+constexpr std::size_t kLeft = 16 * 1024;
 constexpr std::uint64_t kNameTokens = std::uint64_t{1} << 32;
 constexpr Duration kTick = std::chrono::seconds(1);
 
@@ -55,7 +65,9 @@ using Stream = io::TlsStream::Outcome;
 // A bound address with what its listener block says.
 struct Listener {
   SyslogListenerArgs args;
-  std::shared_ptr<FileDescriptor> socket;
+  std::shared_ptr<io::KeptSocket> socket;
+  // Connections of the process before; of the component's thread once this is in force.
+  std::shared_ptr<std::vector<io::KeptSocket>> inherited;
   std::shared_ptr<const io::TlsServer> tls;  // null: none
   std::shared_ptr<SyslogLabels> labels;      // of the component's thread
   std::shared_ptr<const wire::TimeZone> zone;
@@ -73,7 +85,7 @@ struct Settings {
 struct Connection {
   enum class Phase { kHandshake, kNaming, kOpen };
   std::shared_ptr<const Listener> listener;
-  FileDescriptor socket;
+  io::KeptSocket socket;
   std::optional<io::TlsStream> tls;
   Phase phase = Phase::kOpen;
   bool writing = false;  // the handshake wants to
@@ -81,7 +93,10 @@ struct Connection {
   std::string names;
   wire::SyslogSplitter splitter;
   std::string rest;  // of a message that is not whole yet
-  Mono since;        // of the phase
+  // Of a kept connection, bytes that are still in the kernel:
+  std::size_t seen = 0;  // first those whose messages are in the batch,
+  std::size_t left = 0;  // then the message that is not whole yet
+  Mono since;            // of the phase
   Mono last_read;
   Mono last_message;
 };
@@ -97,8 +112,9 @@ std::string address_of(const sockaddr_storage& address, socklen_t length) {
 
 class SyslogSource final : public component::Configured<SyslogArgs>, public component::Worker {
  public:
-  explicit SyslogSource(component::Host host)
+  explicit SyslogSource(component::Host host, io::SocketStore* sockets = nullptr)
       : host_(std::move(host)),
+        sockets_(sockets),
         received_(host_.metrics.counter("loki_source_syslog_received_messages_total",
                                         "Messages that came, whatever became of them.")),
         problems_(host_.metrics.counter("loki_source_syslog_parsing_errors_total",
@@ -131,8 +147,9 @@ class SyslogSource final : public component::Configured<SyslogArgs>, public comp
           std::max(next->names, static_cast<std::size_t>((*made)->args.udp_host_cache_size));
       next->listeners.push_back(std::move(*made));
     }
-    return component::Commit([this, next, queue = Outbox::settings_of(args.queue),
-                              targets = std::move(args.forward_to)] {
+    Outbox::Settings queue = Outbox::settings_of(args.queue);
+    queue.at_once = sockets_ != nullptr && sockets_->keeps();
+    return component::Commit([this, next, queue, targets = std::move(args.forward_to)] {
       fanout_.set(targets);
       outbox_->configure(queue);
       MutexLock lock(mutex_);
@@ -145,6 +162,7 @@ class SyslogSource final : public component::Configured<SyslogArgs>, public comp
   Result<> run(std::stop_token stop) override {
     auto poller = io::Poller::create();
     if (!poller) return fail(std::move(poller.error()));
+    outbox_->open();
     std::jthread passing([this, origin = Pulse::origin()](const std::stop_token& own) {
       const Pulse pulse(origin);
       outbox_->run(own);
@@ -161,6 +179,7 @@ class SyslogSource final : public component::Configured<SyslogArgs>, public comp
       poller_ = nullptr;
     }
     connections_.clear();
+    seen_.clear();
     listening_.clear();
     count_connections();
     return result;
@@ -212,14 +231,16 @@ class SyslogSource final : public component::Configured<SyslogArgs>, public comp
                                      [&](const auto& t) { return t->socket == old->socket; });
       if (free && old->args.address == args.address && old->args.protocol == args.protocol) {
         made->socket = old->socket;
+        made->inherited = old->inherited;
         break;
       }
     }
     if (made->socket == nullptr) {
-      auto socket =
-          io::listen_on(args.address, made->udp ? io::Transport::kUdp : io::Transport::kTcp);
+      auto socket = bind(args.address, made->udp ? io::Transport::kUdp : io::Transport::kTcp);
       if (!socket) return fail(std::move(socket.error()));
-      made->socket = std::make_shared<FileDescriptor>(std::move(*socket));
+      made->socket = std::make_shared<io::KeptSocket>(std::move(*socket));
+      made->inherited = std::make_shared<std::vector<io::KeptSocket>>();
+      if (sockets_ != nullptr) *made->inherited = sockets_->connections_of(made->socket->get());
     }
     if (made->udp) {
       const std::int64_t wanted = args.udp_queue_size * static_cast<std::int64_t>(kDatagram);
@@ -234,6 +255,13 @@ class SyslogSource final : public component::Configured<SyslogArgs>, public comp
     }
     made->args = std::move(args);
     return std::shared_ptr<const Listener>(std::move(made));
+  }
+
+  Result<io::KeptSocket> bind(const std::string& address, io::Transport transport) {
+    if (sockets_ != nullptr) return sockets_->listen(address, transport);
+    auto bound = io::listen_on(address, transport);
+    if (!bound) return fail(std::move(bound.error()));
+    return io::KeptSocket(std::move(*bound));
   }
 
   Result<> serve(io::Poller& poller, const std::stop_token& stop) {
@@ -281,8 +309,12 @@ class SyslogSource final : public component::Configured<SyslogArgs>, public comp
       for (std::uint64_t token : ready) serve_one(poller, token, stop);
       if (!hand_over(stop)) return;
     }
-    for (auto& [token, connection] : connections_)
+    // What the kernel holds of a kept connection is for the next process.
+    const bool next = sockets_ != nullptr && sockets_->leaving();
+    for (auto& [token, connection] : connections_) {
+      if (!next) take_left(connection);
       take_messages(connection, std::string(connection.rest), End::kClosed);
+    }
     hand_over(stop);
   }
 
@@ -312,6 +344,7 @@ class SyslogSource final : public component::Configured<SyslogArgs>, public comp
       const std::uint64_t token = next_token_++;
       if (auto added = poller.add(listener->socket->get(), token); !added) return added;
       listening_.emplace(token, listener);
+      inherit(poller, listener);
     }
     for (auto it = connections_.begin(); it != connections_.end();) {
       const auto listener = found(it->second.listener);
@@ -346,6 +379,8 @@ class SyslogSource final : public component::Configured<SyslogArgs>, public comp
 
   Connections::iterator close(io::Poller& poller, Connections::iterator it) {
     poller.remove(it->second.socket.get());
+    it->second.tls.reset();  // it says goodbye
+    it->second.socket.close();
     it = connections_.erase(it);
     count_connections();
     return it;
@@ -395,32 +430,60 @@ class SyslogSource final : public component::Configured<SyslogArgs>, public comp
         host_.log.limited(Level::kWarn, "too many connections, one is refused", {{"peer", peer}});
         continue;
       }
-      Connection connection{
-          .listener = listener,
-          .socket = std::move(socket),
-          .tls = std::nullopt,
-          .peer = peer,
-          .names = {},
-          .splitter = wire::SyslogSplitter(
-              static_cast<std::size_t>(listener->args.max_message_length), framing(*listener)),
-          .rest = {},
-          .since = now_,
-          .last_read = now_,
-          .last_message = now_};
-      const int fd = connection.socket.get();
-      if (listener->tls != nullptr) {
-        connection.phase = Connection::Phase::kHandshake;
-        connection.tls.emplace(listener->tls, fd);
+      // TLS cannot go on in another process.
+      const bool keep = listener->tls == nullptr && sockets_ != nullptr;
+      begin(poller, listener,
+            keep ? sockets_->keep(std::move(socket)) : io::KeptSocket(std::move(socket)), peer);
+    }
+  }
+
+  void begin(io::Poller& poller, const std::shared_ptr<const Listener>& listener,
+             io::KeptSocket socket, const std::string& peer) {
+    Connection connection{
+        .listener = listener,
+        .socket = std::move(socket),
+        .tls = std::nullopt,
+        .peer = peer,
+        .names = {},
+        .splitter = wire::SyslogSplitter(
+            static_cast<std::size_t>(listener->args.max_message_length), framing(*listener)),
+        .rest = {},
+        .since = now_,
+        .last_read = now_,
+        .last_message = now_};
+    const int fd = connection.socket.get();
+    if (listener->tls != nullptr) {
+      connection.phase = Connection::Phase::kHandshake;
+      connection.tls.emplace(listener->tls, fd);
+    }
+    const std::uint64_t token = next_token_++;
+    if (auto added = poller.add(fd, token); !added) {
+      host_.log.limited(Level::kWarn, "cannot serve a connection",
+                        {{"err", added.error().message}});
+      connection.tls.reset();
+      connection.socket.close();
+      return;
+    }
+    const auto it = connections_.emplace(token, std::move(connection)).first;
+    count_connections();
+    if (it->second.phase == Connection::Phase::kOpen) open(poller, it);
+  }
+
+  // The connections of the process before, for a listener that is new here.
+  void inherit(io::Poller& poller, const std::shared_ptr<const Listener>& listener) {
+    now_ = host_.clock.mono();
+    for (io::KeptSocket& socket : std::exchange(*listener->inherited, {})) {
+      if (listener->tls != nullptr || connections_.size() >= kMaxConnections) {
+        socket.close();
+        continue;
       }
-      const std::uint64_t token = next_token_++;
-      if (auto added = poller.add(fd, token); !added) {
-        host_.log.limited(Level::kWarn, "cannot serve a connection",
-                          {{"err", added.error().message}});
-        return;
-      }
-      const auto it = connections_.emplace(token, std::move(connection)).first;
-      count_connections();
-      if (it->second.phase == Connection::Phase::kOpen) open(poller, it);
+      sockaddr_storage address{};
+      socklen_t length = sizeof address;
+      std::string peer;  // not known of one that was reset meanwhile
+      if (::getpeername(socket.get(), reinterpret_cast<sockaddr*>(&address), &length) == 0)
+        peer = address_of(address, length);
+      wait_for(socket.get(), 1);
+      begin(poller, listener, std::move(socket), peer);
     }
   }
 
@@ -512,9 +575,17 @@ class SyslogSource final : public component::Configured<SyslogArgs>, public comp
       }
       ended = outcome == Stream::kClosed || outcome == Stream::kFailed;
       if (outcome == Stream::kDone) more_.push_back(it->first);  // no poll tells of it
+    } else if (connection.seen > 0) {
+      return;  // that comes first
     } else {
-      const ssize_t n = ::recv(connection.socket.get(), to, kRead, 0);
+      const int how = connection.socket.kept() ? MSG_PEEK : 0;
+      const ssize_t n = ::recv(connection.socket.get(), to, kRead, how);
       if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
+      if (n > 0 && static_cast<std::size_t>(n) <= connection.left) {
+        // Nothing has come: the peer has closed, or the kernel is short of room.
+        take_left(connection);
+        return;
+      }
       ended = n <= 0;
       if (n > 0) got = static_cast<std::size_t>(n);
     }
@@ -523,7 +594,54 @@ class SyslogSource final : public component::Configured<SyslogArgs>, public comp
     if (kept > 0) std::memcpy(scratch_.data(), connection.rest.data(), kept);
     take_messages(connection, std::string_view(scratch_.data(), kept + got),
                   ended ? std::optional(End::kClosed) : std::nullopt);
-    if (ended) close(poller, it);
+    if (ended) {
+      close(poller, it);
+    } else if (connection.socket.kept()) {
+      leave_in_kernel(it->first, connection, got);
+    }
+  }
+
+  // Of `got` bytes that were looked at, the messages are in the batch, and the rest is in `rest`.
+  void leave_in_kernel(std::uint64_t token, Connection& connection, std::size_t got) {
+    const std::size_t before = connection.left;
+    connection.left = connection.rest.size() <= std::min(got, kLeft) ? connection.rest.size() : 0;
+    if (connection.left > 0) connection.rest.clear();
+    connection.seen = got - connection.left;
+    if (connection.seen > 0) seen_.push_back(token);
+    if (connection.left != before) wait_for(connection.socket.get(), connection.left + 1);
+  }
+
+  // The poll tells of the connection when so many bytes are there, or its end.
+  static void wait_for(int fd, std::size_t bytes) {
+    const int least = static_cast<int>(bytes);
+    ::setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &least, sizeof least);
+  }
+
+  // Reads what was left in the kernel of a message that is not whole.
+  static void take_left(Connection& connection) {
+    if (connection.left == 0) return;
+    const std::size_t before = connection.rest.size();
+    connection.rest.resize(before + connection.left);
+    const ssize_t n =
+        ::recv(connection.socket.get(), connection.rest.data() + before, connection.left, 0);
+    connection.rest.resize(before + static_cast<std::size_t>(std::max<ssize_t>(n, 0)));
+    connection.left = 0;
+    wait_for(connection.socket.get(), 1);
+  }
+
+  // The outbox has what was seen of kept connections.
+  void take_seen() {
+    for (const std::uint64_t token : std::exchange(seen_, {})) {
+      const auto it = connections_.find(token);
+      if (it == connections_.end()) continue;
+      std::size_t& seen = it->second.seen;
+      // With MSG_TRUNC, TCP drops the bytes instead of copying them: tcp(7).
+      while (seen > 0) {
+        const ssize_t n = ::recv(it->second.socket.get(), nullptr, seen, MSG_TRUNC);
+        if (n < 0 && errno == EINTR) continue;
+        seen -= n > 0 ? static_cast<std::size_t>(n) : seen;
+      }
+    }
   }
 
   using End = wire::SyslogSplitter::End;
@@ -632,11 +750,14 @@ class SyslogSource final : public component::Configured<SyslogArgs>, public comp
   // False at a stop that came before there was room.
   bool hand_over(const std::stop_token& stop) {
     received_->add(static_cast<double>(std::exchange(taken_, 0)));
-    if (batch_.empty()) return true;
-    batch_bytes_ = 0;
-    model::EntryBatch next;
-    next.entries.reserve(batch_.entries.size());  // there will be about as many again
-    return static_cast<bool>(outbox_->accept(std::exchange(batch_, std::move(next)), true, stop));
+    if (!batch_.empty()) {
+      batch_bytes_ = 0;
+      model::EntryBatch next;
+      next.entries.reserve(batch_.entries.size());  // there will be about as many again
+      if (!outbox_->accept(std::exchange(batch_, std::move(next)), true, stop)) return false;
+    }
+    take_seen();
+    return true;
   }
 
   // Once a second: what has waited too long.
@@ -659,7 +780,9 @@ class SyslogSource final : public component::Configured<SyslogArgs>, public comp
         continue;
       }
       const bool idle = quiet > connection.listener->args.idle_timeout;
-      if (!connection.rest.empty() && (idle || quiet >= kPause)) {
+      const bool begun = !connection.rest.empty() || connection.left > 0;
+      if (begun && (idle || quiet >= kPause)) {
+        take_left(connection);
         take_messages(connection, std::string(connection.rest), idle ? End::kClosed : End::kPaused);
       }
       if (idle) {
@@ -673,6 +796,7 @@ class SyslogSource final : public component::Configured<SyslogArgs>, public comp
   }
 
   component::Host host_;
+  io::SocketStore* const sockets_;
   component::Counter received_;
   component::Counter problems_;
   component::Counter empty_;
@@ -697,6 +821,7 @@ class SyslogSource final : public component::Configured<SyslogArgs>, public comp
   std::uint64_t next_token_ = 0;
   std::vector<std::uint64_t> more_;   // connections with bytes that no poll tells of
   std::vector<std::uint64_t> again_;  // those of the turn before
+  std::vector<std::uint64_t> seen_;   // connections with `seen` bytes
   std::string scratch_;
   std::string datagrams_;
   model::EntryBatch batch_;
@@ -709,9 +834,15 @@ class SyslogSource final : public component::Configured<SyslogArgs>, public comp
 
 }  // namespace
 
-component::Declaration loki_source_syslog() {
-  return component::declare<SyslogSource>("loki.source.syslog",
-                                          "Listens for syslog messages over TCP, TLS and UDP.");
+component::Declaration loki_source_syslog(io::SocketStore* sockets) {
+  component::Declaration declaration = component::declare<SyslogSource>(
+      "loki.source.syslog", "Listens for syslog messages over TCP, TLS and UDP.");
+  declaration.make = [sockets](component::Host host) -> std::unique_ptr<component::Component> {
+    return std::make_unique<SyslogSource>(std::move(host), sockets);
+  };
+  return declaration;
 }
+
+component::Declaration loki_source_syslog() { return loki_source_syslog(nullptr); }
 
 }  // namespace agent::source

@@ -141,6 +141,8 @@ Result<> Outbox::accept(EntryBatch batch, bool wait, const std::stop_token& stop
     std::size_t weight = 0;
     for (const ItemPtr& item : items) weight += item->weight;
     bool try_disk = false;
+    bool accepted = false;
+    std::shared_ptr<BatchQueue> write_to;
     std::uint64_t commits = 0;
     {
       MutexLock lock(mutex_);
@@ -153,12 +155,17 @@ Result<> Outbox::accept(EntryBatch batch, bool wait, const std::stop_token& stop
           if (settings_.on_disk) unsaved_.push_back(item);
         }
         changed_.notify_all();
-        return {};
+        accepted = true;
+        if (settings_.on_disk && settings_.at_once) write_to = disk_;
       }
       try_disk = settings_.on_disk && disk_ != nullptr;
       commits = commits_;
     }
-    if (try_disk && spill(items)) return {};
+    if (write_to != nullptr) {
+      MutexLock saving(saving_);
+      save_waiting(*write_to);
+    }
+    if (accepted || (try_disk && spill(items))) return {};
     if (!wait) return fail(ErrorCode::kExhausted, "the queue is full");
     MutexLock lock(mutex_);
     host_.clock.wait(lock, changed_, kNever, stop, [&]() NO_THREAD_SAFETY_ANALYSIS {
@@ -228,6 +235,7 @@ bool Outbox::save_waiting(BatchQueue& disk) {
         return false;
       }
       dirty_ = true;
+      changed_.notify_all();
       if (item->done) {
         disk.acknowledge(*id);
       } else {
@@ -350,7 +358,7 @@ void Outbox::send_all(const std::stop_token& stop) {
   }
 }
 
-void Outbox::open_disk() {
+void Outbox::open() {
   component::QueueLimits limits;
   {
     MutexLock lock(mutex_);
@@ -381,7 +389,7 @@ void Outbox::open_disk() {
 bool Outbox::commit() {
   auto disk = this->disk();
   if (disk == nullptr) {
-    open_disk();
+    open();
     disk = this->disk();
     if (disk == nullptr) return false;
   }
@@ -411,7 +419,7 @@ bool Outbox::commit() {
 }
 
 void Outbox::run(const std::stop_token& stop) {
-  open_disk();
+  open();
   std::jthread sender([this, origin = Pulse::origin()](const std::stop_token& own) {
     const Pulse pulse(origin);
     send_all(own);

@@ -7,6 +7,9 @@
 //                +-------> disk, 0.1 s later          acknowledged when settled
 //   accept -> disk -> memory -> consume               while memory is full, until the disk is read
 //
+// With `at_once` the disk comes first: what was accepted survives a kill, though not a power cut
+// within that tenth of a second.
+//
 // What is on disk comes in order, before or after a restart; entries that were on their way when
 // the process was killed come again.
 #pragma once
@@ -63,6 +66,7 @@ class Outbox : public std::enable_shared_from_this<Outbox> {
   struct Settings {
     bool on_disk = false;
     component::QueueLimits limits;
+    bool at_once = false;
   };
   template <bool kEnabled>
   static Settings settings_of(const QueueArgs<kEnabled>& args) {
@@ -82,6 +86,8 @@ class Outbox : public std::enable_shared_from_this<Outbox> {
   Result<> accept(model::EntryBatch batch, bool wait, const std::stop_token& stop)
       EXCLUDES(mutex_, saving_);
 
+  // Opens what is on disk; run() does that, too. Before it nothing is written at once.
+  void open() EXCLUDES(mutex_);
   // Passes on, writes and syncs until the stop; then what was not delivered is on disk.
   void run(const std::stop_token& stop) EXCLUDES(mutex_, saving_);
   // Stores what was settled since.
@@ -117,7 +123,6 @@ class Outbox : public std::enable_shared_from_this<Outbox> {
   void ended(const ItemPtr& item, bool delivered) EXCLUDES(mutex_);
   void send_all(const std::stop_token& stop) EXCLUDES(mutex_);
   ItemPtr take(model::EntryBatch& batch, const std::stop_token& stop) EXCLUDES(mutex_);
-  void open_disk() EXCLUDES(mutex_);
   bool commit() EXCLUDES(mutex_, saving_);
   void disk_failed(const Error& error) const;
   void show() const EXCLUDES(mutex_);

@@ -1,5 +1,6 @@
 #!/bin/sh
-# unit_test.sh UNIT: systemd finds nothing wrong with the unit file, and its exposure stays at 2.0 or less.
+# unit_test.sh UNIT: systemd finds nothing wrong with the unit file and the example .socket unit beside it, and the unit's
+# exposure stays at 2.0 or less.
 set -eu
 unit=$1
 work=$(mktemp -d)
@@ -7,7 +8,8 @@ trap 'rm -rf "$work"' EXIT
 
 # On this machine there is no agent; any program stands for it.
 sed 's|^ExecStart=[^ ]*|ExecStart=/bin/true|' "$unit" >"$work/fleet-agent.service"
-said=$(systemd-analyze verify --man=no "$work/fleet-agent.service" 2>&1) || {
+cp "$(dirname "$unit")/fleet-agent-syslog.socket" "$work"
+said=$(systemd-analyze verify --man=no "$work/fleet-agent.service" "$work/fleet-agent-syslog.socket" 2>&1) || {
   echo "$said"
   exit 1
 }
@@ -26,7 +28,8 @@ tail -n 1 "$work/security"
 
 # What the agent needs, and what the docs promise.
 for line in 'Type=notify' 'User=fleet-agent' 'Restart=always' 'CapabilityBoundingSet=' 'NoNewPrivileges=yes' \
-  'StateDirectory=fleet-agent' 'WatchdogSec=60' 'Before=docker.service'; do
+  'StateDirectory=fleet-agent' 'WatchdogSec=60' 'Before=docker.service' \
+  'FileDescriptorStoreMax=4096'; do
   grep -qx "$line" "$unit" || {
     echo "the unit lacks: $line"
     exit 1

@@ -5,13 +5,12 @@ The agent runs as the unit says: as its own user, with its sandbox. node_exporte
 """
 
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 import fleetlab
-from fleetlab import BIN, ROOT, Lab, check, eventually
+from fleetlab import Lab, check, eventually
 from parity_test import compare, series
 
 HOST = "ariel"
@@ -33,8 +32,6 @@ FLAGS = ["--web.listen-address=127.0.0.1:9100", "--collector.disable-defaults", 
          "--collector.systemd.enable-restarts-metrics", "--collector.systemd.enable-start-time-metrics",
          "--collector.systemd.unit-exclude=.+\\.(automount|device|mount|scope|slice)"]
 INSTALL = """
-useradd --system --no-create-home fleet-agent
-systemctl daemon-reload
 systemctl start fleet-agent
 systemd-run --unit=oracle --quiet /opt/node_exporter {flags}
 systemd-run --unit=restless --quiet --property=Restart=always --property=RestartSec=1h /bin/true
@@ -50,16 +47,9 @@ def the_unit_lets_collectors_ask_systemd_and_the_kernel():
     fleetlab.as_root()
     with Lab("/tmp/fleet-unixunit", "unixunit") as lab:
         lab.run("up", HOST)
-        root = lab.folder / "hosts" / HOST / "root"
         collectors = ", ".join(f'"{name}"' for name in ON_THE_BUS + IN_THE_SANDBOX + NOT_PERMITTED)
-        unit = ROOT / "packaging/fleet-agent.service"
-        subprocess.run([ROOT / "packaging/bundle.sh", BIN / "fleet-agent", unit, lab.folder / "bundle"], check=True, capture_output=True)
-        (root / "opt/fleet-agent/current").mkdir(parents=True)
-        subprocess.run(["tar", "-C", root / "opt/fleet-agent/current", "-xf", lab.folder / "bundle/fleet-agent.tar.gz"], check=True)
-        shutil.copy(unit, root / "etc/systemd/system")
-        shutil.copy("/usr/bin/prometheus-node-exporter", root / "opt/node_exporter")
-        (root / "etc/fleet-agent").mkdir()
-        (root / "etc/fleet-agent/config.alloy").write_text(CONFIG.format(collectors=collectors))
+        lab.install_agent(HOST, CONFIG.format(collectors=collectors))
+        shutil.copy("/usr/bin/prometheus-node-exporter", lab.folder / "hosts" / HOST / "root/opt/node_exporter")
         flags = [f"--collector.{name}" for name in ON_THE_BUS] + FLAGS
         lab.run("exec", HOST, "/bin/sh", "-ec", INSTALL.format(flags=" ".join(f"'{flag}'" for flag in flags)))
 

@@ -335,6 +335,18 @@ class Lab:
         body, _, status = done.stdout.rpartition("\n")
         return int(status), body
 
+    def install_agent(self, host, config):
+        """Puts the built agent and the shipped unit onto the host, as a deploy would; it is not started."""
+        root = self.folder / "hosts" / host / "root"
+        unit = ROOT / "packaging/fleet-agent.service"
+        subprocess.run([ROOT / "packaging/bundle.sh", BIN / "fleet-agent", unit, self.folder / "bundle"], check=True, capture_output=True)
+        (root / "opt/fleet-agent/current").mkdir(parents=True)
+        subprocess.run(["tar", "-C", root / "opt/fleet-agent/current", "-xf", self.folder / "bundle/fleet-agent.tar.gz"], check=True)
+        shutil.copy(unit, root / "etc/systemd/system")
+        (root / "etc/fleet-agent").mkdir()
+        (root / "etc/fleet-agent/config.alloy").write_text(config)
+        self.run("exec", host, "/bin/sh", "-ec", "useradd --system --no-create-home fleet-agent; systemctl daemon-reload")
+
     @property
     def docker_socket(self):
         return self.folder / "docker/docker.sock"

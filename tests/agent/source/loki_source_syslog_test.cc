@@ -11,7 +11,10 @@
 #include "agent/base/process.h"
 #include "agent/component/relabel_args.h"
 #include "agent/io/socket.h"
+#include "agent/io/socket_store.h"
+#include "agent/source/loki_source_syslog.h"
 #include "tests/support/component_box.h"
+#include "tests/support/fake_systemd.h"
 #include "tests/support/log_collector.h"
 
 namespace agent::source {
@@ -231,6 +234,122 @@ TEST_CASE("loki.source.syslog: a stop takes what the kernel has already, and hal
   for (int i = 0; i < 100; ++i) expected.push_back(std::to_string(i));
   expected.push_back("half");
   CHECK(after->take_text(101) == expected);
+}
+
+namespace {
+
+// An agent below a systemd that keeps its sockets; each life is another process of its unit.
+struct Unit {
+  FakeSystemd systemd;
+  ComponentBox box{"loki.source.syslog.x"};
+  std::shared_ptr<LogCollector> receiver = std::make_shared<LogCollector>();
+  std::string address = "127.0.0.1:0";
+  std::unique_ptr<io::SocketStore> store;
+  std::unique_ptr<RunningComponent> source;
+
+  void start(const Options& listener = {}) {
+    store = std::make_unique<io::SocketStore>(systemd.hand_over(), systemd.notify(), clock,
+                                              Log::none());
+    source = std::make_unique<RunningComponent>(box, loki_source_syslog(store.get()));
+    REQUIRE(source->configure(body(listener)).empty());
+    const std::string text = source->debug("listener");
+    address = text.substr(text.find(' ') + 1);
+    source->start();
+    store->settle();
+  }
+  void stop() {
+    store->leave();
+    source->shut_down();
+    source.reset();
+    store.reset();
+  }
+  lang::Body body(Options listener) const {
+    listener.insert(listener.begin(), {"address", Value(address)});
+    return body_of({{"forward_to", receivers(receiver)}},
+                   {{"listener", body_of(std::move(listener))}});
+  }
+  ~Unit() {
+    if (source != nullptr) stop();
+  }
+
+ private:
+  SystemClock clock;
+};
+
+}  // namespace
+
+TEST_CASE("loki.source.syslog: connections go on in the next process, with what came meanwhile") {
+  Unit unit;
+  unit.start();
+  const auto peer = connect_to(unit.address);
+  REQUIRE(write_all(peer.get(), "<30>1 - h app - - - one\n<30>1 - h app - - - tw"));
+  REQUIRE(unit.receiver->wait_for(1));
+  for (int round = 0; round < 3; ++round) {
+    unit.stop();
+    REQUIRE(write_all(peer.get(), "o\n<30>1 - h app - - - three\n<30>1 - h app - - - tw"));
+    unit.start();
+    REQUIRE(unit.receiver->wait_for(3 + 2 * static_cast<std::size_t>(round)));
+  }
+  REQUIRE(write_all(peer.get(), "o"));
+  REQUIRE(::shutdown(peer.get(), SHUT_WR) == 0);
+  REQUIRE(unit.receiver->wait_for(8));
+  CHECK(unit.receiver->take_text(8) ==
+        std::vector<std::string>{"one", "two", "three", "two", "three", "two", "three", "two"});
+  // The connection has ended here, too, and systemd has let it go; the listener stays.
+  char none = 0;
+  CHECK(::recv(peer.get(), &none, 1, 0) == 0);
+  CHECK(unit.systemd.wait_for(1));
+}
+
+TEST_CASE("loki.source.syslog: somebody connects while there is no process") {
+  Unit unit;
+  unit.start(Options{{"protocol", "udp"}});
+  unit.stop();
+  const auto datagrams = connect_to(unit.address, SOCK_DGRAM);
+  REQUIRE(write_all(datagrams.get(), "<30>1 - h app - - - by udp"));
+  unit.start(Options{{"protocol", "udp"}});
+  REQUIRE(unit.receiver->wait_for(1));
+  unit.stop();
+  unit.address = "127.0.0.1:0";
+  unit.start();
+  unit.stop();
+  {
+    const auto peer = connect_to(unit.address);
+    REQUIRE(write_all(peer.get(), "<30>1 - h app - - - by tcp\n"));
+  }
+  unit.start();
+  REQUIRE(unit.receiver->wait_for(2));
+  CHECK(unit.receiver->take_text(2) == std::vector<std::string>{"by udp", "by tcp"});
+}
+
+TEST_CASE("loki.source.syslog: long messages come whole through connections that are kept") {
+  Unit unit;
+  unit.start(Options{{"max_message_length", 300'000}});
+  const auto peer = connect_to(unit.address);
+  std::vector<std::string> expected;
+  for (const std::size_t size : {10U, 15'000U, 17'000U, 70'000U, 250'000U, 5U, 16'300U, 100'000U}) {
+    expected.emplace_back(size, static_cast<char>('a' + expected.size()));
+    const std::string message = "<30>1 - h app - - - " + expected.back() + "\n";
+    for (std::size_t at = 0; at < message.size(); at += 9'000)
+      REQUIRE(write_all(peer.get(), message.substr(at, 9'000)));
+  }
+  REQUIRE(unit.receiver->wait_for(expected.size()));
+  CHECK(unit.receiver->take_text(expected.size()) == expected);
+}
+
+TEST_CASE(
+    "loki.source.syslog: a listener that goes takes its connections along, for systemd, too") {
+  Unit unit;
+  unit.start();
+  const auto peer = connect_to(unit.address);
+  REQUIRE(write_all(peer.get(), "<30>1 - h app - - - one\n"));
+  REQUIRE(unit.receiver->wait_for(1));
+  CHECK(unit.systemd.wait_for(2));
+  unit.address = "127.0.0.2:0";
+  REQUIRE(unit.source->configure(unit.body({})).empty());
+  char none = 0;
+  CHECK(::recv(peer.get(), &none, 1, 0) <= 0);
+  CHECK(unit.systemd.wait_for(1));
 }
 
 TEST_CASE("loki.source.syslog: equal messages of one moment stay two") {

@@ -511,14 +511,13 @@ void Endpoint::drop(const Push& push, const std::vector<Push::Ref>& part, std::s
   std::size_t bytes = 0;
   for (const Push::Ref& ref : part) bytes += counted_bytes(*ref.entry);
   count_dropped(push.tenant(), reason, part.size(), bytes);
-  context_.log.limited(
-      Level::kWarn, "entries refused by the endpoint",
-      {{"url", io::url_for_people(used_->url)},
-       {"reason", reason},
-       {"entries", part.size()},
-       {"answer", too_large_ ? std::string("413") : to_valid_utf8(refusal_.substr(0, 300))},
-       {"labels", push.labels_text(part[0])},
-       {"sample", to_valid_utf8(part[0].entry->line.substr(0, 200))}});
+  context_.log.limited(Level::kWarn, "entries refused by the endpoint",
+                       {{"url", io::url_for_people(used_->url)},
+                        {"reason", reason},
+                        {"entries", part.size()},
+                        {"answer", too_large_ ? std::string("413") : answer_text(refusal_)},
+                        {"labels", push.labels_text(part[0])},
+                        {"sample", to_valid_utf8(part[0].entry->line.substr(0, 200))}});
 }
 
 Endpoint::Verdict Endpoint::post(const std::string& tenant, std::string_view body,
@@ -563,12 +562,9 @@ Endpoint::Verdict Endpoint::post(const std::string& tenant, std::string_view bod
       return status == 400 ? Verdict::kRefused : Verdict::kTooLarge;
     }
     std::string error =
-        response
-            ? "POST " + io::url_for_people(used_->url) + ": status " + std::to_string(status) +
-                  (response->body.empty()
-                       ? ""
-                       : ": " + std::string(trim(to_valid_utf8(response->body.substr(0, 300)))))
-            : response.error().message;
+        response ? "POST " + io::url_for_people(used_->url) + ": status " + std::to_string(status) +
+                       (response->body.empty() ? "" : ": " + answer_text(response->body))
+                 : response.error().message;
     if (status == 429 && !used_->retry_on_429) {
       working();
       context_.log.limited(Level::kWarn, "push dropped", {{"error", error}, {"entries", entries}});

@@ -26,6 +26,7 @@
 #include "agent/io/http_client.h"
 #include "agent/model/entry.h"
 #include "agent/wire/loki_push.h"
+#include "agent/write/answer.h"
 #include "agent/write/push.h"
 
 namespace agent::write {

@@ -1,11 +1,6 @@
 #include "agent/write/push.h"
 
 #include <algorithm>
-#include <charconv>
-#include <ctime>
-#include <optional>
-
-#include "agent/base/strings.h"
 
 namespace agent::write {
 
@@ -18,46 +13,6 @@ namespace {
 // A stream costs about 300 bytes here.
 constexpr std::size_t kMostKnown = 4096;
 constexpr std::string_view kTenantLabel = "__tenant_id__";
-
-// The number behind `marker`, if it is there.
-std::optional<std::uint64_t> number_after(std::string_view text, std::string_view marker) {
-  const std::size_t at = text.find(marker);
-  if (at == std::string_view::npos) return std::nullopt;
-  text.remove_prefix(at + marker.size());
-  std::uint64_t value = 0;
-  if (std::from_chars(text.data(), text.data() + text.size(), value).ec != std::errc())
-    return std::nullopt;
-  return value;
-}
-
-// "2026-11-21T09:00:00Z", "2026-11-21T09:00:00.123+01:00" at the start of `text` -> ns; rounded
-// down to whole seconds, which keeps entries that are near the limit.
-std::optional<std::int64_t> rfc3339(std::string_view text) {
-  const std::string copy(text.substr(0, 40));
-  std::tm tm{};
-  const char* rest = strptime(copy.c_str(), "%Y-%m-%dT%H:%M:%S", &tm);
-  if (rest == nullptr) return std::nullopt;
-  if (*rest == '.') {
-    ++rest;
-    while (*rest >= '0' && *rest <= '9') ++rest;
-  }
-  std::int64_t offset = 0;
-  if (*rest == '+' || *rest == '-') {
-    int hours = 0;
-    int minutes = 0;
-    if (std::from_chars(rest + 1, rest + 3, hours).ec != std::errc() || rest[3] != ':' ||
-        std::from_chars(rest + 4, rest + 6, minutes).ec != std::errc())
-      return std::nullopt;
-    offset = (*rest == '+' ? 1 : -1) * (hours * 3600 + minutes * 60);
-  } else if (*rest != 'Z') {
-    return std::nullopt;
-  }
-  return (static_cast<std::int64_t>(timegm(&tm)) - offset) * 1'000'000'000;
-}
-
-bool holds(std::string_view text, std::string_view part) {
-  return text.find(part) != std::string_view::npos;
-}
 
 }  // namespace
 
@@ -144,56 +99,6 @@ void Push::encode(std::span<const Ref> part, wire::LokiPushEncoder& encoder) con
     for (; i < part.size() && part[i].stream == stream; ++i) entries.push_back(part[i].entry);
     encoder.add_stream(streams_[stream].to->text, entries);
   }
-}
-
-// The sentences are those of Loki's distributor and ingester (pkg/validation, pkg/ingester):
-//   Max entry size '262144' bytes exceeded for stream '{..}' while adding an entry with length '9'
-//   bytes entry for stream '{..}' has timestamp too old: T, oldest acceptable timestamp is: T entry
-//   with timestamp T ignored, reason: 'entry too far behind, entry timestamp is: T, oldest
-//     acceptable timestamp is: T', total ignored: 1 out of 2 for stream: {..}
-Refusal parse_refusal(std::string_view message) {
-  Refusal out;
-  out.reason = "ingester_error";
-  constexpr std::string_view kOldest = "oldest acceptable timestamp is: ";
-  if (holds(message, "Max entry size") || holds(message, "max entry size")) {
-    out.reason = "line_too_long";
-    out.longest = static_cast<std::size_t>(number_after(message, "ax entry size '").value_or(0));
-  } else if (holds(message, "has timestamp too old")) {
-    out.reason = "greater_than_max_sample_age";
-  } else if (holds(message, "too far behind") || holds(message, "out of order")) {
-    out.reason = "too_far_behind";
-  } else if (holds(message, "tream limit")) {
-    out.reason = "stream_limited";
-  }
-  const std::size_t at = message.find(kOldest);
-  if (at != std::string_view::npos) {
-    out.oldest_ns = rfc3339(message.substr(at + kOldest.size())).value_or(0);
-    if (out.reason == "too_far_behind") {
-      constexpr std::string_view kStream = "for stream: ";
-      const std::size_t stream = message.find(kStream, at);
-      if (stream == std::string_view::npos) {
-        out.oldest_ns = 0;
-      } else {
-        const std::string_view rest = message.substr(stream + kStream.size());
-        out.stream = trim(rest.substr(0, rest.find('}') + 1));
-      }
-    }
-  }
-  return out;
-}
-
-Duration parse_retry_after(std::string_view value, std::int64_t now_ns) {
-  std::int64_t seconds = 0;
-  const char* end = value.data() + value.size();
-  if (const auto parsed = std::from_chars(value.data(), end, seconds);
-      parsed.ec == std::errc() && parsed.ptr == end) {
-    return std::chrono::seconds(std::clamp<std::int64_t>(seconds, 0, 86'400));
-  }
-  const std::string copy(value.substr(0, 64));
-  std::tm tm{};
-  if (strptime(copy.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &tm) == nullptr) return Duration::zero();
-  const std::int64_t at = static_cast<std::int64_t>(timegm(&tm)) * 1'000'000'000;
-  return std::clamp<Duration>(Duration(at - now_ns), Duration::zero(), std::chrono::hours(24));
 }
 
 }  // namespace agent::write

@@ -111,17 +111,4 @@ class Push {
   std::size_t entries_ = 0;
 };
 
-// What Loki's words for a refusal (status 400) say.
-struct Refusal {
-  std::string_view reason;  // of the dropped_entries metric
-  // Entries that it certainly meant, as far as its numbers tell: 0 or none when it does not.
-  std::int64_t oldest_ns = 0;  // older ones are refused
-  std::size_t longest = 0;     // longer ones are refused
-  std::string stream;          // the rule holds for this stream alone; "" for all
-};
-Refusal parse_refusal(std::string_view message);
-
-// Seconds to wait as a Retry-After header says: a number, or an HTTP date. 0 when it says nothing.
-Duration parse_retry_after(std::string_view value, std::int64_t now_ns);
-
 }  // namespace agent::write

@@ -2,13 +2,12 @@
 
 #include <algorithm>
 #include <bit>
-#include <charconv>
 #include <cmath>
 #include <utility>
 
 #include "agent/base/strings.h"
 #include "agent/wire/remote_write_2.h"
-#include "agent/write/push.h"
+#include "agent/write/answer.h"
 
 namespace agent::write {
 namespace {
@@ -29,24 +28,6 @@ constexpr int kMetadataAttempts = 3;
 constexpr int kFirstCredit = 400;
 constexpr int kCreditEarned = 20;
 constexpr int kMaxCredit = 2000;
-
-// What a receiver of protocol 2.0 says that it has written; none: it says nothing.
-std::optional<SampleCounts> written(const io::HttpHeaders& headers, const SampleCounts& sent) {
-  std::optional<SampleCounts> out;
-  const auto number = [&](std::string_view what, std::uint32_t SampleCounts::*kind) {
-    const std::string_view text =
-        io::header_of(headers, "x-prometheus-remote-write-" + std::string(what) + "-written");
-    std::uint64_t value = 0;
-    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (text.empty() || parsed.ec != std::errc() || parsed.ptr != text.data() + text.size()) return;
-    if (!out) out.emplace();
-    (*out).*kind = static_cast<std::uint32_t>(std::min<std::uint64_t>(value, sent.*kind));
-  };
-  number("samples", &SampleCounts::samples);
-  number("exemplars", &SampleCounts::exemplars);
-  number("histograms", &SampleCounts::histograms);
-  return out;
-}
 
 // The items of one batch by series and time, to find those that are there twice: a receiver would
 // refuse the whole request. An open-addressing table.
@@ -510,7 +491,7 @@ void RemoteEndpoint::begin(Request& request) {
     request.status = status;
     request.retry_after =
         parse_retry_after(io::header_of(headers, "retry-after"), context_.clock.wall_ns());
-    if (request.version_2) request.written = written(headers, request.group.counts);
+    if (request.version_2) request.written = parse_written(headers, request.group.counts);
     return true;
   };
   // What an answer says beyond its beginning is of no interest, and not kept.
@@ -598,30 +579,23 @@ void RemoteEndpoint::ended(Request& request, Result<> end) {
     retry(request, end ? where + ": no answer" : end.error().message);
     return;
   }
-  if (request.version_2) {
-    // Receivers of 1.0 say that they do not know this type, or that it is bad, or take it for an
-    // empty request of 1.0. Those of 2.0 say what they have written.
-    const bool unknown =
-        request.status == 415 ||
-        (!request.written && (request.status / 100 == 2 || (request.status == 400 && !speaks_2_)));
-    if (unknown) {
-      if (!std::exchange(fallen_back_, true))
-        context_.log.warn("the receiver does not speak remote write 2.0: it gets 1.0",
-                          {{"status", request.status}});
-      return;  // it begins again
-    }
-    if (request.written) speaks_2_ = true;
+  if (request.version_2 && request.written) speaks_2_ = true;
+  const WriteAnswer answer = write_answer(request.status, request.written.has_value(),
+                                          {request.version_2, speaks_2_, used_->retry_on_429});
+  if (answer == WriteAnswer::kOnly1) {
+    if (!std::exchange(fallen_back_, true))
+      context_.log.warn("the receiver does not speak remote write 2.0: it gets 1.0",
+                        {{"status", request.status}});
+    return;  // it begins again
   }
-  if (request.status / 100 == 2) {
+  if (answer == WriteAnswer::kAccepted) {
     accepted(request);
     return;
   }
-  std::string said = to_valid_utf8(request.answer.substr(0, request.answer.find('\n')));
-  if (said.size() > 300) said = to_valid_utf8(said.substr(0, 300));
+  const std::string said = answer_text(request.answer.substr(0, request.answer.find('\n')));
   const std::string why =
       where + ": status " + std::to_string(request.status) + (said.empty() ? "" : ": " + said);
-  // A redirect that is not followed says nothing about samples.
-  if (request.status / 100 != 4 || (request.status == 429 && used_->retry_on_429)) {
+  if (answer == WriteAnswer::kLater) {
     retry(request, why);
     return;
   }

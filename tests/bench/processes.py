@@ -13,6 +13,7 @@ scrape, and the least of ROUNDS rounds of SCRAPES. Nothing depends on the figure
 """
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -65,15 +66,15 @@ class Crowd:
             os.waitpid(pid, 0)
 
 
-def fetch(url):
+def fetch(url, process, log):
     deadline = time.monotonic() + 60
     while True:
         try:
             with urllib.request.urlopen(url, timeout=30) as answer:
                 return answer.read()
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
+        except OSError as error:
+            if process.poll() is not None or time.monotonic() > deadline:
+                sys.exit("processes.py: %s: %s\n%s" % (url, error, pathlib.Path(log.name).read_text()))
             time.sleep(0.1)
 
 
@@ -83,33 +84,36 @@ def case(agent, name):
     before = NOBODY if name == "others" else []
     crowd = Crowd(processes, threads)
     time.sleep(1)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:  # where a user who is nobody may look
         os.chmod(folder, 0o777)
         folder = pathlib.Path(folder)
         (folder / "config.alloy").write_text('prometheus.exporter.process "x" { gather_smaps = %s }\n' % smaps)
         (folder / "config.yml").write_text("process_names: [{name: '{{.Comm}}', cmdline: ['.+']}]\n")
+        # Where it was built is perhaps for its owner's eyes only.
+        shutil.copy(agent, folder / "fleet-agent")
         log = open(folder / "log", "w")
-        ours = subprocess.Popen(before + [agent, "run", str(folder / "config.alloy"), "--storage.path=" + str(folder / "state"),
+        ours = subprocess.Popen(before + [folder / "fleet-agent", "run", str(folder / "config.alloy"), "--storage.path=" + str(folder / "state"),
                                           "--server.http.listen-addr=127.0.0.1:19345"], stderr=log)
         theirs = subprocess.Popen(before + [PEER, "-config.path", str(folder / "config.yml"), "-gather-smaps=" + smaps,
                                             "-web.listen-address", "127.0.0.1:19256"], stderr=log)
-        both = [("fleet-agent", ours.pid, "http://127.0.0.1:19345/api/v0/component/prometheus.exporter.process.x/metrics"),
-                ("process-exporter", theirs.pid, "http://127.0.0.1:19256/metrics")]
+        both = [("fleet-agent", ours, "http://127.0.0.1:19345/api/v0/component/prometheus.exporter.process.x/metrics"),
+                ("process-exporter", theirs, "http://127.0.0.1:19256/metrics")]
         least = {}
         for round in range(ROUNDS + 1):
             used = {label: 0 for label, _, _ in both}
             for _ in range(SCRAPES):
-                for label, pid, url in both:
+                for label, process, url in both:
                     if name in ("ran", "threads", "others"):
                         crowd.wake()
-                    start = cpu_ms(pid)
-                    page = fetch(url)
-                    used[label] += cpu_ms(pid) - start
+                    start = cpu_ms(process.pid)
+                    page = fetch(url, process, log)
+                    used[label] += cpu_ms(process.pid) - start
                     assert b"namedprocess_namegroup_num_procs" in page
             if round > 0:  # the first one looks at everything for the first time
                 least = {label: min(used[label] / SCRAPES, least.get(label, 1e9)) for label in used}
-        for label, pid, _ in both:
-            print("%-8s %-17s %6.1f ms CPU a scrape, %5.1f MiB resident" % (name, label, least[label], resident_mib(pid)), flush=True)
+        for label, process, _ in both:
+            print("%-8s %-17s %6.1f ms CPU a scrape, %5.1f MiB resident" %
+                  (name, label, least[label], resident_mib(process.pid)), flush=True)
         for process in (ours, theirs):
             process.kill()
             process.wait()
@@ -122,6 +126,7 @@ def main():
     if os.environ.get("OWN_PIDS") != "1":
         os.environ["OWN_PIDS"] = "1"
         os.execvp("unshare", ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, *sys.argv])
+    os.umask(0o022)
     for name in sys.argv[2:] or ["rest", "ran", "threads", "others", "smaps"]:
         case(sys.argv[1], name)
 

@@ -163,6 +163,9 @@ std::optional<Status> parse_status(std::string_view text) {
           const auto bytes = kibibytes(swap);
           if (!bytes) return std::nullopt;
           out.swapped_bytes = *bytes;
+          // Of the thirty lines behind it the last two matter.
+          const std::size_t last = text.rfind("\nvoluntary_ctxt_switches:");
+          if (last != std::string_view::npos) text.remove_prefix(last + 1);
         }
         break;
       case 'v':

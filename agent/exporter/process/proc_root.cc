@@ -41,11 +41,11 @@ bool is_ours(int folder) {
 
 }  // namespace
 
-ProcRoot::ProcRoot(FileDescriptor folder, std::uint64_t boot_time, bool kernels, bool ours)
+ProcRoot::ProcRoot(FileDescriptor folder, std::uint64_t boot_time, bool ours, bool sized)
     : folder_(std::move(folder)),
       boot_time_(boot_time),
-      kernels_(kernels),
       ours_(ours),
+      sized_(sized),
       buffer_(std::make_unique<char[]>(kMaxRead)) {}
 
 Result<ProcRoot> ProcRoot::open(const std::filesystem::path& path) {
@@ -60,7 +60,9 @@ Result<ProcRoot> ProcRoot::open(const std::filesystem::path& path) {
   struct statfs system {};
   const bool kernels = ::fstatfs(folder.get(), &system) == 0 && system.f_type == PROC_SUPER_MAGIC;
   const bool ours = kernels && is_ours(folder.get());
-  return ProcRoot(std::move(folder), *boot_time, kernels, ours);
+  struct stat own {};  // this process has descriptors
+  const bool sized = kernels && ::stat("/proc/self/fd", &own) == 0 && own.st_size > 0;
+  return ProcRoot(std::move(folder), *boot_time, ours, sized);
 }
 
 Result<> ProcRoot::list(int folder, std::vector<int>& out) {
@@ -82,10 +84,11 @@ Result<> ProcRoot::list(int folder, std::vector<int>& out) {
   return {};
 }
 
-FileDescriptor ProcRoot::process(int pid) {
-  FileDescriptor out(
-      ::openat(folder_.get(), std::to_string(pid).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!out) error_ = errno;
+ProcessFolder ProcRoot::process(int pid) {
+  ProcessFolder out{FileDescriptor(::openat(folder_.get(), std::to_string(pid).c_str(),
+                                            O_PATH | O_DIRECTORY | O_CLOEXEC)),
+                    {}};
+  if (!out.self) error_ = errno;
   return out;
 }
 
@@ -112,13 +115,17 @@ std::optional<std::string_view> ProcRoot::read(int folder, const char* name) {
 
 bool ProcRoot::gone() const { return error_ == ENOENT || error_ == ESRCH; }
 
-std::optional<std::uint64_t> ProcRoot::open_files(int process_folder) {
-  // Since Linux 6.2 the size of the folder is their number.
-  struct stat info {};
-  if (kernels_ && ::fstatat(process_folder, "fd", &info, 0) == 0 && info.st_size > 0)
+std::optional<std::uint64_t> ProcRoot::open_files(ProcessFolder& folder) {
+  if (sized_) {
+    if (!folder.descriptors)
+      folder.descriptors =
+          FileDescriptor(::openat(folder.self.get(), "fd", O_PATH | O_DIRECTORY | O_CLOEXEC));
+    struct stat info {};
+    if (!folder.descriptors || ::fstat(folder.descriptors.get(), &info) != 0) return std::nullopt;
     return static_cast<std::uint64_t>(info.st_size);
-  const FileDescriptor folder = subfolder(process_folder, "fd");
-  if (!folder || !list(folder.get(), descriptors_)) return std::nullopt;
+  }
+  const FileDescriptor listed = subfolder(folder.self.get(), "fd");
+  if (!listed || !list(listed.get(), descriptors_)) return std::nullopt;
   return descriptors_.size();
 }
 

@@ -1,11 +1,14 @@
 // What a scan costs is the reading of small files: about 4 us each, of which a process has seven.
-// So a file that cannot say anything new is left alone. The kernel counts how often a thread was
-// taken off a processor (status, *_ctxt_switches). Where that is as it was and the thread is not
-// running, it has not run: what only it changes (io, wchan, the limits, its own times) is as it was
-// when it was read, which is always after the count.
+// So the way to a process stays open from scan to scan (its files do not: reading each into a page
+// of its own, which the kernel would keep for it, costs as much as opening it), and a file that
+// cannot say anything new is left alone. The kernel counts how often a thread was taken off a
+// processor (status, *_ctxt_switches). Where that is as it was and the thread is not running, it
+// has not run: what only it changes (io, wchan, the limits, its own times) is as it was when it was
+// read, which is always after the count.
 #include "agent/exporter/process/tracker.h"
 
 #include <pwd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -129,8 +132,12 @@ Result<std::unique_ptr<Tracker>> Tracker::make(const ProcessArgs& args, const Cl
   if (!names) return fail(std::move(names.error()));
   auto root = ProcRoot::open(args.procfs_path);
   if (!root) return fail(std::move(root.error()));
+  Bounds within = bounds;
+  struct rlimit files {};
+  if (::getrlimit(RLIMIT_NOFILE, &files) == 0)
+    within.folders = std::min<std::size_t>(within.folders, files.rlim_cur / 16);
   std::unique_ptr<Tracker> out(
-      new Tracker(args, std::move(*root), std::move(*names), clock, std::move(log), bounds));
+      new Tracker(args, std::move(*root), std::move(*names), clock, std::move(log), within));
   if (auto first = out->scan({}); !first) return fail(std::move(first.error()));
   return out;
 }
@@ -145,6 +152,7 @@ Result<> Tracker::look(const std::stop_token& stop) {
   if (auto listed = root_.list(pids_); !listed)
     return fail(std::move(listed.error()).within(args_.procfs_path));
   begin_groups();
+  kept_folders_ = 0;
   for (auto& [pid, process] : processes_) process.seen = process.current = false;
   orphans_.clear();
   for (const int pid : pids_) {
@@ -156,8 +164,10 @@ Result<> Tracker::look(const std::stop_token& stop) {
     Process& process = processes_[orphan.pid];
     inherit(process);
     if (process.group == nullptr) continue;
-    const FileDescriptor folder = root_.process(orphan.pid);
-    if (folder) measure(orphan.pid, folder.get(), orphan.stat, process);
+    process.folder = root_.process(orphan.pid);
+    if (!process.folder.self) continue;
+    measure(orphan.pid, orphan.stat, process);
+    keep_folder(process);
   }
   forget_ended();
   if (args_.gather_smaps && scanned_) gather_smaps();
@@ -200,19 +210,25 @@ void Tracker::end_groups() {
 }
 
 void Tracker::meet(int pid) {
-  const FileDescriptor folder = root_.process(pid);
-  const auto text = folder ? root_.read(folder.get(), "stat") : std::nullopt;
+  auto known = processes_.find(pid);
+  const bool is_new = known == processes_.end();
+  ProcessFolder folder;
+  if (!is_new) folder = std::exchange(known->second.folder, {});
+  auto text = folder.self ? root_.read(folder.self.get(), "stat") : std::nullopt;
+  if (!text) {
+    folder = root_.process(pid);
+    if (folder.self) text = root_.read(folder.self.get(), "stat");
+  }
   const auto stat = text ? parse_stat(*text) : std::nullopt;
   if (!stat) {
     if (!text && root_.gone()) return;
     ++read_errors_;
     // It may come back, and must not count from its beginning again.
-    const auto known = processes_.find(pid);
-    if (known != processes_.end()) known->second.seen = true;
+    if (!is_new) known->second.seen = true;
     return;
   }
-  const auto [at, is_new] = processes_.try_emplace(pid);
-  Process& process = at->second;
+  if (is_new) known = processes_.try_emplace(pid).first;
+  Process& process = known->second;
   if (is_new || process.start_ticks != stat->start_ticks) {  // the number may be used again
     enter(process, nullptr);
     process = Process();
@@ -221,11 +237,22 @@ void Tracker::meet(int pid) {
     process.counts_all = scanned_;
   }
   process.seen = true;
-  if (!process.decided || args_.recheck_on_scrape) decide(pid, folder.get(), *stat, process);
-  if (process.group != nullptr) measure(pid, folder.get(), *stat, process);
+  process.folder = std::move(folder);
+  if (!process.decided || args_.recheck_on_scrape) decide(pid, *stat, process);
+  if (process.group != nullptr) measure(pid, *stat, process);
+  keep_folder(process);
 }
 
-void Tracker::decide(int pid, int folder, const Stat& stat, Process& process) {
+void Tracker::keep_folder(Process& process) {
+  if (!process.folder.self) return;
+  if (kept_folders_ < bounds_.folders) {
+    ++kept_folders_;
+  } else {
+    process.folder = {};
+  }
+}
+
+void Tracker::decide(int pid, const Stat& stat, Process& process) {
   class Met final : public Candidate {
    public:
     Met(Tracker& tracker, int folder) : tracker_(tracker), folder_(folder) {}
@@ -241,6 +268,7 @@ void Tracker::decide(int pid, int folder, const Stat& stat, Process& process) {
     const int folder_;
   };
   const std::string comm(stat.comm);
+  const int folder = process.folder.self.get();
   const auto text = root_.read(folder, "cmdline");
   if (!text) {
     if (!root_.gone()) ++read_errors_;
@@ -274,6 +302,7 @@ void Tracker::decide(int pid, int folder, const Stat& stat, Process& process) {
     if (args_.track_children) {
       orphans_.push_back({pid, stat});
       orphans_.back().stat.comm = {};  // the text goes
+      process.folder = {};             // there may be any number
     }
   }
 }
@@ -314,7 +343,8 @@ Group* Tracker::group_named(std::string&& name) {
   return &groups_[std::move(name)];
 }
 
-void Tracker::measure(int pid, int folder, const Stat& stat, Process& process) {
+void Tracker::measure(int pid, const Stat& stat, Process& process) {
+  const int folder = process.folder.self.get();
   const auto text = root_.read(folder, "status");
   const auto status = text ? parse_status(*text) : std::nullopt;
   if (!status) {
@@ -356,7 +386,7 @@ void Tracker::measure(int pid, int folder, const Stat& stat, Process& process) {
       process.io_known = true;
     }
   }
-  const auto open_files = root_.open_files(folder);
+  const auto open_files = root_.open_files(process.folder);
   missing(kDescriptors, !open_files);
   if (open_files) {
     if (ran || several || !process.open_files_limit) {
@@ -486,7 +516,8 @@ void Tracker::gather_smaps() {
     process.missing &= ~static_cast<unsigned>(kSmaps);
     process.smaps = {};
     if (!process.has_memory) continue;  // one of the kernel's, or a zombie
-    const FileDescriptor folder = root_.process(pid);
+    const ProcessFolder opened = process.folder.self ? ProcessFolder() : root_.process(pid);
+    const FileDescriptor& folder = process.folder.self ? process.folder.self : opened.self;
     if (!folder) continue;
     const auto smaps = parsed(root_.read(folder.get(), "smaps_rollup"), parse_smaps_rollup);
     if (!smaps) process.missing |= kSmaps;

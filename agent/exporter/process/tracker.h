@@ -71,6 +71,9 @@ struct Bounds {
   std::size_t groups = 4096;          // further processes are in none
   std::size_t thread_groups = 16384;  // in all groups; further threads are in kMoreThreads
   Duration smaps = std::chrono::milliseconds(250);  // a scan; the next one goes on behind it
+  // Processes whose folders stay open, two descriptors each. At most an eighth of the descriptors
+  // that this process may have goes there.
+  std::size_t folders = 4096;
 };
 inline constexpr char kMoreThreads[] = "(more)";
 
@@ -112,6 +115,7 @@ class Tracker {
     bool seen = false;     // in this scan
     bool current = false;  // and told in its group
     unsigned missing = 0;  // what could not be read: bits of Part
+    ProcessFolder folder;  // as far as there is room for it, after the scan
     Counts last{};         // switches are those of the thread that has the process's number
     std::optional<std::uint64_t> open_files_limit;
     Smaps smaps;
@@ -130,11 +134,12 @@ class Tracker {
   void begin_groups();
   void end_groups();
   void meet(int pid);
-  void decide(int pid, int folder, const Stat& stat, Process& process);
+  void decide(int pid, const Stat& stat, Process& process);
   void inherit(Process& process);
   void enter(Process& process, Group* group);
   Group* group_named(std::string&& name);
-  void measure(int pid, int folder, const Stat& stat, Process& process);
+  void measure(int pid, const Stat& stat, Process& process);
+  void keep_folder(Process& process);
   bool measure_threads(int pid, int folder, const Status& leader, bool leader_ran,
                        Process& process);
   void read_own_counts(int task, int id, Counts& now, Thread& thread);
@@ -155,6 +160,7 @@ class Tracker {
   bool scanned_ = false;
   bool forgot_empty_ = false;  // in this scan
   std::size_t thread_groups_ = 0;
+  std::size_t kept_folders_ = 0;  // in this scan
   int smaps_next_ = 0;
   std::uint64_t scan_errors_ = 0;
   std::uint64_t read_errors_ = 0;

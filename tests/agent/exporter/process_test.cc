@@ -1,4 +1,8 @@
 // prometheus.exporter.process over a /proc that is a folder of files.
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
@@ -11,6 +15,7 @@
 #include "agent/exporter/process/group_names.h"
 #include "agent/exporter/process/page.h"
 #include "agent/exporter/process/proc_files.h"
+#include "agent/exporter/process/proc_root.h"
 #include "agent/exporter/process/tracker.h"
 #include "tests/support/component_box.h"
 #include "tests/support/stepping_clock.h"
@@ -464,6 +469,50 @@ TEST_CASE("processes: a number that is used again is another process") {
   CHECK(groups(page) == "\"first\" 0\n\"second\" 1\n");
   CHECK(page[R"(cpu_seconds_total{groupname="first", mode="user"})"] == 0);
   CHECK(page[R"(cpu_seconds_total{groupname="second", mode="user"})"] == 1);
+}
+
+TEST_CASE("processes: a folder that is kept does not hide who has the number now") {
+  HostFolder host;
+  host.process(10, {.comm = "first", .start = 100});
+  host.process(20, {.comm = "other"});
+  Bounds bounds;
+  SECTION("kept") {}
+  SECTION("one of them kept") { bounds.folders = 1; }
+  SECTION("none kept") { bounds.folders = 0; }
+  Scraped scraped(args_of(host), bounds);
+  CHECK(groups(scraped.scrape()) == "\"first\" 1\n\"other\" 1\n");
+  host.remove("10");
+  host.process(10, {.comm = "second", .start = 200});
+  CHECK(groups(scraped.scrape()) == "\"first\" 0\n\"other\" 1\n\"second\" 1\n");
+  host.remove("20");
+  CHECK(groups(scraped.scrape()) == "\"first\" 0\n\"other\" 0\n\"second\" 1\n");
+}
+
+TEST_CASE("processes: the folder of a process that has ended leads nowhere") {
+  auto root = ProcRoot::open("/proc").value();
+  int ends[2] = {-1, -1};
+  REQUIRE(::pipe(ends) == 0);
+  const pid_t pid = ::fork();
+  REQUIRE(pid >= 0);
+  if (pid == 0) {
+    char byte = 0;
+    ::close(ends[1]);
+    const ssize_t got = ::read(ends[0], &byte, 1);
+    ::_exit(got == 0 ? 0 : 1);
+  }
+  ::close(ends[0]);
+  const FileDescriptor writer(ends[1]);
+  ProcessFolder kept = root.process(pid);
+  REQUIRE(kept.self);
+  const auto before = root.open_files(kept);
+  REQUIRE(before);
+  CHECK(*before >= 1);
+  REQUIRE(root.read(kept.self.get(), "stat"));
+  ::kill(pid, SIGKILL);
+  REQUIRE(::waitpid(pid, nullptr, 0) == pid);
+  CHECK_FALSE(root.read(kept.self.get(), "stat"));
+  CHECK(root.gone());
+  CHECK_FALSE(root.open_files(kept));
 }
 
 TEST_CASE("processes: one that renames itself moves when it is asked again") {

@@ -2,15 +2,12 @@
 
 #include <catch2/catch.hpp>
 
-using agent::Duration;
 using agent::model::Entry;
 using agent::model::EntryBatch;
 using agent::model::Interner;
 using agent::model::Receipt;
 using agent::write::Held;
 using agent::write::OutgoingLabels;
-using agent::write::parse_refusal;
-using agent::write::parse_retry_after;
 using agent::write::Push;
 
 namespace {
@@ -81,43 +78,6 @@ TEST_CASE("push: a batch in several pushes is delivered when all of them are set
     }
     CHECK(delivered == (settle_both ? 1 : 0));
   }
-}
-
-TEST_CASE("push: what Loki's refusals say") {
-  const auto old = parse_refusal(
-      "entry for stream '{a=\"b\"}' has timestamp too old: 2023-11-01T00:00:00Z, oldest acceptable "
-      "timestamp is: 2023-11-14T22:13:20Z");
-  CHECK(old.reason == "greater_than_max_sample_age");
-  CHECK(old.oldest_ns == 1'700'000'000'000'000'000);
-  CHECK(old.stream.empty());
-  const auto behind = parse_refusal(
-      "entry with timestamp 2023-11-14 22:13:20 +0000 UTC ignored, reason: 'entry too far behind, "
-      "entry timestamp is: 2023-11-14T21:00:00Z, oldest acceptable timestamp is: "
-      "2023-11-14T23:13:20.5+01:00',\nuser 'fake', total ignored: 1 out of 2 for stream: "
-      "{a=\"b\"}");
-  CHECK(behind.reason == "too_far_behind");
-  CHECK(behind.oldest_ns == 1'700'000'000'000'000'000);
-  CHECK(behind.stream == "{a=\"b\"}");
-  const auto longer = parse_refusal(
-      "Max entry size '262144' bytes exceeded for stream '{a=\"b\"}' while adding an entry with "
-      "length '300000' bytes");
-  CHECK(longer.reason == "line_too_long");
-  CHECK(longer.longest == 262'144);
-  const auto other = parse_refusal("error parsing labels");
-  CHECK(other.reason == "ingester_error");
-  CHECK(other.oldest_ns == 0);
-  CHECK(other.longest == 0);
-}
-
-TEST_CASE("push: Retry-After in seconds and as a date") {
-  constexpr std::int64_t kNow = 1'700'000'000'000'000'000;  // Tue, 14 Nov 2023 22:13:20 GMT
-  CHECK(parse_retry_after("7", kNow) == std::chrono::seconds(7));
-  CHECK(parse_retry_after("Tue, 14 Nov 2023 22:14:20 GMT", kNow) == std::chrono::seconds(60));
-  CHECK(parse_retry_after("Tue, 14 Nov 2023 22:12:20 GMT", kNow) == Duration::zero());
-  CHECK(parse_retry_after("", kNow) == Duration::zero());
-  CHECK(parse_retry_after("-5", kNow) == Duration::zero());
-  CHECK(parse_retry_after("soon", kNow) == Duration::zero());
-  CHECK(parse_retry_after("999999999999", kNow) == std::chrono::hours(24));
 }
 
 TEST_CASE("push: a batch that never came into a push was not delivered") {

@@ -304,7 +304,7 @@ class Review {
     int number = 0;
     int found = 0;
     std::size_t column = 0;
-    for (const std::string_view line : agent::split(text ? *text : std::string(), '\n')) {
+    for (const std::string_view line : agent::split(text ? std::string_view(*text) : "", '\n')) {
       ++number;
       column = std::min(line.find("docker.sock"), line.find("prometheus.exporter.cadvisor"));
       if (column == std::string_view::npos) continue;
@@ -537,7 +537,7 @@ class Review {
       const auto text = agent::read_file(it->path(), kMaxFile);
       if (plain && text) layout(it->path(), *text);
       int number = 0;
-      for (const std::string_view line : agent::split(text ? *text : std::string(), '\n')) {
+      for (const std::string_view line : agent::split(text ? std::string_view(*text) : "", '\n')) {
         ++number;
         if (!sets_secret(line) && !holds_password_in_url(line) &&
             line.find("PRIVATE KEY-----") == std::string_view::npos)

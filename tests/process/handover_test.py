@@ -82,10 +82,14 @@ def no_line_is_lost_over_restarts_and_kills():
                  "systemctl daemon-reload; systemctl start fleet-agent")
             syslog(lab, address, "writer", WRITER)
             found("line 1")
-            peers = host(f"ss -Htn state established sport = :{PORT}")
-            check(len(peers.splitlines()) == 1, f"connections: {peers}")
-            lives = set(host(AGAIN.format(rounds=ROUNDS), timeout=300).split())
+
+            def connections():
+                return [line.split()[3] for line in host(f"ss -Htn state established sport = :{PORT}").splitlines()]
+            peers = connections()
+            check(len(peers) == 1, f"connections: {peers}")
+            lives = set(host(AGAIN.format(rounds=ROUNDS), timeout=500).split())
             check(len(lives) == 2 * ROUNDS, f"{len(lives)} processes, not {2 * ROUNDS}")
+            check(connections() == peers, f"Docker was connected as {peers}, and is as {connections()}")
             lab.docker("exec", "writer", "/bin/busybox", "touch", "/end")
             lab.docker("wait", "writer")
             count = int(found(r"end (\d+)")[1])
@@ -98,8 +102,7 @@ def no_line_is_lost_over_restarts_and_kills():
             # What was delivered and not yet noted as delivered comes again as it was, and Loki takes it for one.
             distinct = len({(entry["ts"], entry["line"]) for entry in judge.entries()})
             print(f"{count} lines, {len(lines) - distinct} equal repeats, {distinct - count - 1} with another time", flush=True)
-            remote = peers.split()[-1]
-            eventually(lambda: remote not in host(f"ss -Htn state established sport = :{PORT}"), 30, "the connection has ended")
+            eventually(lambda: not connections(), 30, "the connection has ended")
             log = host("journalctl -u fleet-agent -o cat --no-pager")
             check("systemd does not keep" not in log and "handed over" not in log, log[-2000:])
 

@@ -457,8 +457,8 @@ Result<> Transaction::wait_until_good(Effect effect) {
     const Duration waited = clock_.mono() - start;
     const auto ready = asks("/-/ready");
     auto well = ready ? asks("/-/healthy") : ready;
-    if (ready && !well && !present_.healthy && waited >= kIllPatience) {
-      if (pid.empty()) report_.notes.push_back("it is ready, but " + well.error().message);
+    if (ready && !well && !(judged_ && present_.healthy) && waited >= kIllPatience) {
+      if (pid.empty()) tell_of_illness(well.error().message);
       well = {};
     }
     if (well && effect == Effect::kNone) return {};
@@ -518,7 +518,8 @@ Result<> Transaction::wait_for_delivery() {
   for (;;) {
     const Deliveries now = deliveries();
     // Where all was refused, nothing is on its way that could still arrive.
-    const Duration patience = delivered_ && now.queued > 0 ? bundle_.ready / 2 : kIllPatience;
+    const bool must = judged_ && delivered_;
+    const Duration patience = must && now.queued > 0 ? bundle_.ready / 2 : kIllPatience;
     if (!now.known) return {};  // its pages are for others; ready it is
     if (now.sent < base.sent || now.dropped < base.dropped) base = {};  // it counts from 0 again
     const bool waits = now.queued > 0 || now.dropped > base.dropped;
@@ -528,13 +529,19 @@ Result<> Transaction::wait_for_delivery() {
                          std::to_string(static_cast<std::int64_t>(now.queued)) + " wait, " +
                          std::to_string(static_cast<std::int64_t>(now.dropped - base.dropped)) +
                          " were refused";
-      if (delivered_)
-        return fail(ErrorCode::kUnavailable, text + "; the agent before it delivered");
-      report_.notes.push_back("it is ready, but " + text);
+      if (must) return fail(ErrorCode::kUnavailable, text + "; the agent before it delivered");
+      tell_of_illness(text);
       return {};
     }
     clock_.sleep_for(kPollEvery, {});
   }
+}
+
+void Transaction::tell_of_illness(const std::string& what) {
+  report_.notes.push_back(
+      judged_ ? "it is ready, but " + what
+              : "what was there before is back and ready, but " + what +
+                    "; so the cause may lie outside of the change: a receiver or the host");
 }
 
 Result<> Transaction::commit() {
@@ -590,7 +597,10 @@ void Transaction::roll_back(Error why) {
   progress_("roll back");
   auto back = restore();
   if (back && before_.ready && agent_touched_) {
+    // It is what was good before. Ill now, it is so by something else: an outage that began since.
+    judged_ = false;
     back = wait_until_good(refused_by_agent_ ? Effect::kReload : Effect::kRestart);
+    if (back && !refused_by_agent_ && delivered_) back = wait_for_delivery();
   }
   if (back) back = books_.end();
   if (back) {

@@ -93,6 +93,7 @@ class Transaction {
   Deliveries deliveries();
   void note_deliveries();
   Result<> wait_for_delivery();
+  void tell_of_illness(const std::string& what);
   Result<> commit();
   void roll_back(Error why);
   Result<> restore();
@@ -120,6 +121,7 @@ class Transaction {
       false;  // a reload that the running agent would not take: it still runs the old one
   Deliveries before_change_;
   bool delivered_ = false;  // the agent from before the change did, just now
+  bool judged_ = true;      // ill, or delivering nothing, the agent is taken back, if need be
   std::int64_t began_ = 0;  // wall clock, ns
 };
 

@@ -297,6 +297,64 @@ TEST_CASE("apply: an agent that delivers no more, after one that did, is taken b
   CHECK(run.host.config() == "a");
 }
 
+TEST_CASE("apply: an outage that begins while a change is judged: it is taken back and explained") {
+  Run run;
+  run.apply(bundle("a"));
+  bool away = false;
+  run.host.reloads = [&](FakeHost&) {
+    away = true;
+    return 200;
+  };
+  run.host.metrics = [&](FakeHost&) { return away ? metrics(0, 0, 7) : metrics(40, 0, 0); };
+  const std::string cause = "; so the cause may lie outside of the change: a receiver or the host";
+
+  SECTION("before the component notices") {
+    const Report report = run.apply(bundle("b"));
+    CHECK(report.outcome == Outcome::kRolledBack);
+    CHECK(report.error ==
+          "no receiver took a log entry within 15s: 7 wait, 0 were refused; the agent before it "
+          "delivered");
+    CHECK(report.notes ==
+          std::vector<std::string>{"what was there before is back and ready, but no receiver took "
+                                   "a log entry within 5s: 7 wait, 0 were refused" +
+                                   cause});
+  }
+  SECTION("and the components are ill of it, before and after") {
+    run.host.reloads = [&](FakeHost& host) {
+      away = true;
+      host.healthy = 500;
+      return 200;
+    };
+    const Report report = run.apply(bundle("b"));
+    CHECK(report.outcome == Outcome::kRolledBack);
+    CHECK(report.error == "not ready and healthy after 15s: /-/healthy answers 500: loki.x: ill");
+    REQUIRE(report.notes.size() == 2);
+    CHECK(report.notes[0] ==
+          "what was there before is back and ready, but /-/healthy answers 500: loki.x: ill" +
+              cause);
+    CHECK(report.notes[1].find("no receiver took a log entry") != std::string::npos);
+  }
+  CHECK(run.host.config() == "a");
+  CHECK(run.host.active);
+  // Over, the same change goes through.
+  away = false;
+  run.host.healthy = 200;
+  run.host.reloads = [](FakeHost&) { return 200; };
+  run.host.metrics = [n = 40](FakeHost&) mutable { return metrics(++n, 0, 0); };
+  CHECK(run.apply(bundle("b")).outcome == Outcome::kChanged);
+}
+
+TEST_CASE("apply: what goes back and delivers again is not told about") {
+  Run run;
+  run.apply(bundle("a"));
+  run.host.metrics = [](FakeHost& host) {
+    return host.config() == "b" ? metrics(0, 0, 7) : metrics(40, 0, 0);
+  };
+  const Report report = run.apply(bundle("b"));
+  CHECK(report.outcome == Outcome::kRolledBack);
+  CHECK(report.notes.empty());
+}
+
 TEST_CASE(
     "apply: the first delivery is waited for, and nothing where there is nothing to deliver") {
   Run run;

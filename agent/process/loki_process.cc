@@ -9,6 +9,7 @@
 // without waiting for room; what finds none is not delivered, and its source reads it again.
 #include <algorithm>
 #include <memory>
+#include <set>
 #include <utility>
 
 #include "agent/component/component.h"
@@ -61,8 +62,10 @@ class Processor final : public LogReceiver {
     return send(std::move(batch), generation, std::move(stop));
   }
 
-  void set(std::unique_ptr<Pipeline> pipeline, LogFanout::Targets targets) {
+  void set(std::unique_ptr<Pipeline> pipeline, const std::vector<component::Counter>& counters,
+           LogFanout::Targets targets) {
     fanout_.set(std::move(targets));
+    counters_.insert(counters.begin(), counters.end());
     MutexLock lock(mutex_);
     if (pipeline_ != nullptr) pipeline_->flush(left_over_, clock_.mono(), true);
     pipeline_ = std::move(pipeline);
@@ -174,6 +177,7 @@ class Processor final : public LogReceiver {
   const std::shared_ptr<component::Tap> tap_;
   component::Counter received_;
   component::Counter sent_;
+  std::set<component::Counter> counters_;  // of all stages that ever were; of set()
   LogFanout fanout_;
   Mutex mutex_;
   Condition changed_;
@@ -197,9 +201,10 @@ class LokiProcess final : public component::Configured<ProcessArgs>, public comp
     stage_host.tap = host_.tap;
     auto pipeline = std::make_shared<std::unique_ptr<Pipeline>>(
         std::make_unique<Pipeline>(args.stages, stage_host));
-    return component::Commit([this, pipeline, targets = std::move(args.forward_to)] {
-      processor_->set(std::move(*pipeline), targets);
-    });
+    return component::Commit(
+        [this, pipeline, counters = stage_host.counters, targets = std::move(args.forward_to)] {
+          processor_->set(std::move(*pipeline), *counters, targets);
+        });
   }
 
   Result<> run(std::stop_token stop) override { return processor_->run(stop); }

@@ -230,10 +230,15 @@ StageHost::StageHost(std::string id, Clock& the_clock, Log the_log, component::M
       joined(metrics.counter("loki_process_joined_lines_total",
                              "Lines that became a part of another line.")) {}
 
+component::Counter StageHost::counter(std::string_view name, std::string_view help,
+                                      model::Labels with) const {
+  return counters->emplace_back(metrics.counter(name, help, std::move(with)));
+}
+
 component::Counter StageHost::dropped(std::string_view why) const {
   if (reason != nullptr) *reason = why;
-  return metrics.counter("loki_process_dropped_lines_total", "Lines that a stage dropped.",
-                         {{"reason", std::string(why)}});
+  return counter("loki_process_dropped_lines_total", "Lines that a stage dropped.",
+                 {{"reason", std::string(why)}});
 }
 
 std::vector<StageDeclaration> stage_declarations(bool nested) {

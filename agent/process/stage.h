@@ -133,9 +133,15 @@ struct StageHost {
   std::string at;                       // as Sighting tells it; "" for the component
   std::shared_ptr<std::string> reason;  // under which it drops: what dropped() was asked for
   std::shared_ptr<std::vector<std::uint32_t>> gone;  // items that watches know have ended
+  std::shared_ptr<std::vector<component::Counter>> counters =
+      std::make_shared<std::vector<component::Counter>>();  // those asked for
 
   StageHost(std::string id, Clock& the_clock, Log the_log, component::Metrics the_metrics,
             model::Interner& interner);
+  // A stage's counters are asked for here. The component holds those of stages that were in force:
+  // what they counted is not gone with them.
+  component::Counter counter(std::string_view name, std::string_view help,
+                             model::Labels with = {}) const;
   // loki_process_dropped_lines_total{reason="..."}
   component::Counter dropped(std::string_view why) const;
 };

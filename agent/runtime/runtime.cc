@@ -303,6 +303,7 @@ class Runtime::Impl {
     for (const auto& instance : removed) instance->component->flush();
     instances_ = std::move(instances);
     graph_ = std::move(next);
+    rebuild_problem_.clear();  // what modules hold now runs
     may_watch_ = report.settings.livedebugging.enabled;
     if (!may_watch_) env_.taps.end();
     for (const Node& node : graph_->nodes) {
@@ -328,7 +329,7 @@ class Runtime::Impl {
       env_.log.error("modules have changed and cannot run, what ran before goes on",
                      {{"err", problem}});
     MutexLock lock(mutex_);
-    rebuild_problem_ = std::move(problem);
+    if (!problem.empty()) rebuild_problem_ = std::move(problem);
   }
 
   // What the server of remotecfg sent takes the place of what it sent before.
@@ -744,8 +745,9 @@ class Runtime::Impl {
   Instances instances_ GUARDED_BY(mutex_);
   Part parts_ GUARDED_BY(mutex_) = 0;  // given to instances
   bool stopped_ GUARDED_BY(mutex_) = false;
-  bool may_watch_ GUARDED_BY(mutex_) = false;       // livedebugging is enabled
-  std::string rebuild_problem_ GUARDED_BY(mutex_);  // of the last rebuild(); "" when it went well
+  bool may_watch_ GUARDED_BY(mutex_) = false;  // livedebugging is enabled
+  // Why the last rebuild() failed; "" when something was installed since.
+  std::string rebuild_problem_ GUARDED_BY(mutex_);
 
   mutable Mutex exports_mutex_;
   Condition wake_;

@@ -93,10 +93,10 @@ class Cri final : public Stage {
         host_(host),
         stdout_(host.labels, [](model::LabelBuilder& labels) { labels.set("stream", "stdout"); }),
         stderr_(host.labels, [](model::LabelBuilder& labels) { labels.set("stream", "stderr"); }),
-        flushed_(host.metrics.counter("loki_process_cri_partial_lines_flushed_total",
-                                      "Unfinished lines that went on before their end came.")),
-        truncated_(host.metrics.counter("loki_process_cri_lines_truncated_total",
-                                        "Lines of several parts that were cut.")) {}
+        flushed_(host.counter("loki_process_cri_partial_lines_flushed_total",
+                              "Unfinished lines that went on before their end came.")),
+        truncated_(host.counter("loki_process_cri_lines_truncated_total",
+                                "Lines of several parts that were cut.")) {}
 
   void process(Batch& batch) override {
     now_ = host_.clock.mono();

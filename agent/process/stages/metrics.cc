@@ -195,7 +195,7 @@ class MetricsStage final : public Stage {
   using Arguments = MetricsArgs;
   MetricsStage(const Arguments& args, const StageHost& host)
       : log_(host.log),
-        over_limit_(host.metrics.counter(
+        over_limit_(host.counter(
             "loki_process_custom_metrics_over_limit_total",
             "Changes of custom metrics that were not made, since there were too many series.")) {
     for (const MetricSpec& spec : args.metrics) {

@@ -62,7 +62,7 @@ class Multiline final : public Stage {
       : args_(std::move(args)),
         host_(host),
         firstline_(args_.firstline, RE2::Quiet),
-        early_(host.metrics.counter(
+        early_(host.counter(
             "loki_process_multiline_early_blocks_total",
             "Blocks that went on before they were complete, since too much was kept back.")) {}
 

@@ -59,10 +59,10 @@ class Truncate final : public Stage {
   using Arguments = TruncateArgs;
   Truncate(Arguments args, const StageHost& host) : args_(std::move(args)), memo_(host.labels) {
     for (std::size_t i = 0; i < kFields.size(); ++i)
-      cut_[i] = host.metrics.counter("loki_process_truncated_fields_total",
-                                     "Lines, labels, extracted values and structured metadata that "
-                                     "were cut.",
-                                     {{"field", std::string(kFields[i])}});
+      cut_[i] = host.counter("loki_process_truncated_fields_total",
+                             "Lines, labels, extracted values and structured metadata that "
+                             "were cut.",
+                             {{"field", std::string(kFields[i])}});
   }
 
   void process(Batch& batch) override {

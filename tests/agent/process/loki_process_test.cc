@@ -158,6 +158,38 @@ TEST_CASE("loki.process: a stop or new arguments end the wait of stage.limit") {
   CHECK(delivered == true);
 }
 
+TEST_CASE("loki.process: what a stage has counted stays when the stage goes") {
+  Bench bench;
+  const auto drop = [&](const char* reason) {
+    return body_of(
+        {{"forward_to", receivers(bench.out)}},
+        {{"stage.drop", body_of({{"expression", "a"}, {"drop_counter_reason", reason}})}});
+  };
+  const auto dropped = [&](const std::string& reason) {
+    for (const auto& family : bench.box.metrics.collect())
+      if (family.name == "loki_process_dropped_lines_total")
+        for (const auto& point : family.points)
+          for (const auto& label : point.labels)
+            if (label == model::Label{"reason", reason}) return point.value;
+    return -1.0;
+  };
+  REQUIRE(bench.component.configure(drop("first")) == "");
+  bench.component.start();
+  std::optional<bool> delivered;
+  REQUIRE(bench.push({"a", "a"}, delivered));
+  CHECK(dropped("first") == 2);
+  REQUIRE(bench.component.configure(drop("second")) == "");
+  REQUIRE(bench.push({"a"}, delivered));
+  CHECK(dropped("first") == 2);
+  CHECK(dropped("second") == 1);
+  REQUIRE(bench.component.configure(body_of({{"forward_to", receivers(bench.out)}}, {})) == "");
+  CHECK(dropped("first") == 2);
+  REQUIRE(bench.component.configure(drop("first")) == "");
+  REQUIRE(bench.push({"a"}, delivered));
+  CHECK(dropped("first") == 3);
+  CHECK(dropped("second") == 1);
+}
+
 TEST_CASE("loki.process: custom metrics start from zero when the arguments change") {
   Bench bench;
   const auto counting = [&](const char* max_idle) {

@@ -290,6 +290,24 @@ TEST_CASE("modules: import.file brings the custom components of a file or a fold
   }
 }
 
+TEST_CASE("modules: a load that succeeds ends the complaint about an earlier change") {
+  Fixture f;
+  const std::string file = (f.dir.path() / "m.alloy").string();
+  write(file, "declare \"m\" { test.part \"p\" { } }\n");
+  REQUIRE(f.load("import.file \"x\" { filename = \"" + file + "\" }\nx.m \"a\" { }\n").empty());
+  write(file, "declare \"m\" {");
+  REQUIRE(f.eventually([&] { return !f.runtime->unhealthy().empty(); }));
+  CHECK(f.runtime->unhealthy()[0].first == "modules");
+  SECTION("not one that fails") {
+    CHECK_FALSE(f.load("test.part \"a\" { text = \"wrong\" }").empty());
+    CHECK(f.runtime->unhealthy().size() == 1);
+  }
+  SECTION("of another configuration") {
+    REQUIRE(f.load("test.part \"a\" { }").empty());
+    CHECK(f.runtime->unhealthy().empty());
+  }
+}
+
 TEST_CASE("modules: what is wrong with imports") {
   Fixture f;
   write(f.dir.path() / "bad.alloy",

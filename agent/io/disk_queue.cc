@@ -27,6 +27,7 @@
 #include <utility>
 #include <vector>
 
+#include "agent/base/pulse.h"
 #include "agent/base/strings.h"
 #include "agent/io/crc32c.h"
 
@@ -183,7 +184,10 @@ Result<> DiskQueue::load() {
   std::sort(segments_.begin(), segments_.end(),
             [](const Segment& a, const Segment& b) { return a.number < b.number; });
   // The newest first: acknowledgements stand behind what they mean.
-  for (std::size_t i = segments_.size(); i-- > 0;) scan(segments_[i]);
+  for (std::size_t i = segments_.size(); i-- > 0;) {
+    Pulse::beat();  // all of them may take a while
+    scan(segments_[i]);
+  }
   if (!segments_.empty()) {
     next_segment_ = segments_.back().number + 1;
     read_segment_ = segments_.front().number;

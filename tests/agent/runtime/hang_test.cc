@@ -5,6 +5,8 @@
 
 #include "agent/base/hand_clock.h"
 #include "agent/base/pulse.h"
+#include "agent/io/file_watch.h"
+#include "agent/io/socket.h"
 #include "tests/agent/runtime/parts.h"
 
 namespace agent::runtime {
@@ -265,6 +267,33 @@ TEST_CASE("hang: work that ends by itself is no health") {
   while (w.runtime->unhealthy().empty() && real.mono() < limit)
     real.sleep_for(std::chrono::milliseconds(5), {});
   CHECK(w.runtime->unhealthy() == Unhealthy{{"test.stage.a", "its work ended by itself"}});
+}
+
+TEST_CASE("hang: a thread that waits for files or sockets is not still") {
+  Pulses pulses;
+  io::FileWatch files;
+  auto sockets = io::Poller::create();
+  REQUIRE(sockets);
+  const bool of_files = GENERATE(true, false);
+  const std::jthread waiting([&](const std::stop_token& stop) {
+    const Pulse pulse({&pulses, 1});
+    while (!stop.stop_requested()) {
+      if (of_files) {
+        files.wait(std::chrono::hours(1), stop);
+      } else {
+        sockets->wait(std::chrono::hours(1), stop);
+      }
+    }
+  });
+  SystemClock real;
+  const Mono limit = real.mono() + std::chrono::minutes(1);
+  int in_a_row = 0;  // looks that found nothing: it has come to its wait
+  while (in_a_row < 50 && real.mono() < limit) {
+    const bool still = !pulses.look(std::chrono::hours(1), std::chrono::seconds(1)).empty();
+    in_a_row = still ? 0 : in_a_row + 1;
+    real.sleep_for(std::chrono::milliseconds(1), {});
+  }
+  CHECK(in_a_row == 50);
 }
 
 TEST_CASE("hang: a thread is still from its last move on, wherever it is, unless it waits") {

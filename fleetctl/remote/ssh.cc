@@ -574,8 +574,11 @@ Result<int> Ssh::exec(const std::string& command, Dialogue& dialogue, Mono deadl
       if (!s.exit_status) return fail(ErrorCode::kUnavailable, "the connection broke");
       return *s.exit_status;
     }
+    // libssh keeps what the socket does not take, as much as the window allows: megabytes for each
+    // host that is sent an agent. The next slice follows when the last one is gone.
+    const bool gone = (ssh_get_poll_flags(s.handle) & SSH_WRITE_PENDING) == 0;
     if (const std::uint32_t window = ssh_channel_window_size(channel);
-        !input.empty() && window > 0) {
+        gone && !input.empty() && window > 0) {
       const auto bytes = input.next();
       const auto size =
           static_cast<std::uint32_t>(std::min<std::size_t>({bytes.size(), window, kWriteSlice}));

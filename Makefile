@@ -6,7 +6,7 @@ BUILD := build/$(PRESET)
 # A clone shares the user's compiler cache with every other checkout.
 export CCACHE_MAXSIZE ?= 5G
 
-.PHONY: build test fuzz demo demo-down bench package image reference site fmt tidy clean
+.PHONY: build test fuzz demo demo-down bench bench-deploy package image reference site fmt tidy clean
 
 build: packages-build
 	cmake --preset $(PRESET)
@@ -43,6 +43,11 @@ bench: packages-build
 	tests/bench/unix.py $(BUILD)/bin/fleet-agent
 	tests/bench/validate.py $(BUILD)/bin/fleet-agent
 	tests/bench/start.py $(BUILD)/bin/fleet-agent
+
+# fleetctl beside Ansible on HOSTS booted hosts: a quarter of an hour, and 100 MB for each host.
+HOSTS ?= 1 10 50
+bench-deploy: packages-test build
+	tests/bench/deploy.py $(BUILD)/bin/fleetctl $(HOSTS)
 
 # Debian packages (with VERSION, if it is given), and the agent's image, into build/release/packages; `image` gives it to the
 # local Docker Engine as well.

@@ -26,6 +26,7 @@
 #include "agent/convert/convert.h"
 #include "agent/install/apply.h"
 #include "agent/install/installed.h"
+#include "agent/io/http_client.h"
 #include "agent/io/journal_child.h"
 #include "agent/io/socket_store.h"
 #include "agent/lang/printer.h"
@@ -42,6 +43,7 @@
 #include "agent/ui/own_server.h"
 #include "agent/ui/pages.h"
 #include "agent/ui/process_metrics.h"
+#include "agent/ui/support_bundle.h"
 
 namespace {
 
@@ -81,6 +83,7 @@ struct RunOptions {
   std::string format = "alloy";
   std::string stability = "generally-available";
   bool clustering = false;
+  bool no_support_bundle = false;
   std::vector<std::string> ignored;  // flags that were given and change nothing, with the reason
 };
 
@@ -92,11 +95,12 @@ void add_alloy_flags(CLI::App& run, RunOptions& options) {
   run.add_option("--stability.level", options.stability,
                  "Accepted: every component of this agent may be used at each level.")
       ->check(CLI::IsMember({"experimental", "public-preview", "generally-available"}));
+  run.add_flag("--disable-support-bundle,--server.http.disable-support-bundle",
+               options.no_support_bundle, "Gives nobody a support bundle.");
   run.add_flag("--cluster.enabled", options.clustering, "Refused when true.")->group("");
   // True of this agent anyhow, or without a meaning while clustering is off.
-  for (const char* name : {"--disable-reporting", "--server.http.disable-support-bundle",
-                           "--feature.community-components.enabled", "--cluster.enable-tls",
-                           "--cluster.use-discovery-v1"})
+  for (const char* name : {"--disable-reporting", "--feature.community-components.enabled",
+                           "--cluster.enable-tls", "--cluster.use-discovery-v1"})
     run.add_flag(name)->group("");
   for (const char* name :
        {"--cluster.node-name", "--cluster.advertise-address", "--cluster.join-addresses",
@@ -191,7 +195,7 @@ class Daemon {
     own_server_ = std::make_unique<ui::OwnServer>(
         clock_, log_, metrics_,
         [this](const io::ServerRequest& r, const io::HttpServer::Answer& answer) {
-          answer(pages_->handle(r));
+          answer(r.path == ui::kSupportPath ? support_bundle_->handle(r) : pages_->handle(r));
         });
     runtime_ = std::make_unique<runtime::Runtime>(runtime::Runtime::Environment{
         registry_, *stdlib_, clock_, labels_, log_, metrics_, options_.storage, lint::review,
@@ -206,6 +210,10 @@ class Daemon {
     // It answers before the first load, so that whoever waits for readiness sees that it is not.
     pages_ = std::make_unique<ui::Pages>(*runtime_, registry_, metrics_, AGENT_VERSION,
                                          [this] { return reload(); });
+    support_bundle_ = std::make_unique<ui::SupportBundle>(
+        *runtime_, registry_, metrics_, clock_,
+        ui::SupportBundle::Options{!options_.no_support_bundle, AGENT_VERSION, options_.storage,
+                                   [this] { return own_log_.recent(); }});
     if (auto listens = own_server_->start(listen_address(), options_.storage, options_.prefix);
         !listens) {
       log_.error("cannot serve pages", {{"err", listens.error().message}});
@@ -322,6 +330,7 @@ class Daemon {
   component::Gauge load_ok_;
   component::Gauge load_time_;
   std::unique_ptr<ui::Pages> pages_;
+  std::unique_ptr<ui::SupportBundle> support_bundle_;
   std::unique_ptr<ui::OwnServer> own_server_;
   Mutex reload_mutex_;
 };
@@ -446,6 +455,40 @@ int trace(TraceOptions options) {
   return good ? kOk : kFailed;
 }
 
+struct BundleOptions {
+  std::string output = "fleet-agent-support.zip";
+  std::string storage = "/var/lib/fleet-agent";
+  int duration = 0;
+};
+
+int support_bundle(const BundleOptions& options) {
+  io::HttpOptions http;
+  http.unix_socket = (fs::path(options.storage) / ui::kOwnSocket).string();
+  io::HttpRequest request;
+  request.url = "http://agent" + std::string(ui::kSupportPath) +
+                "?duration=" + std::to_string(options.duration);
+  request.timeout = std::chrono::seconds(options.duration + 30);
+  request.max_body = std::size_t{256} << 20;
+  const auto answer = io::HttpClient(http).send(request, {});
+  if (!answer) {
+    std::cerr << "no agent answers at " << http.unix_socket << ": " << answer.error().message
+              << "\n";
+    return kFailed;
+  }
+  if (answer->status != 200) {
+    std::cerr << answer->body;
+    return kFailed;
+  }
+  const Result<> written = options.output == "-"
+                               ? write_all(STDOUT_FILENO, answer->body)
+                               : write_file_atomic(options.output, answer->body, 0600);
+  if (!written) {
+    std::cerr << written.error().message << "\n";
+    return kFailed;
+  }
+  return kOk;
+}
+
 int list_components(bool json) {
   component::Registry registry;
   register_components(registry);
@@ -548,6 +591,18 @@ int main(int argc, char** argv) {
       "Each line is an entry as a JSON object: line, labels, time_ns, metadata.");
   trace_command->add_flag("--json", traced.trace.json, "One JSON object for each line.");
 
+  BundleOptions bundle;
+  CLI::App* bundle_command = app.add_subcommand(
+      "support-bundle", "Ask the running agent for all that helps to find out what is wrong.");
+  bundle_command->add_option("-o,--output", bundle.output, "The zip; - is standard output.")
+      ->capture_default_str()
+      ->type_name("FILE");
+  bundle_command->add_option("--storage.path", bundle.storage, "The agent's folder.")
+      ->capture_default_str();
+  bundle_command
+      ->add_option("--duration", bundle.duration, "Seconds between two samples of its metrics.")
+      ->check(CLI::Range(0, 60));
+
   CLI::App* components =
       app.add_subcommand("components", "List the components that this agent has.");
   components->add_flag("--json", json, "With their arguments, blocks and exports, as JSON.");
@@ -587,6 +642,7 @@ int main(int argc, char** argv) {
     return convert::convert_main(conversion, registry, lint::review);
   }
   if (trace_command->parsed()) return trace(std::move(traced));
+  if (bundle_command->parsed()) return support_bundle(bundle);
   if (components->parsed()) return list_components(json);
   if (complete->parsed()) {
     std::cout << cli::completion(app, shell, "").value_or("");

@@ -47,6 +47,12 @@ void OwnLog::take(std::string_view line) {
   screen_(line);
   if (line.ends_with('\n')) line.remove_suffix(1);
   MutexLock lock(mutex_);
+  recent_.emplace_back(line.substr(0, kRecentBytes / 8));
+  recent_bytes_ += recent_.back().size() + 1;
+  while (recent_bytes_ > kRecentBytes) {
+    recent_bytes_ -= recent_.front().size() + 1;
+    recent_.pop_front();
+  }
   if (!wanted_ || sender_ == std::this_thread::get_id()) return;
   const Mono now = clock_.mono();
   tokens_ = std::min(kBurst,
@@ -60,6 +66,13 @@ void OwnLog::take(std::string_view line) {
   lines_.push_back({clock_.wall_ns(), std::string(line)});
   bytes_ += line.size();
   changed_.notify_all();
+}
+
+std::string OwnLog::recent() const {
+  MutexLock lock(mutex_);
+  std::string out;
+  for (const std::string& line : recent_) out += line + "\n";
+  return out;
 }
 
 void OwnLog::run(const std::stop_token& stop) {

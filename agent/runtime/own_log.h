@@ -28,6 +28,7 @@ class OwnLog {
  public:
   static constexpr std::size_t kMostLines = 2000;
   static constexpr std::size_t kMostBytes = std::size_t{1} << 20;
+  static constexpr std::size_t kRecentBytes = std::size_t{64} << 10;
 
   // `screen` gets every line, too. References outlive it.
   OwnLog(Clock& clock, model::Interner& labels, const component::Metrics& metrics,
@@ -39,6 +40,8 @@ class OwnLog {
   }
   // From now on to these; none: lines are not kept.
   void send_to(component::LogFanout::Targets targets) EXCLUDES(mutex_);
+  // The last lines, oldest first, of kRecentBytes at most.
+  std::string recent() const EXCLUDES(mutex_);
   // Sends nothing more; ends within a second.
   void stop() EXCLUDES(mutex_);
 
@@ -56,8 +59,10 @@ class OwnLog {
   component::Counter sent_;
   component::Counter dropped_;
   component::LogFanout fanout_;
-  Mutex mutex_;
+  mutable Mutex mutex_;
   Condition changed_;
+  std::deque<std::string> recent_ GUARDED_BY(mutex_);
+  std::size_t recent_bytes_ GUARDED_BY(mutex_) = 0;
   bool wanted_ GUARDED_BY(mutex_) = false;  // there are receivers
   std::deque<Line> lines_ GUARDED_BY(mutex_);
   std::size_t bytes_ GUARDED_BY(mutex_) = 0;  // of their texts

@@ -16,6 +16,7 @@
 #include "agent/component/receiver.h"
 #include "agent/runtime/evaluate.h"
 #include "agent/runtime/modules.h"
+#include "agent/runtime/redact.h"
 #include "agent/runtime/remotecfg.h"
 
 namespace agent::runtime {
@@ -255,7 +256,8 @@ class Runtime::Impl {
       bodies.emplace_back(&instance, std::move(body));
     }
     values.check_members(report.diagnostics);
-    const lang::Body remotecfg = decode_settings(*next, values, report);
+    std::vector<std::string> secrets;
+    const lang::Body remotecfg = decode_settings(*next, values, report, secrets);
     component::Commit settings = [] {};
     if (env_.take_settings && !report.diagnostics.has_errors()) {
       auto taken = env_.take_settings(report.settings);
@@ -304,6 +306,7 @@ class Runtime::Impl {
     instances_ = std::move(instances);
     graph_ = std::move(next);
     rebuild_problem_.clear();  // what modules hold now runs
+    settings_secrets_ = std::move(secrets);
     may_watch_ = report.settings.livedebugging.enabled;
     if (!may_watch_) env_.taps.end();
     for (const Node& node : graph_->nodes) {
@@ -437,6 +440,20 @@ class Runtime::Impl {
       component::DebugWriter writer;
       keep[i]->component->debug_info(writer);
       out[i].debug_info = writer.rows();
+    }
+    return out;
+  }
+
+  RedactedTexts redacted() const {
+    RedactedTexts out;
+    MutexLock lock(mutex_);
+    if (graph_ == nullptr) return out;
+    out.secrets = settings_secrets_;
+    for (const auto& file : graph_->files)
+      out.texts.push_back({file->source->name(), redact(*file, env_.registry, out.secrets)});
+    for (const Node& node : graph_->nodes) {
+      collect_secrets(instances_.at(node.id)->arguments, node.declaration->fields(), out.secrets);
+      collect_secrets(exports_of(node.id, false), out.secrets);
     }
     return out;
   }
@@ -596,11 +613,14 @@ class Runtime::Impl {
   }
 
   // -> what remotecfg says
-  static lang::Body decode_settings(const Graph& graph, Values& values, LoadReport& report) {
+  static lang::Body decode_settings(const Graph& graph, Values& values, LoadReport& report,
+                                    std::vector<std::string>& secrets) {
     lang::Body remotecfg;
     for (const SettingsBlock& settings : graph.settings) {
       lang::Body body = values.body(*settings.block, *settings.source, 0, report.diagnostics);
-      find_settings(settings.block->name)->decode(body, report.settings, report.diagnostics);
+      const SettingsDeclaration& kind = *find_settings(settings.block->name);
+      kind.decode(body, report.settings, report.diagnostics);
+      collect_secrets(body, kind.fields(), secrets);
       if (settings.block->name == kRemotecfg) remotecfg = std::move(body);
     }
     return remotecfg;
@@ -745,7 +765,8 @@ class Runtime::Impl {
   Instances instances_ GUARDED_BY(mutex_);
   Part parts_ GUARDED_BY(mutex_) = 0;  // given to instances
   bool stopped_ GUARDED_BY(mutex_) = false;
-  bool may_watch_ GUARDED_BY(mutex_) = false;  // livedebugging is enabled
+  std::vector<std::string> settings_secrets_ GUARDED_BY(mutex_);  // of what configures the agent
+  bool may_watch_ GUARDED_BY(mutex_) = false;                     // livedebugging is enabled
   // Why the last rebuild() failed; "" when something was installed since.
   std::string rebuild_problem_ GUARDED_BY(mutex_);
 
@@ -767,6 +788,7 @@ LoadReport Runtime::load(std::vector<SourceText> texts) { return impl_->load(std
 void Runtime::stop() { impl_->stop(); }
 bool Runtime::loaded() const { return impl_->loaded(); }
 std::vector<ComponentStatus> Runtime::status() const { return impl_->status(); }
+RedactedTexts Runtime::redacted() const { return impl_->redacted(); }
 std::vector<std::pair<std::string, std::string>> Runtime::unhealthy() const {
   return impl_->unhealthy();
 }

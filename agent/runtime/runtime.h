@@ -43,6 +43,13 @@ struct ComponentStatus {
   std::vector<std::pair<std::string, std::string>> debug_info;
 };
 
+// The texts of what runs, modules' and the server's among them, as redact() shows them to others;
+// and what may not be shown: every secret string known, in no order.
+struct RedactedTexts {
+  std::vector<SourceText> texts;
+  std::vector<std::string> secrets;
+};
+
 // What load() found. Without errors the configuration runs.
 struct LoadReport {
   lang::Diagnostics diagnostics;
@@ -89,6 +96,7 @@ class Runtime {
   bool loaded() const;  // a configuration runs
   std::size_t component_count() const;
   std::vector<ComponentStatus> status() const;  // in order of the graph
+  RedactedTexts redacted() const;
   // Unhealthy components with their messages.
   std::vector<std::pair<std::string, std::string>> unhealthy() const;
   // Components that could not start yet and are tried again, with the reason.

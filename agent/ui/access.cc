@@ -11,6 +11,7 @@
 
 #include "agent/base/file.h"
 #include "agent/base/strings.h"
+#include "agent/ui/support_bundle.h"
 
 namespace agent::ui {
 namespace {
@@ -124,6 +125,10 @@ std::optional<ServerReply> Access::refusal(const ServerRequest& request,
     return refused(403,
                    "this server is asked under another host's name; ask for localhost, or give it "
                    "a password\n");
+  if (!loopback_ && !password && request.path == kSupportPath)
+    return refused(403,
+                   "give the http block an auth block, or make the bundle on the agent's host: "
+                   "fleet-agent support-bundle\n");
   const bool navigates = request.header("sec-fetch-mode") == "navigate";
   if (is_foreign(request) && (changes_something(request) || !navigates))
     return refused(403, "a page of another site may not ask for this\n");

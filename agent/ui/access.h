@@ -22,6 +22,7 @@ class Access {
   // - 403 when the server listens on the loopback only, and a request without password names
   // another
   //   host (DNS rebinding: a page of evil.example, which suddenly resolves to 127.0.0.1);
+  // - 403 for a support bundle that another host could ask for without password;
   // - 403 for what a page of another site asks for in the background, and for whatever it makes a
   //   browser ask for that changes something.
   // `asked`: the path as it was asked for, when the request has it without a prefix; filters may

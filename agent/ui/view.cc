@@ -8,6 +8,7 @@
 
 #include "agent/base/secret.h"
 #include "agent/base/strings.h"
+#include "agent/runtime/redact.h"
 #include "agent/ui/assets.h"
 #include "agent/ui/figures.h"
 #include "agent/ui/flow.h"
@@ -25,7 +26,9 @@ constexpr std::string_view kApi = "/api/v0/ui/";
 
 // --- JSON ---
 
-std::string text(std::string_view value) { return json_string(to_valid_utf8(value)); }
+std::string text(std::string_view value) {
+  return json_string(to_valid_utf8(runtime::mask_userinfo(value)));
+}
 
 // What JSON cannot write is null.
 std::string number(double value) {

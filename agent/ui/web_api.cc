@@ -11,6 +11,7 @@
 
 #include "agent/base/secret.h"
 #include "agent/base/strings.h"
+#include "agent/runtime/redact.h"
 #include "agent/ui/json_list.h"
 
 namespace agent::ui {
@@ -22,7 +23,9 @@ using io::ServerRequest;
 using lang::Value;
 using runtime::ComponentStatus;
 
-std::string text(std::string_view value) { return json_string(to_valid_utf8(value)); }
+std::string text(std::string_view value) {
+  return json_string(to_valid_utf8(runtime::mask_userinfo(value)));
+}
 
 // Go's zero time for what never happened.
 std::string time_text(std::int64_t ns) {
@@ -153,6 +156,19 @@ std::string head_json(const Entry& entry) {
   return out;
 }
 
+// The members behind the head.
+std::string inside_json(const ComponentStatus& status, const component::Declaration& declaration) {
+  std::string out = ",\"arguments\":" + body_json(status.arguments, declaration.fields()) +
+                    ",\"exports\":" + json_list(status.exports, [](const auto& member) {
+                      return attribute_json(member.first, value_json(member.second));
+                    });
+  if (!status.debug_info.empty())
+    out += ",\"debugInfo\":" + json_list(status.debug_info, [](const auto& row) {
+             return attribute_json(row.first, typed("string", text(row.second)));
+           });
+  return out;
+}
+
 // All of `module`, in the order of the graph; what is deeper stands for what holds it.
 std::vector<Entry> entries_of(const std::vector<ComponentStatus>& all, std::string_view module,
                               bool& known) {
@@ -240,21 +256,27 @@ std::optional<std::string> WebApi::component(std::string_view id) const {
   for (const Entry& entry : entries_of(all, module, known)) {
     if (entry.local != last_of(id)) continue;
     std::string out = head_json(entry);
-    for (const ComponentStatus& status : all) {
-      if (status.id != id) continue;
-      out +=
-          ",\"arguments\":" + body_json(status.arguments, registry_.find(status.name)->fields()) +
-          ",\"exports\":" + json_list(status.exports, [](const auto& member) {
-            return attribute_json(member.first, value_json(member.second));
-          });
-      if (!status.debug_info.empty())
-        out += ",\"debugInfo\":" + json_list(status.debug_info, [](const auto& row) {
-                 return attribute_json(row.first, typed("string", text(row.second)));
-               });
-    }
+    for (const ComponentStatus& status : all)
+      if (status.id == id) out += inside_json(status, *registry_.find(status.name));
     return out + "}";
   }
   return std::nullopt;
+}
+
+std::string WebApi::details() const {
+  return json_list(runtime_.status(), [&](const ComponentStatus& status) {
+    Entry entry;
+    entry.name = status.name;
+    entry.label = status.label;
+    entry.local = status.id;
+    entry.module = status.module;
+    entry.references.insert(status.references.begin(), status.references.end());
+    entry.referenced_by.insert(status.referenced_by.begin(), status.referenced_by.end());
+    entry.healthy = status.healthy;
+    entry.message = status.message;
+    entry.since_ns = status.since_ns;
+    return head_json(entry) + inside_json(status, *registry_.find(status.name)) + "}";
+  });
 }
 
 }  // namespace agent::ui

@@ -23,6 +23,9 @@ class WebApi {
   // The answer to GET or HEAD; nullopt for any path that is not below /api/v0/web/.
   std::optional<io::ServerReply> handle(const io::ServerRequest& request) const;
 
+  // A list of all components of all modules, by id, each with what its own page of the API has.
+  std::string details() const;
+
  private:
   std::optional<std::string> components(std::string_view module) const;
   std::optional<std::string> component(std::string_view id) const;

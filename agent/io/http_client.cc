@@ -138,6 +138,7 @@ Result<HttpResponse> HttpClient::State::exchange(const HttpOptions& with,
   }
   if (auto r = transfer.outcome(*code); !r) return fail(std::move(r.error()));
   response.status = transfer.status();
+  if (response.status >= 400) transfer.mask_credentials(response.body);
   redirect = transfer.redirect_url();
   response.headers = transfer.take_headers();
   return response;

@@ -133,6 +133,12 @@ HttpStreams::Id HttpStreams::add(HttpRequest request, Callbacks callbacks) {
   };
   stream->transfer.on_data = [raw](std::string_view data) {
     if (raw->redirecting) return !raw->cancelled;
+    std::string refusal;
+    if (raw->transfer.status() >= 400) {
+      refusal = data;
+      raw->transfer.mask_credentials(refusal);
+      data = refusal;
+    }
     return !raw->cancelled && (!raw->callbacks.on_data || raw->callbacks.on_data(data)) &&
            !raw->cancelled;
   };

@@ -1,6 +1,7 @@
 #include "agent/io/http_transfer.h"
 
 #include <curl/curl.h>
+#include <openssl/evp.h>
 
 #include <algorithm>
 #include <array>
@@ -42,6 +43,14 @@ std::string url_part(const std::string& url, CURLUPart part, unsigned flags = 0)
     curl_free(text);
   }
   curl_url_cleanup(parsed);
+  return out;
+}
+
+std::string base64(std::string_view text) {
+  std::string out(4 * ((text.size() + 2) / 3) + 1, '\0');
+  out.resize(static_cast<std::size_t>(EVP_EncodeBlock(
+      reinterpret_cast<unsigned char*>(out.data()),
+      reinterpret_cast<const unsigned char*>(text.data()), static_cast<int>(text.size()))));
   return out;
 }
 
@@ -123,15 +132,20 @@ Result<> HttpTransfer::add_header(std::string_view name, std::string_view value)
 Result<> HttpTransfer::set_authentication(const HttpOptions& options,
                                           const std::optional<Secret>& bearer) {
   CURL* easy = handle(easy_);
-  if (bearer) return add_header("Authorization", "Bearer " + bearer->reveal());
+  if (bearer) {
+    told_.push_back(bearer->reveal());
+    return add_header("Authorization", "Bearer " + bearer->reveal());
+  }
   std::string credentials = options.credentials.reveal();
   if (!options.credentials_file.empty()) {
     auto text = read_secret(options.credentials_file);
     if (!text) return fail(std::move(text.error()).within(what_));
     credentials = std::move(*text);
   }
-  if (!credentials.empty())
+  if (!credentials.empty()) {
+    told_.push_back(credentials);
     return add_header("Authorization", options.authorization_type + " " + credentials);
+  }
   std::string password = options.basic_password.reveal();
   if (!options.basic_password_file.empty()) {
     auto text = read_secret(options.basic_password_file);
@@ -142,6 +156,8 @@ Result<> HttpTransfer::set_authentication(const HttpOptions& options,
     curl_easy_setopt(easy, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
     curl_easy_setopt(easy, CURLOPT_USERNAME, options.basic_user.c_str());
     curl_easy_setopt(easy, CURLOPT_PASSWORD, password.c_str());
+    told_.push_back(base64(options.basic_user + ":" + password));
+    told_.push_back(std::move(password));
   }
   return {};
 }
@@ -187,6 +203,7 @@ Result<> HttpTransfer::prepare(const HttpOptions& options, const HttpRequest& re
   free_list(proxy_headers_);
   free_list(connect_to_);
   headers_.clear();
+  told_.clear();
   header_bytes_ = 0;
   told_headers_ = aborted_ = false;
   what_ = request.method + " " + url_for_people(request.url);
@@ -219,8 +236,10 @@ Result<> HttpTransfer::prepare(const HttpOptions& options, const HttpRequest& re
     curl_easy_setopt(easy, CURLOPT_PROXY, options.proxy.url.c_str());
   if (!options.proxy.no_proxy.empty())
     curl_easy_setopt(easy, CURLOPT_NOPROXY, options.proxy.no_proxy.c_str());
-  for (const auto& [name, value] : options.proxy.connect_headers)
+  for (const auto& [name, value] : options.proxy.connect_headers) {
+    told_.push_back(value.reveal());
     append(proxy_headers_, name + ": " + value.reveal());
+  }
   curl_easy_setopt(easy, CURLOPT_HEADEROPT, CURLHEADER_SEPARATE);
   curl_easy_setopt(easy, CURLOPT_PROXYHEADER, proxy_headers_);
 
@@ -243,6 +262,12 @@ Result<> HttpTransfer::prepare(const HttpOptions& options, const HttpRequest& re
       curl_easy_setopt(easy, CURLOPT_CONNECT_TO, connect_to_);
     }
   }
+  const std::string user = url_part(url, CURLUPART_USER, CURLU_URLDECODE);
+  const std::string password = url_part(url, CURLUPART_PASSWORD, CURLU_URLDECODE);
+  if (!user.empty() || !password.empty()) {
+    told_.push_back(base64(user + ":" + password));
+    told_.push_back(password);
+  }
   if (curl_easy_setopt(easy, CURLOPT_URL, url.c_str()) != CURLE_OK)
     return fail(ErrorCode::kInvalid, what_ + ": this URL cannot be used");
 
@@ -264,6 +289,7 @@ Result<> HttpTransfer::prepare(const HttpOptions& options, const HttpRequest& re
   }
   if (credentials) {
     for (const auto& [name, value] : options.headers) {
+      told_.push_back(value.reveal());
       if (auto r = add_header(name, value.reveal()); !r) return r;
     }
     if (auto r = set_authentication(options, bearer); !r) return r;
@@ -325,6 +351,16 @@ std::size_t HttpTransfer::take_body(char* data, std::size_t size, std::size_t co
   if (!transfer.on_data || transfer.on_data(std::string_view(data, bytes))) return bytes;
   transfer.aborted_ = true;
   return bytes == 0 ? 1 : 0;
+}
+
+void HttpTransfer::mask_credentials(std::string& text) const {
+  constexpr std::size_t kShortest = 4;  // shorter ones are parts of ordinary words
+  for (const std::string& secret : told_) {
+    if (secret.size() < kShortest) continue;
+    for (std::size_t at = text.find(secret); at != std::string::npos;
+         at = text.find(secret, at + kSecretText.size()))
+      text.replace(at, secret.size(), kSecretText);
+  }
 }
 
 Result<> HttpTransfer::outcome(int code) const {

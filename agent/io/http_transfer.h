@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "agent/io/http_client.h"
 
@@ -51,6 +52,9 @@ class HttpTransfer {
   // Of a transfer that ended with CURLcode `code`: "GET <url>: <cause>".
   Result<> outcome(int code) const;
   bool aborted() const { return aborted_; }
+  // `text`, which the other side sent, with (secret) for each of the credentials that prepare()
+  // gave it: some repeat what they refuse, and it is shown to people.
+  void mask_credentials(std::string& text) const;
 
  private:
   static std::size_t take_header(char* data, std::size_t size, std::size_t count, void* self);
@@ -65,7 +69,8 @@ class HttpTransfer {
   void* request_headers_ = nullptr;  // curl_slist*
   void* proxy_headers_ = nullptr;
   void* connect_to_ = nullptr;
-  std::string what_;  // "GET <url>"
+  std::string what_;               // "GET <url>"
+  std::vector<std::string> told_;  // credentials
   std::string unix_socket_;
   std::string error_;
   HttpHeaders headers_;

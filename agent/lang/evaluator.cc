@@ -144,10 +144,16 @@ class Evaluation {
     return std::nullopt;
   }
 
+  // A literal in what is written there might be a password.
+  static bool may_be_secret(std::string_view text) {
+    return text.size() > 5 && text.find_first_of("\"`") != std::string_view::npos;
+  }
+
   // The operand as it is written, when that is short enough to read.
   std::nullopt_t operand_error(const Expr& operand, const std::string& what) {
     const std::string_view text = source_.text(operand.range);
-    const bool shown = text.size() <= 60 && text.find('\n') == std::string_view::npos;
+    const bool shown =
+        text.size() <= 60 && text.find('\n') == std::string_view::npos && !may_be_secret(text);
     return error(operand.range, (shown ? std::string(text) : "the operand") + " " + what);
   }
 
@@ -219,7 +225,9 @@ class Evaluation {
     if (hints())
       for (const auto& [name, unused] : object.object()) known.push_back(name);
     const std::string_view text = source_.text(of.range);
-    return error(place, "field \"" + std::string(key) + "\" does not exist in " + std::string(text),
+    return error(place,
+                 "field \"" + std::string(key) + "\" does not exist in " +
+                     (may_be_secret(text) ? "the object" : std::string(text)),
                  suggestion(key, known));
   }
 

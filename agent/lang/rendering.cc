@@ -104,10 +104,86 @@ void cut(Shown& shown) {
   shown.end = std::min(shown.end, column) - kept_from + front.size();
 }
 
+// --- what may be secret ---
+//
+// Nobody here knows which arguments are: the line, and the lines whose brackets it is in, tell by
+// their words. Too much is masked rather than too little.
+
+constexpr std::string_view kTelling[] = {"pass", "pwd",  "secret", "token", "credential",
+                                         "auth", "_key", "key_",   "header"};
+constexpr int kLinesBack = 200;
+constexpr std::size_t kLongestLine = std::size_t{64} << 10;
+
+bool is_telling(std::string_view line) {
+  std::string lower(line.substr(0, kMaxLooked));
+  for (char& c : lower)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
+  return std::any_of(std::begin(kTelling), std::end(kTelling),
+                     [&](std::string_view word) { return lower.find(word) != std::string::npos; });
+}
+
+// Calls `use` with each literal's text: first byte and the one behind the last. One without an end
+// goes to the end of the line.
+template <class Use>
+void each_literal(std::string_view line, const Use& use) {
+  for (std::size_t at = line.find_first_of("\"`"); at != std::string_view::npos;
+       at = line.find_first_of("\"`", at)) {
+    const char quote = line[at];
+    const std::size_t begin = ++at;
+    while (at < line.size() && line[at] != quote) at += quote == '"' && line[at] == '\\' ? 2 : 1;
+    const std::size_t end = std::min(at, line.size());
+    use(begin, end);
+    if (end == line.size()) return;
+    at = end + 1;
+  }
+}
+
+bool is_inside_telling(const Source& source, int number) {
+  int depth = 0;
+  for (int n = number - 1; n > 0 && n >= number - kLinesBack; --n) {
+    std::string line(source.line_text(n).substr(0, kMaxLooked));
+    each_literal(line, [&](std::size_t begin, std::size_t end) {
+      std::fill(line.begin() + static_cast<std::ptrdiff_t>(begin),
+                line.begin() + static_cast<std::ptrdiff_t>(end), ' ');
+    });
+    for (auto c = line.rbegin(); c != line.rend(); ++c) {
+      if (*c == '}' || *c == ']' || *c == ')') ++depth;
+      if (*c != '{' && *c != '[' && *c != '(') continue;
+      if (depth == 0 && is_telling(line)) return true;
+      depth = std::max(depth - 1, 0);
+    }
+  }
+  return false;
+}
+
+// The line with a star for each byte that may be secret: literals, or passwords in URLs alone.
+std::string masked_line(const Source& source, int number) {
+  std::string line(source.line_text(number));
+  const auto fill = [&](std::size_t begin, std::size_t end) {
+    std::fill(line.begin() + static_cast<std::ptrdiff_t>(begin),
+              line.begin() + static_cast<std::ptrdiff_t>(end), '*');
+  };
+  if (is_telling(line) || is_inside_telling(source, number)) {
+    each_literal(line, fill);
+    return line;
+  }
+  each_literal(line, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t at = line.find("://", begin); at < end; at = line.find("://", at)) {
+      at += 3;
+      const std::size_t authority = std::min(line.find_first_of("/?# ", at), end);
+      const std::size_t user = line.rfind('@', authority);
+      if (user != std::string::npos && user >= at && user < authority) fill(at, user);
+    }
+  });
+  return line;
+}
+
 void append_lines(std::string& out, const Diagnostic& d, const Source& source) {
   const Position& begin = d.span.begin;
   const Position& end = d.span.end;
-  std::string_view line = source.line_text(begin.line);
+  if (source.line_text(begin.line).size() > kLongestLine) return;
+  const std::string masked = masked_line(source, begin.line);
+  std::string_view line = masked;
   std::size_t begin_byte = static_cast<std::size_t>(std::max(begin.column, 1)) - 1;
   std::size_t end_byte = begin_byte + 1;
   if (end.line == begin.line) {

@@ -218,6 +218,32 @@ TEST_CASE("http client: sends basic or bearer authentication, from a file if so 
   CHECK(gone.error().code == ErrorCode::kPermission);
 }
 
+TEST_CASE("http client: a refusal that repeats the credentials is heard without them") {
+  ScriptedServer server([](const ScriptedServer::Request& request, std::size_t) {
+    Answer answer;
+    answer.status = request.target == "/fine" ? 200 : 401;
+    for (const auto& [name, value] : request.headers)
+      if (name == "authorization" || name == "x-key") answer.body += value + "\n";
+    return answer;
+  });
+  HttpOptions options;
+  options.basic_user = "user";
+  options.basic_password = Secret("pass1");
+  options.headers = {{"X-Key", Secret("a key")}};
+  const auto body = [&](const HttpOptions& with, const std::string& url) {
+    const auto answer = HttpClient(with).send(get(url), {});
+    return answer ? answer->body : answer.error().message;
+  };
+  CHECK(body(options, server.url()) == "Basic (secret)\n(secret)\n");
+  CHECK(body(options, server.url("/fine")) == "Basic dXNlcjpwYXNzMQ==\na key\n");
+  HttpOptions bearer;
+  bearer.credentials = Secret("token");
+  CHECK(body(bearer, server.url()) == "Bearer (secret)\n");
+  std::string url = server.url();
+  url.insert(url.find("://") + 3, "user:pass1@");
+  CHECK(body({}, url) == "Basic (secret)\n");
+}
+
 TEST_CASE("http client: follows a redirect with credentials only on the same host and port") {
   ScriptedServer other(always({}));
   ScriptedServer server([&](const ScriptedServer::Request& request, std::size_t) {

@@ -540,9 +540,21 @@ void add_status(CLI::App& app, StatusArguments& arguments, Action& action) {
           "Ask again so many seconds after the last answer, until Ctrl-C")
       ->check(CLI::Range(1U, 86400U))
       ->type_name("SECONDS");
+  command
+      ->add_option("--sort", arguments.status.order,
+                   "Order of the table: listed (default), name, state, lines, samples, backlog")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, StatusOrder>{
+          {"listed", StatusOrder::kListed},
+          {"name", StatusOrder::kName},
+          {"state", StatusOrder::kState},
+          {"lines", StatusOrder::kLines},
+          {"samples", StatusOrder::kSamples},
+          {"backlog", StatusOrder::kBacklog}}))
+      ->type_name("KEY");
   command->footer(
       "Examples:\n"
       "  fleetctl status\n"
+      "  fleetctl status --sort backlog\n"
       "  fleetctl status --limit applications --exit-code\n"
       "  fleetctl status --watch 5");
   command->callback([&] {

@@ -4,7 +4,12 @@
 //  "config_sha256", "release_present"}], "config": {"sha256", "applied_sha256", "modified": seconds
 //  since 1970, "uid": owner}, "unit": {"active", "enabled", "restarts": n, "up_seconds": n or -1},
 //  "ready": bool, "healthy": bool, "answer": why it is not ready, one line,
-//  "unhealthy": [{"component", "message"}]}
+//  "unhealthy": [{"component", "message"}],
+//  "drift": files that the last deploy put there and that are not as it left them,
+//    [{"path", "how": "changed" or "missing", "modified": seconds since 1970, "uid": owner}],
+//  "listens": {"address", "prefix", "tls": bool} or null (agent/ui/own_server.h),
+//  "figures": {"lines_per_second", "samples_per_second", "backlog", "last_error"} or null
+//    (agent/ui/figures.h); where it is asked to measure}
 // A member whose source is not there is "" or 0.
 #include "agent/install/installed.h"
 
@@ -13,6 +18,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "agent/base/file.h"
@@ -29,7 +35,9 @@ using nlohmann::json;
 
 constexpr Duration kCommandLimit = 20s;
 constexpr Duration kHttpLimit = 5s;
-constexpr std::size_t kConfigLimit = 16U << 20;
+constexpr Duration kMeasure = 1s;
+constexpr std::size_t kConfigLimit = 16U << 20;  // of any file that a deploy puts there
+constexpr std::size_t kFiguresLimit = 256U << 10;
 
 json json_of(const Origin& origin) {
   return {{"generation", origin.generation},
@@ -65,6 +73,74 @@ json config_json(const System& system, const std::optional<Applied>& applied) {
           {"modified", there ? status.st_mtim.tv_sec : 0},
           {"uid", there ? status.st_uid : 0}};
 }
+
+json drift_json(const System& system, const std::optional<Applied>& applied) {
+  json out = json::array();
+  if (!applied) return out;
+  for (const auto& [name, sha256] : applied->files) {
+    const auto path = system.at(name);
+    struct stat status {};
+    const bool there = ::stat(path.c_str(), &status) == 0;
+    const auto bytes = there ? read_file(path, kConfigLimit) : Result<std::string>(std::string());
+    if (there && bytes && sha256_hex(*bytes) == sha256) continue;
+    out.push_back({{"path", name},
+                   {"how", there ? "changed" : "missing"},
+                   {"modified", there ? status.st_mtim.tv_sec : 0},
+                   {"uid", there ? status.st_uid : 0}});
+  }
+  return out;
+}
+
+// What the agent says about itself in JSON; null when it says nothing of the kind.
+json asked_json(System& system, const std::string& http, std::string_view path) {
+  const auto answer = system.http("GET", http, path, kHttpLimit, kFiguresLimit);
+  if (!answer || answer->status != 200) return nullptr;
+  json document = json::parse(answer->body, nullptr, false);
+  return document.is_object() ? std::move(document) : json(nullptr);
+}
+
+double number(const json& object, const char* name) {
+  const auto found = object.find(name);
+  return found != object.end() && found->is_number() ? found->get<double>() : 0;
+}
+
+// Two looks at the counters, and so long between them that a rate can be told.
+class Measuring {
+ public:
+  Measuring(System& system, Clock& clock, const std::string& http)
+      : system_(system), clock_(clock), http_(http), first_(look()), began_(clock.mono()) {}
+
+  json end() {
+    if (first_.is_null()) return nullptr;
+    clock_.sleep_until(began_ + kMeasure, {});
+    const json last = look();
+    const double seconds = std::chrono::duration<double>(clock_.mono() - began_).count();
+    if (last.is_null() || seconds <= 0) return nullptr;
+    // One that began anew counts from 0.
+    const bool same = number(first_, "start") == number(last, "start");
+    const auto rate = [&](const char* name) {
+      const double more = number(last, name) - (same ? number(first_, name) : 0);
+      return std::round(std::max(0.0, more) / seconds * 100) / 100;
+    };
+    const auto part = [&](const char* name) {
+      const auto found = last.find(name);
+      return found == last.end() ? json(nullptr) : *found;
+    };
+    return {{"lines_per_second", rate("lines")},
+            {"samples_per_second", number(last, "samples_per_second") + rate("received_samples")},
+            {"backlog", part("backlog")},
+            {"last_error", part("last_error")}};
+  }
+
+ private:
+  json look() { return asked_json(system_, http_, "/api/v0/ui/figures"); }
+
+  System& system_;
+  Clock& clock_;
+  const std::string& http_;
+  const json first_;
+  const Mono began_;
+};
 
 // `systemctl show` prints NAME=VALUE lines.
 json unit_json(System& system, const Clock& clock) {
@@ -108,8 +184,10 @@ json unhealthy_json(std::string_view body) {
 
 }  // namespace
 
-std::string installed_json(System& system, const Clock& clock, std::string_view version,
+std::string installed_json(System& system, Clock& clock, std::string_view version, bool measure,
                            const std::string& http) {
+  std::optional<Measuring> measuring;
+  if (measure) measuring.emplace(system, clock, http);
   const Books books(system);
   const auto applied = books.applied();
   const auto underway = books.underway();
@@ -122,7 +200,10 @@ std::string installed_json(System& system, const Clock& clock, std::string_view 
                 {"ready", false},
                 {"healthy", false},
                 {"answer", ""},
-                {"unhealthy", json::array()}};
+                {"unhealthy", json::array()},
+                {"drift", drift_json(system, applied)},
+                {"listens", asked_json(system, http, "/-/where")},
+                {"figures", nullptr}};
   const auto ready = system.http("GET", http, "/-/ready", kHttpLimit);
   if (!ready) {
     document["answer"] = ready.error().message;
@@ -137,19 +218,24 @@ std::string installed_json(System& system, const Clock& clock, std::string_view 
     document["healthy"] = healthy && healthy->status == 200;
     if (healthy && healthy->status != 200) document["unhealthy"] = unhealthy_json(healthy->body);
   }
+  if (measuring) document["figures"] = measuring->end();
   return document.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
 int installed_main(const std::vector<std::string>& arguments, std::string_view version) {
-  const bool framed = arguments.size() == 2 && arguments[0] == "--frame";
-  if (!arguments.empty() && !framed) {
-    (void)write_all(STDERR_FILENO, "fleet-agent installed: takes --frame TEXT and nothing else\n");
+  std::vector<std::string> words = arguments;
+  const bool measure = std::erase(words, "--measure") > 0;
+  const bool framed = words.size() == 2 && words[0] == "--frame";
+  if (!words.empty() && !framed) {
+    (void)write_all(STDERR_FILENO,
+                    "fleet-agent installed: takes --measure, --frame TEXT and nothing else\n");
     return 64;
   }
-  const SystemClock clock;
+  SystemClock clock;
   HostSystem system(clock);
-  const std::string frame = framed ? arguments[1] + " " : "";
-  const auto said = write_all(STDOUT_FILENO, frame + installed_json(system, clock, version) + "\n");
+  const std::string frame = framed ? words[1] + " " : "";
+  const auto said =
+      write_all(STDOUT_FILENO, frame + installed_json(system, clock, version, measure) + "\n");
   return said ? 0 : 1;
 }
 

@@ -11,11 +11,12 @@
 namespace agent::install {
 
 // One JSON object in one line (installed.cc has the members), for an agent that answers at `http`.
-std::string installed_json(System& system, const Clock& clock, std::string_view version,
+// `measure`: with rates, which takes a second where an agent runs.
+std::string installed_json(System& system, Clock& clock, std::string_view version, bool measure,
                            const std::string& http = "127.0.0.1:12345");
 
-// Prints it, after --frame TEXT if that is given. Runs as root, without the host's lock. Exit
-// status: 0, 1 when it cannot be written, 64 usage.
+// Prints it, after --frame TEXT if that is given; --measure measures. Runs as root, without the
+// host's lock. Exit status: 0, 1 when it cannot be written, 64 usage.
 int installed_main(const std::vector<std::string>& arguments, std::string_view version);
 
 }  // namespace agent::install

@@ -187,16 +187,17 @@ class Conversation final : public remote::Dialogue {
 
   // For the tasks that need an agent, and no plan.
   void ask_agent(Input& input) {
+    const bool looks = order_.task == Task::kLook || order_.task == Task::kMeasure;
     if (!facts_.systemd && order_.task == Task::kRollback) {
       result_.text = "this host does not run systemd";
       end(input);
     } else if (facts_.current.empty()) {
-      if (order_.task == Task::kLook) result_.state = HostState::kUnchanged;
+      if (looks) result_.state = HostState::kUnchanged;
       if (order_.task == Task::kRollback) result_.text = "no agent is installed";
       end(input);
-    } else if (order_.task == Task::kLook) {
+    } else if (looks) {
       stage_ = Stage::kInstalled;
-      input.send("installed\n");
+      input.send(order_.task == Task::kMeasure ? "measured\n" : "installed\n");
       input.close();
     } else {
       stage_ = Stage::kApply;

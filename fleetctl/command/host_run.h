@@ -38,7 +38,7 @@ struct HostResult {
   plan::Effect effect = plan::Effect::kNone;
   std::string diff;  // of the configuration, secrets masked
   plan::Facts facts;
-  std::optional<plan::Installed> installed;  // Task::kLook, where an agent is
+  std::optional<plan::Installed> installed;  // Task::kLook and kMeasure, where an agent is
   unsigned back_to = 0;                      // Task::kRollback: the generation
   double seconds = 0;
 };
@@ -55,6 +55,7 @@ enum class Task {
   kDeploy,
   kRollback,  // `back_to`; 0: the generation before the present one
   kLook,      // tell, without the host's lock
+  kMeasure,   // the same with rates, which takes a second on the host
 };
 
 // What is wanted of one host. The references outlive the run.

@@ -150,7 +150,7 @@ HostResult visit(const Host& host, HostOrder order, const RunOptions& options, c
   order.exec.who = options.who + ", run " + options.run;
   order.exec.become = become->become;
   order.exec.become_user = become->user;
-  order.exec.lock = !order.check && order.task != Task::kLook;
+  order.exec.lock = !order.check && order.task != Task::kLook && order.task != Task::kMeasure;
   HostResult result = run_host(*reached->remote, order, deadline);
   for (const auto& list : {reached->warnings, reached->remote->warnings()}) {
     for (const std::string& warning : list) result.notes.push_back(printable(warning));
@@ -158,11 +158,11 @@ HostResult visit(const Host& host, HostOrder order, const RunOptions& options, c
   return result;
 }
 
-HostResult look_at(const Host& host, const RunOptions& options, const World& world) {
+HostResult look_at(const Host& host, const RunOptions& options, const World& world, Task task) {
   const plan::Wanted wanted{plan::standard_files("", ""), {}, ""};
   const plan::Release release;
   HostOrder order{wanted, release, {}, {}, {}, {}};
-  order.task = Task::kLook;
+  order.task = task;
   return visit(host, std::move(order), options, world);
 }
 

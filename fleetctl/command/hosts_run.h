@@ -56,8 +56,9 @@ struct World {
 // who; its lock follows from its task. Any thread.
 HostResult visit(const Host& host, HostOrder order, const RunOptions& options, const World& world);
 
-// What is on the host and how its agent is, without its lock.
-HostResult look_at(const Host& host, const RunOptions& options, const World& world);
+// What is on the host and how its agent is, without its lock. `task`: kLook or kMeasure.
+HostResult look_at(const Host& host, const RunOptions& options, const World& world,
+                   Task task = Task::kLook);
 
 enum class Sequence {
   kAsTheyEnd,

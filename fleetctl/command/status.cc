@@ -3,12 +3,20 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
+#include <cmath>
 #include <iostream>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <sstream>
+#include <utility>
 
 #include "agent/base/file.h"
+#include "agent/base/strings.h"
 #include "fleetctl/command/report.h"
+#include "fleetctl/command/terminal.h"
 
 namespace fleetctl::command {
 namespace {
@@ -68,7 +76,7 @@ Condition condition_of(const Host& host, const HostResult& result) {
     condition.config =
         condition.rendered_sha256.empty() ? ConfigState::kUnknown : ConfigState::kBehind;
   }
-  condition.as_it_should_be = condition.config == ConfigState::kInStep &&
+  condition.as_it_should_be = condition.config == ConfigState::kInStep && now.drift.empty() &&
                               now.unit_active == "active" && now.ready && now.healthy &&
                               now.interrupted.empty();
   return condition;
@@ -85,8 +93,42 @@ std::string up_text(std::int64_t seconds) {
   return minutes > 0 ? fmt::format("{}m", minutes) : fmt::format("{}s", seconds);
 }
 
+// 7, 0.25, 1234, 12.3k, 4.5M
+std::string short_number(double number) {
+  if (number < 0) return "-";
+  constexpr std::array kUnits{"", "k", "M", "G", "T"};
+  std::size_t unit = 0;
+  while (number >= 9999.5 && unit + 1 < kUnits.size()) {
+    number /= 1000;
+    ++unit;
+  }
+  if (unit == 0 && number < 10 && number != std::floor(number))
+    return fmt::format("{:.2g}", number);
+  if (unit > 0 && number < 100) return fmt::format("{:.1f}{}", number, kUnits[unit]);
+  return fmt::format("{:.0f}{}", number, kUnits[unit]);
+}
+
+// How much waits, and for how long: "0", "1234 1.2MB 40s".
+std::string backlog_text(const plan::Figures& figures) {
+  if (figures.backlog_entries < 0) return "-";
+  const auto waiting = figures.backlog_entries + std::max<std::int64_t>(0, figures.backlog_samples);
+  if (waiting == 0 && figures.backlog_bytes <= 0 && figures.oldest_seconds <= 0) return "0";
+  std::string out = short_number(static_cast<double>(waiting));
+  if (figures.backlog_bytes > 0)
+    out += " " + short_number(static_cast<double>(figures.backlog_bytes)) + "B";
+  if (figures.oldest_seconds > 0) out += " " + up_text(figures.oldest_seconds);
+  return out;
+}
+
 std::string short_hash(const std::string& sha256) {
   return printable(sha256.substr(0, kShownHash));
+}
+
+std::string shortened(std::string text) {
+  constexpr std::size_t kMost = 240;
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  if (text.size() > kMost) text = agent::to_valid_utf8(text.substr(0, kMost)) + "...";
+  return text;
 }
 
 // What the table's words do not tell, each a sentence.
@@ -116,9 +158,24 @@ std::vector<std::string> notes_of(const HostResult& result, const Condition& con
       default:
         break;
     }
+    for (const plan::Drift& drift : now.drift) {
+      if (drift.path == plan::kConfigPath && !now.config_sha256.empty()) continue;  // told above
+      notes.push_back(drift.how == "missing"
+                          ? printable(drift.path) + " is gone"
+                          : fmt::format("{} edited {}, owned by uid {}", printable(drift.path),
+                                        utc_text(drift.modified), drift.uid));
+    }
     if (!now.ready && !now.answer.empty()) notes.push_back(printable(now.answer));
     for (const plan::Ill& ill : now.unhealthy)
       notes.push_back(printable(ill.component) + ": " + printable(ill.message));
+    const plan::LastError& last = now.last_error;
+    const bool told = std::any_of(now.unhealthy.begin(), now.unhealthy.end(),
+                                  [&](const auto& ill) { return ill.component == last.component; });
+    if (!last.component.empty() && !(told && last.now)) {
+      const std::string when =
+          last.now ? "" : "until it was well again, " + utc_text(last.time) + ": ";
+      notes.push_back(when + shortened(printable(last.component) + ": " + printable(last.message)));
+    }
     if (now.restarts > 0) notes.push_back(fmt::format("{} restarted by systemd", now.restarts));
   }
   notes.insert(notes.end(), result.notes.begin(), result.notes.end());
@@ -130,39 +187,202 @@ std::string_view ready_text(const plan::Installed& now) {
   return now.healthy ? "yes" : "ill";
 }
 
-// The first note is in the host's row, the others are below it.
-void add_rows(const Host& host, const HostResult& result, const Condition& condition,
-              std::vector<std::vector<std::string>>& rows) {
-  std::vector<std::string> row{host.name(), "-", "-", "-", "-", "-", "-"};
-  if (result.installed) {
-    const plan::Installed& now = *result.installed;
-    row = {host.name(),
-           printable(now.version),
-           std::to_string(now.present.number),
-           std::string(name_of(condition.config)),
-           printable(now.unit_active),
-           std::string(ready_text(now)),
-           up_text(now.up_seconds)};
+// One host of the table.
+struct Answer {
+  const Host* host = nullptr;
+  HostResult result;
+  Condition condition;
+  std::string_view state() const {
+    if (!result.text.empty()) return state_name(result.state);
+    return condition.as_it_should_be ? "ok" : "attention";
   }
-  const auto notes = notes_of(result, condition);
-  row.push_back(notes.empty() ? "" : notes.front());
-  rows.push_back(std::move(row));
-  for (std::size_t i = 1; i < notes.size(); ++i)
-    rows.push_back({"", "", "", "", "", "", "", notes[i]});
+};
+
+enum Column { kHost, kVersion, kGen, kConfig, kUnit, kReady, kUp, kLines, kSamples, kBacklog };
+constexpr std::array<std::string_view, 10> kHeads{
+    "HOST", "VERSION", "GEN", "CONFIG", "UNIT", "READY", "UP", "LINES/S", "SAMPLES/S", "BACKLOG"};
+// What a narrow terminal does without, in this order.
+constexpr std::array kSpared{kVersion, kGen, kUp, kSamples, kUnit, kLines};
+
+std::vector<std::string> row_of(const Answer& answer) {
+  std::vector<std::string> row(kHeads.size(), "-");
+  row[kHost] = answer.host->name();
+  if (!answer.result.installed) return row;
+  const plan::Installed& now = *answer.result.installed;
+  row[kVersion] = printable(now.version);
+  row[kGen] = std::to_string(now.present.number);
+  const bool drifted = answer.condition.config == ConfigState::kInStep && !now.drift.empty();
+  row[kConfig] = name_of(drifted ? ConfigState::kDrifted : answer.condition.config);
+  row[kUnit] = printable(now.unit_active);
+  row[kReady] = ready_text(now);
+  row[kUp] = up_text(now.up_seconds);
+  row[kLines] = short_number(now.figures.lines_per_second);
+  row[kSamples] = short_number(now.figures.samples_per_second);
+  row[kBacklog] = backlog_text(now.figures);
+  return row;
 }
 
-json json_of(const Host& host, const HostResult& result, const Condition& condition) {
+// The words for how a host should be, and for how it should not.
+Tone tone_of_cell(Column column, std::string_view cell) {
+  if (column < kConfig || column > kReady || column == kUp || cell == "-") return Tone::kPlain;
+  const std::string_view good = column == kConfig ? "in step" : column == kUnit ? "active" : "yes";
+  if (cell == good) return Tone::kGood;
+  return cell == "behind" || cell == "unknown" ? Tone::kChange : Tone::kBad;
+}
+
+// Where the terminal is wide enough, the first note is in the host's row and the others are below
+// it; else all are lines of their own, and the columns that matter least are left out.
+std::string table_of(const std::vector<Answer>& answers, std::size_t columns, bool color) {
+  constexpr std::size_t kRoomForNotes = 30;
+  std::vector<std::vector<std::string>> cells{{kHeads.begin(), kHeads.end()}};
+  for (const Answer& answer : answers) cells.push_back(row_of(answer));
+  std::vector<std::size_t> widths(kHeads.size());
+  for (const auto& row : cells)
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  std::size_t width = 0;
+  for (const std::size_t one : widths) width += one + 2;
+  const bool beside = columns == 0 || width + kRoomForNotes <= columns;
+  std::vector<Column> shown;
+  std::set<Column> spared;
+  for (const Column column : kSpared) {
+    if (columns == 0 || width <= columns + 2) break;
+    spared.insert(column);
+    width -= widths[column] + 2;
+  }
+  for (int i = kHost; i <= kBacklog; ++i)
+    if (!spared.contains(static_cast<Column>(i))) shown.push_back(static_cast<Column>(i));
+
+  std::vector<std::vector<std::string>> rows;
+  std::vector<std::vector<std::string>> below{{}};  // of the row with the same number
+  for (std::size_t i = 0; i < cells.size(); ++i) {
+    std::vector<std::string> row;
+    for (const Column column : shown) row.push_back(cells[i][column]);
+    std::vector<std::string> notes;
+    if (i > 0) notes = notes_of(answers[i - 1].result, answers[i - 1].condition);
+    if (i == 0 && beside) row.emplace_back("NOTE");
+    if (beside && !notes.empty()) {
+      row.push_back(notes.front());
+      notes.erase(notes.begin());
+    }
+    rows.push_back(std::move(row));
+    if (i > 0) below.push_back(std::move(notes));
+  }
+  const std::string table =
+      aligned(rows, color, [&](std::size_t row, std::size_t column, std::string_view cell) {
+        return row == 0 || column >= shown.size() ? Tone::kPlain
+                                                  : tone_of_cell(shown[column], cell);
+      });
+  const std::string indent(beside ? width : 4, ' ');
+  std::string out;
+  const auto lines = agent::split(table, '\n');
+  for (std::size_t i = 0; i < below.size() && i < lines.size(); ++i) {
+    out.append(lines[i]).append("\n");
+    for (std::string note : below[i]) {
+      std::replace(note.begin(), note.end(), '\n', ' ');
+      out += indent + note + "\n";
+    }
+  }
+  return out;
+}
+
+// "3 hosts: 2 ok, 1 attention.  1.2k lines/s, 30 samples/s, 12 waiting"
+std::string sum_of(const std::vector<Answer>& answers) {
+  std::map<std::string_view, int> states;
+  double lines = 0, samples = 0;
+  std::int64_t waiting = 0;
+  for (const Answer& answer : answers) {
+    ++states[answer.state()];
+    if (!answer.result.installed) continue;
+    const plan::Figures& figures = answer.result.installed->figures;
+    lines += std::max(0.0, figures.lines_per_second);
+    samples += std::max(0.0, figures.samples_per_second);
+    waiting += std::max<std::int64_t>(0, figures.backlog_entries) +
+               std::max<std::int64_t>(0, figures.backlog_samples);
+  }
+  std::string out = fmt::format("{} {}:", answers.size(), answers.size() == 1 ? "host" : "hosts");
+  auto add = [&, separator = " "](std::string_view state) mutable {
+    const auto found = states.find(state);
+    if (found == states.end()) return;
+    out += fmt::format("{}{} {}", separator, found->second, state);
+    separator = ", ";
+    states.erase(found);
+  };
+  add("ok");
+  while (!states.empty()) add(states.begin()->first);
+  return out + fmt::format(".  {} lines/s, {} samples/s, {} waiting\n", short_number(lines),
+                           short_number(samples), short_number(static_cast<double>(waiting)));
+}
+
+// Of many hosts those that are not as they should be once more: they may be out of sight.
+std::string worst_of(const std::vector<Answer>& answers, bool color) {
+  constexpr std::size_t kMany = 10;
+  std::vector<std::vector<std::string>> rows{{"HOST", "STATE", "WHY"}};
+  for (const Answer& answer : answers) {
+    if (answer.state() == "ok") continue;
+    auto notes = notes_of(answer.result, answer.condition);
+    rows.push_back({answer.host->name(), std::string(answer.state()),
+                    notes.empty() ? "" : std::move(notes.front())});
+  }
+  if (answers.size() <= kMany || rows.size() == 1 || rows.size() - 1 == answers.size()) return "";
+  return "\n" + aligned(rows, color, [](std::size_t row, std::size_t column, auto) {
+           return row > 0 && column == 1 ? Tone::kBad : Tone::kPlain;
+         });
+}
+
+// Stable: hosts that are alike stay in the inventory's order.
+void put_in_order(std::vector<Answer>& answers, StatusOrder order) {
+  const auto by = [&](const auto& key) {
+    std::stable_sort(answers.begin(), answers.end(),
+                     [&](const Answer& a, const Answer& b) { return key(a) < key(b); });
+  };
+  const auto figures = [](const Answer& answer) {
+    return answer.result.installed ? answer.result.installed->figures : plan::Figures{};
+  };
+  switch (order) {
+    case StatusOrder::kListed:
+      break;
+    case StatusOrder::kName:
+      by([](const Answer& answer) { return answer.host->name(); });
+      break;
+    case StatusOrder::kState:
+      by([](const Answer& answer) {
+        return std::pair(answer.state() == "ok", answer.state() == "attention");
+      });
+      break;
+    case StatusOrder::kLines:
+      by([&](const Answer& answer) { return -figures(answer).lines_per_second; });
+      break;
+    case StatusOrder::kSamples:
+      by([&](const Answer& answer) { return -figures(answer).samples_per_second; });
+      break;
+    case StatusOrder::kBacklog:
+      by([&](const Answer& answer) {
+        const plan::Figures one = figures(answer);
+        return std::pair(-one.oldest_seconds, -one.backlog_entries);
+      });
+      break;
+  }
+}
+
+// null where it is not known
+json known(double number) { return number < 0 ? json(nullptr) : json(number); }
+json known(std::int64_t number) { return number < 0 ? json(nullptr) : json(number); }
+
+json json_of(const Answer& answer) {
+  const HostResult& result = answer.result;
+  const Condition& condition = answer.condition;
   const plan::Installed now = result.installed.value_or(plan::Installed{});
   json unhealthy = json::array();
   for (const plan::Ill& ill : now.unhealthy)
     unhealthy.push_back({{"component", ill.component}, {"message", ill.message}});
-  const bool asked = result.text.empty();
+  json drift = json::array();
+  for (const plan::Drift& one : now.drift)
+    drift.push_back(
+        {{"path", one.path}, {"how", one.how}, {"modified", one.modified}, {"uid", one.uid}});
   return {{"schema", kSchema},
           {"type", "host"},
-          {"host", host.name()},
-          {"state", !asked                      ? state_name(result.state)
-                    : condition.as_it_should_be ? "ok"
-                                                : "attention"},
+          {"host", answer.host->name()},
+          {"state", answer.state()},
           {"reachable", result.state != HostState::kUnreachable},
           {"error", result.text},
           {"installed", result.installed.has_value()},
@@ -186,17 +406,22 @@ json json_of(const Host& host, const HostResult& result, const Condition& condit
           {"ready", now.ready},
           {"healthy", now.healthy},
           {"unhealthy", unhealthy},
+          {"drift", drift},
+          {"lines_per_second", known(now.figures.lines_per_second)},
+          {"samples_per_second", known(now.figures.samples_per_second)},
+          {"backlog",
+           {{"entries", known(now.figures.backlog_entries)},
+            {"samples", known(now.figures.backlog_samples)},
+            {"bytes", known(now.figures.backlog_bytes)},
+            {"oldest_seconds", known(now.figures.oldest_seconds)}}},
+          {"last_error",
+           {{"component", now.last_error.component},
+            {"message", now.last_error.message},
+            {"time", now.last_error.time},
+            {"now", now.last_error.now}}},
+          {"listens", now.address},
           {"notes", notes_of(result, condition)},
           {"seconds", result.seconds}};
-}
-
-// The words for how a host should be, and for how it should not.
-Tone tone_of_cell(std::size_t row, std::size_t column, std::string_view cell) {
-  constexpr std::size_t kConfig = 3, kUnit = 4, kReady = 5;
-  if (row == 0 || column < kConfig || column > kReady || cell == "-") return Tone::kPlain;
-  const std::string_view good = column == kConfig ? "in step" : column == kUnit ? "active" : "yes";
-  if (cell == good) return Tone::kGood;
-  return cell == "behind" || cell == "unknown" ? Tone::kChange : Tone::kBad;
 }
 
 ExitCode status_until(const Fleet& fleet, const StatusOptions& options, const World& world,
@@ -205,27 +430,29 @@ ExitCode status_until(const Fleet& fleet, const StatusOptions& options, const Wo
     out << "No host to ask.\n";
     return ExitCode::kDone;
   }
-  std::vector<std::vector<std::string>> rows{
-      {"HOST", "VERSION", "GEN", "CONFIG", "UNIT", "READY", "UP", "NOTE"}};
+  std::vector<Answer> answers;
   Tally tally;
   const Course course = over_hosts(
       fleet, options, world, "asking", stop, Sequence::kAsListed,
-      [&](const Host& host) { return look_at(host, options, world); },
+      [&](const Host& host) { return look_at(host, options, world, Task::kMeasure); },
       [&](const Host& host, const HostResult& result) {
-        const Condition condition = condition_of(host, result);
-        const bool wants = result.state == HostState::kUnchanged && !condition.as_it_should_be;
+        Answer answer{&host, result, condition_of(host, result)};
+        const bool wants =
+            result.state == HostState::kUnchanged && !answer.condition.as_it_should_be;
         tally.add(wants ? HostState::kWouldChange : result.state);
         if (options.json) {
-          out << json_of(host, result, condition)
-                     .dump(-1, ' ', false, json::error_handler_t::replace)
-              << "\n"
+          out << json_of(answer).dump(-1, ' ', false, json::error_handler_t::replace) << "\n"
               << std::flush;
         } else {
-          add_rows(host, result, condition, rows);
+          answers.push_back(std::move(answer));
         }
       },
       err);
-  if (!options.json) out << aligned(rows, options.color, tone_of_cell) << std::flush;
+  if (!options.json) {
+    put_in_order(answers, options.order);
+    out << table_of(answers, options.columns, options.color) << worst_of(answers, options.color)
+        << sum_of(answers) << std::flush;
+  }
   return tally.exit_code(course, options.exit_code);
 }
 
@@ -273,6 +500,7 @@ ExitCode run_status(FleetOptions fleet_options, const ConfigurationCheck& check,
     return ExitCode::kRefused;
   }
   if (!report_tree(*fleet, std::cerr)) return ExitCode::kRefused;
+  if (::isatty(STDOUT_FILENO) != 0) options.columns = terminal_columns(STDOUT_FILENO);
   return in_the_world(options, ask_become_password, [&](const World& world, const auto& stop) {
     return options.watch.count() == 0
                ? status_until(*fleet, options, world, std::cout, std::cerr, stop)

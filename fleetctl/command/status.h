@@ -12,12 +12,24 @@ namespace fleetctl::command {
 
 // exit_code: 2 when a host is not as it should be: no agent, another configuration than rendered,
 // not active, not ready or not healthy.
-struct StatusOptions : RunOptions {
-  agent::Duration watch{0};  // --watch: again and again, this long after the last answer; 0: once
+enum class StatusOrder {
+  kListed,  // the inventory's
+  kName,
+  kState,    // those that are not as they should be first
+  kLines,    // the most lines per second first
+  kSamples,  // the most samples per second first
+  kBacklog,  // the oldest backlog first
 };
 
-// A table, or one JSON object per host and line (docs/deploy.md has its members), to `out`; the
-// tree's problems to `err`. A host whose configuration did not render is asked all the same.
+struct StatusOptions : RunOptions {
+  agent::Duration watch{0};  // --watch: again and again, this long after the last answer; 0: once
+  StatusOrder order = StatusOrder::kListed;  // --sort; of the table
+  std::size_t columns = 0;                   // of the terminal; 0: there is none
+};
+
+// A table with its sum below, or one JSON object per host and line (docs/deploy.md has its
+// members), to `out`; the tree's problems to `err`. A host whose configuration did not render is
+// asked all the same.
 ExitCode status(const Fleet& fleet, const StatusOptions& options, const World& world,
                 std::ostream& out, std::ostream& err);
 

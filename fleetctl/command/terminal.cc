@@ -1,6 +1,7 @@
 #include "fleetctl/command/terminal.h"
 
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -71,6 +72,11 @@ std::optional<std::string> ask_line(const std::string& question) {
   std::string answer;
   if (!std::getline(std::cin, answer)) return std::nullopt;
   return answer;
+}
+
+std::size_t terminal_columns(int fd) {
+  winsize size{};
+  return ::ioctl(fd, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
 }  // namespace fleetctl::command

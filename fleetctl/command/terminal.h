@@ -1,6 +1,7 @@
 // Questions to the person.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
 
@@ -17,5 +18,8 @@ std::optional<agent::Wiped> ask_secret(const std::string& question,
                                        Asked asked = Asked::kStandardInput);
 // The same, and what is typed can be seen.
 std::optional<std::string> ask_line(const std::string& question);
+
+// How wide the terminal `fd` is; 0: that is not known.
+std::size_t terminal_columns(int fd);
 
 }  // namespace fleetctl::command

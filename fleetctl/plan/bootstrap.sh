@@ -8,7 +8,7 @@
 #   RELEASE the wanted release, 16 hex digits
 #   GROUPS_WANTED, FILES   names, separated by spaces
 # Answers, one per line, after N: see facts.h. Orders, one per line: `show`, `release SIZE SHA256` + SIZE bytes,
-# `apply` or `apply current` + a bundle, `installed`, `end`. Errors: `error CODE text`, then exit status 1.
+# `apply` or `apply current` + a bundle, `installed`, `measured` (with rates, which takes a second), `end`. Errors: `error CODE text`, then exit status 1.
 set -u
 umask 077
 LC_ALL=C
@@ -196,6 +196,10 @@ while IFS=' ' read -r order size sum; do
     release) take_release "$size" "$sum" ;;
     apply) apply "$size" ;;
     installed) exec $RELEASES/current/bin/fleet-agent installed --frame "$N" </dev/null ;;
+    measured)
+      $RELEASES/current/bin/fleet-agent installed --measure --frame "$N" </dev/null 2>/dev/null && exit 0
+      exec $RELEASES/current/bin/fleet-agent installed --frame "$N" </dev/null # one that does not know --measure
+      ;;
     end) exit 0 ;;
     *) die "failed unknown order: $order" ;;
   esac

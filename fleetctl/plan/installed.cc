@@ -22,6 +22,17 @@ void read(const json& object, const char* name, std::int64_t& number) {
   if (found != object.end() && found->is_number_integer()) number = found->get<std::int64_t>();
 }
 
+void read(const json& object, const char* name, double& number) {
+  const auto found = object.find(name);
+  if (found != object.end() && found->is_number()) number = found->get<double>();
+}
+// A count, however it is written.
+void read_count(const json& object, const char* name, std::int64_t& number) {
+  double value = -1;
+  read(object, name, value);
+  if (value >= 0 && value < 9e18) number = static_cast<std::int64_t>(value);
+}
+
 // An object or a list; an empty one when it is something else.
 json part(const json& object, const char* name) {
   const auto found = object.find(name);
@@ -77,6 +88,32 @@ agent::Result<Installed> read_installed(std::string_view text) {
     read(one, "message", ill.message);
     installed.unhealthy.push_back(std::move(ill));
   }
+  for (const json& one : part(document, "drift")) {
+    if (!one.is_object() || installed.drift.size() >= kMostListed) continue;
+    Drift drift;
+    read(one, "path", drift.path);
+    read(one, "how", drift.how);
+    read(one, "modified", drift.modified);
+    read(one, "uid", drift.uid);
+    installed.drift.push_back(std::move(drift));
+  }
+  const json listens = part(document, "listens");
+  read(listens, "address", installed.address);
+  read(listens, "prefix", installed.prefix);
+  read(listens, "tls", installed.tls);
+  const json figures = part(document, "figures");
+  read(figures, "lines_per_second", installed.figures.lines_per_second);
+  read(figures, "samples_per_second", installed.figures.samples_per_second);
+  const json backlog = part(figures, "backlog");
+  read_count(backlog, "entries", installed.figures.backlog_entries);
+  read_count(backlog, "samples", installed.figures.backlog_samples);
+  read_count(backlog, "bytes", installed.figures.backlog_bytes);
+  read_count(backlog, "oldest_seconds", installed.figures.oldest_seconds);
+  const json error = part(figures, "last_error");
+  read(error, "component", installed.last_error.component);
+  read(error, "message", installed.last_error.message);
+  read(error, "time", installed.last_error.time);
+  read(error, "now", installed.last_error.now);
   return installed;
 }
 

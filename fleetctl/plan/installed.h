@@ -26,6 +26,32 @@ struct Ill {
   std::string message;
 };
 
+// A file that is not as the last deploy left it.
+struct Drift {
+  std::string path;
+  std::string how;            // "changed", "missing"
+  std::int64_t modified = 0;  // seconds since 1970
+  std::int64_t uid = 0;       // its owner
+};
+
+// What flows through the agent; below 0 is not known.
+struct Figures {
+  double lines_per_second = -1;
+  double samples_per_second = -1;
+  // Read and not acknowledged.
+  std::int64_t backlog_entries = -1;
+  std::int64_t backlog_samples = -1;
+  std::int64_t backlog_bytes = -1;
+  std::int64_t oldest_seconds = -1;
+};
+
+struct LastError {
+  std::string component;  // "": there was none
+  std::string message;
+  std::int64_t time = 0;  // seconds since 1970; 0: unknown
+  bool now = false;       // it has not gone since
+};
+
 struct Installed {
   std::string version;  // of the agent that is in use
   Generation present;
@@ -43,6 +69,12 @@ struct Installed {
   bool healthy = false;
   std::string answer;  // why it is not ready
   std::vector<Ill> unhealthy;
+  std::vector<Drift> drift;
+  Figures figures;
+  LastError last_error;
+  std::string address;  // where its pages are, "127.0.0.1:12345"; "": unknown
+  std::string prefix;   // of their paths, "" or "/agent"
+  bool tls = false;     // they are https
 };
 
 // Members that are missing or of another type are left as they are above; errors: not an object.

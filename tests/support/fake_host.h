@@ -48,7 +48,9 @@ class FakeHost final : public System {
   std::function<std::string(FakeHost&)> metrics;
   // Before each command and request; may throw, as if the run were killed there.
   std::function<void()> before_each = [] {};
-  std::string in_effect;              // the configuration that the agent has read
+  std::string in_effect;  // the configuration that the agent has read
+  // What other paths answer, one after the other; the last one again and again.
+  std::map<std::string, std::vector<std::string>> pages;
   std::vector<std::string> commands;  // as typed
   std::vector<std::string> requests;
 
@@ -148,6 +150,11 @@ class FakeHost final : public System {
       const int status = reloads(*this);
       if (status == 200) in_effect = config();
       return HttpAnswer{status, status == 200 ? "ok" : "config.alloy:1:1: no"};
+    }
+    if (const auto page = pages.find(std::string(path)); page != pages.end()) {
+      const std::string body = page->second.front();
+      if (page->second.size() > 1) page->second.erase(page->second.begin());
+      return HttpAnswer{200, body};
     }
     if (path == "/metrics") return HttpAnswer{200, metrics ? metrics(*this) : "up 1\n"};
     if (path == "/-/healthy" && ill_answers > 0) {

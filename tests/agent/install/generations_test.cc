@@ -170,7 +170,7 @@ TEST_CASE("rollback: books that do not tell where a state is from count it as th
 TEST_CASE("installed: tells what is there, what is kept and how the agent is") {
   Run run;
   const auto tell = [&] {
-    return nlohmann::json::parse(installed_json(run.host, run.clock, "1.2.3"));
+    return nlohmann::json::parse(installed_json(run.host, run.clock, "1.2.3", false));
   };
   auto told = tell();
   CHECK(told["present"]["generation"] == 0);
@@ -204,6 +204,58 @@ TEST_CASE("installed: tells what is there, what is kept and how the agent is") {
   REQUIRE(told["unhealthy"].size() == 1);  // the one that was cut off is left out
   CHECK(told["unhealthy"][0]["component"] == "loki.source.x");
   CHECK(told["unhealthy"][0]["message"] == "port: in use");
+}
+
+TEST_CASE("installed: every file of the last deploy that somebody touched is named") {
+  Run run;
+  run.deploy("a");
+  const auto drift = [&] {
+    return nlohmann::json::parse(installed_json(run.host, run.clock, "1", false))["drift"];
+  };
+  CHECK(drift().empty());
+  run.host.put(kConfigPath, "by hand");
+  std::filesystem::remove(run.host.at(kUnitPath));
+  const auto found = drift();
+  REQUIRE(found.size() == 2);
+  CHECK(found[0]["path"] == kConfigPath);
+  CHECK(found[0]["how"] == "changed");
+  CHECK(found[0]["uid"] == ::getuid());
+  CHECK(found[0]["modified"].get<std::int64_t>() > 0);
+  CHECK(found[1] ==
+        nlohmann::json{{"path", kUnitPath}, {"how", "missing"}, {"modified", 0}, {"uid", 0}});
+}
+
+TEST_CASE("installed: rates are what two looks a second apart differ in, on the host") {
+  Run run;
+  const auto tell = [&](bool measure) {
+    return nlohmann::json::parse(installed_json(run.host, run.clock, "1", measure));
+  };
+  CHECK(tell(true)["figures"].is_null());
+  run.deploy("a");
+  run.host.pages["/-/where"] = {R"({"address":"127.0.0.1:4711","prefix":"/agent","tls":true})"};
+  const std::string rest =
+      R"(,"samples_per_second":2.5,"backlog":{"entries":7,"samples":0,"bytes":9,"oldest_seconds":3},"last_error":null})";
+  auto& figures = run.host.pages["/api/v0/ui/figures"];
+  figures = {R"({"start":5,"lines":1000,"received_samples":10)" + rest,
+             R"({"start":5,"lines":1040,"received_samples":11)" + rest};
+  const Mono before = run.clock.mono();
+  auto told = tell(true);
+  CHECK(run.clock.mono() - before == std::chrono::seconds(1));
+  CHECK(told["figures"]["lines_per_second"] == 40);
+  CHECK(told["figures"]["samples_per_second"] == 3.5);
+  CHECK(told["figures"]["backlog"]["entries"] == 7);
+  CHECK(told["listens"]["address"] == "127.0.0.1:4711");
+  // An agent that was started again in between counts from 0.
+  figures = {R"({"start":5,"lines":1000,"received_samples":10)" + rest,
+             R"({"start":6,"lines":30,"received_samples":0)" + rest};
+  CHECK(tell(true)["figures"]["lines_per_second"] == 30);
+  figures = {R"({"start":"x","lines":[],"received_samples":{}})"};
+  told = tell(true);
+  CHECK(told["figures"]["lines_per_second"] == 0);
+  CHECK(told["figures"]["backlog"].is_null());
+  figures = {"not json"};
+  CHECK(tell(true)["figures"].is_null());
+  CHECK(tell(false)["figures"].is_null());
 }
 
 }  // namespace agent::install

@@ -17,22 +17,28 @@ struct Run : TranscriptFleet {
   ExitCode status() { return command::status(fleet, options, world(), out, err); }
   void answering(const std::string& name, const std::string& config, const json& installed) {
     host(name, config,
-         {{kEnd, served_facts("a\n")}, {"installed\n", "n0 " + installed.dump() + "\n"}});
+         {{kEnd, served_facts("a\n")}, {"measured\n", "n0 " + installed.dump() + "\n"}});
   }
 };
 
 json installed(const std::string& there = "a\n", const std::string& applied = "a\n") {
-  return {{"version", "1.0"},
-          {"present", {{"generation", 13}, {"run", "r0"}, {"who", "me@box"}, {"time", 1700000000}}},
-          {"config",
-           {{"sha256", agent::sha256_hex(there)},
-            {"applied_sha256", agent::sha256_hex(applied)},
-            {"modified", 1700000060},
-            {"uid", 1000}}},
-          {"unit",
-           {{"active", "active"}, {"enabled", "enabled"}, {"restarts", 0}, {"up_seconds", 187200}}},
-          {"ready", true},
-          {"healthy", true}};
+  return {
+      {"version", "1.0"},
+      {"present", {{"generation", 13}, {"run", "r0"}, {"who", "me@box"}, {"time", 1700000000}}},
+      {"config",
+       {{"sha256", agent::sha256_hex(there)},
+        {"applied_sha256", agent::sha256_hex(applied)},
+        {"modified", 1700000060},
+        {"uid", 1000}}},
+      {"unit",
+       {{"active", "active"}, {"enabled", "enabled"}, {"restarts", 0}, {"up_seconds", 187200}}},
+      {"ready", true},
+      {"healthy", true},
+      {"figures",
+       {{"lines_per_second", 1234.6},
+        {"samples_per_second", 0.25},
+        {"backlog", {{"entries", 12}, {"samples", 3}, {"bytes", 45678}, {"oldest_seconds", 95}}},
+        {"last_error", nullptr}}}};
 }
 
 }  // namespace
@@ -43,8 +49,9 @@ TEST_CASE("status: hosts that are as they should be, in a table") {
   run.answering("puck", "a\n", installed());
   CHECK(run.status() == ExitCode::kDone);
   CHECK(run.out.str() ==
-        "HOST  VERSION  GEN  CONFIG   UNIT    READY  UP    NOTE\n"
-        "puck  1.0      13   in step  active  yes    2d4h\n");
+        "HOST  VERSION  GEN  CONFIG   UNIT    READY  UP    LINES/S  SAMPLES/S  BACKLOG       NOTE\n"
+        "puck  1.0      13   in step  active  yes    2d4h  1235     0.25       15 45.7kB 1m\n"
+        "1 host: 1 ok.  1235 lines/s, 0.25 samples/s, 15 waiting\n");
   CHECK(run.transcripts["puck"].find("> LOCK='no'\n") != std::string::npos);
 }
 
@@ -60,22 +67,103 @@ TEST_CASE("status: drift, a tree that moved on, an ill agent, none, and a host n
   run.host("puck", "a\n", {{kEnd, "n0 systemd yes\nn0 ready\n"}});
   run.host("umbriel", "a\n", {});
   CHECK(run.status() == ExitCode::kUnreachable);
-  CHECK(run.out.str() ==
-        "HOST     VERSION  GEN  CONFIG   UNIT    READY  UP    NOTE\n"
-        "ariel    1.0      13   drifted  active  yes    2d4h  /etc/fleet-agent/config.alloy edited "
-        "2023-11-14 22:14:20Z, owned by uid 1000: " +
-            agent::sha256_hex("edited\n").substr(0, 12) + ", deployed was " +
-            agent::sha256_hex("a\n").substr(0, 12) +
-            "\n"
-            "miranda  1.0      13   behind   active  yes    2d4h  has " +
-            agent::sha256_hex("a\n").substr(0, 12) + ", the tree gives " +
-            agent::sha256_hex("b\n").substr(0, 12) +
-            "\n"
-            "oberon   1.0      13   in step  active  ill    2d4h  loki.write.x: ?[31mno route\n"
-            "                                                     loki.source.y: port in use\n"
-            "puck     -        -    -        -       -      -     no agent is installed\n"
-            "umbriel  -        -    -        -       -      -     unreachable: puck port 22: No "
-            "route to host\n");
+  const auto sha = [](const char* text) { return agent::sha256_hex(text).substr(0, 12); };
+  const std::string out = run.out.str();
+  const auto has = [&](const std::string& text) {
+    INFO(text << "\n" << out);
+    CHECK(out.find(text) != std::string::npos);
+  };
+  has("ariel    1.0      13   drifted  active  yes    2d4h  1235     0.25       15 45.7kB 1m  "
+      "/etc/fleet-agent/config.alloy edited 2023-11-14 22:14:20Z, owned by uid 1000: " +
+      sha("edited\n") + ", deployed was " + sha("a\n") + "\n");
+  has("miranda  1.0      13   behind   active  yes    2d4h  1235     0.25       15 45.7kB 1m  "
+      "has " +
+      sha("a\n") + ", the tree gives " + sha("b\n") + "\n");
+  has("oberon   1.0      13   in step  active  ill    2d4h  1235     0.25       15 45.7kB 1m  "
+      "loki.write.x: ?[31mno route\n");
+  has("\n" + std::string(87, ' ') + "loki.source.y: port in use\n");
+  has("puck     -        -    -        -       -      -     -        -          -             no "
+      "agent is installed\n");
+  has("-             unreachable: puck port 22: No route to host\n");
+  has("5 hosts: 4 attention, 1 unreachable.  3704 lines/s, 0.75 samples/s, 45 waiting\n");
+}
+
+TEST_CASE("status: a file beside the configuration that somebody touched, and the last error") {
+  Run run;
+  run.options.exit_code = true;
+  json told = installed();
+  told["drift"] = {{{"path", "/etc/systemd/system/fleet-agent.service"},
+                    {"how", "changed"},
+                    {"modified", 1700000060},
+                    {"uid", 0}},
+                   {{"path", "/etc/x"}, {"how", "missing"}}};
+  told["figures"]["last_error"] = {{"component", "loki.write.x"},
+                                   {"message", "503\n" + std::string(500, 'y')},
+                                   {"time", 1700000000},
+                                   {"now", false}};
+  run.answering("puck", "a\n", told);
+  CHECK(run.status() == ExitCode::kDiffers);
+  const std::string out = run.out.str();
+  INFO(out);
+  CHECK(out.find("  drifted  ") != std::string::npos);
+  CHECK(out.find("/etc/systemd/system/fleet-agent.service edited 2023-11-14 22:14:20Z, owned by "
+                 "uid 0\n") != std::string::npos);
+  CHECK(out.find("/etc/x is gone\n") != std::string::npos);
+  CHECK(out.find("until it was well again, 2023-11-14 22:13:20Z: loki.write.x: 503 yyy") !=
+        std::string::npos);
+  CHECK(out.find(std::string(300, 'y')) == std::string::npos);
+}
+
+TEST_CASE("status: an agent from before it could measure has its state, and no figures") {
+  Run run;
+  json told = installed();
+  told.erase("figures");
+  run.answering("puck", "a\n", told);
+  run.status();
+  CHECK(run.out.str().find("2d4h  -        -          -\n") != std::string::npos);
+}
+
+TEST_CASE("status: a narrow terminal keeps the words that matter, notes are lines of their own") {
+  Run run;
+  run.answering("ariel", "a\n", installed("edited\n"));
+  run.answering("puck", "a\n", installed());
+  run.options.columns = 70;
+  run.status();
+  CHECK(run.out.str().find("HOST   CONFIG   UNIT    READY  UP    LINES/S  SAMPLES/S  BACKLOG\n"
+                           "ariel  drifted  active  yes    2d4h  1235     0.25       15 45.7kB 1m\n"
+                           "    /etc/fleet-agent/config.alloy edited 2023") == 0);
+  run.out.str("");
+  run.options.columns = 40;
+  run.status();
+  CHECK(run.out.str().find("HOST   CONFIG   READY  BACKLOG\n") == 0);
+}
+
+TEST_CASE("status: 200 hosts, in the order that is asked for; those to look at come once more") {
+  Run run;
+  for (int i = 0; i < 200; ++i) {
+    json told = installed(i == 100 ? "edited\n" : "a\n");
+    told["figures"]["backlog"]["oldest_seconds"] = i == 150 ? 5000 : 0;
+    told["figures"]["lines_per_second"] = i;
+    run.answering("host" + std::to_string(i), "a\n", told);
+  }
+  const auto first = [&](StatusOrder order) {
+    run.out.str("");
+    run.options.order = order;
+    run.status();
+    std::istringstream lines(run.out.str());
+    std::string line;
+    std::getline(lines, line);
+    std::getline(lines, line);
+    return line.substr(0, line.find(' '));
+  };
+  CHECK(first(StatusOrder::kListed) == "host0");
+  const std::string out = run.out.str();
+  CHECK(out.find("\n\nHOST     STATE      WHY\nhost100  attention  /etc/fleet-agent") !=
+        std::string::npos);
+  CHECK(out.find("\n200 hosts: 199 ok, 1 attention.  19.9k lines/s") != std::string::npos);
+  CHECK(first(StatusOrder::kState) == "host100");
+  CHECK(first(StatusOrder::kBacklog) == "host150");
+  CHECK(first(StatusOrder::kLines) == "host199");
 }
 
 TEST_CASE("status: --exit-code tells that a host is not as it should be") {
@@ -123,6 +211,12 @@ TEST_CASE("status: JSON has the same members for every host") {
   CHECK(puck["release"] == "0123456789abcdef");
   CHECK(puck["config"]["state"] == "in step");
   CHECK(puck["unit"]["up_seconds"] == 187200);
+  CHECK(puck["lines_per_second"] == 1234.6);
+  CHECK(puck["backlog"] ==
+        json{{"entries", 12}, {"samples", 3}, {"bytes", 45678}, {"oldest_seconds", 95}});
+  CHECK(umbriel["lines_per_second"].is_null());
+  CHECK(umbriel["backlog"]["entries"].is_null());
+  CHECK(names(puck["last_error"]) == names(umbriel["last_error"]));
   CHECK(umbriel["state"] == "unreachable");
   CHECK(umbriel["reachable"] == false);
   CHECK(umbriel["error"] == "puck port 22: No route to host");
@@ -132,7 +226,7 @@ TEST_CASE("status: an agent that cannot tell, and one that tells nonsense, fail 
   Run run;
   run.status_of_command = 109;
   run.host("ariel", "a\n", {{kEnd, served_facts("a\n")}});
-  run.host("puck", "a\n", {{kEnd, served_facts("a\n")}, {"installed\n", "n0 [1]\n"}});
+  run.host("puck", "a\n", {{kEnd, served_facts("a\n")}, {"measured\n", "n0 [1]\n"}});
   CHECK(run.status() == ExitCode::kHostFailed);
   INFO(run.out.str());
   CHECK(run.out.str().find("failed: the agent there cannot tell how it is") != std::string::npos);

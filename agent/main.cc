@@ -63,11 +63,6 @@ void give_memory_back() {
   if (::mallinfo2().fordblks > kFreeMemory) ::malloc_trim(0);
 }
 
-// As one configuration.
-Result<std::vector<runtime::SourceText>> read_configuration(const std::string& path) {
-  return runtime::read_texts(path, {".alloy", ".river"});
-}
-
 // Nobody is left to tell when it fails.
 void write_to_standard_error(std::string_view line) {
   [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
@@ -80,27 +75,40 @@ struct RunOptions {
   std::string storage = "data-agent";
   std::string level;
   std::string prefix;  // of the pages' paths: "" or "/agent"
-  std::string format = "alloy";
-  std::string stability = "generally-available";
+  convert::Reading reading;
   bool clustering = false;
   bool no_support_bundle = false;
   std::vector<std::string> ignored;  // flags that were given and change nothing, with the reason
 };
 
+// Flags that `run` and `validate` share with Alloy's.
+void add_reading_flags(CLI::App& command, convert::Reading& reading) {
+  command
+      .add_option("--config.format", reading.format,
+                  "What the file is: alloy, or what convert reads, promtail or prometheus.")
+      ->capture_default_str();
+  command.add_flag("--config.bypass-conversion-errors", reading.bypass_errors,
+                   "Take what could be made of another format, whatever is left out.");
+  command.add_option("--config.extra-args", reading.extra_args,
+                     "The other agent's flags, like -config.expand-env=true.");
+  command
+      .add_option("--stability.level",
+                  "Accepted: every component of this agent may be used at each level.")
+      ->check(CLI::IsMember({"experimental", "public-preview", "generally-available"}));
+  command.add_flag("--feature.community-components.enabled")->group("");
+}
+
 // Flags of Alloy's `run`, so that existing command lines work.
 void add_alloy_flags(CLI::App& run, RunOptions& options) {
   run.add_option("--server.http.ui-path-prefix", options.prefix,
                  "Path below which the pages are (default /).");
-  run.add_option("--config.format", options.format, "alloy; convert makes it of other formats.");
-  run.add_option("--stability.level", options.stability,
-                 "Accepted: every component of this agent may be used at each level.")
-      ->check(CLI::IsMember({"experimental", "public-preview", "generally-available"}));
+  add_reading_flags(run, options.reading);
   run.add_flag("--disable-support-bundle,--server.http.disable-support-bundle",
                options.no_support_bundle, "Gives nobody a support bundle.");
   run.add_flag("--cluster.enabled", options.clustering, "Refused when true.")->group("");
   // True of this agent anyhow, or without a meaning while clustering is off.
-  for (const char* name : {"--disable-reporting", "--feature.community-components.enabled",
-                           "--cluster.enable-tls", "--cluster.use-discovery-v1"})
+  for (const char* name :
+       {"--disable-reporting", "--cluster.enable-tls", "--cluster.use-discovery-v1"})
     run.add_flag(name)->group("");
   for (const char* name :
        {"--cluster.node-name", "--cluster.advertise-address", "--cluster.join-addresses",
@@ -123,8 +131,6 @@ void add_alloy_flags(CLI::App& run, RunOptions& options) {
   ignored("--feature.prometheus.direct-fanout.enabled", true, "samples always go directly");
   ignored("--feature.prometheus.metric-validation-scheme", false,
           "it has no effect in Alloy either");
-  ignored("--config.bypass-conversion-errors", true, "it is for formats that convert reads");
-  ignored("--config.extra-args", false, "it is for formats that convert reads");
   ignored("--windows.priority", false, "it is for Windows");
 }
 
@@ -132,9 +138,6 @@ void add_alloy_flags(CLI::App& run, RunOptions& options) {
 std::string refusal(RunOptions& options) {
   if (options.path.empty() && options.old_path.empty())
     return "run needs the PATH of a configuration";
-  if (options.format != "alloy")
-    return "--config.format=" + options.format +
-           " is not run directly; make a configuration of it with: fleet-agent convert";
   if (options.clustering)
     return "--cluster.enabled: agents do not share their work; give each its own targets "
            "(discovery on its own host), and leave the flag out";
@@ -248,8 +251,8 @@ class Daemon {
   // The flag wins, then the configuration's server block, then the loopback default.
   std::string listen_address() {
     if (!options_.listen.empty()) return options_.listen;
-    if (auto texts = read_configuration(path())) {
-      const runtime::CheckReport report = runtime::check(*texts, registry_, *world_);
+    if (auto read = convert::read_configuration(path(), options_.reading, registry_)) {
+      const runtime::CheckReport report = runtime::check(read->texts, registry_, *world_);
       if (report.settings.server.http)
         return report.settings.server.http->listen_address + ":" +
                std::to_string(report.settings.server.http->listen_port);
@@ -258,12 +261,14 @@ class Daemon {
   }
 
   ui::Pages::Reloaded load() {
-    auto texts = read_configuration(path());
-    if (!texts) {
+    auto read = convert::read_configuration(path(), options_.reading, registry_);
+    if (!read) {
       load_ok_->set(0);
-      return {false, texts.error().message + "\n"};
+      return {false, read.error().message + "\n"};
     }
-    const runtime::LoadReport report = runtime_->load(std::move(*texts));
+    if (!read->report.empty())
+      log_.warn("the configuration could not be converted as it is", {{"report", read->report}});
+    const runtime::LoadReport report = runtime_->load(std::move(read->texts));
     const ui::Pages::Reloaded loaded{report.ok(), lang::render(report.diagnostics, report.sources)};
     if (!loaded.ok) {
       load_ok_->set(0);
@@ -335,15 +340,16 @@ class Daemon {
   Mutex reload_mutex_;
 };
 
-int validate(const std::string& path, bool json) {
-  auto texts = read_configuration(path);
-  if (!texts) {
-    std::cerr << texts.error().message << "\n";
-    return kFailed;
-  }
+int validate(const std::string& path, const convert::Reading& reading, bool json) {
   component::Registry registry;
   register_components(registry);
-  const runtime::CheckReport report = runtime::check(*texts, registry, *lang::system_world(),
+  auto read = convert::read_configuration(path, reading, registry);
+  if (!read) {
+    std::cerr << read.error().message << "\n";
+    return kFailed;
+  }
+  std::cerr << read->report;
+  const runtime::CheckReport report = runtime::check(read->texts, registry, *lang::system_world(),
                                                      lint::review, runtime::local_importer());
   if (json) {
     std::cout << lang::render_json(report.diagnostics);
@@ -424,9 +430,11 @@ struct TraceOptions {
 };
 
 int trace(TraceOptions options) {
-  auto texts = read_configuration(options.path);
-  if (!texts) {
-    std::cerr << texts.error().message << "\n";
+  component::Registry registry;
+  register_components(registry);
+  auto read = convert::read_configuration(options.path, {}, registry);
+  if (!read) {
+    std::cerr << read.error().message << "\n";
     return kFailed;
   }
   model::LabelBuilder labels;
@@ -448,9 +456,7 @@ int trace(TraceOptions options) {
       return kFailed;
     }
   }
-  component::Registry registry;
-  register_components(registry);
-  const bool good = trial::trace(std::move(*texts), registry, options.trace,
+  const bool good = trial::trace(std::move(read->texts), registry, options.trace,
                                  options.file == "-" ? std::cin : file, std::cout, std::cerr);
   return good ? kOk : kFailed;
 }
@@ -541,6 +547,8 @@ int main(int argc, char** argv) {
   check->add_option("path", path, "The configuration: a file, or a folder of *.alloy files.")
       ->required();
   check->add_flag("--json", json, "Diagnostics as JSON on standard output.");
+  convert::Reading reading;
+  add_reading_flags(*check, reading);
 
   bool write = false;
   bool test = false;
@@ -633,7 +641,7 @@ int main(int argc, char** argv) {
     }
     return Daemon(std::move(options)).run();
   }
-  if (check->parsed()) return validate(path, json);
+  if (check->parsed()) return validate(path, reading, json);
   if (fmt->parsed()) return format(path, write, test);
   if (test_command->parsed()) return run_tests(test_files, update);
   if (convert_command->parsed()) {

@@ -47,4 +47,19 @@ struct Command {
 int convert_main(const Command& command, const component::Registry& registry,
                  const runtime::Review& review);
 
+// A configuration as `run` and `validate` read it: of which format it is, as the flags --config.*
+// say it.
+struct Reading {
+  std::string format = "alloy";  // or promtail, prometheus
+  std::string extra_args;
+  bool bypass_errors = false;  // what is left out does not stand in the way
+};
+struct Read {
+  std::vector<runtime::SourceText> texts;
+  std::string report;  // what the conversion has to tell; "" when nothing
+};
+// The file at `path`; of ours also a folder. What is critical fails with the report.
+Result<Read> read_configuration(const std::string& path, const Reading& reading,
+                                const component::Registry& registry);
+
 }  // namespace agent::convert

@@ -134,7 +134,20 @@ def flags_of_alloy():
             return ended.stderr
 
         check("leave the flag out" in refused("--cluster.enabled"), "clustering")
-        check("fleet-agent convert" in refused("--config.format=promtail"), "another format")
+        check("alloy, promtail and prometheus" in refused("--config.format=otelcol"), "another format")
+        promtail = "{clients: [{url: 'http://127.0.0.1:9/loki/api/v1/push'}], scrape_configs: [{job_name: %s}]}\n"
+        agent.config_path.write_text(promtail % "app, kafka: {brokers: [a]}")
+        check("error: kafka" in refused("--config.format=promtail"), "a source that is left out")
+        agent.flags = ["--config.format=promtail", "--config.bypass-conversion-errors", "--config.extra-args=-config.expand-env=true"]
+        checked = subprocess.run(agent.command + ["validate", agent.config_path, *agent.flags, "--stability.level=experimental"],
+                                 capture_output=True, timeout=30, text=True)
+        check(checked.returncode == 0 and "error: kafka" in checked.stderr, f"validate: {checked}")
+        with agent:
+            agent.start().wait_ready()
+            check("error: kafka" in agent.log_path.read_text(), "what is left out is told of")
+            check("loki.write.default" in http(agent.url + "/api/v0/web/components")[1], "what could be made of it runs")
+            check(agent.stop() == 0, "exit status")
+        agent.config_path.write_text('logging { level = "info" }\n')
         check("a path like" in refused("--server.http.ui-path-prefix=//x"), "a prefix that is none")
         refused("--stability.level=whatever")
         agent.flags = ["--server.http.ui-path-prefix=/agent/", "--cluster.enabled=false", "--cluster.join-addresses=a,b",

@@ -26,6 +26,7 @@
 #include "fleetctl/command/rollback.h"
 #include "fleetctl/command/show_inventory.h"
 #include "fleetctl/command/status.h"
+#include "fleetctl/command/ui.h"
 #include "fleetctl/command/vault.h"
 #include "fleetctl/command/verify.h"
 
@@ -327,15 +328,20 @@ void add_reach_options(CLI::App& command, RunArguments& arguments, RunOptions& r
       ->capture_default_str();
 }
 
+// And how one becomes root there.
+void add_become_options(CLI::App& command, RunArguments& arguments, RunOptions& run) {
+  command.add_flag("-k,--ask-pass", run.ask_password, "Ask once for the password to log in with");
+  command.add_flag("-b,--become", run.reach.become, "Become root with sudo");
+  command.add_flag("-K,--ask-become-pass", arguments.ask_become_password,
+                   "Ask once for the password of sudo");
+}
+
 void add_run_options(CLI::App& command, RunArguments& arguments, RunOptions& run) {
   add_reach_options(command, arguments, run);
   command.add_option("-f,--forks", run.forks, "Hosts at a time")
       ->check(CLI::Range(1U, 1024U))
       ->capture_default_str();
-  command.add_flag("-k,--ask-pass", run.ask_password, "Ask once for the password to log in with");
-  command.add_flag("-b,--become", run.reach.become, "Become root with sudo");
-  command.add_flag("-K,--ask-become-pass", arguments.ask_become_password,
-                   "Ask once for the password of sudo");
+  add_become_options(command, arguments, run);
   command.add_option("--host-timeout", arguments.host_seconds, "Seconds for one host")
       ->check(CLI::Range(1U, 86400U))
       ->capture_default_str();
@@ -531,6 +537,10 @@ void add_status(CLI::App& app, StatusArguments& arguments, Action& action) {
   CLI::App* command =
       app.add_subcommand("status", "Tell how each host's agent is and whether it is up to date");
   add_run_options(*command, arguments, arguments.status);
+  const std::map<std::string, StatusOrder> orders{
+      {"listed", StatusOrder::kListed},   {"name", StatusOrder::kName},
+      {"state", StatusOrder::kState},     {"lines", StatusOrder::kLines},
+      {"samples", StatusOrder::kSamples}, {"backlog", StatusOrder::kBacklog}};
   command->add_flag("--exit-code", arguments.status.exit_code,
                     "Exit with 2 when a host is not as it should be");
   command
@@ -541,15 +551,13 @@ void add_status(CLI::App& app, StatusArguments& arguments, Action& action) {
       ->check(CLI::Range(1U, 86400U))
       ->type_name("SECONDS");
   command
-      ->add_option("--sort", arguments.status.order,
-                   "Order of the table: listed (default), name, state, lines, samples, backlog")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, StatusOrder>{
-          {"listed", StatusOrder::kListed},
-          {"name", StatusOrder::kName},
-          {"state", StatusOrder::kState},
-          {"lines", StatusOrder::kLines},
-          {"samples", StatusOrder::kSamples},
-          {"backlog", StatusOrder::kBacklog}}))
+      ->add_option_function<std::string>(
+          "--sort",
+          [&arguments, orders](const std::string& key) { arguments.status.order = orders.at(key); },
+          "Order of the table: listed (default), name, state, lines, samples, backlog")
+      ->check([orders](const std::string& key) {
+        return orders.contains(key) ? std::string() : "'" + key + "' is no order";
+      })
       ->type_name("KEY");
   command->footer(
       "Examples:\n"
@@ -634,6 +642,41 @@ void add_logs(CLI::App& app, LogsArguments& arguments, Action& action) {
   });
 }
 
+struct UiArguments : RunArguments {
+  UiOptions ui;
+  std::string host;
+  bool no_browser = false;
+};
+
+void add_ui(CLI::App& app, UiArguments& arguments, Action& action) {
+  CLI::App* command =
+      app.add_subcommand("ui", "Open the pages of a host's agent here, through the connection");
+  add_reach_options(*command, arguments, arguments.ui);
+  add_become_options(*command, arguments, arguments.ui);
+  command->add_option("host", arguments.host, "The host, as --limit would name it")
+      ->required()
+      ->excludes("--limit")
+      ->type_name("HOST");
+  command->add_option("--port", arguments.ui.port, "The port on 127.0.0.1 (default: a free one)")
+      ->check(CLI::Range(1U, 65535U))
+      ->type_name("PORT");
+  command->add_flag("--no-browser", arguments.no_browser, "Only print the address");
+  command->add_flag("--socket", arguments.ui.socket,
+                    "By the agent's own socket, without TLS and password; the login must be root");
+  command->footer(
+      "Examples:\n"
+      "  fleetctl ui puck\n"
+      "  fleetctl ui puck --no-browser --port 8012");
+  command->callback([&] {
+    action = [&] {
+      arguments.settle(arguments.ui);
+      arguments.ui.browser = !arguments.no_browser;
+      arguments.fleet.limit = {arguments.host};
+      return run_ui(arguments.fleet, arguments.ask_become_password, arguments.ui);
+    };
+  });
+}
+
 struct VerifyArguments : RunArguments {
   VerifyOptions verify;
   unsigned seconds = 120;
@@ -714,6 +757,9 @@ int main(int argc, char** argv) {
 
   LogsArguments logs_arguments;
   add_logs(app, logs_arguments, action);
+
+  UiArguments ui_arguments;
+  add_ui(app, ui_arguments, action);
 
   VerifyArguments verify_arguments;
   add_verify(app, verify_arguments, action);

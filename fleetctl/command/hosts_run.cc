@@ -99,19 +99,18 @@ std::string batch_text(const Batch& batch, std::size_t number, std::size_t of) {
 // Ctrl-C while it lives: `stop` at the first one, the end of the program at the second.
 class Interruption {
  public:
-  explicit Interruption(std::atomic<bool>& stop) {
+  Interruption(std::atomic<bool>& stop, std::string_view said) {
     sigemptyset(&signals_);
     for (const int number : {SIGINT, SIGTERM}) sigaddset(&signals_, number);
     ::pthread_sigmask(SIG_BLOCK, &signals_, &before_);
-    thread_ = std::jthread([this, &stop](const std::stop_token& ending) {
+    thread_ = std::jthread([this, &stop, said](const std::stop_token& ending) {
       const timespec slice{0, 100'000'000};
       while (!ending.stop_requested()) {
         if (::sigtimedwait(&signals_, nullptr, &slice) < 0) continue;
         if (stop.exchange(true)) ::_exit(static_cast<int>(ExitCode::kInterrupted));
         // From where the progress is drawn on; it goes on below.
         const std::string text =
-            std::string(::isatty(STDERR_FILENO) != 0 ? "\r\x1b[J" : "") +
-            "No further host is begun; those at work are finished. Once more ends at once.\n";
+            std::string(::isatty(STDERR_FILENO) != 0 ? "\r\x1b[J" : "") + std::string(said);
         (void)!::write(STDERR_FILENO, text.data(), text.size());
       }
     });
@@ -131,7 +130,8 @@ class Interruption {
 
 }  // namespace
 
-HostResult visit(const Host& host, HostOrder order, const RunOptions& options, const World& world) {
+HostResult visit(const Host& host, HostOrder order, const RunOptions& options, const World& world,
+                 const After& after) {
   if (world.progress != nullptr) {
     world.progress->step(host.name(), "connects");
     order.on_step = [&](std::string_view step) { world.progress->step(host.name(), step); };
@@ -155,15 +155,17 @@ HostResult visit(const Host& host, HostOrder order, const RunOptions& options, c
   for (const auto& list : {reached->warnings, reached->remote->warnings()}) {
     for (const std::string& warning : list) result.notes.push_back(printable(warning));
   }
+  if (after) after(*reached->remote, result);
   return result;
 }
 
-HostResult look_at(const Host& host, const RunOptions& options, const World& world, Task task) {
+HostResult look_at(const Host& host, const RunOptions& options, const World& world, Task task,
+                   const After& after) {
   const plan::Wanted wanted{plan::standard_files("", ""), {}, ""};
   const plan::Release release;
   HostOrder order{wanted, release, {}, {}, {}, {}};
   order.task = task;
-  return visit(host, std::move(order), options, world);
+  return visit(host, std::move(order), options, world, after);
 }
 
 Course over_hosts(const Fleet& fleet, const RunOptions& options, const World& world,
@@ -395,7 +397,8 @@ bool ask_login_password(RunOptions& options) {
 
 ExitCode in_the_world(
     RunOptions& options, bool ask_become_password,
-    const std::function<ExitCode(const World&, const std::atomic<bool>& stop)>& body) {
+    const std::function<ExitCode(const World&, const std::atomic<bool>& stop)>& body,
+    std::string_view said_on_stop) {
   ::signal(SIGPIPE, SIG_IGN);
   if (!ask_login_password(options)) return ExitCode::kUsage;
   if (ask_become_password) {
@@ -414,7 +417,7 @@ ExitCode in_the_world(
   std::atomic<bool> stop{false};
   options.color = wants_color(options.colors, STDOUT_FILENO);
   Progress progress(screen_of_standard_error(wants_color(options.colors, STDERR_FILENO)), clock);
-  const Interruption interruption(stop);
+  const Interruption interruption(stop, said_on_stop);
   return body(World{reacher, nonces, clock, &progress}, stop);
 }
 

@@ -54,11 +54,14 @@ struct World {
 
 // Connects, talks and closes. `order` gets what belongs to the connection: exec, password, run,
 // who; its lock follows from its task. Any thread.
-HostResult visit(const Host& host, HostOrder order, const RunOptions& options, const World& world);
+// `after` gets the connection while it still stands.
+using After = std::function<void(remote::Remote& remote, HostResult& result)>;
+HostResult visit(const Host& host, HostOrder order, const RunOptions& options, const World& world,
+                 const After& after = {});
 
 // What is on the host and how its agent is, without its lock. `task`: kLook or kMeasure.
 HostResult look_at(const Host& host, const RunOptions& options, const World& world,
-                   Task task = Task::kLook);
+                   Task task = Task::kLook, const After& after = {});
 
 enum class Sequence {
   kAsTheyEnd,
@@ -127,12 +130,15 @@ bool report_tree(const Fleet& fleet, std::ostream& err);
 // -k: asks for the password to log in with, once. False: there was no answer.
 bool ask_login_password(RunOptions& options);
 
+inline constexpr std::string_view kNoFurtherHost =
+    "No further host is begun; those at work are finished. Once more ends at once.\n";
 // A command in the real world: asks for sudo's password where it must, connects by SSH or locally,
 // fills in options.who and run, and lets Ctrl-C stop it: once, no further host is begun; twice, at
 // once.
 ExitCode in_the_world(
     RunOptions& options, bool ask_become_password,
-    const std::function<ExitCode(const World&, const std::atomic<bool>& stop)>& body);
+    const std::function<ExitCode(const World&, const std::atomic<bool>& stop)>& body,
+    std::string_view said_on_stop = kNoFurtherHost);
 // Asks on a terminal before several hosts are changed that no --limit names. True: go on.
 bool may_change(const RunOptions& options, std::size_t hosts, std::string_view question);
 

@@ -1,14 +1,12 @@
-// Bytes between a socket and an SSH channel, on a thread of their own: how a connection goes
-// through a jump host.
+// One channel of a session on a thread of its own: how a connection goes through a jump host.
 #pragma once
 
-#include <string>
 #include <thread>
 
 #include "agent/base/file.h"
+#include "fleetctl/remote/splice.h"
 
 struct ssh_session_struct;
-struct ssh_channel_struct;
 
 namespace fleetctl::remote {
 
@@ -27,9 +25,7 @@ class Relay {
   void wait();
 
   ssh_session_struct* session_;
-  ssh_channel_struct* channel_;
-  agent::FileDescriptor end_;
-  std::string to_end_, to_channel_;
+  Splice splice_;
   std::jthread thread_;  // the last member: it ends before the others go
 };
 

@@ -21,4 +21,9 @@ void Input::consume(std::size_t count) {
   }
 }
 
+Result<> Remote::forward(const agent::FileDescriptor&, const Far&, const std::atomic<bool>&,
+                         const Complain&) {
+  return agent::fail(ErrorCode::kInvalid, "there is no tunnel to this host");
+}
+
 }  // namespace fleetctl::remote

@@ -2,13 +2,17 @@
 // reached.
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "agent/base/clock.h"
+#include "agent/base/file.h"
 #include "agent/base/result.h"
 
 namespace fleetctl::remote {
@@ -51,6 +55,14 @@ class Dialogue {
   virtual Result<> on_error_output(std::string_view bytes, Input& input) = 0;
 };
 
+// Where a connection leads that goes on from the host.
+struct Far {
+  std::string host;  // as the host reaches it
+  std::uint16_t port = 0;
+  std::string socket = {};  // not empty: this path on the host instead
+};
+using Complain = std::function<void(const std::string& why)>;
+
 // One host, one thread. The destructor closes the connection.
 class Remote {
  public:
@@ -62,6 +74,11 @@ class Remote {
   // when signal N ended it. Errors: the dialogue's own; kUnavailable when the connection broke or
   // `deadline` passed.
   virtual Result<int> exec(const std::string& command, Dialogue& dialogue, Mono deadline) = 0;
+  // What connects to `listener`, which does not block, is connected with `to`, until `stop` is set.
+  // `complain` hears why that fails, once for each reason. An error: the connection to the host
+  // broke, or has no such thing as tunnels. After connect(), and after any exec().
+  virtual Result<> forward(const agent::FileDescriptor& listener, const Far& to,
+                           const std::atomic<bool>& stop, const Complain& complain);
   // What the operator should know about the connection, one line each; after connect().
   virtual std::vector<std::string> warnings() const { return {}; }
 };

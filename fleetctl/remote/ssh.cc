@@ -20,6 +20,7 @@
 
 #include "agent/base/file.h"
 #include "agent/base/strings.h"
+#include "fleetctl/remote/tunnel.h"
 
 namespace fleetctl::remote {
 namespace {
@@ -598,6 +599,12 @@ Result<int> Ssh::exec(const std::string& command, Dialogue& dialogue, Mono deadl
       return fail(last_error("the connection broke"));
     }
   }
+}
+
+Result<> Ssh::forward(const agent::FileDescriptor& listener, const Far& to,
+                      const std::atomic<bool>& stop, const Complain& complain) {
+  session_->channel.reset();
+  return Tunnel(session_->handle, to, complain).run(listener, stop);
 }
 
 }  // namespace fleetctl::remote

@@ -56,6 +56,8 @@ class Ssh final : public Remote {
   ~Ssh() override;
   Result<> connect(Mono deadline) override;
   Result<int> exec(const std::string& command, Dialogue& dialogue, Mono deadline) override;
+  Result<> forward(const agent::FileDescriptor& listener, const Far& to,
+                   const std::atomic<bool>& stop, const Complain& complain) override;
   std::vector<std::string> warnings() const override { return warnings_; }
 
  private:

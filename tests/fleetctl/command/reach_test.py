@@ -66,6 +66,18 @@ def logs():
     fleet.run("logs", "caliban.incus", "-e", "ansible_host=127.0.0.1 ansible_port=1", status=UNREACHABLE)
 
 
+def ui():
+    """One host alone; ports that are none and a host that is not there are told."""
+    fleet = Fleet()
+    said = fleet.run("ui", "puck,ariel", status=REFUSED)[1]
+    check("2 hosts are meant" in said, said)
+    fleet.run("ui", status=USAGE)
+    fleet.run("ui", "puck", "--port", "0", status=USAGE)
+    fleet.run("ui", "puck", "--limit", "ariel", status=USAGE)
+    shown, said = fleet.run("ui", "caliban.incus", "-e", "ansible_host=127.0.0.1 ansible_port=1", status=UNREACHABLE)
+    check(shown == "" and "caliban.incus: 127.0.0.1 port 1: Connection refused" in said, shown + said)
+
+
 def batches():
     """--canary, --serial and --max-fail stop a deploy, which says what it did not touch; --retry-failed takes that up."""
     fleet = Fleet()
@@ -163,4 +175,4 @@ def facts():
 
 
 if __name__ == "__main__":
-    main(broken_template, command_lines, logs, batches, playbook_batches, facts)
+    main(broken_template, command_lines, logs, ui, batches, playbook_batches, facts)

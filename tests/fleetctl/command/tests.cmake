@@ -4,6 +4,7 @@ house_test(fleetctl/command/rollback_test.cc LIBS fleetctl_command third_party::
 house_test(fleetctl/command/progress_test.cc LIBS fleetctl_command)
 house_test(fleetctl/command/rolling_test.cc LIBS fleetctl_command)
 house_test(fleetctl/command/status_test.cc LIBS fleetctl_command third_party::json)
+house_test(fleetctl/command/ui_test.cc LIBS fleetctl_command third_party::json)
 house_test(fleetctl/command/report_test.cc LIBS fleetctl_command)
 # Each case of such a script is a test of its own.
 foreach(command render inventory vault lint reach terminal verify)

@@ -5,6 +5,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "tests/support/far_service.h"
 #include "tests/support/listening_dialogue.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/test_sshd.h"
@@ -36,6 +37,46 @@ struct Fixture {
     return connected ? "let in" : connected.error().message;
   }
 };
+
+// A tunnel to `to` on a thread of its own.
+struct Forwarded {
+  std::uint16_t port = 0;
+  agent::FileDescriptor listener = listening_on_loopback(port, SOCK_NONBLOCK);
+  std::atomic<bool> stop{false};
+  agent::Mutex mutex;
+  std::vector<std::string> complaints GUARDED_BY(mutex);
+  Result<> ended;
+  std::thread thread;
+
+  Forwarded(Ssh& ssh, const Far& to)
+      : thread([this, &ssh, to] {
+          ended = ssh.forward(listener, to, stop, [this](const std::string& why) {
+            const agent::MutexLock lock(mutex);
+            complaints.push_back(why);
+          });
+        }) {}
+  ~Forwarded() { end(); }
+  void end() {
+    stop = true;
+    if (thread.joinable()) thread.join();
+  }
+};
+
+// Many at once, beside one that stays and one whose answer nobody reads.
+void use_many(std::uint16_t port) {
+  const agent::FileDescriptor stays = asking(port, "stay");
+  CHECK(heard(stays, 5) == "here\n");
+  const agent::FileDescriptor slow = asking(port, "bytes 20000000");
+  std::atomic<int> whole{0};
+  std::vector<std::thread> clients;
+  for (int i = 0; i < 12; ++i)
+    clients.emplace_back([&] {
+      if (heard(asking(port, "bytes 300000")) == std::string(300000, 'b')) ++whole;
+    });
+  for (std::thread& one : clients) one.join();
+  CHECK(whole == 12);
+  CHECK(heard(slow).size() == 20000000);
+}
 
 int open_descriptors() {
   int count = 0;
@@ -287,6 +328,56 @@ TEST_CASE_METHOD(Fixture, "ssh: the connection to the jump host breaks in the mi
   dialogue.sshd = &sshd;
   const auto status = ssh.exec("cat", dialogue, deadline());
   CHECK_FALSE(status);
+}
+
+TEST_CASE_METHOD(Fixture, "ssh: a tunnel carries many connections, and no slow one stops others") {
+  FarService service;
+  Ssh ssh(clock, context, target());
+  REQUIRE(ssh.connect(deadline()));
+  ListeningDialogue dialogue("");
+  REQUIRE(ssh.exec("true", dialogue, deadline()));
+  Forwarded tunnel(ssh, {"127.0.0.1", service.port()});
+  use_many(tunnel.port);
+  tunnel.end();
+  CHECK(tunnel.ended);
+  CHECK(tunnel.complaints.empty());
+}
+
+TEST_CASE_METHOD(Fixture, "ssh: a tunnel through a jump host") {
+  FarService service;
+  SshTarget behind = target();
+  behind.options.proxy_jump = sshd.user() + "@127.0.0.1:" + std::to_string(sshd.port());
+  behind.address = "localhost";
+  behind.host_key_checking = false;
+  Ssh ssh(clock, context, behind);
+  const auto connected = ssh.connect(deadline());
+  INFO((connected ? "" : connected.error().message));
+  REQUIRE(connected);
+  Forwarded tunnel(ssh, {"127.0.0.1", service.port()});
+  use_many(tunnel.port);
+}
+
+TEST_CASE_METHOD(Fixture, "ssh: what a tunnel cannot reach is told once, and it goes on") {
+  const std::uint16_t nobody = 1;
+  Ssh ssh(clock, context, target());
+  REQUIRE(ssh.connect(deadline()));
+  Forwarded tunnel(ssh, {"127.0.0.1", nobody});
+  for (int i = 0; i < 3; ++i) CHECK(heard(asking(tunnel.port, "bytes 5")).empty());
+  tunnel.end();
+  CHECK(tunnel.ended);
+  const agent::MutexLock lock(tunnel.mutex);
+  REQUIRE(tunnel.complaints.size() == 1);
+  CHECK(tunnel.complaints[0].find("onnect") != std::string::npos);
+}
+
+TEST_CASE_METHOD(Fixture, "ssh: a tunnel ends with its connection, also while nobody uses it") {
+  Ssh ssh(clock, context, target());
+  REQUIRE(ssh.connect(deadline()));
+  Forwarded tunnel(ssh, {"127.0.0.1", 1});
+  sshd.cut();
+  tunnel.thread.join();
+  REQUIRE(!tunnel.ended);
+  CHECK(tunnel.ended.error().message.find("the connection broke") == 0);
 }
 
 }  // namespace fleetctl::remote

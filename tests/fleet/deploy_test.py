@@ -6,6 +6,7 @@ Loki's place that decodes what arrives without our code. The tree under test is 
 group_vars/, host_vars/ and templates/; only the addresses of the booted hosts are added to it.
 """
 
+import concurrent.futures
 import contextlib
 import hashlib
 import http.server
@@ -14,9 +15,11 @@ import os
 import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
@@ -70,6 +73,21 @@ class Bed:
                 process.kill()
                 raise
         return process.returncode, said
+
+    @contextlib.contextmanager
+    def pages(self, host):
+        """fleetctl ui on the way -> the address here; Ctrl-C ends it well."""
+        with subprocess.Popen(self.command("ui", host, "--no-browser"), cwd=self.tree, env=self.environment(), text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            try:
+                url = process.stdout.readline().strip()
+                check(url.startswith("http://127.0.0.1:"), f"no address: {url} {process.stderr.read() if not url else ''}")
+                yield url
+                process.send_signal(signal.SIGINT)
+                _, said = process.communicate(timeout=60)
+                check(process.returncode == 0 and "Ctrl-C" in said, f"fleetctl ui: status {process.returncode}: {said}")
+            finally:
+                process.kill()
 
     def bundle(self, name, unit=None, change=None):
         """Another release than the built one: with another unit, or with what change(folder) makes of its files."""
@@ -247,6 +265,8 @@ def walks():
         def told():
             return json.loads(b.fleetctl("status", "--format", "json", **only)[1].splitlines()[-1])
 
+        template = b.tree / "templates/oberon/config.alloy.j2"
+        template.write_text(template.read_text() + "\nlivedebugging {\n  enabled = true\n}\n")
         said(r"\+ config\.alloy .*\n(.*\n)*Plan: 1 host to change \(1 restart\)", DIFFERS, "plan", "--exit-code")
         said("no agent is installed", 0, "status")
         check(b.on(OBERON, "ls -d /etc/fleet-agent /opt/fleet-agent 2>/dev/null || true") == "", "plan or status left something")
@@ -257,8 +277,20 @@ def walks():
         check(status["state"] == "ok" and status["generation"] == 1 and status["config"]["state"] == "in step", f"status {status}")
         check(b.snapshot(OBERON).splitlines()[:-1] == before, "plan or status changed the host")
         said("there is no agent before generation 1", 3, "rollback")
+        with b.pages(OBERON) as url:
+            overview = json.loads(fleetlab.http(url + "api/v0/ui/overview")[1])
+            write, = [one["id"] for one in overview["components"] if one["name"] == "loki.write"]
+            with urllib.request.urlopen(f"{url}api/v0/web/tap/{write}", timeout=60) as tail:
+                check(json.loads(tail.readline()) == {"skipped": 0}, "the tail does not begin")
+                with concurrent.futures.ThreadPoolExecutor(16) as many:
+                    pages = list(many.map(lambda page: fleetlab.http(url + page, timeout=60), ["metrics", "api/v0/ui/overview"] * 24))
+                check(all(status == 200 and page for status, page in pages), "not every page came")
+                b.log(OBERON, mint)
+                seen = next(sight for sight in map(json.loads, tail) if "component" in sight)
+                check(seen["component"] == write, f"the tail shows {seen}")
+        check(isinstance(status["lines_per_second"], (int, float)) and status["backlog"]["entries"] >= 0, f"status {status}")
+        check(status["listens"] == "127.0.0.1:12345" and status["drift"] == [], f"status {status}")
 
-        template = b.tree / "templates/oberon/config.alloy.j2"
         first = b.on(OBERON, f"cat {CONFIG}")
         template.write_text(template.read_text() + "\n// second, on {{ ansible_hostname }} with {{ ansible_distribution_release }}\n")
         said(r"~ config\.alloy +reload +\+1 -0 +from templates/oberon/", DIFFERS, "plan", "--exit-code")
@@ -604,6 +636,8 @@ def keeps_what_works():
         append("// behind\n", host="")
         b.deploy(limit=[CALIBAN])
         check("// behind" in b.on(CALIBAN, f"cat {CONFIG}"), "nothing came through the jump host")
+        with b.pages(CALIBAN) as url:
+            check("loki_write_sent_entries_total" in fleetlab.http(url + "metrics", timeout=60)[1], "its pages do not come through the jump host")
         last = b.on(CALIBAN, "journalctl -q -u ssh.service -o cat -g 'Accepted publickey' | tail -n 1")
         check(f"from {b.lab.address(PUCK)} " in last, f"not through the jump host: {last}")
 

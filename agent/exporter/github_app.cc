@@ -1,15 +1,10 @@
 #include "agent/exporter/github_app.h"
 
-#include <openssl/bio.h>
-#include <openssl/err.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-
 #include <algorithm>
-#include <memory>
 #include <utility>
 
 #include "agent/wire/json.h"
+#include "agent/wire/jwt.h"
 #include "agent/wire/time_layout.h"
 
 namespace agent::exporter {
@@ -19,60 +14,15 @@ constexpr std::int64_t kBack = 60;       // seconds that GitHub's clock may be b
 constexpr std::int64_t kGood = 9 * 60;   // of at most ten minutes
 constexpr std::size_t kMaxToken = 1024;  // bytes
 
-struct Free {
-  void operator()(BIO* one) const { BIO_free(one); }
-  void operator()(EVP_PKEY* one) const { EVP_PKEY_free(one); }
-  void operator()(EVP_MD_CTX* one) const { EVP_MD_CTX_free(one); }
-};
-template <class T>
-using Owned = std::unique_ptr<T, Free>;
-
-// Base64 for URLs, without padding (RFC 7515).
-std::string url_base64(std::string_view bytes) {
-  std::string out((bytes.size() + 2) / 3 * 4 + 1, '\0');
-  const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()),
-                                   reinterpret_cast<const unsigned char*>(bytes.data()),
-                                   static_cast<int>(bytes.size()));
-  out.resize(static_cast<std::size_t>(size));
-  while (out.ends_with('=')) out.pop_back();
-  std::replace(out.begin(), out.end(), '+', '-');
-  std::replace(out.begin(), out.end(), '/', '_');
-  return out;
-}
-
-// A key behind a pass phrase is none of ours: nobody is there to be asked.
-int no_pass_phrase(char* /*out*/, int /*size*/, int /*write*/, void* /*user*/) { return -1; }
-
 }  // namespace
 
 Result<Secret> github_app_jwt(std::string_view pem, std::int64_t app_id, std::int64_t now_s) {
-  const Owned<BIO> text(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
-  const Owned<EVP_PKEY> key(
-      text == nullptr ? nullptr
-                      : PEM_read_bio_PrivateKey(text.get(), nullptr, no_pass_phrase, nullptr));
-  ERR_clear_error();
-  if (key == nullptr || EVP_PKEY_base_id(key.get()) != EVP_PKEY_RSA)
-    return fail(ErrorCode::kInvalid,
-                "the app's key is not an RSA key in PEM without a pass phrase");
-  const std::string said = url_base64(R"({"alg":"RS256","typ":"JWT"})") + "." +
-                           url_base64("{\"iat\":" + std::to_string(now_s - kBack) +
-                                      ",\"exp\":" + std::to_string(now_s + kGood) + ",\"iss\":\"" +
-                                      std::to_string(app_id) + "\"}");
-  const Owned<EVP_MD_CTX> context(EVP_MD_CTX_new());
-  const auto* bytes = reinterpret_cast<const unsigned char*>(said.data());
-  std::size_t size = 0;
-  std::string signature;
-  const bool good =
-      context != nullptr &&
-      EVP_DigestSignInit(context.get(), nullptr, EVP_sha256(), nullptr, key.get()) == 1 &&
-      EVP_DigestSign(context.get(), nullptr, &size, bytes, said.size()) == 1 &&
-      (signature.resize(size),
-       EVP_DigestSign(context.get(), reinterpret_cast<unsigned char*>(signature.data()), &size,
-                      bytes, said.size()) == 1);
-  ERR_clear_error();
-  if (!good) return fail(ErrorCode::kInvalid, "the app's key cannot sign");
-  signature.resize(size);
-  return Secret(said + "." + url_base64(signature));
+  auto token = wire::rs256_jwt(pem, R"({"alg":"RS256","typ":"JWT"})",
+                               "{\"iat\":" + std::to_string(now_s - kBack) +
+                                   ",\"exp\":" + std::to_string(now_s + kGood) + ",\"iss\":\"" +
+                                   std::to_string(app_id) + "\"}");
+  if (!token) return fail(token.error().code, "the app's " + token.error().message);
+  return token;
 }
 
 Result<GithubToken> parse_github_token(std::string_view text) {

@@ -285,6 +285,7 @@ Result<> HttpTransfer::prepare(const HttpOptions& options, const HttpRequest& re
     curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request.method.c_str());
   }
   for (const auto& [name, value] : request.headers) {
+    if (name == "X-Amz-Security-Token") told_.push_back(value);
     if (auto r = add_header(name, value); !r) return r;
   }
   if (credentials) {

@@ -17,6 +17,7 @@
 #include "agent/component/http_args.h"
 #include "agent/component/receiver.h"
 #include "agent/component/relabel_args.h"
+#include "agent/write/cloud_login.h"
 #include "agent/write/endpoint_list.h"
 #include "agent/write/remote_endpoint.h"
 
@@ -112,6 +113,7 @@ struct RemoteEndpointArgs {
     http.enable_http2 = false;
     return http;
   }();
+  CloudArgs cloud;
   QueueConfigArgs queue_config;
   MetadataConfigArgs metadata_config;
   std::vector<component::RuleArgs> write_relabel_config;
@@ -132,9 +134,7 @@ struct RemoteEndpointArgs {
         .optional("round_robin_dns", &A::round_robin_dns,
                   "Makes each connection to any of the addresses that the host's name has.")
         .include(&A::client)
-        .refused_block("sigv4", "put a proxy that signs requests in between.")
-        .refused_block("azuread", "put a proxy that authenticates in between, or use oauth2.")
-        .refused_block("google_iam", "put a proxy that authenticates in between, or use oauth2.")
+        .include(&A::cloud)
         .block("queue_config", &A::queue_config, "How samples are grouped, sent and tried again.")
         .block("metadata_config", &A::metadata_config, "Sending of metadata.")
         .block("write_relabel_config", &A::write_relabel_config,
@@ -160,6 +160,7 @@ struct RemoteEndpointArgs {
         diagnostics.error(body.span_of("headers"), "the header " + header + " cannot be changed");
     }
     client.validate(body, diagnostics);
+    cloud.validate(body, client, diagnostics);
   }
 };
 
@@ -364,6 +365,13 @@ class RemoteWrite final : public component::Configured<RemoteWriteArgs>, public 
     for (const auto& [name, value] : endpoint.headers) out.headers.emplace_back(name, value);
     out.http = endpoint.client.options();
     out.http.shuffle_addresses = endpoint.round_robin_dns;
+    out.cloud = endpoint.cloud;
+    if (endpoint.cloud.sigv4) {
+      if (auto region = region_of(*endpoint.cloud.sigv4); !region)
+        return fail(std::move(region.error()));
+      // What is signed is signed for this host alone.
+      out.http.follow_redirects = false;
+    }
     out.exemplars = endpoint.send_exemplars;
     out.histograms = endpoint.send_native_histograms;
     component::RelabelArgs relabel;

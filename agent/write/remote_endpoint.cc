@@ -327,12 +327,14 @@ void RemoteEndpoint::accept(const model::SampleBatch& batch) {
 void RemoteEndpoint::adopt() {
   auto now = current();
   if (now == used_) return;
-  const bool reconnect = used_ == nullptr || !(used_->http == now->http);
+  const bool reconnect =
+      used_ == nullptr || !(used_->http == now->http) || !(used_->cloud == now->cloud);
   used_ = std::move(now);
   fallen_back_ = speaks_2_ = false;
   if (reconnect) {
     streams_ = std::make_unique<io::HttpStreams>(used_->http);
     oauth_ = std::make_unique<io::HttpClient>(used_->http);
+    cloud_ = std::make_unique<CloudLogin>(used_->cloud, context_.clock);
   }
   metric_->shards_min->set(static_cast<double>(used_->min_shards));
   metric_->shards_max->set(static_cast<double>(used_->max_shards));
@@ -481,6 +483,7 @@ void RemoteEndpoint::begin(Request& request) {
   if (request.attempt > 0)
     http.headers.emplace_back("Retry-Attempt", std::to_string(request.attempt));
   http.body = request.version_2 ? request.body_2 : request.group.body;
+  cloud_->sign(http);
   request.status = 0;
   request.retry_after = Duration::zero();
   request.written.reset();
@@ -599,8 +602,10 @@ void RemoteEndpoint::ended(Request& request, Result<> end) {
     retry(request, why);
     return;
   }
-  if (request.status == 401 && !used_->http.oauth2.token_url.empty()) {
+  const bool known = cloud_->used() || !used_->http.oauth2.token_url.empty();
+  if (known && (request.status == 401 || (request.status == 403 && used_->cloud.sigv4))) {
     oauth_->forget_token();
+    cloud_->forget();
     if (!std::exchange(request.new_token, true)) {
       retry(request, why);
       return;
@@ -658,7 +663,7 @@ bool RemoteEndpoint::deliver(Requests requests, const std::stop_token& stop) {
         next = std::min(next, request->not_before);
         continue;
       }
-      auto bearer = oauth_->token(stop);
+      auto bearer = cloud_->used() ? cloud_->token(stop) : oauth_->token(stop);
       if (!bearer) {
         retry(*request, bearer.error().message);
         next = std::min(next, request->not_before);

@@ -31,6 +31,7 @@
 #include "agent/model/relabel.h"
 #include "agent/model/sample.h"
 #include "agent/wire/remote_write.h"
+#include "agent/write/cloud_login.h"
 #include "agent/write/remote_requests.h"
 #include "agent/write/sample_queue.h"
 
@@ -43,6 +44,7 @@ struct RemoteEndpointSettings {
   Duration remote_timeout{};
   io::HttpHeaders headers;
   io::HttpOptions http;
+  CloudArgs cloud;
   bool exemplars = true;
   bool histograms = false;
   model::RelabelRules rules;  // external labels included
@@ -152,6 +154,7 @@ class RemoteEndpoint {
   std::shared_ptr<const RemoteEndpointSettings> used_;
   std::unique_ptr<io::HttpStreams> streams_;
   std::unique_ptr<io::HttpClient> oauth_;
+  std::unique_ptr<CloudLogin> cloud_;
   std::optional<Part> ahead_;  // taken, and too much for the request before it
   std::size_t in_flight_ = 0;
   std::size_t lanes_ = 1;     // of the next requests; grows while all goes well

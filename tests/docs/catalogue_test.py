@@ -11,13 +11,11 @@ from pathlib import Path
 
 # A component, a block (or the start of one), an argument; "": all. Each is refused with a message of its own, or means nothing here.
 WINDOWS = "of Windows' event log, which no host of Linux has"
-CLOUD = "signing for a cloud's gateway is not supported: the block is there and refused"
+SDK = "what Azure's library would look for has to be named: the block is there and refused"
 EXCEPTIONS = {
     ("loki.process", "stage.eventlogmessage", ""): WINDOWS,
     ("loki.process", "stage.windowsevent", ""): WINDOWS,
-    ("prometheus.remote_write", "endpoint.sigv4", ""): CLOUD,
-    ("prometheus.remote_write", "endpoint.azuread", ""): CLOUD,
-    ("prometheus.remote_write", "endpoint.google_iam", ""): CLOUD,
+    ("prometheus.remote_write", "endpoint.azuread.sdk", ""): SDK,
 }
 
 

@@ -397,11 +397,6 @@ TEST_CASE("prometheus.remote_write: arguments that cannot be are refused") {
   Bed bed;
   CHECK(bed.configure({endpoint("http://h/", {}, {}, {{"protobuf_message", Value("x")}})}) ==
         "protobuf_message must be prometheus.WriteRequest or io.prometheus.write.v2.Request");
-  CHECK(
-      bed.configure({endpoint("http://h/", {}, {{"sigv4", body_of({{"region", Value("eu")}})}})}) ==
-      "the block sigv4 is not supported: put a proxy that signs requests in between.");
-  CHECK(bed.configure({endpoint("http://h/", {}, {{"google_iam", body_of({})}})})
-            .starts_with("the block google_iam is not supported"));
   CHECK(bed.configure({endpoint("http://h/", {{"min_shards", Value(std::int64_t{9})},
                                               {"max_shards", Value(std::int64_t{3})}})}) ==
         "min_shards is greater than max_shards");

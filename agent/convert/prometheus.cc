@@ -303,11 +303,56 @@ class Prometheus {
     }
     if (const Node* rules = write.take("write_relabel_configs"))
       write_rules(context_, *rules, "write_relabel_config");
+    write_cloud(write);
     out_.close();
-    for (const std::string_view key : {"sigv4", "azuread", "google_iam"})
-      write.tell(Severity::kError, key,
-                 "this agent does not authenticate in this way: put a proxy in between");
     write.finish();
+  }
+
+  void write_cloud(Section& write) {
+    if (const Node* sigv4_node = write.take("sigv4")) {
+      Section sigv4(context_, *sigv4_node, "sigv4");
+      out_.open("sigv4", "", sigv4_node->mark);
+      sigv4.carry({{"region"},
+                   {"access_key"},
+                   {"secret_key"},
+                   {"profile"},
+                   {"role_arn"},
+                   {"external_id"},
+                   {"use_fips_sts_endpoint", As::kBool},
+                   {"service_name"}});
+      out_.close();
+      sigv4.finish();
+    }
+    if (const Node* azuread_node = write.take("azuread")) {
+      Section azuread(context_, *azuread_node, "azuread");
+      if (azuread.take("sdk") != nullptr) {
+        azuread.tell(Severity::kError, "sdk",
+                     "name what it would find: oauth, workload_identity or managed_identity");
+        azuread.skip({"cloud", "scope"});
+        azuread.finish();
+        return;
+      }
+      out_.open("azuread", "", azuread_node->mark);
+      azuread.carry({{"cloud"}, {"scope"}});
+      for (const char* way : {"managed_identity", "workload_identity", "oauth"}) {
+        const Node* node = azuread.take(way);
+        if (node == nullptr) continue;
+        Section identity(context_, *node, way);
+        out_.open(way, "", node->mark);
+        identity.carry({{"client_id"}, {"client_secret"}, {"tenant_id"}, {"token_file_path"}});
+        out_.close();
+        identity.finish();
+      }
+      out_.close();
+      azuread.finish();
+    }
+    if (const Node* google_node = write.take("google_iam")) {
+      Section google(context_, *google_node, "google_iam");
+      out_.open("google_iam", "", google_node->mark);
+      google.carry({{"credentials_file"}});
+      out_.close();
+      google.finish();
+    }
   }
 
   Context& context_;

@@ -16,9 +16,13 @@
 #include "agent/registration.h"
 #include "agent/runtime/check.h"
 #include "fleetctl/command/deploy.h"
+#include "fleetctl/command/doctor.h"
 #include "fleetctl/command/exit_code.h"
 #include "fleetctl/command/facts.h"
 #include "fleetctl/command/fleet.h"
+#include "fleetctl/command/history.h"
+#include "fleetctl/command/init.h"
+#include "fleetctl/command/known_hosts.h"
 #include "fleetctl/command/lint.h"
 #include "fleetctl/command/logs.h"
 #include "fleetctl/command/plan.h"
@@ -27,6 +31,8 @@
 #include "fleetctl/command/show_inventory.h"
 #include "fleetctl/command/status.h"
 #include "fleetctl/command/ui.h"
+#include "fleetctl/command/uninstall.h"
+#include "fleetctl/command/unlock.h"
 #include "fleetctl/command/vault.h"
 #include "fleetctl/command/verify.h"
 
@@ -173,9 +179,13 @@ void add_lint(CLI::App& app, LintOptions& options, Action& action) {
                     "show what was changed; other findings are a person's to mend");
   command
       ->add_option_function<std::string>(
-          "--format", [&](const std::string& format) { options.json = format == "json"; },
-          "text or json (default: text)")
-      ->check(CLI::IsMember({"text", "json"}));
+          "--format",
+          [&](const std::string& format) {
+            options.json = format == "json";
+            options.junit = format == "junit";
+          },
+          "text, json or junit (default: text)")
+      ->check(CLI::IsMember({"text", "json", "junit"}));
   command->footer(
       "Examples:\n"
       "  fleetctl lint\n"
@@ -336,7 +346,10 @@ void add_become_options(CLI::App& command, RunArguments& arguments, RunOptions& 
                    "Ask once for the password of sudo");
 }
 
-void add_run_options(CLI::App& command, RunArguments& arguments, RunOptions& run) {
+enum class Formats { kJson, kJsonAndJunit };
+
+void add_run_options(CLI::App& command, RunArguments& arguments, RunOptions& run,
+                     Formats formats = Formats::kJson) {
   add_reach_options(command, arguments, run);
   command.add_option("-f,--forks", run.forks, "Hosts at a time")
       ->check(CLI::Range(1U, 1024U))
@@ -345,9 +358,17 @@ void add_run_options(CLI::App& command, RunArguments& arguments, RunOptions& run
   command.add_option("--host-timeout", arguments.host_seconds, "Seconds for one host")
       ->check(CLI::Range(1U, 86400U))
       ->capture_default_str();
-  command.add_option("--format", arguments.format, "text, or json: one object per line")
-      ->check(CLI::IsMember({"text", "json"}))
-      ->capture_default_str();
+  if (formats == Formats::kJson) {
+    command.add_option("--format", arguments.format, "text, or json: one object per line")
+        ->check(CLI::IsMember({"text", "json"}))
+        ->capture_default_str();
+  } else {
+    command
+        .add_option("--format", arguments.format,
+                    "text; json: one object per line; or junit: XML as CI systems read it")
+        ->check(CLI::IsMember({"text", "json", "junit"}))
+        ->capture_default_str();
+  }
   command
       .add_option_function<std::string>(
           "--color",
@@ -412,7 +433,7 @@ struct PlanArguments : RunArguments {
 void add_plan(CLI::App& app, PlanArguments& arguments, Action& action) {
   CLI::App* command = app.add_subcommand("plan", "Tell what deploy would change; change nothing");
   PlanOptions& plan = arguments.plan;
-  add_run_options(*command, arguments, plan);
+  add_run_options(*command, arguments, plan, Formats::kJsonAndJunit);
   command->add_flag("-D,--diff", plan.diff, "Show how configurations differ, secrets masked");
   command->add_flag("--exit-code", plan.exit_code, "Exit with 2 when there are changes");
   command->add_flag("--offline", plan.offline, "Render and check only; reach no host");
@@ -427,6 +448,11 @@ void add_plan(CLI::App& app, PlanArguments& arguments, Action& action) {
   command->callback([&] {
     action = [&] {
       arguments.settle(arguments.plan);
+      arguments.plan.junit = arguments.format == "junit";
+      if (arguments.plan.junit && arguments.plan.offline) {
+        std::cerr << "--format junit does not go with --offline\n";
+        return ExitCode::kUsage;
+      }
       return run_plan(arguments.fleet, agent_check(), arguments.agent,
                       arguments.ask_become_password, arguments.plan);
     };
@@ -685,7 +711,7 @@ struct VerifyArguments : RunArguments {
 void add_verify(CLI::App& app, VerifyArguments& arguments, Action& action) {
   CLI::App* command = app.add_subcommand(
       "verify", "Write a marked line on each host and wait for it in Loki, and for its metrics");
-  add_run_options(*command, arguments, arguments.verify);
+  add_run_options(*command, arguments, arguments.verify, Formats::kJsonAndJunit);
   command
       ->add_option("--loki", arguments.verify.loki,
                    "Ask this Loki (default: the one that the host's configuration writes to)")
@@ -710,11 +736,163 @@ void add_verify(CLI::App& app, VerifyArguments& arguments, Action& action) {
   command->callback([&] {
     action = [&] {
       arguments.settle(arguments.verify);
+      arguments.verify.junit = arguments.format == "junit";
       arguments.verify.within = std::chrono::seconds(arguments.seconds);
       return run_verify(arguments.fleet, agent_check(), arguments.ask_become_password,
                         arguments.verify);
     };
   });
+}
+
+struct DoctorArguments : RunArguments {
+  DoctorOptions doctor;
+  std::filesystem::path agent;
+};
+
+void add_doctor(CLI::App& app, DoctorArguments& arguments, Action& action) {
+  CLI::App* command = app.add_subcommand(
+      "doctor", "Look for what would stop a deploy: here, on the way and on each host");
+  add_run_options(*command, arguments, arguments.doctor);
+  command->add_flag("--all", arguments.doctor.all, "Show what is well, too");
+  add_bundle_option(*command, arguments.agent);
+  command->footer(
+      "Examples:\n"
+      "  fleetctl doctor\n"
+      "  fleetctl doctor --limit puck --all\n"
+      "  fleetctl doctor --format json");
+  command->callback([&] {
+    action = [&] {
+      arguments.settle(arguments.doctor);
+      return run_doctor(arguments.fleet, agent_check(), arguments.agent,
+                        arguments.ask_become_password, arguments.doctor);
+    };
+  });
+}
+
+struct HistoryArguments : RunArguments {
+  HistoryOptions history;
+  std::string host;
+};
+
+void add_history(CLI::App& app, HistoryArguments& arguments, Action& action) {
+  CLI::App* command = app.add_subcommand(
+      "history", "Tell what was changed on hosts: when, by whom, and how it ended");
+  add_run_options(*command, arguments, arguments.history);
+  command->add_option("host", arguments.host, "The host or hosts, as --limit would name them")
+      ->excludes("--limit")
+      ->type_name("HOST");
+  command->add_option("-n,--lines", arguments.history.lines, "So many of each host's last changes")
+      ->check(CLI::Range(1U, 1000U))
+      ->capture_default_str();
+  command->footer(
+      "Examples:\n"
+      "  fleetctl history puck\n"
+      "  fleetctl history --lines 1\n"
+      "  fleetctl history puck --format json");
+  command->callback([&] {
+    action = [&] {
+      arguments.settle(arguments.history);
+      if (!arguments.host.empty()) arguments.fleet.limit = {arguments.host};
+      return with_hosts(arguments.fleet, arguments.history, arguments.ask_become_password,
+                        [&](const Fleet& fleet, const World& world, const auto& stop) {
+                          return history(fleet, arguments.history, world, stop, std::cout,
+                                         std::cerr);
+                        });
+    };
+  });
+}
+
+struct UnlockArguments : RunArguments {
+  UnlockOptions unlock;
+};
+
+void add_unlock(CLI::App& app, UnlockArguments& arguments, Action& action) {
+  CLI::App* command = app.add_subcommand(
+      "unlock", "Tell who holds the locks of hosts since when, and end what holds them");
+  add_run_options(*command, arguments, arguments.unlock);
+  command->add_flag("--list", arguments.unlock.list, "Only tell")
+      ->excludes(command->add_flag("-y,--yes", arguments.unlock.yes,
+                                   "Do not ask before anything is ended"));
+  command->footer(
+      "Examples:\n"
+      "  fleetctl unlock --list\n"
+      "  fleetctl unlock --limit puck");
+  command->callback([&] {
+    action = [&] {
+      arguments.settle(arguments.unlock);
+      return with_hosts(arguments.fleet, arguments.unlock, arguments.ask_become_password,
+                        [&](const Fleet& fleet, const World& world, const auto& stop) {
+                          return unlock(fleet, arguments.unlock, world, stop, std::cout, std::cerr);
+                        });
+    };
+  });
+}
+
+struct UninstallArguments : RunArguments {
+  UninstallOptions uninstall;
+};
+
+void add_uninstall(CLI::App& app, UninstallArguments& arguments, Action& action) {
+  CLI::App* command = app.add_subcommand("uninstall", "Take the agent off hosts");
+  add_run_options(*command, arguments, arguments.uninstall);
+  command->add_flag("--purge", arguments.uninstall.purge,
+                    "Its read positions, queues, generations and user, too");
+  command->add_flag("-y,--yes", arguments.uninstall.yes, "Do not ask");
+  command->footer(
+      "Examples:\n"
+      "  fleetctl uninstall --limit puck.incus\n"
+      "  fleetctl uninstall --limit puck.incus --purge --yes");
+  command->callback([&] {
+    action = [&] {
+      arguments.settle(arguments.uninstall);
+      return with_hosts(arguments.fleet, arguments.uninstall, arguments.ask_become_password,
+                        [&](const Fleet& fleet, const World& world, const auto& stop) {
+                          return uninstall(fleet, arguments.uninstall, world, stop, std::cout,
+                                           std::cerr);
+                        });
+    };
+  });
+}
+
+void add_known_hosts(CLI::App& app, RunArguments& arguments, RunOptions& run, Action& action) {
+  CLI::App* group =
+      app.add_subcommand("known-hosts", "Compare the keys of hosts with known_hosts, and add them");
+  group->require_subcommand(1);
+  const auto add = [&](const char* name, const char* what, KnownHosts which) {
+    CLI::App* command = group->add_subcommand(name, what);
+    add_run_options(*command, arguments, run);
+    command->callback([&arguments, &run, &action, which] {
+      action = [&arguments, &run, which] {
+        arguments.settle(run);
+        return run_known_hosts(which, arguments.fleet, run);
+      };
+    });
+    return command;
+  };
+  add("check", "Tell whether the key that each host shows is known; log in nowhere",
+      KnownHosts::kCheck)
+      ->footer(
+          "Examples:\n"
+          "  fleetctl known-hosts check\n"
+          "  fleetctl known-hosts check --format json");
+  CLI::App* command =
+      add("add", "The same, and write unknown keys down, with hashed names", KnownHosts::kAdd);
+  command->add_flag("-y,--yes", run.yes, "Do not ask: the fingerprints were compared before");
+  command->footer(
+      "Examples:\n"
+      "  fleetctl known-hosts add --limit puck.incus\n"
+      "  fleetctl known-hosts add --yes");
+}
+
+void add_init(CLI::App& app, InitOptions& options, Action& action) {
+  CLI::App* command = app.add_subcommand(
+      "init", "Write what is missing for a fleet: into a new folder, or an Ansible tree");
+  command->add_option("folder", options.folder, "Where (default: here)")->type_name("DIR");
+  command->footer(
+      "Examples:\n"
+      "  fleetctl init monitoring\n"
+      "  cd ansible && fleetctl init");
+  command->callback([&] { action = [&] { return init(options, std::cout, std::cerr); }; });
 }
 
 }  // namespace
@@ -766,6 +944,25 @@ int main(int argc, char** argv) {
 
   FactsArguments facts_arguments;
   add_facts(app, facts_arguments, action);
+
+  HistoryArguments history_arguments;
+  add_history(app, history_arguments, action);
+
+  DoctorArguments doctor_arguments;
+  add_doctor(app, doctor_arguments, action);
+
+  UnlockArguments unlock_arguments;
+  add_unlock(app, unlock_arguments, action);
+
+  UninstallArguments uninstall_arguments;
+  add_uninstall(app, uninstall_arguments, action);
+
+  RunArguments known_hosts_arguments;
+  RunOptions known_hosts_options;
+  add_known_hosts(app, known_hosts_arguments, known_hosts_options, action);
+
+  InitOptions init_options;
+  add_init(app, init_options, action);
 
   std::string shell;
   add_completion(app, shell, action);

@@ -121,7 +121,7 @@ class Conversation final : public remote::Dialogue {
   }
 
  private:
-  enum class Stage { kFacts, kShow, kRelease, kApply, kInstalled };
+  enum class Stage { kFacts, kShow, kRelease, kApply, kInstalled, kUpkeep };
 
   void tell(std::string_view step) const {
     if (order_.on_step) order_.on_step(step);
@@ -129,7 +129,9 @@ class Conversation final : public remote::Dialogue {
 
   void send_script(Input& input) {
     script_sent_ = true;
-    input.send(plan::script(order_.exec, order_.wanted));
+    input.send(
+        plan::script(order_.exec, order_.wanted,
+                     order_.task == Task::kUpkeep ? plan::Orders::kUpkeep : plan::Orders::kDeploy));
   }
 
   void end(Input& input) {
@@ -171,6 +173,8 @@ class Conversation final : public remote::Dialogue {
         return hear_apply(line);
       case Stage::kInstalled:
         return hear_installed(line);
+      case Stage::kUpkeep:
+        return hear_upkeep(line);
     }
     return {};
   }
@@ -182,6 +186,18 @@ class Conversation final : public remote::Dialogue {
     result_.installed->present.release = facts_.current;
     result_.state = HostState::kUnchanged;
     ended_ = true;
+    return {};
+  }
+
+  Result<> hear_upkeep(std::string_view line) {
+    if (line == "done") {
+      result_.state = HostState::kUnchanged;
+      ended_ = true;
+      return {};
+    }
+    told_ += line.size();
+    if (told_ > kShownLimit) return fail(ErrorCode::kExhausted, "the host's answer has no end");
+    result_.told.push_back(printable(line));
     return {};
   }
 
@@ -208,6 +224,12 @@ class Conversation final : public remote::Dialogue {
 
   Result<> decide(Input& input) {
     result_.facts = facts_;
+    if (order_.task == Task::kUpkeep) {
+      stage_ = Stage::kUpkeep;
+      input.send("upkeep " + order_.upkeep + "\n");
+      input.close();
+      return {};
+    }
     if (order_.task != Task::kDeploy) {
       ask_agent(input);
       return {};
@@ -353,6 +375,7 @@ class Conversation final : public remote::Dialogue {
   std::string pending_;  // output without its line feed yet
   std::string errors_;
   std::string shown_;
+  std::size_t told_ = 0;  // bytes of result_.told
   plan::Facts facts_;
   plan::Plan plan_;
   HostResult result_;

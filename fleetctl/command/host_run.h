@@ -40,6 +40,7 @@ struct HostResult {
   plan::Facts facts;
   std::optional<plan::Installed> installed;  // Task::kLook and kMeasure, where an agent is
   unsigned back_to = 0;                      // Task::kRollback: the generation
+  std::vector<std::string> told;             // Task::kUpkeep: what the host answered, line by line
   double seconds = 0;
 };
 
@@ -56,6 +57,7 @@ enum class Task {
   kRollback,  // `back_to`; 0: the generation before the present one
   kLook,      // tell, without the host's lock
   kMeasure,   // the same with rates, which takes a second on the host
+  kUpkeep,    // `upkeep`
 };
 
 // What is wanted of one host. The references outlive the run.
@@ -70,6 +72,8 @@ struct HostOrder {
   bool diff = false;
   Task task = Task::kDeploy;
   unsigned back_to = 0;
+  std::string upkeep = {};  // a task of plan/upkeep.sh, with its arguments
+  bool locks = false;       // Task::kUpkeep: it is done under the host's lock
   std::optional<Planned> planned = std::nullopt;
   // Hears what the host is at: "is asked", "gets the agent", then the steps of its own apply.
   std::function<void(std::string_view step)> on_step = nullptr;

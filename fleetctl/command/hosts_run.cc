@@ -150,7 +150,8 @@ HostResult visit(const Host& host, HostOrder order, const RunOptions& options, c
   order.exec.who = options.who + ", run " + options.run;
   order.exec.become = become->become;
   order.exec.become_user = become->user;
-  order.exec.lock = !order.check && order.task != Task::kLook && order.task != Task::kMeasure;
+  const bool reads = order.check || order.task == Task::kLook || order.task == Task::kMeasure;
+  order.exec.lock = order.task == Task::kUpkeep ? order.locks : !reads;
   HostResult result = run_host(*reached->remote, order, deadline);
   for (const auto& list : {reached->warnings, reached->remote->warnings()}) {
     for (const std::string& warning : list) result.notes.push_back(printable(warning));
@@ -159,13 +160,31 @@ HostResult visit(const Host& host, HostOrder order, const RunOptions& options, c
   return result;
 }
 
+namespace {
+
+HostResult visit_for(Task task, std::string upkeep, bool locks, std::string release,
+                     const Host& host, const RunOptions& options, const World& world,
+                     const After& after = {}) {
+  const plan::Wanted wanted{plan::standard_files("", ""), {}, std::move(release)};
+  const plan::Release none;
+  HostOrder order{wanted, none, {}, {}, {}, {}};
+  order.task = task;
+  order.upkeep = std::move(upkeep);
+  order.locks = locks;
+  return visit(host, std::move(order), options, world, after);
+}
+
+}  // namespace
+
 HostResult look_at(const Host& host, const RunOptions& options, const World& world, Task task,
                    const After& after) {
-  const plan::Wanted wanted{plan::standard_files("", ""), {}, ""};
-  const plan::Release release;
-  HostOrder order{wanted, release, {}, {}, {}, {}};
-  order.task = task;
-  return visit(host, std::move(order), options, world, after);
+  return visit_for(task, "", false, "", host, options, world, after);
+}
+
+HostResult look_after(const Host& host, std::string upkeep, bool locks, const RunOptions& options,
+                      const World& world, std::string release) {
+  return visit_for(Task::kUpkeep, std::move(upkeep), locks, std::move(release), host, options,
+                   world);
 }
 
 Course over_hosts(const Fleet& fleet, const RunOptions& options, const World& world,
@@ -419,6 +438,35 @@ ExitCode in_the_world(
   Progress progress(screen_of_standard_error(wants_color(options.colors, STDERR_FILENO)), clock);
   const Interruption interruption(stop, said_on_stop);
   return body(World{reacher, nonces, clock, &progress}, stop);
+}
+
+ExitCode with_hosts(FleetOptions fleet_options, RunOptions& options, bool ask_become_password,
+                    const std::function<ExitCode(const Fleet&, const World&,
+                                                 const std::atomic<bool>& stop)>& body) {
+  fleet_options.rendering = Rendering::kNone;
+  const auto fleet = load_fleet(fleet_options, {});
+  if (!fleet) {
+    std::cerr << "fleetctl: " << fleet.error().message << "\n";
+    return ExitCode::kRefused;
+  }
+  if (!report_tree(*fleet, std::cerr)) return ExitCode::kRefused;
+  return in_the_world(options, ask_become_password, [&](const World& world, const auto& stop) {
+    return body(*fleet, world, stop);
+  });
+}
+
+bool confirmed(const RunOptions& options, std::string_view question, std::ostream& err) {
+  if (options.yes) return true;
+  if (::isatty(STDIN_FILENO) == 0 || ::isatty(STDERR_FILENO) == 0) {
+    err << "Nobody can be asked here: give --yes. Nothing was done.\n";
+    return false;
+  }
+  err << question << " [y/N] " << std::flush;
+  std::string answer;
+  if (std::getline(std::cin, answer) && (answer == "y" || answer == "Y" || answer == "yes"))
+    return true;
+  err << "Nothing was done.\n";
+  return false;
 }
 
 bool may_change(const RunOptions& options, std::size_t hosts, std::string_view question) {

@@ -63,6 +63,11 @@ HostResult visit(const Host& host, HostOrder order, const RunOptions& options, c
 HostResult look_at(const Host& host, const RunOptions& options, const World& world,
                    Task task = Task::kLook, const After& after = {});
 
+// A task of plan/upkeep.sh, "history 20", with or without the host's lock. What it told is in
+// `told`. With a release the host tells whether it has that one, or the room for it.
+HostResult look_after(const Host& host, std::string upkeep, bool locks, const RunOptions& options,
+                      const World& world, std::string release = "");
+
 enum class Sequence {
   kAsTheyEnd,
   kAsListed,  // a host's result waits for those before it
@@ -139,6 +144,12 @@ ExitCode in_the_world(
     RunOptions& options, bool ask_become_password,
     const std::function<ExitCode(const World&, const std::atomic<bool>& stop)>& body,
     std::string_view said_on_stop = kNoFurtherHost);
+// The same for the fleet's hosts as they are: nothing is rendered.
+ExitCode with_hosts(
+    FleetOptions fleet_options, RunOptions& options, bool ask_become_password,
+    const std::function<ExitCode(const Fleet&, const World&, const std::atomic<bool>& stop)>& body);
+// Asks on a terminal before what cannot be taken back; elsewhere --yes has to be given.
+bool confirmed(const RunOptions& options, std::string_view question, std::ostream& err);
 // Asks on a terminal before several hosts are changed that no --limit names. True: go on.
 bool may_change(const RunOptions& options, std::size_t hosts, std::string_view question);
 

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "agent/base/strings.h"
+#include "fleetctl/command/junit.h"
 #include "fleetctl/command/lint_tree.h"
 #include "fleetctl/command/private_file.h"
 #include "fleetctl/command/report.h"
@@ -86,6 +87,25 @@ void print_json(const std::vector<Finding>& findings, std::ostream& out) {
   out << all.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) << "\n";
 }
 
+// A finding that does not fail the run is told as one that passed.
+void print_junit(const std::vector<Finding>& findings, bool strict, std::ostream& out) {
+  std::vector<JunitCase> cases;
+  for (const Finding& finding : findings) {
+    std::string place = finding.file;
+    if (finding.line > 0) place += ":" + std::to_string(finding.line);
+    JunitCase one{finding.file.empty() ? "tree" : finding.file,
+                  finding.rule + (place.empty() ? "" : " " + place)};
+    one.message = finding.message;
+    one.details = place + (place.empty() ? "" : ": ") + (finding.error ? "error: " : "warning: ") +
+                  finding.message + "\n" + finding.details;
+    if (!finding.hosts.empty()) one.details += "\n(" + name_some(finding.hosts) + ")";
+    if (finding.error || strict) one.result = JunitCase::Result::kFailed;
+    cases.push_back(std::move(one));
+  }
+  if (cases.empty()) cases.push_back({"tree", "lint"});
+  out << junit_xml("fleetctl lint", cases);
+}
+
 // Leaves the findings that are still there, and shows what was changed.
 void mend(std::vector<Finding>& findings, std::ostream& shown, std::ostream& err) {
   std::vector<Finding> left;
@@ -136,11 +156,13 @@ std::vector<Finding> find_all(const LintOptions& options, const ConfigurationChe
 ExitCode lint(const LintOptions& options, const ConfigurationCheck& check, std::ostream& out,
               std::ostream& err) {
   std::vector<Finding> findings = find_all(options, check);
-  if (options.fix) mend(findings, options.json ? err : out, err);
+  if (options.fix) mend(findings, options.json || options.junit ? err : out, err);
   const auto errors = std::count_if(findings.begin(), findings.end(),
                                     [](const Finding& finding) { return finding.error; });
   if (options.json) {
     print_json(findings, out);
+  } else if (options.junit) {
+    print_junit(findings, options.strict, out);
   } else {
     print_text(findings, out);
   }

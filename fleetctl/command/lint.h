@@ -16,6 +16,7 @@ struct LintOptions {
   FleetOptions fleet;
   bool strict = false;  // --strict: warnings count as errors
   bool json = false;    // --format json
+  bool junit = false;   // --format junit
   bool fix = false;     // --fix: write what is safe to write
 };
 

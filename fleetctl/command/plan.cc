@@ -9,6 +9,7 @@
 #include "agent/base/file.h"
 #include "agent/base/strings.h"
 #include "fleetctl/command/deploy.h"
+#include "fleetctl/command/junit.h"
 #include "fleetctl/command/plan_file.h"
 #include "fleetctl/inventory/loader.h"
 
@@ -114,6 +115,20 @@ std::string json_of(const Host& host, const HostResult& result, bool diff) {
   return document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
+JunitCase junit_of(const Host& host, const HostResult& result, const PlanOptions& options) {
+  JunitCase one{host.name(), "plan"};
+  one.seconds = result.seconds;
+  one.details = text_of(host, 0, result, options.diff, false);
+  one.message = std::string(word_of(result.state));
+  if (!result.text.empty()) one.message += ": " + result.text;
+  if (!is_well(result.state)) {
+    one.result = JunitCase::Result::kError;
+  } else if (options.exit_code && result.state == HostState::kWouldChange) {
+    one.result = JunitCase::Result::kFailed;
+  }
+  return one;
+}
+
 // What the summary counts.
 struct Count {
   Ending ending;
@@ -204,6 +219,7 @@ ExitCode plan_until(const Fleet& fleet, const AgentBundle& bundle, const PlanOpt
   const agent::Mono start = world.clock.mono();
   const std::size_t width = widest_name(fleet);
   Count count;
+  std::vector<JunitCase> cases;
   PlanFile saved = plan_of(bundle, options.run);
   count.ending.course = over_hosts(
       fleet, options, world, "planning", stop, Sequence::kAsListed,
@@ -211,6 +227,10 @@ ExitCode plan_until(const Fleet& fleet, const AgentBundle& bundle, const PlanOpt
       [&](const Host& host, const HostResult& result) {
         count.add(host, result);
         if (is_well(result.state)) saved.hosts[host.name()] = planned_of(host, result);
+        if (options.junit) {
+          cases.push_back(junit_of(host, result, options));
+          return;
+        }
         out << (options.json ? json_of(host, result, options.diff)
                              : text_of(host, width, result, options.diff, options.color))
             << std::flush;
@@ -222,6 +242,8 @@ ExitCode plan_until(const Fleet& fleet, const AgentBundle& bundle, const PlanOpt
   const std::string summary = summary_of(count, ending.course.untouched.size());
   if (options.json) {
     out << json_of(ending, fleet, options, word_of, summary) << std::flush;
+  } else if (options.junit) {
+    out << junit_xml("fleetctl plan", cases) << std::flush;
   } else {
     out << summary << fmt::format(".  {:.2f} s", ending.seconds) << std::endl;
   }

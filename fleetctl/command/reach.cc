@@ -9,17 +9,13 @@ namespace fleetctl::command {
 using agent::ErrorCode;
 using agent::fail;
 
-agent::Result<Reached> reach(const inventory::Connection& connection, const ReachOptions& options,
-                             const agent::Clock& clock, remote::SshContext& context) {
-  Reached reached;
-  if (connection.transport == inventory::Transport::kLocal) {
-    reached.remote = std::make_unique<remote::Local>(clock);
-    return reached;
-  }
+agent::Result<remote::SshTarget> ssh_target(const inventory::Connection& connection,
+                                            const ReachOptions& options,
+                                            std::vector<std::string>& warnings) {
   auto arguments = remote::parse_ssh_arguments(connection.ssh_arguments);
   if (!arguments) return fail(arguments.error());
   for (const std::string& one : arguments->unknown)
-    reached.warnings.push_back("ssh argument left out: " + one);
+    warnings.push_back("ssh argument left out: " + one);
   remote::SshTarget target;
   target.address = connection.address;
   target.port = connection.port;
@@ -36,7 +32,19 @@ agent::Result<Reached> reach(const inventory::Connection& connection, const Reac
   target.options = std::move(*arguments);
   if (options.accept_new && !target.options.host_keys)
     target.options.host_keys = remote::HostKeys::kAcceptNew;
-  reached.remote = std::make_unique<remote::Ssh>(clock, context, std::move(target));
+  return target;
+}
+
+agent::Result<Reached> reach(const inventory::Connection& connection, const ReachOptions& options,
+                             const agent::Clock& clock, remote::SshContext& context) {
+  Reached reached;
+  if (connection.transport == inventory::Transport::kLocal) {
+    reached.remote = std::make_unique<remote::Local>(clock);
+    return reached;
+  }
+  auto target = ssh_target(connection, options, reached.warnings);
+  if (!target) return fail(target.error());
+  reached.remote = std::make_unique<remote::Ssh>(clock, context, std::move(*target));
   return reached;
 }
 

@@ -28,6 +28,10 @@ struct Reached {
   std::vector<std::string> warnings;
 };
 
+// Whom ssh is to reach; `warnings` gets what of the inventory's arguments is left out.
+agent::Result<remote::SshTarget> ssh_target(const inventory::Connection& connection,
+                                            const ReachOptions& options,
+                                            std::vector<std::string>& warnings);
 agent::Result<Reached> reach(const inventory::Connection& connection, const ReachOptions& options,
                              const agent::Clock& clock, remote::SshContext& context);
 

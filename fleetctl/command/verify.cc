@@ -12,6 +12,7 @@
 #include "fleetctl/command/ask_host.h"
 #include "fleetctl/command/destinations.h"
 #include "fleetctl/command/facts.h"
+#include "fleetctl/command/junit.h"
 #include "fleetctl/command/progress.h"
 #include "fleetctl/command/report.h"
 #include "fleetctl/plan/delivery_probe.h"
@@ -295,6 +296,21 @@ json json_of(const Host& host, const HostResult& result, const Paths& paths) {
   return one;
 }
 
+void add_cases(const Host& host, const HostResult& result, const Paths& paths,
+               std::vector<JunitCase>& cases) {
+  for (const auto& [name, path] : paths) {
+    JunitCase one{host.name(), std::string(name)};
+    one.seconds = path.seconds;
+    one.message = result.state == HostState::kUnreachable ? result.text : path.why;
+    one.result = path.state == "arrived"   ? JunitCase::Result::kPassed
+                 : path.state == "skipped" ? JunitCase::Result::kSkipped
+                 : result.state == HostState::kUnreachable || path.state == "failed"
+                     ? JunitCase::Result::kError
+                     : JunitCase::Result::kFailed;
+    cases.push_back(std::move(one));
+  }
+}
+
 Tone tone_of_cell(std::size_t row, std::size_t column, std::string_view cell) {
   if (row == 0 || column == 0 || column > kPaths.size() || cell == "-") return Tone::kPlain;
   return cell == "missing" || cell == "failed" ? Tone::kBad : Tone::kGood;
@@ -311,6 +327,7 @@ ExitCode verify(const Fleet& fleet, const VerifyOptions& options, const World& w
   std::map<const Host*, Paths> all;  // each host's worker has its own
   for (const auto& host : fleet.hosts) all[host.get()];
   std::vector<std::vector<std::string>> rows{{"HOST", "JOURNAL", "CONTAINERS", "METRICS", "NOTE"}};
+  std::vector<JunitCase> cases;
   Tally tally;
   const Course course = over_hosts(
       fleet, options, world, "verifying", stop, Sequence::kAsListed,
@@ -320,6 +337,10 @@ ExitCode verify(const Fleet& fleet, const VerifyOptions& options, const World& w
       [&](const Host& host, const HostResult& result) {
         const Paths& paths = all.at(&host);
         tally.add(result.state);
+        if (options.junit) {
+          add_cases(host, result, paths, cases);
+          return;
+        }
         if (options.json) {
           out << json_of(host, result, paths).dump(-1, ' ', false, json::error_handler_t::replace)
               << "\n"
@@ -342,7 +363,11 @@ ExitCode verify(const Fleet& fleet, const VerifyOptions& options, const World& w
         for (std::size_t i = 1; i < notes.size(); ++i) rows.push_back({"", "", "", "", notes[i]});
       },
       err);
-  if (!options.json) out << aligned(rows, options.color, tone_of_cell) << std::flush;
+  if (options.junit) {
+    out << junit_xml("fleetctl verify", cases) << std::flush;
+  } else if (!options.json) {
+    out << aligned(rows, options.color, tone_of_cell) << std::flush;
+  }
   return tally.exit_code(course, false);
 }
 

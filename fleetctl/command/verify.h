@@ -14,6 +14,7 @@
 namespace fleetctl::command {
 
 struct VerifyOptions : RunOptions {
+  bool junit = false;                // --format junit
   std::string loki;                  // --loki: asked instead of what the configuration writes to
   std::string prometheus;            // --prometheus: the same
   std::vector<std::string> only;     // --only: journal, containers, metrics; none: all that the

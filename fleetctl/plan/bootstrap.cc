@@ -7,6 +7,7 @@
 namespace fleetctl::plan {
 
 extern const char* const kBootstrapScript;  // bootstrap.sh, put into a .cc by the build
+extern const char* const kUpkeepScript;     // upkeep.sh
 
 namespace {
 
@@ -56,14 +57,15 @@ std::string command(const Exec& exec) {
          " ];then exec /bin/sh -c \"$1\";else exec " + sudo + ";fi' sh '" + load + "'";
 }
 
-std::string script(const Exec& exec, const Wanted& wanted) {
+std::string script(const Exec& exec, const Wanted& wanted, Orders orders) {
   return assignment("N", exec.nonce) + assignment("LOCK", exec.lock ? "yes" : "no") +
          assignment("WHO", exec.who) + assignment("RELEASE", wanted.release) +
          assignment("GROUPS_WANTED",
                     joined(wanted.groups, [](const std::string& name) { return name; })) +
          assignment("FILES",
                     joined(wanted.files, [](const WantedFile& file) { return file.path; })) +
-         kBootstrapScript + exec.nonce + "-end\n";
+         (orders == Orders::kUpkeep ? kUpkeepScript : "") + kBootstrapScript + exec.nonce +
+         "-end\n";
 }
 
 std::string release_order(const Release& release) {

@@ -31,8 +31,12 @@ struct Exec {
 std::string command(const Exec& exec);
 // What sudo shows when it wants the password.
 std::string prompt(const Exec& exec);
+enum class Orders {
+  kDeploy,
+  kUpkeep,  // those of upkeep.sh as well
+};
 // The script with its parameters, up to and including that line.
-std::string script(const Exec& exec, const Wanted& wanted);
+std::string script(const Exec& exec, const Wanted& wanted, Orders orders = Orders::kDeploy);
 
 // The order that announces a release, to be followed by its archive.
 std::string release_order(const Release& release);

@@ -8,7 +8,8 @@
 #   RELEASE the wanted release, 16 hex digits
 #   GROUPS_WANTED, FILES   names, separated by spaces
 # Answers, one per line, after N: see facts.h. Orders, one per line: `show`, `release SIZE SHA256` + SIZE bytes,
-# `apply` or `apply current` + a bundle, `installed`, `measured` (with rates, which takes a second), `end`. Errors: `error CODE text`, then exit status 1.
+# `apply` or `apply current` + a bundle, `installed`, `measured` (with rates, which takes a second),
+# `upkeep TASK ARGUMENTS` (upkeep.sh), `end`. Errors: `error CODE text`, then exit status 1.
 set -u
 umask 077
 LC_ALL=C
@@ -200,6 +201,7 @@ while IFS=' ' read -r order size sum; do
       $RELEASES/current/bin/fleet-agent installed --measure --frame "$N" </dev/null 2>/dev/null && exit 0
       exec $RELEASES/current/bin/fleet-agent installed --frame "$N" </dev/null # one that does not know --measure
       ;;
+    upkeep) upkeep "$size" "$sum" ;;
     end) exit 0 ;;
     *) die "failed unknown order: $order" ;;
   esac

@@ -6,9 +6,14 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/sha.h>
 #include <poll.h>
 #include <pwd.h>
+#include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -111,17 +116,32 @@ Result<agent::FileDescriptor> connect_to(const addrinfo& address, const Clock& c
   return fd;
 }
 
-const char* keyscan_type(ssh_keytypes_e type) {
-  switch (type) {
-    case SSH_KEYTYPE_RSA:
-      return "rsa";
-    case SSH_KEYTYPE_ECDSA_P256:
-    case SSH_KEYTYPE_ECDSA_P384:
-    case SSH_KEYTYPE_ECDSA_P521:
-      return "ecdsa";
-    default:
-      return "ed25519";
-  }
+// As ssh-keyscan and the names of host keys' files have it.
+const char* keyscan_type(std::string_view type) {
+  if (type == "ssh-rsa") return "rsa";
+  return type.substr(0, 5) == "ecdsa" ? "ecdsa" : "ed25519";
+}
+
+std::string base64(std::string_view bytes) {
+  std::string out((bytes.size() + 2) / 3 * 4, '\0');
+  EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()),
+                  reinterpret_cast<const unsigned char*>(bytes.data()),
+                  static_cast<int>(bytes.size()));
+  return out;
+}
+
+// "|1|SALT|HASH", see HashKnownHosts in ssh_config(5).
+Result<std::string> hashed_name(const std::string& host) {
+  std::string salt(SHA_DIGEST_LENGTH, '\0'), hash(SHA_DIGEST_LENGTH, '\0');
+  if (::getrandom(salt.data(), salt.size(), 0) != static_cast<ssize_t>(salt.size()))
+    return fail_errno("getrandom", errno);
+  unsigned size = 0;
+  if (HMAC(EVP_sha1(), salt.data(), static_cast<int>(salt.size()),
+           reinterpret_cast<const unsigned char*>(host.data()), host.size(),
+           reinterpret_cast<unsigned char*>(hash.data()), &size) == nullptr ||
+      size != hash.size())
+    return fail(ErrorCode::kIo, "known hosts: the name cannot be hashed");
+  return "|1|" + base64(salt) + "|" + base64(hash);
 }
 
 }  // namespace
@@ -185,6 +205,22 @@ Result<SshTarget> parse_jump(std::string_view text) {
 
 SshContext::SshContext() { ssh_init(); }
 SshContext::~SshContext() { ssh_finalize(); }
+
+Result<> add_known_host(const ShownKey& key) {
+  const auto name = hashed_name(key.host);
+  if (!name) return fail(name.error());
+  const std::string folder = key.file.substr(0, key.file.rfind('/'));
+  if (folder != key.file && !folder.empty()) ::mkdir(folder.c_str(), 0700);
+  const agent::FileDescriptor fd(
+      ::open(key.file.c_str(), O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0600));
+  if (!fd) return fail_errno(key.file, errno);
+  // A line that somebody left without its end must not swallow ours.
+  char last = '\n';
+  if (const auto size = ::lseek(fd.get(), 0, SEEK_END); size > 0)
+    (void)!::pread(fd.get(), &last, 1, size - 1);
+  return agent::write_all(
+      fd.get(), (last == '\n' ? "" : "\n") + *name + " " + key.type + " " + key.key + "\n");
+}
 
 Ssh::Ssh(const Clock& clock, SshContext& context, SshTarget target)
     : clock_(clock), context_(context), target_(std::move(target)) {}
@@ -379,60 +415,84 @@ Result<> Ssh::open_socket(Mono deadline) {
   return fail(std::move(error).within(session_->host + " port " + port));
 }
 
+Result<ShownKey> Ssh::shown_key() {
+  ssh_session handle = session_->handle;
+  ShownKey shown;
+  switch (ssh_session_is_known_server(handle)) {
+    case SSH_KNOWN_HOSTS_OK:
+      shown.state = ShownKey::State::kKnown;
+      break;
+    case SSH_KNOWN_HOSTS_CHANGED:
+      shown.state = ShownKey::State::kChanged;
+      break;
+    case SSH_KNOWN_HOSTS_OTHER:
+      shown.state = ShownKey::State::kOtherType;
+      break;
+    case SSH_KNOWN_HOSTS_ERROR:
+      return fail(last_error("known hosts"));
+    default:
+      break;
+  }
+  ssh_key raw = nullptr;
+  if (ssh_get_server_publickey(handle, &raw) != SSH_OK) return fail(last_error("host key"));
+  const Key key(raw);
+  unsigned char* hash = nullptr;
+  std::size_t size = 0;
+  if (ssh_get_publickey_hash(raw, SSH_PUBLICKEY_HASH_SHA256, &hash, &size) == 0) {
+    shown.fingerprint =
+        take_string(ssh_get_fingerprint_hash(SSH_PUBLICKEY_HASH_SHA256, hash, size));
+    ssh_clean_pubkey_hash(&hash);
+  }
+  char* value = nullptr;
+  if (ssh_pki_export_pubkey_base64(raw, &value) == SSH_OK) shown.key = take_string(value);
+  value = nullptr;
+  if (ssh_options_get(handle, SSH_OPTIONS_KNOWNHOSTS, &value) == SSH_OK)
+    shown.file = take_string(value);
+  if (shown.file.empty()) shown.file = home() + "/.ssh/known_hosts";
+  shown.type = ssh_key_type_to_char(ssh_key_type(raw));
+  shown.host = session_->port == 22 ? session_->host
+                                    : "[" + session_->host + "]:" + std::to_string(session_->port);
+  return shown;
+}
+
 Result<> Ssh::check_host_key() {
   ssh_session handle = session_->handle;
   if (host_keys_ == HostKeys::kIgnore) {
     warnings_.push_back("the host key of " + session_->host + " was not checked");
     return {};
   }
-  const ssh_known_hosts_e state = ssh_session_is_known_server(handle);
-  if (state == SSH_KNOWN_HOSTS_OK) return {};
-  if (state == SSH_KNOWN_HOSTS_ERROR) return fail(last_error("known hosts"));
-
-  ssh_key raw = nullptr;
-  if (ssh_get_server_publickey(handle, &raw) != SSH_OK) return fail(last_error("host key"));
-  const Key key(raw);
-  unsigned char* hash = nullptr;
-  std::size_t size = 0;
-  std::string fingerprint;
-  if (ssh_get_publickey_hash(raw, SSH_PUBLICKEY_HASH_SHA256, &hash, &size) == 0) {
-    fingerprint = take_string(ssh_get_fingerprint_hash(SSH_PUBLICKEY_HASH_SHA256, hash, size));
-    ssh_clean_pubkey_hash(&hash);
-  }
-  char* value = nullptr;
-  std::string file =
-      ssh_options_get(handle, SSH_OPTIONS_KNOWNHOSTS, &value) == SSH_OK ? take_string(value) : "";
-  if (file.empty()) file = "~/.ssh/known_hosts";
-  const std::string type = ssh_key_type_to_char(ssh_key_type(raw));
-  const std::string name = session_->port == 22
-                               ? session_->host
-                               : "[" + session_->host + "]:" + std::to_string(session_->port);
+  const auto found = shown_key();
+  if (!found) return fail(found.error());
+  const ShownKey& key = *found;
+  const std::string shows = key.host + " shows " + key.type + " " + key.fingerprint;
   const auto refuse = [](std::string text) {
     return fail(ErrorCode::kPermission, std::move(text));
   };
-  switch (state) {
-    case SSH_KNOWN_HOSTS_CHANGED:
-      return refuse("THE HOST KEY HAS CHANGED: " + name + " shows " + type + " " + fingerprint +
-                    ", " + file + " has another one. If that is expected: ssh-keygen -f " + file +
-                    " -R '" + name + "'");
-    case SSH_KNOWN_HOSTS_OTHER:
-      return refuse("host key: " + name + " shows " + type + " " + fingerprint + ", " + file +
+  switch (key.state) {
+    case ShownKey::State::kKnown:
+      return {};
+    case ShownKey::State::kChanged:
+      return refuse("THE HOST KEY HAS CHANGED: " + shows + ", " + key.file +
+                    " has another one. If that is expected: ssh-keygen -f " + key.file + " -R '" +
+                    key.host + "'");
+    case ShownKey::State::kOtherType:
+      return refuse("host key: " + shows + ", " + key.file +
                     " knows it by a key of another type only");
-    default:
+    case ShownKey::State::kUnknown:
       break;
   }
   if (host_keys_ == HostKeys::kAcceptNew) {
     const agent::MutexLock lock(context_.known_hosts);
-    if (ssh_session_update_known_hosts(handle) != SSH_OK) return fail(last_error(file));
-    warnings_.push_back("added the host key of " + name + " to " + file + ": " + type + " " +
-                        fingerprint);
+    if (ssh_session_update_known_hosts(handle) != SSH_OK) return fail(last_error(key.file));
+    warnings_.push_back("added the host key of " + key.host + " to " + key.file + ": " + key.type +
+                        " " + key.fingerprint);
     return {};
   }
-  return refuse("unknown host key: " + name + " shows " + type + " " + fingerprint +
-                ". Compare it with the host's own (ssh-keygen -lf /etc/ssh/ssh_host_" +
-                keyscan_type(ssh_key_type(raw)) + "_key.pub), then: ssh-keyscan -t " +
-                keyscan_type(ssh_key_type(raw)) + " -p " + std::to_string(session_->port) + " " +
-                session_->host + " >> " + file);
+  const std::string type = keyscan_type(key.type);
+  return refuse("unknown host key: " + shows +
+                ". Compare it with the host's own (ssh-keygen -lf /etc/ssh/ssh_host_" + type +
+                "_key.pub), then: fleetctl known-hosts add, or ssh-keyscan -t " + type + " -p " +
+                std::to_string(session_->port) + " " + session_->host + " >> " + key.file);
 }
 
 // True when the host let us in with this key. An unreadable or encrypted file is an error only in
@@ -499,7 +559,7 @@ Result<> Ssh::authenticate() {
                                           " does not let us in (tried: " + list + ")");
 }
 
-Result<> Ssh::connect(Mono deadline) {
+Result<> Ssh::handshake(Mono deadline) {
   session_ = std::make_unique<Session>();
   if (session_->handle == nullptr) return fail(ErrorCode::kExhausted, "ssh: out of memory");
   if (auto done = configure(); !done) return done;
@@ -508,8 +568,18 @@ Result<> Ssh::connect(Mono deadline) {
     return fail(last_error(session_->host + " port " + std::to_string(session_->port)));
   }
   session_->connected = true;
+  return {};
+}
+
+Result<> Ssh::connect(Mono deadline) {
+  if (auto done = handshake(deadline); !done) return done;
   if (auto done = check_host_key(); !done) return done;
   return authenticate();
+}
+
+Result<ShownKey> Ssh::host_key(Mono deadline) {
+  if (auto done = handshake(deadline); !done) return fail(done.error());
+  return shown_key();
 }
 
 Result<> Ssh::open_channel(const std::string& command, Mono deadline) {

@@ -50,11 +50,32 @@ struct SshTarget {
 // A host of ProxyJump: [ssh://][user@]host[:port].
 agent::Result<SshTarget> parse_jump(std::string_view text);
 
+// The key that a host shows, and what known_hosts says of it.
+struct ShownKey {
+  enum class State {
+    kKnown,
+    kUnknown,
+    kChanged,    // another one is known
+    kOtherType,  // one of another type is known
+  };
+  State state = State::kUnknown;
+  std::string host;         // as known_hosts names it: "puck.incus", "[10.0.0.1]:2222"
+  std::string type;         // "ssh-ed25519"
+  std::string key;          // base64
+  std::string fingerprint;  // "SHA256:..."
+  std::string file;         // the operator's known_hosts
+};
+// Appends the key, the host's name hashed, in one write. The folder is made where it is missing.
+Result<> add_known_host(const ShownKey& key);
+
 class Ssh final : public Remote {
  public:
   Ssh(const Clock& clock, SshContext& context, SshTarget target);
   ~Ssh() override;
   Result<> connect(Mono deadline) override;
+  // Instead of connect(): the handshake alone, nobody logs in. Jump hosts are checked and logged
+  // in to as ever.
+  Result<ShownKey> host_key(Mono deadline);
   Result<int> exec(const std::string& command, Dialogue& dialogue, Mono deadline) override;
   Result<> forward(const agent::FileDescriptor& listener, const Far& to,
                    const std::atomic<bool>& stop, const Complain& complain) override;
@@ -68,6 +89,8 @@ class Ssh final : public Remote {
   Result<agent::FileDescriptor> open_forward(const std::string& host, unsigned port, Mono deadline);
   Result<> configure();
   Result<> open_socket(Mono deadline);
+  Result<> handshake(Mono deadline);
+  Result<ShownKey> shown_key();
   Result<> check_host_key();
   Result<> authenticate();
   Result<bool> try_key(const std::string& path);

@@ -78,7 +78,7 @@ def bash_completes():
     assert in_bash("fleetctl", "dep") == ["deploy"]
     assert in_bash("fleetctl", "vault", "enc") == ["encrypt", "encrypt-string", "encrypt_string"]
     assert in_bash("fleetctl", "deploy", "--dif") == ["--diff"]
-    assert in_bash("fleetctl", "lint", "--format", "") == ["text", "json"]
+    assert in_bash("fleetctl", "lint", "--format", "") == ["text", "json", "junit"]
     assert "puck.incus" in in_bash("fleetctl", "deploy", "--limit", "pu")
     assert in_bash("fleet-agent", "val") == ["validate"]
     assert "README.md" in in_bash("fleet-agent", "validate", "READ")
@@ -89,7 +89,7 @@ def fish_completes():
     assert in_fish("fleetctl", "dep") == ["deploy"]
     assert "--diff" in in_fish("fleetctl", "deploy --dif")
     assert "puck.incus" in in_fish("fleetctl", "deploy --limit pu")
-    assert sorted(in_fish("fleetctl", "lint --format ")) == ["json", "text"]
+    assert sorted(in_fish("fleetctl", "lint --format ")) == ["json", "junit", "text"]
     assert "validate" in in_fish("fleet-agent", "val")
 
 

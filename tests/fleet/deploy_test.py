@@ -541,7 +541,7 @@ def speaks_clearly():
 
 def keeps_what_works():
     """A canary whose deliveries are refused stops the run; a new agent comes, one that dies and a broken unit go; a planned deploy
-    does what was planned; a held lock says whose; two operators do not mix; a host behind a jump host is reached."""
+    does what was planned; a held lock says whose, and is ended; two operators do not mix; a host behind a jump host is reached, and rid of its agent."""
     with bed() as b:
         mint = Mint("keeps", random.randrange(1 << 32))
         b.deploy()
@@ -619,7 +619,14 @@ def keeps_what_works():
                       "sh -c 'echo you@there, run r9 since 2026-01-01T00:00:00Z >/run/fleetctl.lock; exec sleep 600'")
         eventually(lambda: "you@there" in b.on(CALIBAN, "cat /run/fleetctl.lock"), 20, "the lock is held")
         refused((), "you@there, run r9 since 2026-01-01T00:00:00Z", status=LOCKED, limit=[CALIBAN])
-        b.on(CALIBAN, "systemctl stop holder")
+        status, said = b.fleetctl("unlock", "--list", limit=[CALIBAN])
+        check(status == LOCKED and "you@there" in said and "sleep (" in said, said)
+        status, said = b.fleetctl("unlock", "--yes", limit=[CALIBAN])
+        check(status == 0 and re.search(rf"(?m)^{CALIBAN}\s+free", said), f"unlock: {status}\n{said}")
+        status, said = b.fleetctl("history", limit=[CALIBAN])
+        check(status == 0 and "rolled-back" in said and "config.alloy (reload)" in said, f"history: {status}\n{said}")
+        status, said = b.fleetctl("doctor", "--all", limit=[CALIBAN])
+        check(status == 0 and re.search(r"agent\s+ok\s+release [0-9a-f]{16} runs", said) and " bad " not in said, f"doctor: {status}\n{said}")
         other = b.folder / "other"
         shutil.copytree(b.tree, other)
         append("// one\n", host="")
@@ -640,6 +647,13 @@ def keeps_what_works():
             check("loki_write_sent_entries_total" in fleetlab.http(url + "metrics", timeout=60)[1], "its pages do not come through the jump host")
         last = b.on(CALIBAN, "journalctl -q -u ssh.service -o cat -g 'Accepted publickey' | tail -n 1")
         check(f"from {b.lab.address(PUCK)} " in last, f"not through the jump host: {last}")
+
+        # Nothing of the agent is left.
+        status, said = b.fleetctl("uninstall", "--purge", "--yes", limit=[CALIBAN])
+        check(status == 0 and "uninstalled" in said, f"uninstall: {status}\n{said}")
+        left = b.on(CALIBAN, f"ls -d /opt/fleet-agent /etc/fleet-agent /var/lib/fleet* /etc/systemd/system/*/{UNIT} "
+                             f"/etc/systemd/system/{UNIT} 2>/dev/null; id -u fleet-agent 2>/dev/null; true")
+        check(left == "", f"left behind: {left}")
 
 
 if __name__ == "__main__":

@@ -19,8 +19,9 @@ from pathlib import Path
 class FakeHosts:
     """The sshd and its keys, for the length of a with. An inventory line per host: `inventory(names)`."""
 
-    def __init__(self, folder, keys=("good",)):
+    def __init__(self, folder, keys=("good",), passwords=False):
         self.folder, self.gate = Path(folder), Path(folder) / "gate"
+        self.passwords = "yes" if passwords else "no"
         self.gate.mkdir(parents=True)
         for name in ("host", *keys):
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.folder / name], check=True)
@@ -39,7 +40,7 @@ class FakeHosts:
             Path("/run/sshd").mkdir(exist_ok=True)
         self.config.write_text(
             f"Port {self.port}\nListenAddress 127.0.0.1\nHostKey {self.folder}/host\nAuthorizedKeysFile {self.folder}/authorized\n"
-            "StrictModes no\nUsePAM no\nPermitRootLogin yes\nPasswordAuthentication no\nMaxStartups 1000\nPidFile none\n")
+            f"StrictModes no\nUsePAM no\nPermitRootLogin yes\nPasswordAuthentication {self.passwords}\nMaxStartups 1000\nPidFile none\n")
         self.process = subprocess.Popen(["/usr/sbin/sshd", "-D", "-e", "-f", self.config], stderr=subprocess.DEVNULL)
         key = " ".join((self.folder / "host.pub").read_text().split()[:2])
         (self.folder / "known_hosts").write_text(f"[127.0.0.1]:{self.port} {key}\n")

@@ -4,6 +4,7 @@
 import json
 import os
 import subprocess
+import xml.etree.ElementTree as ElementTree
 
 from example_fleet import BIN, SYSTEM, Fleet, check, main
 from fake_hosts import FakeHosts
@@ -174,5 +175,84 @@ def facts():
         check(asked() == 10 and sent() == wanted, "a host was deployed to")
 
 
+def junit():
+    """--format junit of lint, plan and verify is XML with a case for each finding, host and way."""
+    fleet = Fleet()
+
+    def cases(*words, status):
+        suite, = ElementTree.fromstring(fleet.run(*words, "--format", "junit", status=status)[0])
+        check(int(suite.get("tests")) == len(suite) > 0, suite.attrib)
+        return suite, [(case.get("classname"), case.get("name"), *(child.tag for child in case)) for case in suite]
+
+    suite, _ = cases("lint", status=0)
+    check(suite.get("failures") == "0", suite.attrib)
+    fleet.append("host_vars/puck.incus.yml", "\nb\x01<&\": [\n")
+    suite, found = cases("lint", status=REFUSED)
+    check(suite.get("failures") != "0" and any("failure" in case for case in found), found)
+    fleet = Fleet()
+    suite, found = cases("plan", *NOWHERE, *fleet.bundle(), status=UNREACHABLE)
+    check(found == [("oberon.incus", "plan", "error"), ("caliban.incus", "plan", "error")] and suite.get("errors") == "2", found)
+    suite, found = cases("verify", *NOWHERE, "--only", "journal", status=UNREACHABLE)
+    check(("caliban.incus", "journal", "error") in found, found)
+    fleet.run("plan", "--offline", "--format", "junit", *NOWHERE, *fleet.bundle(), status=USAGE)
+    fleet.run("deploy", "--format", "junit", *NOWHERE, status=USAGE)
+
+
+def known_hosts():
+    """The keys that hosts show are told, and written hashed where one says so; another one is never written over."""
+    fleet = Fleet()
+    with FakeHosts(fleet.folder / "ssh") as fakes:
+        fleet.write("../fakes", fakes.inventory(["first", "second"]))
+        words = ("-i", fleet.folder / "fakes")
+        file = fakes.folder / "known_hosts"
+        known = file.read_text()
+        check(fleet.run("known-hosts", "check", *words)[0].count(" known  ssh-ed25519  SHA256:") == 2, "known")
+        file.write_text("# mine, without an end")
+        said = fleet.run("known-hosts", "add", *words, status=3)[1]
+        check("give --yes" in said and file.read_text() == "# mine, without an end", said)
+        shown, said = fleet.run("known-hosts", "add", "--yes", *words)
+        check(shown.count(" unknown  ssh-ed25519 ") == 2 and "Wrote 1 key." in said, shown + said)
+        first, second, rest = file.read_text().split("\n")
+        check(first == "# mine, without an end" and second.startswith("|1|") and second.endswith(known.split(" ", 1)[1].strip())
+              and rest == "", file.read_text())
+        check("127.0.0.1" not in second and file.stat().st_mode & 0o777 in (0o600, 0o644), second)
+        # OpenSSH reads it, and so do we.
+        found = subprocess.run(["ssh-keygen", "-f", file, "-F", f"[127.0.0.1]:{fakes.port}"], capture_output=True, text=True)
+        check(found.returncode == 0, found.stdout + found.stderr)
+        hosts = [json.loads(line) for line in fleet.run("known-hosts", "check", "--format", "json", *words)[0].splitlines()]
+        check([host["state"] for host in hosts] == ["known", "known"] and hosts[0]["name"] == f"[127.0.0.1]:{fakes.port}", hosts)
+        file.write_text(known.replace((fakes.folder / "host.pub").read_text().split()[1],
+                                      (fakes.folder / "good.pub").read_text().split()[1]))
+        before = file.read_text()
+        shown = fleet.run("known-hosts", "add", "--yes", *words, status=3)[0]
+        check(shown.count("CHANGED") == 2 and file.read_text() == before, shown)
+    fleet.run("known-hosts", "check", *NOWHERE, status=UNREACHABLE)
+    fleet.run("known-hosts", status=USAGE)
+
+
+def init():
+    """What a new folder gets is a fleet without a finding; of an Ansible tree it finds what is there and writes nothing over."""
+    fleet = Fleet()
+    fresh = fleet.folder / "fresh"
+    shown = fleet.run("init", fresh)[0]
+    check(shown.count("wrote ") == 3 and f"  cd {fresh}\n" in shown, shown)
+    check("0 errors, 0 warnings" in fleet.run("lint", "--strict", cwd=fresh)[1], "a finding")
+    check("first.example" in fleet.render(cwd=fresh)[0], "nothing is rendered")
+    before = {path: path.read_text() for path in fresh.rglob("*") if path.is_file()}
+    check("wrote" not in fleet.run("init", cwd=fresh)[0], "written over")
+    check(before == {path: path.read_text() for path in fresh.rglob("*") if path.is_file()}, "changed")
+
+    old = fleet.folder / "old"
+    for name, text in (("hosts.ini", "[web]\nw1 services='[\"alloy\"]'\n"), ("roles/alloy/templates/config.alloy.j2", "// {{ inventory_hostname }}\n"),
+                       (".git/config.alloy.j2", "not this one\n"), ("group_vars/all/vault.yml", "a: 1\n")):
+        fleet.write(old / name, text)
+    shown = fleet.run("init", cwd=old)[0]
+    check("wrote" not in shown and "services: [alloy]" in shown, shown)
+    lint, = [line.split()[1:] for line in shown.splitlines() if line.startswith("  fleetctl lint")]
+    check(lint == ["lint", "-i", "hosts.ini", "--templates", "roles/alloy/templates"], lint)
+    check(fleet.run("render", *lint[1:], cwd=old)[0].rstrip().endswith("// w1"), "not rendered")
+    fleet.run("init", "/proc/no", status=REFUSED)
+
+
 if __name__ == "__main__":
-    main(broken_template, command_lines, logs, ui, batches, playbook_batches, facts)
+    main(broken_template, command_lines, logs, ui, batches, playbook_batches, facts, junit, known_hosts, init)

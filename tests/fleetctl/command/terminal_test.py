@@ -86,6 +86,9 @@ class Session:
                                         env={**SYSTEM, "HOME": str(fleet.folder), "TERM": "xterm", **environment})
         os.close(slave)
 
+    def type(self, text):
+        os.write(self.master, text.encode())
+
     def resize(self, columns, rows, self_too=True):
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         if self_too:

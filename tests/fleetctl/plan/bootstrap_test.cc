@@ -33,8 +33,9 @@ std::string moved(std::string script, const std::string& root, const std::string
   };
   replace("PATIENCE=300", "PATIENCE=" + patience);
   replace("PATH=/usr/local/sbin", "PATH=" + root + "/bin:/usr/local/sbin");
-  for (const char* place : {"/opt/fleet-agent", "/var/lib/fleetctl", "/etc/fleet-agent",
-                            "/etc/systemd/system", "/run/fleetctl.lock", "/run/systemd/system"}) {
+  for (const char* place :
+       {"/opt/fleet-agent", "/var/lib/fleetctl", "/var/lib/fleet-agent", "/etc/fleet-agent",
+        "/etc/systemd/system", "/run/fleetctl.lock", "/run/systemd/system"}) {
     replace(place, root + place);
   }
   return script;
@@ -60,12 +61,13 @@ struct Host {
   std::string patience = "300";
   bool closes = true;  // the end of the orders is the end of the input
   // What the script answers to `orders` when `shell` runs it.
-  std::string talk(const std::string& shell, const std::string& orders) {
+  std::string talk(const std::string& shell, const std::string& orders,
+                   Orders kind = Orders::kDeploy, bool lock = true) {
     ::signal(SIGPIPE, SIG_IGN);
-    Exec exec{"abc123", "me@box, run r1", Become::kNone, "root", true};
+    Exec exec{"abc123", "me@box, run r1", Become::kNone, "root", lock};
     std::string line = command(exec);
     line.replace(line.find("/bin/sh"), 7, shell);
-    remote::ListeningDialogue dialogue(moved(script(exec, wanted()), root, patience) + orders,
+    remote::ListeningDialogue dialogue(moved(script(exec, wanted(), kind), root, patience) + orders,
                                        closes);
     const agent::SystemClock clock;
     const auto status =
@@ -268,6 +270,95 @@ TEST_CASE("bootstrap: without root it says what to do") {
   host.tool("id", "echo 1000");
   CHECK(contains(host.talk("/bin/sh", "end\n"),
                  "abc123 error not-root not root on this host: give --become (-b)"));
+}
+
+TEST_CASE("bootstrap: the holders of a lock are told, and ended where they are named") {
+  const std::string shell =
+      GENERATE(as<std::string>{}, "/bin/dash", "/bin/bash", "/usr/bin/busybox ash");
+  INFO(shell);
+  Host host;
+  const auto ask = [&](const std::string& order) {
+    return host.talk(shell, "upkeep " + order + "\n", Orders::kUpkeep, false);
+  };
+  CHECK(contains(ask("lock"), "abc123 lock free\nabc123 done\n"));
+  const std::string lock = host.root + "/run/fleetctl.lock";
+  // It does not end when it is asked to, as an apply does not.
+  REQUIRE(std::system(("(trap '' TERM; exec 9>>" + lock + "; flock 9; echo you@there >&9; " +
+                       "exec sleep 600 >/dev/null 2>&1) & until grep -qsx sleep /proc/$!/comm; " +
+                       "do sleep 0.1; done")
+                          .c_str()) == 0);
+  const std::string said = ask("lock");
+  INFO(said);
+  CHECK(contains(said, "abc123 lock held\nabc123 by you@there\nabc123 since "));
+  const auto at = said.find("abc123 holder ");
+  REQUIRE(at != std::string::npos);
+  const std::string pid = said.substr(at + 14, said.find(' ', at + 14) - at - 14);
+  CHECK(contains(said, "abc123 holder " + pid + " sleep\n"));
+  CHECK(contains(ask("unlock 1"), "abc123 lock held\n"));
+  CHECK(contains(ask("unlock " + pid), "abc123 lock free\n"));
+  CHECK(std::system(("flock -n " + lock + " true").c_str()) == 0);
+}
+
+TEST_CASE("bootstrap: what was done to a host is told from its book, and from the one before it") {
+  const std::string shell =
+      GENERATE(as<std::string>{}, "/bin/dash", "/bin/bash", "/usr/bin/busybox ash");
+  INFO(shell);
+  Host host;
+  CHECK(contains(host.talk(shell, "upkeep history 2\n", Orders::kUpkeep, false),
+                 "abc123 ready\nabc123 done\n"));
+  std::ofstream(host.folder / "var/lib/fleetctl/history.jsonl.1") << "{\"a\":1}\n{\"a\":2}\n";
+  std::ofstream(host.folder / "var/lib/fleetctl/history.jsonl") << "{\"a\":\"\\n\"}\n";
+  CHECK(contains(host.talk(shell, "upkeep history 2\n", Orders::kUpkeep, false),
+                 "abc123 ready\nabc123 run {\"a\":2}\nabc123 run {\"a\":\"\\n\"}\nabc123 done\n"));
+}
+
+TEST_CASE("bootstrap: what a deploy needs of a host is looked for") {
+  const std::string shell =
+      GENERATE(as<std::string>{}, "/bin/dash", "/bin/bash", "/usr/bin/busybox ash");
+  INFO(shell);
+  Host host;
+  const std::string said = host.talk(shell, "upkeep doctor 127.0.0.1:1\n", Orders::kUpkeep, false);
+  INFO(said);
+  CHECK(contains(said, "abc123 clock 1"));
+  CHECK(contains(said, "abc123 state-free "));
+  CHECK(contains(said, "abc123 lock free\n"));
+  CHECK(contains(said, "abc123 misses 127.0.0.1:1\nabc123 done\n"));
+  CHECK_FALSE(contains(said, "abc123 missing"));
+  CHECK_FALSE(contains(host.talk(shell, "upkeep nothing\n", Orders::kUpkeep, false), "done"));
+}
+
+TEST_CASE("bootstrap: the agent is taken off, and its state only where that is asked for") {
+  // Not busybox, whose own deluser comes before the replaced one.
+  const std::string shell = GENERATE(as<std::string>{}, "/bin/dash", "/bin/bash");
+  INFO(shell);
+  Host host;
+  host.tool("userdel", "echo \"$*\" >" + host.root + "/userdel");
+  const auto make = [&] {
+    for (const char* place : {"opt/fleet-agent/1/bin", "var/lib/fleet-agent/x",
+                              "etc/systemd/system/fleet-agent.service.d", "etc/fleet-agent"})
+      std::filesystem::create_directories(host.folder / place);
+    std::ofstream(host.folder / "etc/systemd/system/fleet-agent.service") << "[Unit]\n";
+  };
+  make();
+  const std::string said = host.talk(shell, "upkeep uninstall\n", Orders::kUpkeep);
+  INFO(said);
+  CHECK(contains(said, "abc123 removed the running agent\nabc123 removed " + host.root +
+                           "/etc/systemd/system/fleet-agent.service\n"));
+  CHECK(contains(said, "abc123 done\n"));
+  CHECK_FALSE(std::filesystem::exists(host.folder / "opt/fleet-agent"));
+  CHECK_FALSE(std::filesystem::exists(host.folder / "etc/fleet-agent"));
+  CHECK(std::filesystem::exists(host.folder / "var/lib/fleet-agent/x"));
+  CHECK(std::filesystem::exists(host.folder / "etc/systemd/system/fleet-agent.service.d"));
+  CHECK_FALSE(std::filesystem::exists(host.folder / "userdel"));
+
+  make();
+  const std::string purged = host.talk(shell, "upkeep uninstall purge\n", Orders::kUpkeep);
+  INFO(purged);
+  CHECK(contains(purged, "abc123 removed the user fleet-agent\nabc123 done\n"));
+  CHECK_FALSE(std::filesystem::exists(host.folder / "var/lib/fleet-agent"));
+  CHECK_FALSE(std::filesystem::exists(host.folder / "var/lib/fleetctl"));
+  CHECK_FALSE(std::filesystem::exists(host.folder / "etc/systemd/system/fleet-agent.service.d"));
+  CHECK(agent::read_file(host.folder / "userdel").value_or("") == "fleet-agent\n");
 }
 
 }  // namespace fleetctl::plan

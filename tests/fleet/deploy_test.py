@@ -292,7 +292,7 @@ def walks():
         check(status["listens"] == "127.0.0.1:12345" and status["drift"] == [], f"status {status}")
 
         first = b.on(OBERON, f"cat {CONFIG}")
-        template.write_text(template.read_text() + "\n// second, on {{ ansible_hostname }} with {{ ansible_distribution_release }}\n")
+        template.write_text(template.read_text() + "// second, on {{ ansible_hostname }} with {{ ansible_distribution_release }}\n")
         said(r"~ config\.alloy +reload +\+1 -0 +from templates/oberon/", DIFFERS, "plan", "--exit-code")
         facts = b.folder / "facts.json"  # status asks nobody for them
         said("", 0, "facts", "--output", facts)

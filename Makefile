@@ -19,7 +19,7 @@ test: packages-build packages-test
 	ctest --test-dir $(BUILD) -j $(JOBS) --output-on-failure --no-tests=error --output-junit junit.xml $(CTEST_ARGS)
 
 # libFuzzer on every parser of both programs, FUZZ_SECONDS each.
-FUZZ_SECONDS ?= 30
+FUZZ_SECONDS ?= 20
 FUZZ_SEED ?= 1
 fuzz: packages-build packages-test
 	cmake --preset clang -DFLEET_FUZZ_SECONDS=$(FUZZ_SECONDS) -DFLEET_FUZZ_SEED=$(FUZZ_SEED)

@@ -9,7 +9,7 @@ add_library(fuzz_replay STATIC ${CMAKE_CURRENT_LIST_DIR}/replay.cc)
 target_link_libraries(fuzz_replay PRIVATE house_flags)
 
 set(FLEET_LIBFUZZER OFF)
-set(FLEET_FUZZ_SECONDS 30 CACHE STRING "Seconds that each test search/... searches")
+set(FLEET_FUZZ_SECONDS 20 CACHE STRING "Seconds that each test search/... searches")
 set(FLEET_FUZZ_SEED 1 CACHE STRING "Where each search begins; 0: somewhere else each time")
 add_custom_target(fuzzers)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang" AND NOT FLEET_SANITIZE)

@@ -110,13 +110,10 @@ ExitCode deploy(const Fleet& fleet, const AgentBundle& bundle, const DeployOptio
 std::optional<Rendered> load_rendered(const FleetOptions& options, const ConfigurationCheck& check,
                                       const RunOptions* run,
                                       const std::filesystem::path& agent_bundle) {
-  auto fleet =
-      run == nullptr ? load_fleet(options, check) : load_fleet_with_facts(options, check, *run);
-  if (!fleet) {
-    std::cerr << "fleetctl: " << fleet.error().message << "\n";
-    return std::nullopt;
-  }
-  if (!report_tree(*fleet, std::cerr)) return std::nullopt;
+  auto fleet = usable(
+      run == nullptr ? load_fleet(options, check) : load_fleet_with_facts(options, check, *run),
+      std::cerr);
+  if (!fleet) return std::nullopt;
   auto bundle = read_agent_bundle(agent_bundle);
   if (!bundle) {
     std::cerr << "fleetctl: " << bundle.error().message << "\n";

@@ -307,12 +307,8 @@ ExitCode run_doctor(FleetOptions fleet_options, const ConfigurationCheck& check,
                     const std::filesystem::path& agent_bundle, bool ask_become_password,
                     DoctorOptions options) {
   fleet_options.rendering = Rendering::kWhereItCan;
-  const auto fleet = load_fleet(fleet_options, check);
-  if (!fleet) {
-    std::cerr << "fleetctl: " << fleet.error().message << "\n";
-    return ExitCode::kRefused;
-  }
-  if (!report_tree(*fleet, std::cerr)) return ExitCode::kRefused;
+  const auto fleet = usable(load_fleet(fleet_options, check), std::cerr);
+  if (!fleet) return ExitCode::kRefused;
   const auto bundle = read_agent_bundle(agent_bundle);
   return in_the_world(options, ask_become_password, [&](const World& world, const auto& stop) {
     return doctor(*fleet, bundle, options, world, stop, std::cout, std::cerr);

@@ -105,12 +105,8 @@ Result<Fleet> load_fleet_with_facts(FleetOptions options, const ConfigurationChe
 
 ExitCode run_facts(FleetOptions fleet_options, FactsOptions options) {
   fleet_options.rendering = Rendering::kNone;
-  const auto fleet = load_fleet(fleet_options, {});
-  if (!fleet) {
-    std::cerr << "fleetctl: " << fleet.error().message << "\n";
-    return ExitCode::kRefused;
-  }
-  if (!report_tree(*fleet, std::cerr)) return ExitCode::kRefused;
+  const auto fleet = usable(load_fleet(fleet_options, {}), std::cerr);
+  if (!fleet) return ExitCode::kRefused;
   return in_the_world(options, false, [&](const World& world, const std::atomic<bool>&) {
     std::string known;
     if (!options.output.empty()) known = agent::read_file(options.output).value_or("");

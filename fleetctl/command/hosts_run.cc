@@ -407,6 +407,15 @@ bool report_tree(const Fleet& fleet, std::ostream& err) {
   return false;
 }
 
+std::optional<Fleet> usable(agent::Result<Fleet> loaded, std::ostream& err) {
+  if (!loaded) {
+    err << "fleetctl: " << loaded.error().message << "\n";
+    return std::nullopt;
+  }
+  if (!report_tree(*loaded, err)) return std::nullopt;
+  return std::move(*loaded);
+}
+
 bool ask_login_password(RunOptions& options) {
   if (!options.ask_password || !options.reach.password.empty()) return true;
   auto password = ask_secret("SSH password: ");
@@ -444,12 +453,8 @@ ExitCode with_hosts(FleetOptions fleet_options, RunOptions& options, bool ask_be
                     const std::function<ExitCode(const Fleet&, const World&,
                                                  const std::atomic<bool>& stop)>& body) {
   fleet_options.rendering = Rendering::kNone;
-  const auto fleet = load_fleet(fleet_options, {});
-  if (!fleet) {
-    std::cerr << "fleetctl: " << fleet.error().message << "\n";
-    return ExitCode::kRefused;
-  }
-  if (!report_tree(*fleet, std::cerr)) return ExitCode::kRefused;
+  const auto fleet = usable(load_fleet(fleet_options, {}), std::cerr);
+  if (!fleet) return ExitCode::kRefused;
   return in_the_world(options, ask_become_password, [&](const World& world, const auto& stop) {
     return body(*fleet, world, stop);
   });

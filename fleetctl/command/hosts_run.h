@@ -131,6 +131,8 @@ std::string text_below(const HostResult& result);
 
 // Warnings and problems of the tree. False when nothing may be touched.
 bool report_tree(const Fleet& fleet, std::ostream& err);
+// What was loaded, its warnings told. nullopt, with the reason told: nothing may be touched.
+std::optional<Fleet> usable(agent::Result<Fleet> loaded, std::ostream& err);
 
 // -k: asks for the password to log in with, once. False: there was no answer.
 bool ask_login_password(RunOptions& options);

@@ -92,12 +92,8 @@ ExitCode logs(const Fleet& fleet, const LogsOptions& options, const World& world
 
 ExitCode run_logs(FleetOptions fleet_options, const LogsOptions& options) {
   fleet_options.rendering = Rendering::kNone;
-  const auto fleet = load_fleet(fleet_options, {});
-  if (!fleet) {
-    std::cerr << "fleetctl: " << fleet.error().message << "\n";
-    return ExitCode::kRefused;
-  }
-  if (!report_tree(*fleet, std::cerr)) return ExitCode::kRefused;
+  const auto fleet = usable(load_fleet(fleet_options, {}), std::cerr);
+  if (!fleet) return ExitCode::kRefused;
   // Ctrl-C ends it at once: there is nothing to bring to an end on the host.
   ::signal(SIGPIPE, SIG_IGN);
   agent::SystemClock clock;

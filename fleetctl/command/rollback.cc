@@ -202,12 +202,8 @@ ExitCode rollback(const Fleet& fleet, const RollbackOptions& options, const Worl
 ExitCode run_rollback(FleetOptions fleet_options, bool ask_become_password,
                       RollbackOptions options) {
   fleet_options.rendering = Rendering::kNone;
-  const auto fleet = load_fleet(fleet_options, {});
-  if (!fleet) {
-    std::cerr << "fleetctl: " << fleet.error().message << "\n";
-    return ExitCode::kRefused;
-  }
-  if (!report_tree(*fleet, std::cerr)) return ExitCode::kRefused;
+  const auto fleet = usable(load_fleet(fleet_options, {}), std::cerr);
+  if (!fleet) return ExitCode::kRefused;
   if (!options.list) {
     auto rolling = settled(options.rolling, fleet->playbook_rolling);
     if (!rolling) {

@@ -494,12 +494,8 @@ ExitCode status(const Fleet& fleet, const StatusOptions& options, const World& w
 ExitCode run_status(FleetOptions fleet_options, const ConfigurationCheck& check,
                     bool ask_become_password, StatusOptions options) {
   fleet_options.rendering = Rendering::kWhereItCan;
-  const auto fleet = load_fleet(fleet_options, check);
-  if (!fleet) {
-    std::cerr << "fleetctl: " << fleet.error().message << "\n";
-    return ExitCode::kRefused;
-  }
-  if (!report_tree(*fleet, std::cerr)) return ExitCode::kRefused;
+  const auto fleet = usable(load_fleet(fleet_options, check), std::cerr);
+  if (!fleet) return ExitCode::kRefused;
   if (::isatty(STDOUT_FILENO) != 0) options.columns = terminal_columns(STDOUT_FILENO);
   return in_the_world(options, ask_become_password, [&](const World& world, const auto& stop) {
     return options.watch.count() == 0

@@ -153,12 +153,8 @@ ExitCode ui(const Fleet& fleet, const UiOptions& options, const World& world,
 
 ExitCode run_ui(FleetOptions fleet_options, bool ask_become_password, UiOptions options) {
   fleet_options.rendering = Rendering::kNone;
-  const auto fleet = load_fleet(fleet_options, {});
-  if (!fleet) {
-    std::cerr << "fleetctl: " << fleet.error().message << "\n";
-    return ExitCode::kRefused;
-  }
-  if (!report_tree(*fleet, std::cerr)) return ExitCode::kRefused;
+  const auto fleet = usable(load_fleet(fleet_options, {}), std::cerr);
+  if (!fleet) return ExitCode::kRefused;
   return in_the_world(
       options, ask_become_password,
       [&](const World& world, const auto& stop) {

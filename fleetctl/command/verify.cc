@@ -373,12 +373,8 @@ ExitCode verify(const Fleet& fleet, const VerifyOptions& options, const World& w
 
 ExitCode run_verify(FleetOptions fleet_options, const ConfigurationCheck& check,
                     bool ask_become_password, VerifyOptions options) {
-  const auto fleet = load_fleet_with_facts(fleet_options, check, options);
-  if (!fleet) {
-    std::cerr << "fleetctl: " << fleet.error().message << "\n";
-    return ExitCode::kRefused;
-  }
-  if (!report_tree(*fleet, std::cerr)) return ExitCode::kRefused;
+  const auto fleet = usable(load_fleet_with_facts(fleet_options, check, options), std::cerr);
+  if (!fleet) return ExitCode::kRefused;
   options.host_limit = std::max<agent::Duration>(options.host_limit, options.within);
   return in_the_world(options, ask_become_password, [&](const World& world, const auto& stop) {
     return verify(*fleet, options, world, stop, std::cout, std::cerr);

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.parse
 import urllib.request
 import zlib
 from http.server import BaseHTTPRequestHandler
@@ -26,6 +27,7 @@ from write_judge import WriteJudge
 STATE = fleetlab.ROOT / "tests/fixtures/state"
 AWAY = 47811  # nobody listens there but `make`: copies of what a server sent are known by its URL
 JUDGE = 47812  # as are queues of an endpoint
+CONTAINER = "5ea1" * 16
 
 CONFIG = """
 remotecfg {{
@@ -50,6 +52,20 @@ loki.write "wal" {{
 
 loki.source.file "file" {{
   targets    = [{{ __path__ = "app.log", job = "file" }}]
+  forward_to = [loki.write.judge.receiver]
+}}
+
+loki.source.docker "containers" {{
+  host       = "http://{docker}"
+  targets    = [{{ __meta_docker_container_id = "{container}" }}]
+  labels     = {{ job = "docker" }}
+  forward_to = [loki.write.judge.receiver]
+}}
+
+loki.source.journal "host" {{
+  path       = "journal"
+  max_age    = "0s"
+  labels     = {{ job = "journal" }}
   forward_to = [loki.write.judge.receiver]
 }}
 
@@ -112,13 +128,56 @@ ENDPOINT = """  endpoint {{
 """
 
 
+def dockerd(began_ns, lines):
+    """A Docker API with one running container, which wrote a line each millisecond."""
+
+    def frame(number, line):
+        seconds, rest = divmod(began_ns + number * 1_000_000, 1_000_000_000)
+        text = f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{rest:09d}Z {line}\n".encode()
+        return b"\x01\0\0\0" + len(text).to_bytes(4, "big") + text
+
+    class Docker(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self):  # noqa: N802
+            path, _, query = self.path.partition("?")
+            if path == "/events":
+                return self.stream(b"")
+            if path.endswith("/logs"):
+                seconds, _, rest = dict(urllib.parse.parse_qsl(query)).get("since", "0").partition(".")
+                since = int(seconds) * 1_000_000_000 + int(rest.ljust(9, "0"))
+                return self.stream(b"".join(frame(i, line) for i, line in enumerate(lines) if began_ns + i * 1_000_000 >= since))
+            told = {"Id": CONTAINER, "Name": "/web", "State": {"Running": True}, "Config": {"Tty": False}}
+            if path == "/containers/json":
+                told = [{"Id": CONTAINER, "Names": ["/web"], "State": "running"}]
+            answer = json.dumps(told).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            return self.wfile.write(answer)
+
+        def stream(self, data):
+            self.send_response(200)
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            if data:
+                self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+            self.connection.recv(1)  # until the agent leaves
+
+        def log_message(self, *_):
+            pass
+
+    return Docker
+
+
 class Setting:
     """An agent in `folder`, which is where its paths begin."""
 
-    def __init__(self, folder, judge, write_judge):
+    def __init__(self, folder, judge, write_judge, docker):
         self.folder, self.syslog, self.queue, self.wal = folder, free_port(), free_port(), free_port()
         text = CONFIG.format(endpoint=ENDPOINT.format(push_url=judge.push_url), write_url=write_judge.url, away=AWAY,
-                             syslog=self.syslog, queue=self.queue, wal=self.wal)
+                             docker=docker.address, container=CONTAINER, syslog=self.syslog, queue=self.queue, wal=self.wal)
         self.agent = Agent(text, folder)
         self.agent.command = ["/usr/bin/env", "-C", folder, BIN / "fleet-agent"]
 
@@ -133,8 +192,12 @@ def arrived(judge, lines):
                lambda: f"{sorted(wanted - {entry['line'] for entry in judge.entries()})[:3]}", interval=0.2)
 
 
-def as_if_here(data, file):
-    """A copied file has another inode: positions get that of `file`, as on the machine where they were written."""
+def as_if_here(data, file, journal):
+    """Positions as on the machine where they were written: a copied file has another inode, and the entries of a journal written anew
+    belong to another numbering."""
+    cursor = json.loads(subprocess.run(["/usr/bin/journalctl", "--file", journal, "-o", "json", "-n", "1"], check=True,
+                                       capture_output=True).stdout)["__CURSOR"]
+    numbering = re.match(r"s=([0-9a-f]{32});", cursor)[1]
     for positions in data.rglob("positions*"):
         lines = []
         for line in positions.read_text().splitlines():
@@ -144,33 +207,37 @@ def as_if_here(data, file):
             check(int(check_sum, 16) == zlib.crc32(rest.encode()), f"{positions}: {line}")
             seen, key, value = rest.split(" ")
             value = re.sub(r"^\d+(?=%20)", str(file.stat().st_ino), value)
+            value = re.sub(r"^s=[0-9a-f]{32}(?=;)", f"s={numbering}", value)
             rest = f"{seen} {key} {value}"
             lines.append(f"{zlib.crc32(rest.encode()):08x} {rest}\n")
         positions.write_text("".join(lines))
 
 
 def state_of_earlier_releases_is_read():
-    """On the folder that each earlier release left, the agent reads files on where they were, and delivers what waited on disk."""
+    """On the folder that each earlier release left, the agent reads files, containers and the journal on where they were, and delivers
+    what waited on disk."""
     versions = sorted(path.name for path in STATE.iterdir() if path.is_dir())
     check(versions, f"{STATE} is empty")
     for version in versions:
-        with fleetlab.scratch_dir("fleet-state-test") as folder, Judge(port=JUDGE) as judge, WriteJudge() as write_judge:
-            known = json.loads((STATE / version / "lines.json").read_text())
+        known = json.loads((STATE / version / "lines.json").read_text())
+        began = known["began"]
+        with fleetlab.scratch_dir("fleet-state-test") as folder, Judge(port=JUDGE) as judge, WriteJudge() as write_judge, \
+             Served(dockerd(began, known["container"] + known["container_later"])) as docker:
             shutil.copytree(STATE / version / "data", folder / "data")
             file = folder / "app.log"
             file.write_text("".join(f"{line}\n" for line in known["delivered"] + known["later"]))
-            as_if_here(folder / "data", file)
-            setting = Setting(folder, judge, write_judge)
+            as_if_here(folder / "data", file, fleetlab.write_journal(folder / "journal", known["journal"] + known["journal_later"], began // 1000))
+            setting = Setting(folder, judge, write_judge, docker)
             with setting.agent as agent:
                 agent.start().wait_ready(60)
                 waiting = known["syslog"] + known["queue"] + known["wal"]
-                arrived(judge, known["later"] + waiting)
+                arrived(judge, known["later"] + known["container_later"] + known["journal_later"] + waiting)
                 eventually(lambda: old_samples(write_judge, known["killed"]) >= known["samples"], 60, "samples of the earlier agent")
                 check({"remotecfg/loki.relabel.of_server", "loki.relabel.of_server"} & setting.components()
                       and "shared.nothing.here" in setting.components(), setting.components())
                 check(agent.stop(30) == 0, "exit status")
             lines = [entry["line"] for entry in judge.entries()]
-            again = [line for line in known["delivered"] if line in lines]
+            again = [line for line in known["delivered"] + known["container"] + known["journal"] if line in lines]
             check(not again, f"{version}: {len(again)} lines came again that were delivered: {again[:2]}")
             twice = {line for line in waiting if lines.count(line) > 1}
             check(not twice, f"{version}: came twice: {sorted(twice)[:3]}")
@@ -221,14 +288,18 @@ def push(port, lines):
 
 def make():
     version = subprocess.run([BIN / "fleet-agent", "version"], capture_output=True, text=True, check=True).stdout.split()[1]
-    with fleetlab.scratch_dir("fleet-state-test") as folder, Judge(port=JUDGE) as judge, WriteJudge() as write_judge, Served(Server, port=AWAY):
-        mints = {name: Mint(name, 1) for name in ("delivered", "later", "syslog", "queue", "wal")}
-        lines = {name: [mint.line() for _ in range(20)] for name, mint in mints.items()}
+    mints = {name: Mint(name.replace("_", "-"), 1) for name in ("delivered", "later", "container", "container_later", "journal", "journal_later",
+                                                               "syslog", "queue", "wal")}
+    lines = {name: [mint.line() for _ in range(20)] for name, mint in mints.items()}
+    began = time.time_ns() // 1_000_000_000 * 1_000_000_000
+    with fleetlab.scratch_dir("fleet-state-test") as folder, Judge(port=JUDGE) as judge, WriteJudge() as write_judge, \
+         Served(Server, port=AWAY), Served(dockerd(began, lines["container"])) as docker:
         (folder / "app.log").write_text("".join(f"{line}\n" for line in lines["delivered"]))
-        setting = Setting(folder, judge, write_judge)
+        fleetlab.write_journal(folder / "journal", lines["journal"], began // 1000)
+        setting = Setting(folder, judge, write_judge, docker)
         with setting.agent as agent:
             agent.start().wait_ready(60)
-            arrived(judge, lines["delivered"])
+            arrived(judge, lines["delivered"] + lines["container"] + lines["journal"])
             eventually(lambda: any("of_server" in name for name in setting.components()), 60, "the server's configuration")
             eventually(lambda: any(path.stat().st_size for path in (folder / "data").rglob("positions*")), 60, "positions")
             time.sleep(3)  # they are stored once a second
@@ -244,7 +315,7 @@ def make():
         to = STATE / version
         shutil.rmtree(to, ignore_errors=True)
         shutil.copytree(folder / "data", to / "data", ignore=shutil.ignore_patterns("*.sock"))
-        (to / "lines.json").write_text(json.dumps({**lines, "killed": killed, "samples": 3}, indent=1) + "\n")
+        (to / "lines.json").write_text(json.dumps({**lines, "began": began, "killed": killed, "samples": 3}, indent=1) + "\n")
         print(subprocess.run(["find", to, "-type", "f", "-size", "+0", "-printf", "%s %P\n"], capture_output=True, text=True).stdout)
 
 

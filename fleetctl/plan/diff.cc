@@ -55,17 +55,18 @@ void middle(const std::vector<std::string_view>& a, const std::vector<std::strin
   }
 }
 
-bool names_a_secret(std::string_view line, std::size_t equals) {
+// `before` ends with the name of an attribute, or of a member of an object.
+bool names_a_secret(std::string_view before) {
   std::string name;
-  for (const char c : line.substr(0, equals)) {
+  for (const char c : before.substr(before.find_last_of("{,\n") + 1)) {
     if (c != '"' && c != ' ' && c != '\t')
       name += static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
   }
-  if (const auto cut = name.find_last_of("{,"); cut != std::string::npos) name.erase(0, cut + 1);
-  if (name.size() > 5 && name.substr(name.size() - 5) == "_file") return false;
-  constexpr std::array<std::string_view, 9> kWords{"password",   "secret",      "token",
-                                                   "api_key",    "apikey",      "access_key",
-                                                   "credential", "private_key", "authorization"};
+  if (name == "key") return true;
+  if (name.ends_with("_file")) return false;
+  constexpr std::array<std::string_view, 12> kWords{
+      "password", "secret",     "token",       "api_key",       "apikey",     "access_key",
+      "key_pem",  "credential", "private_key", "authorization", "passphrase", "header"};
   return std::any_of(kWords.begin(), kWords.end(),
                      [&](std::string_view word) { return name.find(word) != std::string::npos; });
 }
@@ -163,40 +164,63 @@ std::string unified_diff(std::string_view before, std::string_view after, std::s
   return out;
 }
 
-std::string mask_secrets(std::string_view text, std::string_view run_key) {
+namespace {
+
+// A value goes on to the end of its line, or of the brackets that it opens; what is inside of it is
+// as secret as it is, but for the names of members and of environment variables. Of a comment the
+// inside is masked in the same way: quotes in it do not concern what follows.
+std::string mask_text(std::string_view text, bool is_comment, std::string_view run_key) {
   std::string out;
-  std::size_t line = 0;  // where the current one begins
+  std::vector<bool> around;  // whether what the open brackets are part of is secret
+  bool secret = false;
+  char last = '\n';  // before this, spaces apart
+  const auto outer = [&] { return !around.empty() && around.back(); };
   for (std::size_t at = 0; at < text.size();) {
     const char c = text[at];
-    if (c == '\n') {
-      out += c;
-      line = ++at;
-    } else if (text.substr(at, 2) == "//") {
-      const std::size_t end = std::min(text.find('\n', at), text.size());
-      out.append(text.substr(at, end - at));
+    const std::string_view two = text.substr(at, 2);
+    if (!is_comment && (two == "//" || two == "/*")) {
+      const std::size_t end = two == "//" ? std::min(text.find('\n', at), text.size())
+                                          : std::min(text.find("*/", at), text.size() - 2) + 2;
+      out.append(two).append(mask_text(text.substr(at + 2, end - at - 2), true, run_key));
       at = end;
-    } else if (text.substr(at, 2) == "/*") {
-      const std::size_t end = std::min(text.find("*/", at), text.size() - 2) + 2;
-      out.append(text.substr(at, end - at));
-      at = end;
-    } else if (c == '"' || c == '`') {
+      continue;
+    }
+    if (c == '"' || c == '`') {
       const std::size_t end = string_end(text, at);
-      const std::string_view before = text.substr(line, at - line);
-      const auto equals = before.rfind('=');
-      const bool value =
-          equals != std::string_view::npos && agent::trim(before.substr(equals + 1)).empty();
-      if (value && names_a_secret(before, equals)) {
+      const std::size_t next = text.find_first_not_of(" \t", end);
+      const bool is_name =
+          next != std::string_view::npos && text[next] == '=' && text.substr(next, 2) != "==";
+      if (secret && !is_name) {
         out += '"' + mask(text.substr(at, end - at), run_key) + '"';
       } else {
         out += mask_urls(text.substr(at, end - at), run_key);
       }
       at = end;
-    } else {
-      out += c;
-      ++at;
+      last = c;
+      continue;
     }
+    if (c == '=' && two != "==" && std::string_view("=!<>").find(last) == std::string_view::npos) {
+      secret = outer() || names_a_secret(text.substr(0, at));
+    } else if (c == '(' || c == '[' || c == '{') {
+      around.push_back(secret);
+      secret = secret && !(c == '(' && text.substr(0, at).ends_with("env"));
+    } else if ((c == ')' || c == ']' || c == '}') && !around.empty()) {
+      secret = around.back();
+      around.pop_back();
+    } else if (c == ',' || (c == '\n' && last != '=')) {
+      secret = outer();
+    }
+    if (c != ' ' && c != '\t' && c != '\n') last = c;
+    out += c;
+    ++at;
   }
   return out;
+}
+
+}  // namespace
+
+std::string mask_secrets(std::string_view text, std::string_view run_key) {
+  return mask_text(text, false, run_key);
 }
 
 }  // namespace fleetctl::plan

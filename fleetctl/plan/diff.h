@@ -11,8 +11,8 @@ namespace fleetctl::plan {
 std::string unified_diff(std::string_view before, std::string_view after, std::string_view from,
                          std::string_view to);
 
-// The configuration text with the values of password, token, secret and key attributes, of
-// Authorization headers and of passwords in URLs replaced by "(secret #abcd)". Equal secrets get
+// The configuration text with the values of password, token, secret, key and header attributes, and
+// the passwords in URLs, replaced by "(secret #abcd)". Equal secrets get
 // equal numbers within one run, so that a diff tells that one changed; `run_key` is random, so that
 // the number tells nothing to anybody else.
 std::string mask_secrets(std::string_view text, std::string_view run_key);

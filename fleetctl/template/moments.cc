@@ -153,8 +153,7 @@ std::string format_time(const std::string& format, const std::tm& parts) {
 
 Outcome<Value> parse_moment(const std::string& text, const std::string& format) {
   const auto mismatch = [&] {
-    return bad("time data " + value::repr(Value::string(text), 200) + " does not match format " +
-               value::repr(Value::string(format), 200));
+    return bad("the text does not match the format " + value::repr(Value::string(format), 200));
   };
   if (text.size() > 1000 || format.size() > 1000 || text.find('\0') != std::string::npos)
     return mismatch();

@@ -2,10 +2,12 @@
 """secrets_test.py CASE | --list: secrets are where they belong and nowhere else.
 
 Every argument that may hold a secret gets a canary of its own, everything goes wrong that can, and then all that the
-agent says to anybody is searched for each canary: as it is, and as JSON, a URL or base64 would have it.
+agent and fleetctl say to anybody is searched for each canary: as it is, and as JSON, a URL or base64 would have it. What lies on a
+host after a deploy is searched by tests/fleet/deploy_test.py.
 """
 
 import base64
+import contextlib
 import io
 import json
 import os
@@ -18,9 +20,11 @@ import zipfile
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+sys.path[:0] = [str(Path(__file__).resolve().parents[1] / name) for name in ("support", "fleetctl/command")]
 import fleetlab
-from fleetlab import BIN, Agent, Served, check, eventually, free_port
+from example_fleet import Fleet
+from fake_hosts import FakeHosts
+from fleetlab import BIN, Agent, Served, check, eventually
 
 FIRST_PASSWORD = "canary-page0-W6tZ"
 
@@ -55,12 +59,27 @@ class Upstream(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "text/plain")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        with contextlib.suppress(BrokenPipeError):  # the agent was told to end
+            self.wfile.write(body)
 
     do_GET = do_POST = do_CONNECT = answer  # noqa: N815
 
     def log_message(self, *_):
         pass
+
+
+def leaks(seen, canary):
+    """Fails when a text of `seen`, (where, bytes), holds a canary."""
+    found = {}
+    for where, content in seen:
+        for name, form, text in canary.forms():
+            if text in content:
+                at = content.find(text)
+                found.setdefault(name, []).append(f"{where} ({form}): ...{content[max(0, at - 120):at + 30]!r}")
+    for name, places in found.items():
+        print(f"{name}: {len(places)} leaks, the first: " + "\n    ".join(places[:3]), flush=True)
+    check(not found, f"{len(found)} of {len(canary)} secrets leak")
+    print(f"{len(canary)} secrets, {len(seen)} texts of {sum(len(content) for _, content in seen)} bytes", flush=True)
 
 
 def key_and_certificate(folder):
@@ -98,6 +117,23 @@ def configuration(canary, folder, upstream, key, cert):
         endpoint(f'    tls_config {{\n      key_pem = `{key}`\n      cert_pem = `{cert}`\n    }}', f"https://{upstream}/push"),
     ])
     client = f'  bearer_token = "{canary["discovery"]}"\n'
+    (folder / "assertion").write_text(canary["azure-assertion"])
+    user = {"type": "authorized_user", "client_id": "c", "client_secret": canary["google-secret"], "refresh_token": canary["google-refresh"]}
+    service = {"type": "service_account", "client_email": "a@b", "private_key_id": "k", "private_key": key.replace("\r", "")}
+    for name, told in (("user", user), ("service", service)):
+        (folder / f"{name}.json").write_text(json.dumps({**told, "token_uri": f"http://{upstream}/token"}))
+    some = "00000000-0000-0000-0000-000000000000"
+    clouds = "".join(f'  endpoint {{\n    name = "cloud{number}"\n    url = "{url}"\n    {inside}\n  }}\n' for number, inside in enumerate((
+        f'sigv4 {{\n      region = "eu-west-1"\n      access_key = "AKIA"\n      secret_key = "{canary["aws-key"]}"\n    }}',
+        f'sigv4 {{\n      region = "eu-west-1"\n      access_key = "AKIA"\n      secret_key = "{canary["aws-role"]}"\n      role_arn = "arn:a"\n    }}',
+        'sigv4 {\n      region = "eu-west-1"\n    }',
+        f'azuread {{\n      oauth {{\n        client_id = "{some}"\n        client_secret = "{canary["azure-secret"]}"\n'
+        f'        tenant_id = "{some}"\n      }}\n    }}',
+        f'azuread {{\n      workload_identity {{\n        client_id = "{some}"\n        tenant_id = "{some}"\n'
+        f'        token_file_path = "{folder / "assertion"}"\n      }}\n    }}',
+        f'google_iam {{\n      credentials_file = "{folder / "user.json"}"\n    }}',
+        f'google_iam {{\n      credentials_file = "{folder / "service.json"}"\n    }}',
+    )))
     return f"""
 livedebugging {{
   enabled = true
@@ -162,11 +198,14 @@ custom "c" {{
 prometheus.remote_write "out" {{
 {endpoint(basic('remote-write')).replace('    batch_wait = "50ms"', '').replace('    min_backoff_period = "50ms"', '').replace('    max_backoff_period = "100ms"', '').replace('    max_backoff_retries = 2', '')}}}
 
+prometheus.remote_write "clouds" {{
+{clouds}}}
+
 prometheus.scrape "up" {{
   targets         = [{{ __address__ = "{upstream}" }}, {{ __address__ = "{upstream}", __scheme__ = "http", job = "again" }}]
   scrape_interval = "1s"
   scrape_timeout  = "1s"
-  forward_to      = [prometheus.remote_write.out.receiver]
+  forward_to      = [prometheus.remote_write.out.receiver, prometheus.remote_write.clouds.receiver]
   basic_auth {{
     username = "u"
     password = "{canary['scrape']}"
@@ -308,6 +347,8 @@ def secrets_stay_where_they_are():
         seen = []  # (where, bytes)
         (folder / "app.log").write_text("a line\n" * 20)
         os.environ["CANARY_TOKEN"] = canary["environment"]
+        os.environ.update({"AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": canary["aws-environment"], "AWS_SESSION_TOKEN": canary["aws-session"],
+                           "AWS_ENDPOINT_URL_STS": f"http://{upstream.address}", "AZURE_AUTHORITY_HOST": f"http://{upstream.address}"})
         remote = REMOTE.format(url=canary["remotecfg-url"], header=canary["remotecfg-header"], upstream=upstream.address)
         module = IMPORT.format(url=canary["import-url"], header=canary["import-header"], token=canary["import-token"], upstream=upstream.address)
         with Agent(good + remote, folder / "agent") as agent:
@@ -316,6 +357,8 @@ def secrets_stay_where_they_are():
             ask = Asker(agent)
             eventually(lambda: b"401" in ask("/api/v0/ui/targets") and b"401" in agent.log_path.read_bytes(), 60,
                        lambda: "everybody is refused: " + agent.log_tail())
+            refusals = [b"loki.write.out", b"STS: ", b"azuread: ", b"google_iam: "]
+            eventually(lambda: all(word in agent.log_path.read_bytes() for word in refusals), 60, lambda: f"{refusals}: {agent.log_tail()}")
             # Of many mistakes a few: `validate` tells of each in the same words.
             for why, text in [*list(broken(good, dict(canary)))[::6], ("a module that nobody gives", good + module)]:
                 agent.config_path.write_text(text)
@@ -333,16 +376,7 @@ def secrets_stay_where_they_are():
             check(agent.stop(30) == 0, "exit status")
             seen.append(("log", agent.log_path.read_bytes()))
         seen += told_by_commands(folder, good + remote, canary)
-        leaks = {}
-        for where, content in seen:
-            for name, form, text in canary.forms():
-                if text in content:
-                    at = content.find(text)
-                    leaks.setdefault(name, []).append(f"{where} ({form}): ...{content[max(0, at - 120):at + 30]!r}")
-        for name, found in leaks.items():
-            print(f"{name}: {len(found)} leaks, the first: " + "\n    ".join(found[:3]), flush=True)
-        check(not leaks, f"{len(leaks)} of {len(canary)} secrets leak")
-        print(f"{len(canary)} secrets, {len(seen)} texts of {sum(len(content) for _, content in seen)} bytes", flush=True)
+        leaks(seen, canary)
 
 
 def check_bundles(ask, folder, seen):
@@ -377,8 +411,179 @@ def told_by_commands(folder, good, canary):
             done = subprocess.run([BIN / "fleet-agent", "fmt", path], capture_output=True, timeout=60)
             yield f"fmt, {why}", done.stderr
     path.write_text(good)
-    yield "trace", command("trace", path, "--component", "loki.process.p", text=b"a line\n")
+    lines = folder / "lines"
+    lines.write_text("a line\n" * 2)
+    mistakes = [text for _, text in list(broken(good, dict(canary)))[::12]]
+    for flags in ([], ["--json"]):
+        for wrong in (good, *mistakes):
+            path.write_text(wrong)
+            yield f"trace {flags}", command("trace", path, lines, "--component", "loki.process.p", *flags)
+    path.write_text(good)
+    trial = folder / "wrong.test"
+    for wish in ('-- input loki.process.p {app="x"} --\na line\n-- output loki.write.out --\n{app="y"} another\n', "-- error --\nnothing\n",
+                 "-- metric loki_write_sent_entries_total 7 --\n"):
+        for config in (f"-- config {path} --\n", f"-- config --\n{good}"):
+            trial.write_text(config + wish)
+            yield "test", command("test", trial)
+    for wrong in mistakes:
+        trial.write_text(f"-- config --\n{wrong}\n-- error --\nnothing\n")
+        yield "test, with a mistake", command("test", trial)
+    yield from told_by_convert(folder, canary)
+
+
+PROMTAIL = """
+clients:
+  - url: http://u:{url}@loki.invalid/push
+    basic_auth: {{username: u, password: {basic}}}
+  - url: http://loki.invalid/push
+    bearer_token: {bearer}
+    headers: {{X-Key: {header}}}
+  - url: http://loki.invalid/push
+    oauth2: {{client_id: c, client_secret: {oauth}, token_url: http://u:{token}@loki.invalid/}}
+    proxy_url: http://u:{proxy}@proxy.invalid
+scrape_configs:
+  - job_name: queue
+    kafka: {{brokers: [b], topics: [t], authentication: {{type: sasl, sasl_config: {{user: u, password: {kafka}}}}}}}
+  - job_name: files
+    static_configs: [{{targets: [localhost], labels: {{__path__: /var/log/x.log}}}}]
+"""
+PROMETHEUS = """
+scrape_configs:
+  - job_name: a
+    basic_auth: {{username: u, password: {basic}}}
+    static_configs: [{{targets: ["u:{url}@x:1"]}}]
+    proxy_url: http://u:{proxy}@proxy.invalid
+  - job_name: b
+    authorization: {{credentials: {bearer}}}
+    consul_sd_configs: [{{server: c, token: {kafka}}}]
+remote_write:
+  - url: http://u:{token}@x.invalid/
+    headers: {{X-Key: {header}}}
+    oauth2: {{client_id: c, client_secret: {oauth}, token_url: http://x.invalid/}}
+  - url: http://x.invalid/
+    sigv4: {{region: r, access_key: AKIA, secret_key: {aws}}}
+"""
+
+
+def told_by_convert(folder, canary):
+    """(what, output) of what others' configurations become, but for what is made of them, which holds what they held."""
+    names = ("url", "basic", "bearer", "header", "oauth", "token", "proxy", "kafka", "aws")
+    for kind, text in (("promtail", PROMTAIL), ("prometheus", PROMETHEUS)):
+        good = text.format(**{name: canary[f"{kind}-{name}"] for name in names})
+        wrongs = [("nothing", good)]
+        for name in names:
+            literal = canary[f"{kind}-{name}"]
+            for why, wrong in (("a list", f"[{literal}]"), ("a map", f"{{{literal}: 1}}"), ("a tag", f"!!int {literal}"), ("no end", f'"{literal}'),
+                               ("a colon", f"{literal}: x"), ("a variable", f"${{{literal}"), ("an alias", f"*{literal}")):
+                if literal in good:
+                    wrongs.append((f"{name}, {why}", good.replace(literal, wrong)))
+        for why, wrong in wrongs:
+            path, made, report = folder / "other.yml", folder / "made.alloy", folder / "report"
+            path.write_text(wrong)
+            report.write_text("")
+            yield f"convert {kind}: {why}", command("convert", "-f", kind, "-b", "-e", "-config.expand-env=true" if kind == "promtail" else "",
+                                                    "-o", made, "-r", report, path) + report.read_bytes()
+            if made.exists() and b"canary" in made.read_bytes():
+                check(made.stat().st_mode & 0o777 == 0o600, f"who may read what was made of {kind}, {why}")
+            made.unlink(missing_ok=True)
+            yield f"validate {kind}: {why}", command("validate", f"--config.format={kind}", path)
+
+
+TEMPLATE = """
+loki.write "guarded" {
+  endpoint {
+    url = "http://u:{{ url_password }}@loki.invalid/push"
+    basic_auth {
+      username = "u"
+      password = "{{ loki_password }}"
+    }
+  }
+  endpoint {
+    url          = "http://loki.invalid/push"
+    bearer_token = "{{ vault_token }}"
+    http_headers = {
+      "X-Key" = ["{{ vault_file_key }}"],
+    }
+  }
+}
+"""
+MISUSES = ("{{ %s | from_json }}", "{{ %s | from_yaml_all }}", "{{ %s + 1 }}", "{{ %s.a.b }}", "{{ %s | no_such_filter }}", "{{ %s | b64decode }}",
+           "{{ %s | dict2items }}", "{{ no_such[%s] }}", "{{ %s() }}", "{{ %s | fail }}", '{{ "%%d" | format(%s) }}', "{{ %s | to_datetime }}")
+
+
+def told_by_fleetctl(fleet, words, fakes):
+    """(what, output) of what looks at a tree whose hosts get secrets, and deploys it."""
+    def run(*command_words):
+        done = subprocess.run([BIN / "fleetctl", *map(str, command_words), *words], cwd=fleet.tree, capture_output=True, timeout=60, stdin=subprocess.DEVNULL,
+                              env={"PATH": "/usr/bin:/bin", "HOME": str(fleet.folder / "home"), "LANG": "C.UTF-8"})
+        check(done.returncode >= 0, f"{command_words}: {done}")
+        return done
+
+    def said(*command_words, status=None):
+        done = run(*command_words)
+        check(status is None or done.returncode == status, f"{command_words}: {done}")
+        return f"fleetctl {' '.join(map(str, command_words))}", done.stdout + done.stderr
+
+    template = fleet.tree / "templates/config.alloy.j2"
+    good = template.read_text()
+    bundle = fleet.bundle()
+    rendered = run("render", "--output", "../rendered", "--limit", "first")
+    check(rendered.returncode == 0, rendered)
+    for path in (fleet.folder / "rendered").rglob("*"):
+        check(path.stat().st_mode & 0o77 == 0, f"who may read {path}")
+    yield "fleetctl render --output", rendered.stdout + rendered.stderr
+    clear = run("render", "--limit", "first")
+    check(b"canary-loki" in clear.stdout and clear.returncode == 0, f"what the host gets: {clear}")
+    yield "fleetctl render, standard error", clear.stderr
+    for command_words in (["--graph", "--vars"], ["--host", "first", "--origin"]):
+        # What the tree's files have in clear is shown as it stands there.
+        where, told = said("inventory", *command_words, status=0)
+        yield where, b"\n".join(line for line in told.splitlines() if b"loki_password" not in line and b"url_password" not in line)
+    for form in ("text", "json", "junit"):
+        yield said("lint", "--format", form)
+        yield said("plan", "--format", form, "--diff", *bundle, status=0)
+    yield said("plan", "--offline", "--out", "../plan.json", *bundle, status=0)
+    yield said("plan", "--diff", "--out", "../plan2.json", *bundle, status=0)
+    yield said("deploy", "--format", "json", "--diff", "--check", *bundle, status=0)
+    yield said("deploy", "--diff", "--yes", *bundle, status=0)
+    (fakes.gate / "fail.good").touch()
+    yield said("deploy", "--format", "json", "--diff", "--yes", *bundle, status=6)
+    for words_of in (["history"], ["history", "--format", "json"], ["doctor", "--all", *bundle], ["doctor", "--format", "json", *bundle],
+                     ["status", "--format", "json"], ["rollback", "--list"]):
+        yield said(*words_of)
+    template.write_text(good.replace("bearer_token = ", "bearer_tokn = "))
+    yield said("render", "--output", "../rendered", "--diff", "--limit", "first")
+    for number, name in enumerate(("loki_password", "vault_token", "vault_file_key", "url_password")):
+        for misuse in MISUSES[number % 2::2]:
+            template.write_text(good.replace("{{ %s }}" % name, misuse % name))
+            yield said("render", "--limit", "first", "--output", "../rendered")
+        for wrong in ('"{{ %s }}" + 1', '"{{ %s }}" bogus', '"{{ %s }}', 'no_such("{{ %s }}")'):
+            template.write_text(good.replace('"{{ %s }}"' % name, wrong % name))
+            yield said("lint", "--format", "json")
+    template.write_text(good)
+    for path in sorted(fleet.folder.rglob("*")):  # plans, what is remembered of runs, the other files of a home
+        yield f"name of {path}", str(path).encode()
+        if path.is_file() and not {"tree", "rendered", "ssh"} & set(path.relative_to(fleet.folder).parts):
+            yield str(path), path.read_bytes()
+
+
+def fleetctl_keeps_secrets():
+    """What fleetctl tells of a tree, of hosts and of mistakes in templates holds no secret of it: text, JSON, JUnit, plans, what it remembers."""
+    canary = Canaries()
+    fleet = Fleet()
+    fleet.write("password", canary["vault-password"])
+    key = ("--vault-password-file", "password")
+    fleet.append("group_vars/all.yml", f"\nloki_password: {canary['loki']}\nurl_password: {canary['url']}\n"
+                 + fleet.run("vault", "encrypt-string", *key, "--stdin-name", "vault_token", given=canary["vault"])[0])
+    fleet.write("host_vars/first.yml", f"vault_file_key: {canary['vault-file']}\n")
+    fleet.run("vault", "encrypt", *key, "host_vars/first.yml")
+    fleet.write("host_vars/second.yml", (fleet.tree / "host_vars/first.yml").read_text())
+    fleet.append("templates/config.alloy.j2", TEMPLATE)
+    with FakeHosts(fleet.folder / "ssh") as fakes:
+        fakes.open()
+        fleet.write("../fakes", fakes.inventory(["first", "second"]))
+        leaks(list(told_by_fleetctl(fleet, ("-i", str(fleet.folder / "fakes"), *key), fakes)), canary)
 
 
 if __name__ == "__main__":
-    fleetlab.main([secrets_stay_where_they_are])
+    fleetlab.main([secrets_stay_where_they_are, fleetctl_keeps_secrets])

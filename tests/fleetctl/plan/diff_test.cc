@@ -46,15 +46,20 @@ TEST_CASE("mask: secrets are replaced by a number that only tells whether they c
       "     username = \"u\"\n"
       "      password = \"hunter2\"\n      password_file = \"/run/x\"\n    }\n    bearer_token = "
       "`multi\nline`\n"
-      "    headers = { \"Authorization\" = \"Bearer abc\", \"X\" = \"y\" }\n  }\n}\n// it's \"fine "
+      "    headers = { \"Authorization\" = \"Bearer abc\", \"X\" = \"y\" }\n    http_headers = {\n"
+      "      \"X-Key\" = [\"abcd-1\",\n        \"abcd-2\"],\n    }\n    password = "
+      "string.format(\"%s\", "
+      "\"abcd-3\")\n    secret = sys.env(\"NAME\")\n    tls_config {\n      key_pem = \"abcd-4\"\n"
+      "      server_name = \"there\"\n    }\n    // password = \"abcd-5\"\n  }\n}\n// it's \"fine "
       "`\nurl = \"http://h/\"\n";
   const std::string masked = mask_secrets(text, "k");
-  for (const char* secret : {"p4ss", "hunter2", "multi", "line`", "Bearer abc"}) {
+  for (const char* secret : {"p4ss", "hunter2", "multi", "line`", "Bearer abc", "abcd"}) {
     INFO(secret);
     CHECK(masked.find(secret) == std::string::npos);
   }
-  for (const char* plain : {"username = \"u\"", "password_file = \"/run/x\"", "\"X\" = \"y\"",
-                            "http://u:(secret #", "@loki/push", "url = \"http://h/\""}) {
+  for (const char* plain : {"username = \"u\"", "password_file = \"/run/x\"", "\"X\" = \"(secret #",
+                            "http://u:(secret #", "@loki/push", "\"X-Key\" = [",
+                            "sys.env(\"NAME\")", "\"there\"", "url = \"http://h/\""}) {
     INFO(plain);
     CHECK(masked.find(plain) != std::string::npos);
   }

@@ -154,7 +154,8 @@ struct HttpServer::Impl {
   bool stopping GUARDED_BY(mutex) = false;
   std::set<std::shared_ptr<Awaited>> awaited GUARDED_BY(mutex);
   std::set<std::shared_ptr<Streaming>> streams GUARDED_BY(mutex);
-  std::jthread turning GUARDED_BY(mutex);  // asks streams for more, from the first stream on
+  std::jthread turning GUARDED_BY(mutex);  // asks streams for more, while there are any
+  bool turns GUARDED_BY(mutex) = false;    // it goes on, and sees a new stream
   // Connections whose headers or body are awaited: their sockets, and until when.
   struct Due {
     int fd = -1;
@@ -208,7 +209,7 @@ struct HttpServer::Impl {
       if (streams.size() >= options.max_streams)
         return reply(connection, text(503, "too many are watching already"));
       streams.insert(streaming);
-      if (!turning.joinable())
+      if (!std::exchange(turns, true))
         turning = std::jthread([this](const std::stop_token& stop) { turn(stop); });
     }
     pending.streaming = streaming;
@@ -225,7 +226,9 @@ struct HttpServer::Impl {
       {
         MutexLock lock(mutex);
         open = streams;
+        turns = !open.empty();
       }
+      if (open.empty()) return;
       for (const auto& one : open) one->turn(clock.mono(), options.idle_timeout);
     }
   }
@@ -250,7 +253,7 @@ struct HttpServer::Impl {
     if (pending == nullptr) {
       pending = new Pending();
       *state = pending;
-      pending->begun = impl->clock.mono();
+      pending->begun = impl->now();
       impl->await(connection, impl->options.read_timeout, kLastBytes);
       pending->request.method = method;
       pending->request.path = url;
@@ -307,10 +310,12 @@ struct HttpServer::Impl {
     return MHD_YES;
   }
 
+  Mono now() const { return options.clock == nullptr ? clock.mono() : options.clock->mono(); }
+
   // No limit: waits for ever.
   void await(MHD_Connection* connection, Duration limit, Duration more = {}) {
     if (limit == Duration::zero()) return await_nothing(connection);
-    const Mono by = clock.mono() + limit + more;
+    const Mono by = now() + limit + more;
     MutexLock lock(mutex);
     due[connection] = {socket_of(connection), by};
   }
@@ -328,7 +333,7 @@ struct HttpServer::Impl {
     } else if (options.max_bodies > 0 && all > options.max_bodies) {
       pending.refusal = text(503, "too many requests at a time");
     } else if (options.read_timeout > Duration::zero() &&
-               clock.mono() - pending.begun > options.read_timeout) {
+               now() - pending.begun > options.read_timeout) {
       pending.refusal = text(408, "the request took too long");
     }
     if (pending.refusal) {
@@ -504,7 +509,7 @@ Result<std::unique_ptr<HttpServer>> HttpServer::serve(std::unique_ptr<Impl> impl
 }
 
 void HttpServer::cut_slow() {
-  const Mono now = impl_->clock.mono();
+  const Mono now = impl_->now();
   MutexLock lock(impl_->mutex);
   for (auto it = impl_->due.begin(); it != impl_->due.end();) {
     const bool late = now > it->second.by;

@@ -90,6 +90,7 @@ class HttpServer {
     // From a connection's beginning to the last header of its first request; for further ones
     // idle_timeout holds if that is longer. cut_slow() ends what takes longer.
     Duration header_timeout = std::chrono::seconds(40);
+    const Clock* clock = nullptr;  // of these two, outlives the server; null: the system's
     std::optional<HttpServerTls> tls;
   };
   // Called on the server's threads, several at once when threads > 1.

@@ -126,6 +126,15 @@ class ReceiveHttp final : public component::Configured<ReceiveArgs>, public comp
 
   void debug_info(component::DebugWriter& out) const override {
     if (std::string at = listener_.address(); !at.empty()) out.value("listening", std::move(at));
+    MutexLock lock(mutex_);
+    std::size_t samples = 0;
+    for (const auto& [since, count] : passing_) samples += count;
+    const Duration oldest =
+        passing_.empty() ? Duration::zero() : host_.clock.mono() - passing_.begin()->first;
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(oldest).count();
+    out.value("unacknowledged_samples", std::to_string(samples));
+    out.value("oldest_unacknowledged_seconds", std::to_string(seconds));
+    out.value("last_delivery_unix_seconds", std::to_string(delivered_ns_ / 1'000'000'000));
   }
 
  private:
@@ -192,11 +201,24 @@ class ReceiveHttp final : public component::Configured<ReceiveArgs>, public comp
     }
     if (batch.empty()) return reply;
     const Mono before = host_.clock.mono();
-    if (auto passed = forward_.consume(std::move(batch), ending_.get_token()); !passed)
+    if (auto passed = pass_on(std::move(batch), samples, before); !passed)
       return refusal(503, passed.error().message);
     latency_->observe(std::chrono::duration<double>(host_.clock.mono() - before).count());
     forwarded_->add(static_cast<double>(samples));
     return reply;
+  }
+
+  Result<> pass_on(model::SampleBatch batch, std::size_t samples, Mono now) {
+    std::multimap<Mono, std::size_t>::iterator place;
+    {
+      MutexLock lock(mutex_);
+      place = passing_.emplace(now, samples);
+    }
+    auto passed = forward_.consume(std::move(batch), ending_.get_token());
+    MutexLock lock(mutex_);
+    passing_.erase(place);
+    if (passed) delivered_ns_ = host_.clock.wall_ns();
+    return passed;
   }
 
   void drop_nameless(model::SampleBatch& batch) {
@@ -248,8 +270,11 @@ class ReceiveHttp final : public component::Configured<ReceiveArgs>, public comp
   component::MetricsFanout forward_{host_.tap};
   std::stop_source ending_;
   Mutex decoding_;
-  Mutex mutex_;
+  mutable Mutex mutex_;
   std::shared_ptr<const ReceiveArgs> args_ GUARDED_BY(mutex_);
+  // Samples that receivers have not taken over yet, by when they came.
+  std::multimap<Mono, std::size_t> passing_ GUARDED_BY(mutex_);
+  std::int64_t delivered_ns_ GUARDED_BY(mutex_) = 0;
   component::HttpListener listener_{
       host_, [this](io::ServerRequest request, const io::HttpServer::Answer& answer) {
         handle(std::move(request), answer);

@@ -55,6 +55,8 @@ struct Backlog {
     } else if (status.name == "prometheus.remote_write") {
       samples += sum(status, {"waiting"});
       of_metrics += sum(status, {"waiting_bytes"});
+    } else if (status.name == kMetricsIn) {
+      samples += sum(status, {"unacknowledged_samples"});
     } else {
       return;
     }

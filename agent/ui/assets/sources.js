@@ -53,10 +53,10 @@ function update(element, component, flow) {
   setText(name.lastElementChild, component.healthy ? errors.join("; ") : component.message);
   setBadge(health.firstElementChild, component.healthy);
   setText(out, flow && flow.out !== null ? rate(flow.rate) : "");
-  const waiting = figure(component, ["queue.entries"], sum) ?? figure(component, ["unacknowledged_entries", "waiting"], sum);
+  const waiting = figure(component, ["queue.entries"], sum) ?? figure(component, ["unacknowledged_entries", "unacknowledged_samples", "waiting"], sum);
   const size = figure(component, SIZES, sum);
   const parts = [];
-  if (waiting !== null) parts.push(count(waiting) + (component.name === "prometheus.remote_write" ? " samples" : " entries"));
+  if (waiting !== null) parts.push(count(waiting) + (component.name.startsWith("prometheus.") ? " samples" : " entries"));
   if (size !== null) parts.push(bytes(size));
   setText(backlog, parts.join(", "));
   const age = figure(component, ["oldest_unacknowledged_seconds", "oldest_queued_seconds"], Math.max);

@@ -4,11 +4,16 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
 #include <atomic>
 #include <catch2/catch.hpp>
+#include <cerrno>
+#include <filesystem>
+#include <iterator>
 
 #include "agent/base/file.h"
 #include "agent/io/socket.h"
+#include "tests/support/fake_clock.h"
 
 namespace agent::io {
 namespace {
@@ -134,6 +139,52 @@ TEST_CASE(
             .find("HTTP/1.1 200") == 0);
 }
 
+TEST_CASE(
+    "http server: a body has its time, then its end hears 408, and then the connection ends") {
+  FakeClock clock;
+  HttpServer::Options options;
+  options.read_timeout = std::chrono::seconds(30);
+  options.idle_timeout = std::chrono::hours(1);
+  options.clock = &clock;
+  auto server = HttpServer::start(options, [](const ServerRequest& request) {
+    return ServerReply{200, "text/plain", request.body, {}};
+  });
+  REQUIRE(server);
+  const auto read_some = [](const FileDescriptor& fd) {
+    std::string text(512, '\0');
+    const ssize_t n = ::read(fd.get(), text.data(), text.size());
+    text.resize(n < 0 ? 0 : static_cast<std::size_t>(n));
+    return text;
+  };
+  // A client whose headers the server has, and the beginning of its body.
+  const auto begin = [&] {
+    FileDescriptor fd = connect_to((*server)->port());
+    REQUIRE(write_all(fd.get(),
+                      "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n"
+                      "Expect: 100-continue\r\nConnection: close\r\n\r\n"));
+    REQUIRE(read_some(fd).starts_with("HTTP/1.1 100"));
+    REQUIRE(write_all(fd.get(), "a"));
+    return fd;
+  };
+  const auto after = [&](Duration time) {
+    clock.advance(time);
+    (*server)->cut_slow();
+  };
+  const FileDescriptor in_time = begin();
+  after(std::chrono::seconds(30));
+  REQUIRE(write_all(in_time.get(), "bcd"));
+  CHECK(read_some(in_time).starts_with("HTTP/1.1 200"));
+  const FileDescriptor late = begin();
+  const FileDescriptor never = begin();
+  after(std::chrono::seconds(40));
+  REQUIRE(write_all(late.get(), "bcd"));
+  CHECK(read_some(late).starts_with("HTTP/1.1 408"));
+  char byte = 0;
+  CHECK((::recv(never.get(), &byte, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN));
+  after(std::chrono::milliseconds(1));
+  CHECK(::read(never.get(), &byte, 1) <= 0);
+}
+
 TEST_CASE("http server: a successor takes the socket over and nobody is turned away") {
   HttpServer::Options options;
   auto first = HttpServer::start(options, [](const ServerRequest&) {
@@ -188,6 +239,38 @@ TEST_CASE("http server: a body goes on until its handler ends it") {
       exchange((*server)->port(), "GET / HTTP/1.0\r\nHost: h\r\nConnection: close\r\n\r\n");
   CHECK(answer.find("HTTP/1.") == 0);
   CHECK(answer.ends_with("\r\n\r\nfirst\nsecond\n"));
+}
+
+TEST_CASE("http server: bodies that go on have a thread as long as there are any") {
+  const auto threads = [] {
+    return std::distance(std::filesystem::directory_iterator("/proc/self/task"), {});
+  };
+  auto server = HttpServer::start({}, [](const ServerRequest&) {
+    ServerReply reply{200, "text/plain", "", {}};
+    reply.more = [](std::string& out) {
+      out = "x";
+      return true;
+    };
+    return reply;
+  });
+  REQUIRE(server);
+  const auto alone = threads();
+  SystemClock clock;
+  for (int again = 0; again < 2; ++again) {
+    {
+      const FileDescriptor viewer = connect_to((*server)->port());
+      REQUIRE(write_all(viewer.get(), "GET / HTTP/1.1\r\nHost: h\r\n\r\n"));
+      std::string text;
+      char buffer[256];
+      while (text.find("\r\nx") == std::string::npos) {  // of a chunk
+        const ssize_t n = ::read(viewer.get(), buffer, sizeof buffer);
+        REQUIRE(n > 0);
+        text.append(buffer, static_cast<std::size_t>(n));
+      }
+      CHECK(threads() == alone + 1);
+    }
+    while (threads() != alone) clock.sleep_for(std::chrono::milliseconds(5), {});
+  }
 }
 
 TEST_CASE("http server: so many bodies that go on at a time, and a stop ends them") {

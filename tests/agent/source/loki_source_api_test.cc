@@ -125,7 +125,10 @@ TEST_CASE(
   });
   CHECK(f.post_json() == 204);
   delivering.join();
+  CHECK(f.source.debug("unacknowledged_entries") == "0");
+  CHECK(f.source.debug("last_delivery_unix_seconds").size() == 10);
   CHECK(f.post_json() == 503);
+  CHECK(f.source.debug("unacknowledged_entries") == "1");
   // Many wait at a time, and none of them takes a thread.
   std::vector<std::jthread> pushers;
   std::atomic<int> late{0};

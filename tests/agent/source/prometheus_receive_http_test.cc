@@ -140,6 +140,33 @@ TEST_CASE("prometheus.receive_http: the sender hears 503 when samples are not ta
   CHECK(f.receiver->rows().size() == 1);
 }
 
+TEST_CASE(
+    "prometheus.receive_http: tells what is not taken over yet, and when something last was") {
+  // Asks the component while it waits for this one.
+  struct Asking final : component::MetricsReceiver {
+    explicit Asking(Fixture& fixture) : f(fixture) {}
+    Result<> consume(model::SampleBatch, std::stop_token) override {
+      waiting = f.component.debug("unacknowledged_samples");
+      return {};
+    }
+    Fixture& f;
+    std::string waiting;
+  };
+  Fixture f;
+  CHECK(f.component.debug("last_delivery_unix_seconds") == "0");
+  const auto asking = std::make_shared<Asking>(f);
+  REQUIRE(f.component.configure(body_of(
+              {{"forward_to", receivers(asking)}},
+              {{"http", body_of({{"listen_address", "127.0.0.1"}, {"listen_port", 0}})}})) == "");
+  f.encoder.add(model::Sample{f.series({{"__name__", "b"}}), 1000, 2});
+  f.encoder.add(model::Sample{f.series({{"__name__", "c"}}), 1000, 2});
+  CHECK(f.post_message() == 204);
+  CHECK(asking->waiting == "2");
+  CHECK(f.component.debug("unacknowledged_samples") == "0");
+  CHECK(f.component.debug("oldest_unacknowledged_seconds") == "0");
+  CHECK(f.component.debug("last_delivery_unix_seconds").size() == 10);
+}
+
 TEST_CASE("prometheus.receive_http: many send at once, and arguments change meanwhile") {
   Fixture f;
   f.encoder.add(model::Sample{f.series({{"__name__", "b"}}), 1000, 2});

@@ -68,6 +68,8 @@ class Thing final : public component::Configured<ThingArgs> {
       out.value("endpoint.0.queued_bytes", "450");
       out.value("endpoint.0.oldest_queued_seconds", "41");
       out.value("endpoint.0.last_error", "503 <b>");
+    } else if (host_.id.starts_with("prometheus.")) {
+      out.value("unacknowledged_samples", "8");
     } else {
       out.value("queue", "<7>");
     }
@@ -102,7 +104,8 @@ struct Fixture {
     registry.add(component::declare<Thing>(
         "test.thing", "A thing.",
         {{"receiver", "LogsReceiver", "Takes entries."}, {"word", "string", "A word."}}));
-    for (const char* name : {"test.quiet", "loki.source.test", "loki.write"})
+    for (const char* name :
+         {"test.quiet", "loki.source.test", "loki.write", "prometheus.receive_http"})
       registry.add(component::declare<Thing>(
           name, "A thing.",
           {{"receiver", "LogsReceiver", "Takes entries."}, {"word", "string", "A word."}}));
@@ -298,12 +301,12 @@ TEST_CASE("view: the figures of the whole agent") {
   f.load(
       "loki.source.test \"a\" { }\nloki.source.test \"b\" { forward_to = [loki.write.c.receiver] "
       "}\n"
-      "loki.write \"c\" { }");
+      "loki.write \"c\" { }\nprometheus.receive_http \"d\" { }");
   auto figures = f.json("/api/v0/ui/figures");
   CHECK(figures.at("lines") == 6);
   CHECK(figures.at("samples_per_second") == 0);
   CHECK(figures.at("backlog") ==
-        nlohmann::json::parse(R"({"entries":24,"samples":0,"bytes":500,"oldest_seconds":41})"));
+        nlohmann::json::parse(R"({"entries":24,"samples":8,"bytes":500,"oldest_seconds":41})"));
   CHECK(figures.at("last_error").at("component") == "loki.write.c");
   CHECK(figures.at("last_error").at("message") == "503 <b>");
   CHECK(figures.at("last_error").at("now") == true);
@@ -389,6 +392,43 @@ TEST_CASE("process metrics: the process's own figures are on the page") {
         "alloy_component_controller_running_components{controller_path=\"/"
         "\",health_type=\"healthy\"} 1"})
     CHECK(body.find(name) != std::string::npos);
+}
+
+TEST_CASE("pages: they cost what is asked for, and nothing when the viewer has left") {
+  Fixture f;
+  f.load("livedebugging { enabled = true }\nloki.source.test \"a\" { }\ntest.thing \"b\" { }");
+  int collected = 0;
+  int made = 0;  // sightings
+  const auto handle = f.metrics.on_collect([&](std::vector<model::MetricFamily>&) { ++collected; });
+  const auto entries = [&](int count) {
+    for (const char* id : {"loki.source.test.a", "test.thing.b"})
+      for (int i = 0; i < count; ++i) {
+        const auto tap = f.taps.of(id);
+        if (!tap->watched()) continue;
+        tap->show({"out", tap->next_entry(), "a line", {}}, [&] {
+          ++made;
+          return component::Sighting();
+        });
+      }
+  };
+  entries(100);
+  CHECK((collected == 0 && made == 0));
+  for (const char* page :
+       {"/", "/graph", "/tail", "/assets/app.js", "/api/v0/ui/reference/test.thing",
+        "/api/v0/ui/targets", "/api/v0/ui/sources", "/api/v0/web/components"})
+    f.get(page);
+  CHECK(collected == 0);
+  f.get("/api/v0/ui/overview");
+  CHECK(collected == 1);
+  f.get("/api/v0/ui/component/test.thing.b");
+  CHECK(collected == 2);
+  {
+    const ServerReply viewer = f.get("/api/v0/web/tap/test.thing.b");
+    entries(3);
+    CHECK(made == 3);  // of the one component that somebody looks at
+  }
+  entries(100);
+  CHECK((collected == 2 && made == 3));
 }
 
 TEST_CASE("pages: watching is refused unless the configuration allows it") {

@@ -1,12 +1,13 @@
 #!/usr/bin/python3
 """handover_test.py CASE | --list: syslog listeners and their connections outlive the agent, in the shipped unit on a booted host.
 
-A container with Docker's syslog driver writes over TCP all the time. HANDOVER_ROUNDS (25), each a `systemctl restart` and a
+A container with Docker's syslog driver writes over TCP all the time; datagrams come while there is no agent. HANDOVER_ROUNDS (25), each a `systemctl restart` and a
 kill -9, come from the environment.
 """
 
 import os
 import re
+import socket
 import sys
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import fleetlab
 from fleetlab import ROOT, Judge, Lab, check, eventually
 
 ROUNDS = int(os.environ.get("HANDOVER_ROUNDS", "25"))
-HOST, PORT = "ariel", 51401
+HOST, PORT, UDP_PORT = "ariel", 51401, 51402
 CONFIG = """
 loki.write "judge" {{
   endpoint {{
@@ -29,6 +30,12 @@ loki.source.syslog "in" {{
     address       = "{address}:51401"
     syslog_format = "rfc3164"
     labels        = {{ job = "kairos" }}
+  }}
+  listener {{
+    address       = "{address}:51402"
+    protocol      = "udp"
+    syslog_format = "rfc3164"
+    labels        = {{ job = "datagrams" }}
   }}
   forward_to = [loki.write.judge.receiver]
 }}
@@ -56,8 +63,36 @@ def syslog(lab, address, name, script):
                f"syslog-address=tcp://{address}:{PORT}", "--log-opt", "syslog-format=rfc3164", "lab:1", "/bin/sh", "-c", script)
 
 
+def datagrams_wait(host, address, judge):
+    """What comes while the agent is down waits in the socket that systemd keeps: all that its buffer takes, and no more."""
+    drop_in = "/etc/systemd/system/fleet-agent.service.d/wait.conf"
+    host(f"printf '[Service]\\nRestartSec=1h\\n' >{drop_in}; systemctl daemon-reload\n"
+         "kill -9 \"$(systemctl show --property=MainPID --value fleet-agent)\"\n"
+         "until [ \"$(systemctl show --property=SubState --value fleet-agent)\" = auto-restart ]; do sleep 0.02; done")
+    few, sent = 150, 5000  # what fits into a buffer of the kernel's default size, and what into none that the agent asks for
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.connect((address, UDP_PORT))  # a port that nobody has open would refuse the second
+        for number in range(sent):
+            sender.send(f"<30>Nov 21 09:55:12 host app: datagram {number:04}".encode())
+    host(f"rm {drop_in}; systemctl daemon-reload; systemctl start fleet-agent")
+
+    def numbers():
+        return sorted(int(entry["line"].split()[1]) for entry in judge.entries() if entry["line"].startswith("datagram "))
+
+    # Later ones follow what waited: when the last has arrived all that will come is there.
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.connect((address, UDP_PORT))
+        eventually(lambda: sender.send(f"<30>Nov 21 09:55:12 host app: datagram {sent}".encode()) and sent in numbers(), 60,
+                   lambda: f"a datagram to the new agent; {len(numbers())} came", interval=0.2)
+    waited = sorted(set(numbers()) - {sent})
+    check(waited[:few] == list(range(few)), f"not the first that were sent: {waited[:few]}")
+    check(len(waited) < sent, "all waited: the buffer was never full")
+    print(f"{len(waited)} datagrams waited for the agent", flush=True)
+
+
 def no_line_is_lost_over_restarts_and_kills():
-    """50 restarts under a writing container, half of them kill -9: no line lost, and Docker never has to connect again."""
+    """50 restarts under a writing container, half of them kill -9: no line lost, and Docker never has to connect again; datagrams that
+    come while there is no agent wait for the next one."""
     fleetlab.as_root()
     with Lab("/tmp/fleet-handover", "handover") as lab:
         lab.run("docker-up")
@@ -89,18 +124,19 @@ def no_line_is_lost_over_restarts_and_kills():
             check(len(peers) == 1, f"connections: {peers}")
             lives = set(host(AGAIN.format(rounds=ROUNDS), timeout=500).split())
             check(len(lives) == 2 * ROUNDS, f"{len(lives)} processes, not {2 * ROUNDS}")
+            datagrams_wait(host, address, judge)
             check(connections() == peers, f"Docker was connected as {peers}, and is as {connections()}")
             lab.docker("kill", "--signal", "TERM", "writer")
             lab.docker("wait", "writer")
             count = int(found(r"end (\d+)")[1])
-            lines = arrived()
+            lines = [line for line in arrived() if not line.startswith("datagram ")]
             seen = set(lines)
             missing = [n for n in range(1, count + 1) if f"line {n}" not in seen]
             check(not missing, f"{len(missing)} of {count} lines are missing: {missing[:10]}")
             odd = [line for line in seen if not re.fullmatch(r"(line|end) \d+", line)]
             check(not odd, f"lines that nobody wrote: {odd[:3]}")
             # What was delivered and not yet noted as delivered comes again as it was, and Loki takes it for one.
-            distinct = len({(entry["ts"], entry["line"]) for entry in judge.entries()})
+            distinct = len({(entry["ts"], entry["line"]) for entry in judge.entries() if not entry["line"].startswith("datagram ")})
             print(f"{count} lines, {len(lines) - distinct} equal repeats, {distinct - count - 1} with another time", flush=True)
             eventually(lambda: not connections(), 30, "the connection has ended")
             log = host("journalctl -u fleet-agent -o cat --no-pager")
@@ -109,7 +145,7 @@ def no_line_is_lost_over_restarts_and_kills():
             # An older release, whose unit keeps nothing, finds the address free.
             drop_in = "/etc/systemd/system/fleet-agent.service.d/test.conf"
             kept = "systemctl show --property=NFileDescriptorStore --value fleet-agent"
-            check(host(kept) == "1", f"systemd keeps {host(kept)} sockets, not the listener alone")
+            check(host(kept) == "2", f"systemd keeps {host(kept)} sockets, not the listeners alone")
             host(f"printf '[Service]\\nFileDescriptorStoreMax=0\\n' >{drop_in}; systemctl daemon-reload")
             check(host(kept) == "0", f"systemd keeps {host(kept)} sockets that it must not")
             host(f"rm {drop_in}; systemctl daemon-reload")

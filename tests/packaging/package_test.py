@@ -165,53 +165,9 @@ def check_purge(host, before):
     check(host("getent passwd | sort; getent group | sort") == before, "users and groups are not as before")
 
 
-# How a key of the service in compose.yaml is said to `docker run`.
-FLAGS = {
-    "hostname": lambda name: ["--hostname", name],
-    "environment": lambda values: [word for name, value in values.items() for word in ("--env", f"{name}={value}")],
-    "user": lambda user: ["--user", user],
-    "group_add": lambda groups: [word for group in groups for word in ("--group-add", group)],
-    "read_only": lambda yes: ["--read-only"] if yes else [],
-    "cap_drop": lambda names: [word for name in names for word in ("--cap-drop", name)],
-    "security_opt": lambda options: [word for option in options for word in ("--security-opt", option)],
-    "mem_limit": lambda size: ["--memory", size],
-    "pids_limit": lambda count: ["--pids-limit", str(count)],
-    "volumes": lambda volumes: [word for volume in volumes for word in ("--volume", volume)],
-    # The lab's Docker has no networks but the machine's own.
-    "ports": lambda _: ["--network", "host"],
-    "restart": lambda _: [],
-    "image": lambda _: [],
-}
-
-
-def service(values, places):
-    """The flags of `docker run` for packaging/docker/compose.yaml with these values, and other places for what it mounts."""
-    text = (ROOT / "packaging/docker/compose.yaml").read_text()
-    text = re.sub(r"\$\{(\w+):\?\}", lambda name: str(values[name[1]]), text)
-    found = yaml.safe_load(text)["services"]["fleet-agent"]
-    check(found["image"] == "fleet-agent:latest", f"image {found['image']}")
-    for here, there in places.items():
-        moved = [volume for volume in found["volumes"] if volume.startswith(f"{here}:")]
-        check(len(moved) == 1, f"compose.yaml does not mount {here}")
-        found["volumes"][found["volumes"].index(moved[0])] = str(there) + moved[0].removeprefix(here)
-    return [word for key, value in found.items() for word in FLAGS[key](value)]
-
-
-def write_journal(folder, lines):
-    """A journal as journald leaves it, which only root and group 4321 may read."""
-    machine = "0123456789abcdef0123456789abcdef"
-    (folder / "journal" / machine).mkdir(parents=True)
-    now = time.time_ns() // 1000
-    entries = "".join(f"__REALTIME_TIMESTAMP={now + i}\n__MONOTONIC_TIMESTAMP={i + 1}\n_BOOT_ID={machine}\n_SYSTEMD_UNIT=a.service\n"
-                      f"MESSAGE={line}\n\n" for i, line in enumerate(lines))
-    file = folder / "journal" / machine / "system.journal"
-    run("/lib/systemd/systemd-journal-remote", "-o", file, "-", input=entries)
-    os.chown(file, 0, 4321)
-    file.chmod(0o640)
-
-
 def image_ships_containers():
-    """The image runs as compose.yaml says, read-only and without any right, and ships containers and the host's journal, each line once."""
+    """The image, run by docker-compose from the shipped files, read-only and without any right, ships containers and the host's journal, each
+    line once: over Docker's socket, and after a restart over a proxy before it."""
     fleetlab.as_root()
     with fleetlab.scratch_dir("fleet-image-test") as folder, Lab("/tmp/fleet-image", "image") as lab:
         run(ROOT / "packaging/image.sh", BIN.parent, folder)
@@ -220,55 +176,64 @@ def image_ships_containers():
             env={**os.environ, "PATH": "/usr/bin:/bin", "DOCKER_HOST": f"unix://{lab.docker_socket}"})
         settings = json.loads(lab.docker("inspect", "-f", "{{json .Config}}", "fleet-agent:latest"))
         check(settings["User"] == "65532:65532" and settings["Entrypoint"] == ["/usr/bin/fleet-agent"], settings)
-        with Judge() as judge:
-            check_service(lab, judge, folder, settings["Cmd"])
+        with Judge(lab.gateway) as judge:
+            check_services(lab, judge, folder)
 
 
-def check_service(lab, judge, folder, command):
+# No registry is reached: a proxy of the tests' own takes the other's place, on this machine's Python.
+PROXY = {
+    "image": "lab:1",
+    "command": ["/usr/bin/python3", "/docker_proxy.py", "--listen", "0.0.0.0:2375", "/var/run/docker.sock", "/dev/stderr"],
+    "stdin_open": True,
+    "stop_signal": "SIGKILL",  # Python does not end by TERM as the first process
+    "volumes": [f"{path}:{path}:ro" for path in ("/usr", "/lib", "/lib64")] + [f"{fleetlab.SUPPORT}/docker_proxy.py:/docker_proxy.py:ro"],
+}
+
+
+def check_services(lab, judge, folder):
     written = Mint("written")
-    write_journal(folder / "log", [written.line() for _ in range(20)])
-    values = {"LOKI_URL": judge.push_url, "HOST": "puck", "DOCKER_GID": os.stat(lab.docker_socket).st_gid, "JOURNAL_GID": 4321, "ADM_GID": 4}
-    config = ROOT / "packaging/docker/config.alloy"
-    places = {"./config.alloy": config, "/var/run/docker.sock": lab.docker_socket, "/var/log": folder / "log",
-              "/var/lib/docker/containers": lab.folder / "docker/data/containers"}
-    listen = "--server.http.listen-addr="
-    command = [word if not word.startswith(listen) else f"{listen}127.0.0.1:0" for word in command]
+    file = fleetlab.write_journal(folder / "log/journal", [written.line() for _ in range(20)], time.time_ns() // 1000, _SYSTEMD_UNIT="a.service")
+    os.chown(file, 0, 4321)  # only root and this group may read it
+    file.chmod(0o640)
+    place = folder / "docker"
+    shutil.copytree(ROOT / "packaging/docker", place)
+    port = fleetlab.free_port()
+    values = {"LOKI_URL": judge.push_url, "HOST": "puck", "DOCKER_GID": os.stat(lab.docker_socket).st_gid, "JOURNAL_GID": 4321, "ADM_GID": 4,
+              "PORT": port}
+    (place / ".env").write_text("".join(f"{name}={value}\n" for name, value in values.items()))
     wanted = set(written.lines)
+    socket = f"{lab.docker_socket}:/var/run/docker.sock:ro"
+    mounts = [f"{folder}/log:/var/log:ro", f"{lab.folder}/docker/data/containers:/var/lib/docker/containers:ro"]
 
-    def serve(container):
-        """Started with what is there from before, the agent ships what a new container prints."""
+    def serve(container, files, services):
+        """Started with what is there from before, the agent ships what a new container prints. -> what docker-compose says its logs are"""
+        (place / "here.yaml").write_text(yaml.safe_dump({"services": services}))
+
+        def compose(*words):
+            return run("/usr/bin/docker-compose", "--no-ansi", "-p", "agent", *(word for name in [*files, "here.yaml"] for word in ("-f", name)), *words,
+                       cwd=place, env={"PATH": "/usr/bin:/bin", "DOCKER_HOST": f"unix://{lab.docker_socket}"})
+
         mint = Mint(container)
         wanted.update(mint.line() for _ in range(20))
         lab.docker("run", "-d", "--name", container, "--network", "none", "--label", "com.docker.compose.project=shop", "lab:1",
                    "/bin/sh", "-c", f"printf '%s %s %s %s\\n' {' '.join(mint.lines)}; sleep 1000")
-        lab.docker("run", "-d", "--name", "agent", *service(values, places), "fleet-agent:latest", *command)
-        said = eventually(lambda: re.search(r'msg="now listening for http traffic" addr=(\S+)', logs(lab)), 60, lambda: logs(lab))
-        eventually(lambda: wanted <= {entry["line"] for entry in judge.entries()}, 60, lambda: logs(lab))
+        compose("up", "-d")
+        eventually(lambda: wanted <= {entry["line"] for entry in judge.entries()}, 60, lambda: compose("logs"))
         for path in ("/-/ready", "/-/healthy"):
-            eventually(lambda: fleetlab.http(f"http://{said[1]}{path}")[0] == 200, 60, lambda: logs(lab))
-        lab.docker("stop", "-t", "30", "agent")
-        lab.docker("rm", "agent")
+            eventually(lambda: fleetlab.http(f"http://127.0.0.1:{port}{path}")[0] == 200, 60, lambda: compose("logs"))
+        said = compose("logs")
+        compose("down", "-t", "30")
+        return said
 
-    serve("web")
-    # The socket's place is taken by a proxy that lets reading requests through.
-    with subprocess.Popen(["/usr/bin/python3", fleetlab.SUPPORT / "docker_proxy.py", lab.docker_socket, folder / "proxy.log"],
-                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as proxy:
-        places["./config.alloy"] = folder / "proxy.alloy"
-        places["./config.alloy"].write_text(
-            config.read_text().replace("unix:///var/run/docker.sock", f"tcp://127.0.0.1:{proxy.stdout.readline().strip()}"))
-        places["/var/run/docker.sock"] = "/dev/null"
-        serve("worker")
-        proxy.stdin.close()
+    serve("web", ["compose.yaml"], {"fleet-agent": {"volumes": [socket, *mounts]}})
+    said = serve("worker", ["compose.yaml", "compose.socket-proxy.yaml"],
+                 {"fleet-agent": {"volumes": mounts}, "socket-proxy": {**PROXY, "volumes": [socket, *PROXY["volumes"]]}})
+    check(re.search(r"GET /\S*containers/\S+/logs\S* allowed", said), f"the proxy was not asked: {said}")
     genuine = [entry for entry in judge.entries() if Mint.genuine(entry["line"])]
     check(sorted(entry["line"] for entry in genuine) == sorted(wanted), f"{len(genuine)} lines arrived for {len(wanted)}")
     labels = {json.dumps(entry["labels"], sort_keys=True) for entry in genuine}
     check(labels == {*(json.dumps({"container": name, "hostname": "puck", "service": "shop"}) for name in ("web", "worker")),
                      json.dumps({"hostname": "puck", "job": "systemd", "unit": "a.service"})}, labels)
-
-
-def logs(lab):
-    done = subprocess.run([fleetlab.DOCKER, "-H", f"unix://{lab.docker_socket}", "logs", "agent"], capture_output=True, text=True)
-    return done.stdout + done.stderr
 
 
 if __name__ == "__main__":

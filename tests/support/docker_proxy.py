@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """A proxy before a Docker socket that lets reading requests through and nothing else, as socket proxies in the wild do
-with CONTAINERS, EVENTS and INFO: docker_proxy.py SOCKET LOG [CERTIFICATE KEY]
+with CONTAINERS, EVENTS and INFO: docker_proxy.py [--listen ADDRESS:PORT] SOCKET LOG [CERTIFICATE KEY]
 
-Listens on a port of 127.0.0.1, with TLS when it has a certificate, and prints the port. A line of LOG per request:
+Listens on a port of 127.0.0.1 unless it is told another, with TLS when it has a certificate, and prints the port. A line of LOG per request:
 "METHOD TARGET allowed|denied". Ends with its standard input.
 """
 import re
@@ -66,13 +66,17 @@ def serve(client, path, log, context):
 
 
 def main():
-    path, log_path = sys.argv[1:3]
+    words, place = sys.argv[1:], ("127.0.0.1", 0)
+    if words[0] == "--listen":
+        address, _, port = words[1].rpartition(":")
+        words, place = words[2:], (address, int(port))
+    path, log_path, *pair = words
     context = None
-    if len(sys.argv) > 3:
+    if pair:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(sys.argv[3], sys.argv[4])
+        context.load_cert_chain(*pair)
     log = open(log_path, "w", encoding="utf-8")
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = socket.create_server(place)
     print(listener.getsockname()[1], flush=True)
 
     def accept():

@@ -251,22 +251,50 @@ def ships():
         check(b.on(OBERON, f"systemctl show {UNIT} -p MainPID") == pid, "a changed configuration restarted the agent")
 
 
+GUARDED = """url = "{{ loki_url }}"
+    basic_auth {
+      username = "u"
+      password = "%s"
+    }
+"""
+
+
+def keeps_a_secret(b, secret, texts):
+    """What fleetctl said, and what lies on the host: a password is where it has to be, and only root and the agent may read it there."""
+    for text in texts:
+        check(secret not in text, f"fleetctl tells the password: {text}")
+    found = b.on(OBERON, f"grep -rlF {secret} / --exclude-dir=proc --exclude-dir=sys --exclude-dir=journal 2>/dev/null; true").splitlines()
+    kept = [path for path in found if path.startswith("/var/lib/fleetctl/generations/")]
+    check(len(kept) >= 2 and set(found) - set(kept) == {CONFIG}, f"files with the password: {found}")
+    modes = set(b.on(OBERON, f"stat -c '%a %U' /var/lib/fleetctl/generations {' '.join(kept)}").splitlines())
+    check(modes <= {"700 root", "600 root"}, f"who may read generations: {modes}")
+    check(b.on(OBERON, f"journalctl -q -o export --no-pager | grep -cF {secret}; true") == "0", "the journal has the password")
+    limit = b.on(OBERON, f"grep 'core file' /proc/$(systemctl show {UNIT} -p MainPID --value)/limits")
+    check(re.search(r"size +0 +0 ", limit), f"a crash leaves memory behind: {limit}")
+
+
 def walks():
-    """plan, deploy, plan, an edit by hand, a change, rollback, status: each tells what is, on one booted host."""
+    """plan, deploy, plan, an edit by hand, a change, rollback, status: each tells what is, on one booted host, and none of them, nor anything
+    that is left there for others to read, a password of the configuration."""
     with bed() as b:
         mint = Mint("walk", random.randrange(1 << 32))
         only = {"limit": [OBERON]}
 
+        secret, texts = f"canary-{random.getrandbits(80):x}", []
+
         def said(wanted, status, *words):
             got, text = b.fleetctl(*words, **only)
             check(got == status and re.search(wanted, text), f"fleetctl {words}: status {got}, wanted {status} {wanted!r}:\n{text}")
+            texts.append(text)
             return text
 
         def told():
-            return json.loads(b.fleetctl("status", "--format", "json", **only)[1].splitlines()[-1])
+            return json.loads(said("", 0, "status", "--format", "json").splitlines()[-1])
 
         template = b.tree / "templates/oberon/config.alloy.j2"
-        template.write_text(template.read_text() + "\nlivedebugging {\n  enabled = true\n}\n")
+        text = template.read_text().replace('url = "{{ loki_url }}"\n', GUARDED % secret)
+        check(secret in text, "oberon's template has no receiver of its own")
+        template.write_text(text + "\nlivedebugging {\n  enabled = true\n}\n")
         said(r"\+ config\.alloy .*\n(.*\n)*Plan: 1 host to change \(1 restart\)", DIFFERS, "plan", "--exit-code")
         said("no agent is installed", 0, "status")
         check(b.on(OBERON, "ls -d /etc/fleet-agent /opt/fleet-agent 2>/dev/null || true") == "", "plan or status left something")
@@ -293,12 +321,14 @@ def walks():
 
         first = b.on(OBERON, f"cat {CONFIG}")
         template.write_text(template.read_text() + "// second, on {{ ansible_hostname }} with {{ ansible_distribution_release }}\n")
-        said(r"~ config\.alloy +reload +\+1 -0 +from templates/oberon/", DIFFERS, "plan", "--exit-code")
+        template.write_text(template.read_text().replace(secret, f"{secret}-second"))
+        said(r"~ config\.alloy +reload +\+2 -1 +from templates/oberon/", DIFFERS, "plan", "--exit-code")
+        said(r"password = \"\(secret", 0, "plan", "--diff")
         facts = b.folder / "facts.json"  # status asks nobody for them
         said("", 0, "facts", "--output", facts)
         status = json.loads(b.fleetctl("status", "--format", "json", "--facts", facts, **only)[1].splitlines()[-1])
         check(status["config"]["state"] == "behind", f"status {status}")
-        b.deploy(**only)
+        said(r"\+// second", 0, "deploy", "--diff", "--format", "json")
         check("// second, on oberon with bookworm" in b.on(OBERON, f"cat {CONFIG}"), "the host's facts are not in its configuration")
         pid = b.on(OBERON, f"systemctl show {UNIT} -p MainPID")
         print(said(r"(?m)^ +1 ", 0, "rollback", "--list"))
@@ -311,6 +341,9 @@ def walks():
         print(said("drifted .* edited", DIFFERS, "status", "--exit-code"))
         status = told()
         check(status["generation"] == 3 and status["ready"] and status["healthy"], f"status {status}")
+        for words in (["history", "--format", "json"], ["doctor", "--all"], ["rollback", "--list", "--format", "json"]):
+            said("", 0, *words)
+        keeps_a_secret(b, secret, texts)
         b.on(OBERON, f"systemctl stop {UNIT}")
         said("inactive +no ", DIFFERS, "status", "--exit-code")
 

@@ -524,12 +524,14 @@ int main(int argc, char** argv) {
 
   CLI::App app("Collects logs and metrics of this host, configured in Grafana Alloy's language.",
                "fleet-agent");
-  app.set_version_flag("--version", AGENT_VERSION);
+  app.set_version_flag("-v,--version", AGENT_VERSION);
   app.require_subcommand(1);
 
   RunOptions options;
   CLI::App* run = app.add_subcommand("run", "Run a configuration.");
-  run->add_option("path", options.path, "The configuration: a file, or a folder of *.alloy files.");
+  run->option_defaults()->take_last();  // units put their own flags behind others'
+  run->add_option("path", options.path, "The configuration: a file, or a folder of *.alloy files.")
+      ->multi_option_policy(CLI::MultiOptionPolicy::Throw);
   run->add_option("--config.file", options.old_path, "The same, as older versions wrote it.");
   run->add_option("--server.http.listen-addr", options.listen,
                   "Address of the pages (default 127.0.0.1:12345).");
@@ -628,9 +630,13 @@ int main(int argc, char** argv) {
       ->required()
       ->check(CLI::IsMember({"bash", "zsh", "fish"}));
   CLI::App* man = app.add_subcommand("man", "Print the manual page.");
+  std::string topic;
+  CLI::App* help = app.add_subcommand("help", "Print what a command takes.");
+  help->add_option("command", topic, "The command; all of them without it.");
 
   try {
     app.parse(argc, argv);
+    if (help->parsed()) app.parse(topic + " --help");
   } catch (const CLI::ParseError& error) {
     return app.exit(error);
   }

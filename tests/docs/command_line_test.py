@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 BIN = Path(sys.argv[1]).resolve()
@@ -111,8 +112,45 @@ def the_registry_is_json():
     assert components["discovery.docker"]["exports"][0]["name"] == "targets"
 
 
+def flags_of_alloy_are_taken():
+    """tests/fixtures/alloy/flags.txt: command, short form or -, flag, a value."""
+    flags = {}
+    for line in (ROOT / "tests/fixtures/alloy/flags.txt").read_text().splitlines():
+        command, short, flag, value = line.split()
+        flags.setdefault(command, []).append((short, flag, value))
+
+    def ended(*words, **options):
+        return subprocess.run([BIN / "fleet-agent", *words], capture_output=True, text=True, timeout=60, **options)
+
+    every = [f"{flag}={value}" for _, flag, value in flags["run"]]
+    done = ended("run", *every, "--storage.path=elsewhere")  # of two the last counts
+    assert done.stderr == "run needs the PATH of a configuration\n", done
+    every = [f"{flag}={value}" for _, flag, value in flags["validate"]]
+    with tempfile.TemporaryDirectory() as folder:
+        config = Path(folder, "config.alloy")
+        config.write_text("logging {}\n")
+        done = ended("validate", *every, config)
+        assert done.returncode == 0, done
+        for names in zip(*[(short, flag) for short, flag, _ in flags["convert"]]):
+            assert [value for _, _, value in flags["convert"]] == ["promtail", "x", "x", "false", "x"]
+            format_, output_, report, bypass, extra = names
+            done = ended("convert", format_, "promtail", output_, config, report, Path(folder, "report"), bypass, extra,
+                         "-config.expand-env=true", input="clients: [{url: 'http://h/loki/api/v1/push'}]\n")
+            assert done.returncode == 0 and "loki.write" in config.read_text(), done
+        for names in zip(*[(short, flag) for short, flag, _ in flags["fmt"]]):
+            config.write_text("logging   {}\n")
+            assert ended("fmt", names[1], config).returncode == 1, "-t finds that the form differs"
+            assert ended("fmt", names[0], config).returncode == 0 and "logging   " not in config.read_text()
+
+
+def help_and_version_as_alloys():
+    assert ask("fleet-agent", "help") == ask("fleet-agent", "--help")
+    assert ask("fleet-agent", "help", "run") == ask("fleet-agent", "run", "--help")
+    assert ask("fleet-agent", "-v") == ask("fleet-agent", "--version")
+
+
 CASES = [manual_pages_are_good_roff, help_and_page_know_the_same_options, bash_completes, fish_completes, zsh_reads_it,
-         the_registry_is_json]
+         the_registry_is_json, flags_of_alloy_are_taken, help_and_version_as_alloys]
 if __name__ == "__main__":
     for case in CASES:
         if sys.argv[2:] and case.__name__ not in sys.argv[2:]:

@@ -1,7 +1,6 @@
 #include "agent/write/cloud_login.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cstdlib>
 #include <filesystem>
 #include <utility>
@@ -11,15 +10,14 @@
 #include "agent/io/http_fetch.h"
 #include "agent/wire/json.h"
 #include "agent/wire/jwt.h"
+#include "agent/write/cloud_answers.h"
 
 namespace agent::write {
 namespace {
 
-using wire::JsonNode;
-
 constexpr std::size_t kMaxFile = 1U << 20;
 constexpr std::int64_t kRoleSeconds = 3600;
-// New keys of a machine are there five minutes before the old ones end.
+// New keys of a machine or a container are there five minutes before the old ones end.
 constexpr Duration kMachineKeys = std::chrono::minutes(4);
 constexpr std::string_view kGoogleScope = "https://www.googleapis.com/auth/monitoring.write";
 
@@ -53,60 +51,6 @@ io::HttpRequest post(std::string url, std::string_view body) {
   request.headers = {{"Content-Type", "application/x-www-form-urlencoded"}};
   request.body = body;
   return request;
-}
-
-// Member `name` of a JSON object, when it is a text.
-std::string text_of(const std::optional<JsonNode>& object, std::string_view name) {
-  if (!object || object->kind() != JsonNode::Kind::kObject) return {};
-  const auto member = object->find(name);
-  return member && member->kind() == JsonNode::Kind::kString ? std::string(member->string()) : "";
-}
-
-// What stands in <name>...</name>, where it comes first: the answers of STS hold no entities there.
-std::string element(std::string_view xml, const std::string& name) {
-  const std::size_t at = xml.find("<" + name + ">");
-  if (at == std::string_view::npos) return {};
-  const std::size_t from = at + name.size() + 2;
-  const std::size_t end = xml.find("</" + name + ">", from);
-  return end == std::string_view::npos ? "" : std::string(trim(xml.substr(from, end - from)));
-}
-
-// The short name of what went wrong ("AccessDenied", "invalid_client"), which tells no secrets;
-// descriptions are left out, as some repeat what they refuse.
-std::string reason_of(std::string_view answer) {
-  std::string reason = element(answer, "Code");
-  if (reason.empty()) {
-    wire::JsonDocument document;
-    reason = text_of(document.parse(answer), "error");
-  }
-  const bool plain = reason.size() <= 40 && std::all_of(reason.begin(), reason.end(), [](char c) {
-                       return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-                     });
-  return plain ? reason : std::string();
-}
-
-// The keys of one profile of a shared credentials file (docs.aws.amazon.com: "Configuration and
-// credential file settings"); none when the profile is not there or has none.
-std::optional<AwsKeys> keys_of(std::string_view file, std::string_view profile) {
-  AwsKeys out;
-  bool inside = false;
-  for (const std::string_view raw : split(file, '\n')) {
-    const std::string_view line = trim(raw);
-    if (line.empty() || line.front() == '#' || line.front() == ';') continue;
-    if (line.front() == '[') {
-      inside = line.ends_with(']') && trim(line.substr(1, line.size() - 2)) == profile;
-      continue;
-    }
-    const std::size_t equals = line.find('=');
-    if (!inside || equals == std::string_view::npos) continue;
-    const std::string_view name = trim(line.substr(0, equals));
-    const std::string value(trim(line.substr(equals + 1)));
-    if (name == "aws_access_key_id") out.access_key = value;
-    if (name == "aws_secret_access_key") out.secret_key = Secret(value);
-    if (name == "aws_session_token") out.session_token = Secret(value);
-  }
-  if (out.access_key.empty() || out.secret_key.empty()) return std::nullopt;
-  return out;
 }
 
 }  // namespace
@@ -188,14 +132,40 @@ Result<AwsKeys> CloudLogin::aws_keys(const std::stop_token& stop) {
   if (!named) profile = "default";
   const auto file = path.empty() ? Result<std::string>(std::string()) : read_file(path, kMaxFile);
   if (file) {
-    if (auto keys = keys_of(*file, profile)) return *keys;
+    if (auto keys = keys_of_profile(*file, profile)) return *keys;
   }
   if (named) {
     return fail(ErrorCode::kPermission,
                 file ? json_string(path) + " holds no keys of the profile " + json_string(profile)
                      : file.error().message);
   }
-  return aws_machine_keys(stop);
+  const std::string relative = env("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
+  const std::string full = env("AWS_CONTAINER_CREDENTIALS_FULL_URI");
+  if (relative.empty() && full.empty()) return aws_machine_keys(stop);
+  const auto url = container_keys_url(relative, full);
+  return url ? aws_container_keys(*url, stop) : fail(url.error());
+}
+
+// docs.aws.amazon.com: "Container credential provider" (tasks of ECS, pods of EKS).
+Result<AwsKeys> CloudLogin::aws_container_keys(const std::string& url,
+                                               const std::stop_token& stop) {
+  std::string token = env("AWS_CONTAINER_AUTHORIZATION_TOKEN");
+  // Replaced now and then.
+  if (const std::string path = env("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"); !path.empty()) {
+    const auto file = read_file(path, kMaxFile);
+    if (!file) return fail(ErrorCode::kPermission, file.error().message);
+    token = trim(*file);
+  }
+  io::HttpRequest request;
+  request.url = url;
+  if (!token.empty()) request.headers = {{"Authorization", token}};
+  const bool local = url.starts_with("http://");
+  const auto answer = ask(std::move(request), local, "the container's keys", stop);
+  if (!answer) return fail(answer.error());
+  auto keys = keys_of_metadata(*answer);
+  if (!keys) return fail(ErrorCode::kUnavailable, "the container's keys: the answer holds none");
+  until_ = clock_.mono() + kMachineKeys;
+  return std::move(*keys);
 }
 
 // docs.aws.amazon.com: "Use the Instance Metadata Service to access instance metadata", version 2.
@@ -218,14 +188,10 @@ Result<AwsKeys> CloudLogin::aws_machine_keys(const std::stop_token& stop) {
   request.url += io::percent_encode(trim(roles->substr(0, roles->find('\n'))));
   const auto answer = ask(request, true, kWho, stop);
   if (!answer) return fail(answer.error());
-  wire::JsonDocument document;
-  const auto root = document.parse(*answer);
-  AwsKeys keys{text_of(root, "AccessKeyId"), Secret(text_of(root, "SecretAccessKey")),
-               Secret(text_of(root, "Token"))};
-  if (keys.access_key.empty() || keys.secret_key.empty())
-    return fail(ErrorCode::kUnavailable, std::string(kWho) + ": its answer holds no keys");
+  auto keys = keys_of_metadata(*answer);
+  if (!keys) return fail(ErrorCode::kUnavailable, std::string(kWho) + ": its answer holds no keys");
   until_ = clock_.mono() + kMachineKeys;
-  return keys;
+  return std::move(*keys);
 }
 
 Result<AwsKeys> CloudLogin::ask_sts(std::string body, const AwsKeys* keys,
@@ -237,12 +203,10 @@ Result<AwsKeys> CloudLogin::ask_sts(std::string body, const AwsKeys* keys,
   if (keys != nullptr) sign_for_aws(request, *keys, region_, "sts", clock_.wall_ns());
   const auto answer = ask(std::move(request), false, "STS", stop);
   if (!answer) return fail(answer.error());
-  AwsKeys out{element(*answer, "AccessKeyId"), Secret(element(*answer, "SecretAccessKey")),
-              Secret(element(*answer, "SessionToken"))};
-  if (out.access_key.empty() || out.secret_key.empty() || out.session_token.empty())
-    return fail(ErrorCode::kUnavailable, "STS: the answer holds no keys");
+  auto role = keys_of_sts(*answer);
+  if (!role) return fail(ErrorCode::kUnavailable, "STS: the answer holds no keys");
   keep_for(std::chrono::seconds(kRoleSeconds));
-  return out;
+  return std::move(*role);
 }
 
 // learn.microsoft.com: "OAuth 2.0 client credentials flow on the Microsoft identity platform", "How
@@ -376,20 +340,11 @@ Result<std::string> CloudLogin::ask(io::HttpRequest request, bool local, std::st
 }
 
 Result<> CloudLogin::take_token(std::string_view answer, std::string_view who) {
-  wire::JsonDocument document;
-  const auto root = document.parse(answer);
-  std::string token = text_of(root, "access_token");
-  if (token.empty())
+  auto token = token_of(answer);
+  if (!token)
     return fail(ErrorCode::kUnavailable, std::string(who) + ": the answer holds no access_token");
-  std::int64_t seconds = 300;
-  if (const auto life = root->find("expires_in")) {
-    // Azure's machines say it as a text.
-    const std::string text =
-        life->kind() == JsonNode::Kind::kString ? std::string(life->string()) : life->text();
-    std::from_chars(text.data(), text.data() + text.size(), seconds);
-  }
-  bearer_ = Secret(std::move(token));
-  keep_for(std::chrono::seconds(std::clamp<std::int64_t>(seconds, 0, 86400)));
+  bearer_ = std::move(token->token);
+  keep_for(token->life);
   return {};
 }
 

@@ -2,8 +2,8 @@
 // sign with for sigv4. Keeps it until shortly before its end.
 //
 // Places that tests and closed networks change, as the clouds' own libraries let them:
-// AWS_ENDPOINT_URL_STS, AWS_EC2_METADATA_SERVICE_ENDPOINT, AZURE_AUTHORITY_HOST,
-// AZURE_POD_IDENTITY_AUTHORITY_HOST, GCE_METADATA_HOST.
+// AWS_ENDPOINT_URL_STS, AWS_CONTAINER_CREDENTIALS_FULL_URI, AWS_EC2_METADATA_SERVICE_ENDPOINT,
+// AZURE_AUTHORITY_HOST, AZURE_POD_IDENTITY_AUTHORITY_HOST, GCE_METADATA_HOST.
 #pragma once
 
 #include <optional>
@@ -41,6 +41,7 @@ class CloudLogin {
  private:
   Result<> get(const std::stop_token& stop);
   Result<AwsKeys> aws_keys(const std::stop_token& stop);
+  Result<AwsKeys> aws_container_keys(const std::string& url, const std::stop_token& stop);
   Result<AwsKeys> aws_machine_keys(const std::stop_token& stop);
   Result<AwsKeys> ask_sts(std::string form, const AwsKeys* keys, const std::stop_token& stop);
   Result<> azure(const std::stop_token& stop);

@@ -8,6 +8,7 @@
 #include "agent/base/program_output.h"
 #include "agent/base/strings.h"
 #include "agent/component/component.h"
+#include "agent/write/cloud_answers.h"
 #include "tests/support/component_box.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/scripted_server.h"
@@ -44,6 +45,10 @@ class Environment {
                              "AWS_ROLE_ARN",
                              "AWS_ROLE_SESSION_NAME",
                              "AWS_ENDPOINT_URL_STS",
+                             "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+                             "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+                             "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+                             "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
                              "AWS_EC2_METADATA_SERVICE_ENDPOINT",
                              "AZURE_AUTHORITY_HOST",
                              "AZURE_POD_IDENTITY_AUTHORITY_HOST",
@@ -356,6 +361,95 @@ TEST_CASE("cloud login: AWS keys come from the first place that has them") {
   environment.set("AWS_SECRET_ACCESS_KEY", "s");
   CHECK(signer(usual) == "ENV ");
   CHECK(signer(other) == "OTHER u");
+}
+
+TEST_CASE("cloud login: a container's keys come from where its environment says, with its token") {
+  Environment environment;
+  const TempDir folder;
+  FakeClock clock;
+  Server container([](const Server::Request& request, std::size_t n) {
+    const auto token = request.headers.find("authorization");
+    if (token == request.headers.end() || token->second == "refused")
+      return answer(R"({"code":"AccessDenied","message":"no refused"})", 403);
+    if (n == 1) return answer(R"({"AccessKeyId":"LESS"})");
+    return answer(R"({"AccessKeyId":"TASK)" + std::to_string(n) +
+                  R"(","SecretAccessKey":"s","Token":")" + token->second +
+                  R"(","RoleArn":"r","Expiration":"2030-01-01T00:00:00Z"})");
+  });
+  environment.set("AWS_CONTAINER_CREDENTIALS_FULL_URI", container.url("/v1/credentials"));
+  CloudLogin login(aws({}), clock);
+  CHECK(signer(login) == "failed: sigv4: the container's keys: GET " +
+                             container.url("/v1/credentials") + " answers 403 (AccessDenied)");
+  environment.set("AWS_CONTAINER_AUTHORIZATION_TOKEN", "plain");
+  CHECK(signer(login) == "failed: sigv4: the container's keys: the answer holds none");
+  CHECK(signer(login) == "TASK2 plain");
+  CHECK(signer(login) == "TASK2 plain");
+  clock.advance(std::chrono::minutes(5));
+  environment.set("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", written(folder / "token", "one\n"));
+  CHECK(signer(login) == "TASK3 one");
+  written(folder / "token", "two");
+  login.forget();
+  CHECK(signer(login) == "TASK4 two");
+  CHECK(container.requests().back().target == "/v1/credentials");
+
+  login.forget();
+  written(folder / "token", "two\nthree");
+  CHECK(signer(login).find("has a character that no header may have") != std::string::npos);
+  CHECK(signer(login).find("three") == std::string::npos);
+  environment.set("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", (folder / "none").string());
+  CHECK(signer(login).starts_with("failed: sigv4: "));
+  environment.set("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://elsewhere.example/");
+  CHECK(signer(login).starts_with("failed: sigv4: AWS_CONTAINER_CREDENTIALS_FULL_URI must be "));
+  CHECK(container.requests().size() == 5);
+  // Keys that somebody named are used before.
+  environment.set("AWS_ACCESS_KEY_ID", "ENV");
+  environment.set("AWS_SECRET_ACCESS_KEY", "s");
+  CHECK(signer(login) == "ENV ");
+}
+
+TEST_CASE("cloud login: a container's token goes to no place that is not its own") {
+  const auto url = [](std::string_view relative, std::string_view full) {
+    const auto got = container_keys_url(relative, full);
+    return got ? *got : "refused";
+  };
+  CHECK(url("/v2/credentials/id?a=b", "http://evil/") ==
+        "http://169.254.170.2/v2/credentials/id?a=b");
+  for (const char* relative : {"v2", "@evil/", ".evil/", "/a b", "/a\nb", "\\evil"})
+    CHECK(url(relative, "") == "refused");
+  for (const char* good :
+       {"https://keys.example/x", "http://127.0.0.1:8080/x", "http://127.9.9.9/",
+        "http://localhost", "http://localhost:1?q", "http://[::1]/x", "http://[::1]:80/x",
+        "http://169.254.170.2/x", "http://169.254.170.23/v1/credentials",
+        "http://[fd00:ec2::23]:80/v1/credentials", "http://[fd00:ec2:0:0::23]/"})
+    CHECK(url("", good) == good);
+  for (const char* bad : {"",
+                          "ftp://127.0.0.1/",
+                          "HTTP://evil/",
+                          "http://",
+                          "http:///",
+                          "http://evil/",
+                          "http://evil",
+                          "http://127.0.0.1@evil/",
+                          "http://u:p@127.0.0.1/",
+                          "http://127.0.0.1.evil/",
+                          "http://127.1/",
+                          "http://0x7f.0.0.1/",
+                          "http://2130706433/",
+                          "http://localhost.evil/",
+                          "http://127.0.0.1:80:80/",
+                          "http://127.0.0.1:99999/",
+                          "http://127.0.0.1:/",
+                          "http://evil\\@127.0.0.1/",
+                          "http://127.0.0.1\\@evil/",
+                          "http://[::1]evil/",
+                          "http://[::ffff:1.2.3.4]/",
+                          "http://[::2]/",
+                          "http://[fd00:ec2::254]/",
+                          "http://169.254.169.254/",
+                          "http://127.0.0.1/\r\nx",
+                          "https://a b/",
+                          "http://evil#@127.0.0.1/"})
+    CHECK(url("", bad) == "refused");
 }
 
 TEST_CASE("cloud login: azuread gets tokens from the tenant's login, and renews them") {

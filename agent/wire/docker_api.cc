@@ -64,7 +64,9 @@ DockerContainer container(const JsonNode& json) {
   out.state = text(member(json, "State"));
   out.status = text(member(json, "Status"));
   out.image = text(member(json, "Image"));
-  out.own_bytes = integer(member(json, "SizeRw"), -1);
+  // A container that has written nothing has no SizeRw, which would be 0, beside SizeRootFs.
+  out.own_bytes =
+      integer(member(json, "SizeRw"), is(member(json, "SizeRootFs"), Kind::kInt) ? 0 : -1);
   out.network_mode = text(member(member(json, "HostConfig"), "NetworkMode"));
   out.labels = labels(member(json, "Labels"));
   for (const JsonNode& p : elements(member(json, "Ports")))
@@ -81,6 +83,25 @@ DockerContainer container(const JsonNode& json) {
   std::sort(out.endpoints.begin(), out.endpoints.end(),
             [](const DockerEndpoint& a, const DockerEndpoint& b) { return a.network < b.network; });
   return out;
+}
+
+// The folder that containers' own files are in. With the image store of containerd that is
+// containerd's: of the host's own one, wherever Docker keeps its data, or of one that the daemon
+// has started for itself. (Engine 29; dockerd's libcontainerd/supervisor.)
+std::string files_folder(const JsonNode& info) {
+  std::string folder = text(member(info, "DockerRootDir"));
+  const std::vector<JsonNode> status = elements(member(info, "DriverStatus"));
+  const bool containerd = std::any_of(status.begin(), status.end(), [](const JsonNode& pair) {
+    return pair.kind() == Kind::kArray && text(pair.at(0)) == "driver-type" &&
+           text(pair.at(1)) == "io.containerd.snapshotter.v1";
+  });
+  if (!containerd) return folder;
+  const std::string address = text(member(member(info, "Containerd"), "Address"));
+  constexpr std::string_view kSocket = "/containerd/containerd.sock";
+  const bool own = std::string_view(address).ends_with(kSocket) &&
+                   address.substr(0, address.size() - kSocket.size()) != "/run" &&
+                   address.substr(0, address.size() - kSocket.size()) != "/var/run";
+  return own && !folder.empty() ? folder + "/containerd/daemon" : "/var/lib/containerd";
 }
 
 DockerEvent event(const JsonNode& json) {
@@ -137,8 +158,7 @@ Result<DockerDaemon> parse_docker_info(std::string_view json) {
   JsonDocument document;
   const auto parsed = parse(document, json);
   if (!parsed) return fail(parsed.error());
-  return DockerDaemon{text(member(*parsed, "ServerVersion")),
-                      text(member(*parsed, "DockerRootDir"))};
+  return DockerDaemon{text(member(*parsed, "ServerVersion")), files_folder(*parsed)};
 }
 
 Result<std::vector<DockerNetwork>> parse_docker_networks(std::string_view json) {

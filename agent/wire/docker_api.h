@@ -62,7 +62,7 @@ struct DockerInspection {
 
 struct DockerDaemon {
   std::string version;
-  std::string root;  // where it keeps what it has
+  std::string files;  // the folder that containers' own files are in
 };
 
 struct DockerNetwork {

@@ -119,7 +119,8 @@ std::vector<model::MetricFamily> Scraper::scrape(const std::stop_token& stop) {
     log_.limited(Level::kWarn, "cannot ask Docker about containers",
                  {{"docker_host", args_.docker_host}, {"error", asked.error().message}});
   }
-  if (const std::string& folder = docker_.daemon().root; kinds_.has(Kind::kDisk) && !folder.empty())
+  if (const std::string& folder = docker_.daemon().files;
+      kinds_.has(Kind::kDisk) && !folder.empty())
     docker_file_system_ = file_system_of(mounts_, folder);
 
   std::vector<Group> groups;

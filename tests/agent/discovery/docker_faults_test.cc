@@ -4,6 +4,7 @@
 #include <memory>
 #include <thread>
 
+#include "agent/base/file.h"
 #include "tests/support/component_box.h"
 #include "tests/support/fake_dockerd.h"
 
@@ -91,6 +92,43 @@ TEST_CASE("discovery.docker: equal lists are published once") {
   bed.docker.event("start", "b");
   REQUIRE(bed.wait_ids({"a", "b"}));
   CHECK(bed.box.publications() == before + 1);
+}
+
+// Answers as the documentation of Docker's API 1.52 has them.
+TEST_CASE("discovery.docker: targets of a daemon with the image store of containerd") {
+  const ScriptedServer docker([](const ScriptedServer::Request& request, std::size_t) {
+    ScriptedServer::Answer out;
+    const std::string path = request.target.substr(1, request.target.find('?') - 1);
+    const std::string file = path == "containers/json" ? "containers" : path;
+    const auto text = read_file(SOURCE_DIR "/tests/fixtures/docker/engine_29/" + file + ".json");
+    out.status = text ? 200 : 403;  // as a proxy that lets no events pass
+    out.body = text ? *text : R"({"message":"forbidden"})";
+    return out;
+  });
+  ComponentBox box("discovery.docker.x");
+  RunningComponent component(box, discovery_docker());
+  REQUIRE(component.configure(body_of({{"host", docker.url("")}})) == "");
+  component.start();
+  REQUIRE(box.wait_exports([](const auto& exports) {
+    const auto targets = exports.find("targets");
+    return targets != exports.end() && !targets->second.list().empty();
+  }));
+  std::vector<std::string> found;
+  for (const lang::Value& target : box.exported("targets").list()) {
+    std::string line;
+    for (const char* label :
+         {"__address__", "__meta_docker_container_name", "__meta_docker_container_network_mode",
+          "__meta_docker_network_name", "__meta_docker_port_public",
+          "__meta_docker_container_label_com_docker_compose_service"}) {
+      const lang::Value* const value = target.find(label);
+      line += (line.empty() ? "" : " ") + (value == nullptr ? "-" : value->string());
+    }
+    found.push_back(std::move(line));
+  }
+  std::sort(found.begin(), found.end());
+  CHECK(found == std::vector<std::string>{"172.17.0.2:80 /web bridge bridge 8088 web",
+                                          "172.17.0.2:80 /web bridge bridge 8088 web",
+                                          "172.17.0.3:80 /idle bridge bridge - idle"});
 }
 
 }  // namespace agent::discovery

@@ -411,6 +411,66 @@ bool has(const std::vector<model::MetricFamily>& page, std::string_view part) {
   return !text(page, part).empty();
 }
 
+// The answers are as the documentation of Docker's API 1.52 has them: no GraphDriver, images are
+// manifests, a container whose image lost its name is listed with a digest, and what was not
+// written has no size.
+TEST_CASE("cadvisor: names and sizes with the image store of containerd") {
+  HostTree host;
+  write_machine(host);
+  const std::string docker_data = (host.dir / "docker").string();
+  std::filesystem::create_directories(docker_data + "/containerd/daemon");
+  host.write("proc/self/mounts", "/dev/vda / ext4 rw 0 0\n/dev/vdb " + docker_data +
+                                     " ext4 rw 0 0\n/dev/vdc " + docker_data +
+                                     "/containerd ext4 rw 0 0\n"
+                                     "cgroup2 /sys/fs/cgroup cgroup2 rw,nsdelegate 0 0\n");
+  const auto repeated = [](const std::string& four) {
+    std::string out;
+    for (int i = 0; i < 16; ++i) out += four;
+    return out;
+  };
+  const std::string web = repeated("5c1e");
+  const std::string idle = repeated("a7d2");
+  for (const std::string& id : {web, idle}) write_v2(host, "/system.slice/docker-" + id + ".scope");
+  const ScriptedServer docker(
+      [&](const ScriptedServer::Request& request, std::size_t) {
+        std::string file = request.target.substr(1);
+        if (file == "containers/" + web + "/json") file = "web";
+        if (file == "containers/" + idle + "/json") file = "idle";
+        if (file.starts_with("containers/json")) file = "containers";
+        const auto text =
+            read_file(SOURCE_DIR "/tests/fixtures/docker/engine_29/" + file + ".json");
+        ScriptedServer::Answer out;
+        out.status = text ? 200 : 404;
+        out.body = text ? *text : R"({"message":"page not found"})";
+        // A daemon that has started a containerd of its own.
+        RE2::Replace(&out.body, "/var/lib/docker\"", docker_data + "\"");
+        RE2::Replace(&out.body, "/run/containerd", "/run/docker/containerd");
+        return out;
+      },
+      host.socket());
+  const auto page = host.scraper({}).scrape({});
+  CHECK(has(page, "container_scrape_error 0"));
+  CHECK(has(page, "dockerVersion=\"29.1.3\""));
+  const auto labels = [](const std::string& id, const std::string& name, const std::string& image,
+                         const std::string& device) {
+    return "{container_label_com_docker_compose_service=\"" + name +
+           "\", container_label_maintainer=\"NGINX Docker Maintainers <docker-maint@nginx.com>\"" +
+           device + ", id=\"/system.slice/docker-" + id + ".scope\", image=\"" + image +
+           "\", name=\"" + name + "\"} ";
+  };
+  const std::string web_image = "docker/welcome-to-docker:latest";
+  const std::string idle_image = "shop/idle:2";
+  CHECK(has(page, "container_memory_usage_bytes" + labels(web, "web", web_image, "") + "1e+06\n"));
+  CHECK(
+      has(page, "container_memory_usage_bytes" + labels(idle, "idle", idle_image, "") + "1e+06\n"));
+  CHECK(has(page, "container_health_state" + labels(web, "web", web_image, "") + "1\n"));
+  CHECK(has(page, "container_start_time_seconds" + labels(web, "web", web_image, "")));
+  // On containerd's file system, not Docker's.
+  const std::string device = ", device=\"/dev/vdc\"";
+  CHECK(has(page, "container_fs_usage_bytes" + labels(web, "web", web_image, device) + "81920\n"));
+  CHECK(has(page, "container_fs_usage_bytes" + labels(idle, "idle", idle_image, device) + "0\n"));
+}
+
 TEST_CASE("cadvisor: Docker is asked for a container once, and again when it is another") {
   OneContainer one;
   ScriptedDocker docker(one.host.socket());

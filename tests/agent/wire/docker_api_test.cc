@@ -39,6 +39,36 @@ TEST_CASE("docker api: an inspection") {
   CHECK_FALSE(parse_docker_inspection(R"({"message":"No such container"})"));
 }
 
+TEST_CASE("docker api: where containers' files are, of each image store") {
+  const auto files = [](const std::string& status, const std::string& address) {
+    const auto daemon =
+        parse_docker_info(R"({"ServerVersion":"29.1.3","DockerRootDir":"/data",)"
+                          R"("DriverStatus":)" +
+                          status + R"(,"Containerd":{"Address":")" + address + R"("}})");
+    return daemon ? daemon->files : "failed";
+  };
+  const std::string containerd = R"([["driver-type","io.containerd.snapshotter.v1"]])";
+  CHECK(files(R"([["Backing Filesystem","extfs"],["driver-type"],7])",
+              "/run/containerd/containerd.sock") == "/data");
+  CHECK(files("null", "") == "/data");
+  CHECK(files(containerd, "/run/containerd/containerd.sock") == "/var/lib/containerd");
+  CHECK(files(containerd, "/var/run/containerd/containerd.sock") == "/var/lib/containerd");
+  CHECK(files(containerd, "") == "/var/lib/containerd");
+  CHECK(files(containerd, "/run/k3s/containerd.sock") == "/var/lib/containerd");
+  CHECK(files(containerd, "/var/run/docker/containerd/containerd.sock") ==
+        "/data/containerd/daemon");
+}
+
+TEST_CASE("docker api: what a container has written, where that was asked for") {
+  const auto list = parse_docker_containers(
+      R"([{"Id":"a","SizeRw":7,"SizeRootFs":9},{"Id":"b","SizeRootFs":9},{"Id":"c"},
+          {"Id":"d","SizeRw":-1,"SizeRootFs":-1}])");
+  REQUIRE(list);
+  std::vector<std::int64_t> sizes;
+  for (const DockerContainer& one : *list) sizes.push_back(one.own_bytes);
+  CHECK(sizes == std::vector<std::int64_t>{7, 0, -1, -1});
+}
+
 TEST_CASE("docker api: networks and filters") {
   const auto networks = parse_docker_networks(
       R"([{"Id":"1","Name":"bridge","Scope":"local","Internal":false,"Ingress":true,"Labels":{"x":"y"}}])");

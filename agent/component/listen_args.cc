@@ -101,6 +101,40 @@ io::HttpServerTls ListenTlsArgs::options() const {
   return out;
 }
 
+Schema<Http2Args> Http2Args::schema() {
+  Schema<Http2Args> out;
+  out.optional("enabled", &Http2Args::enabled, "Without effect; true is warned of.");
+  for (const char* name :
+       {"max_handlers", "max_concurrent_streams", "max_decoder_header_table_size",
+        "max_encoder_header_table_size", "max_read_frame_size", "permit_prohibited_ciphers",
+        "idle_timeout", "read_idle_timeout", "ping_timeout", "write_byte_timeout",
+        "max_upload_buffer_per_connection", "max_upload_buffer_per_stream"})
+    out.ignored(name, "Without effect.");
+  return out;
+}
+
+void Http2Args::validate(const lang::Body& body, lang::Diagnostics& diagnostics) const {
+  if (enabled)
+    diagnostics.warning(body.span_of("enabled"),
+                        "HTTP/2 is not spoken: clients are served over HTTP/1.1");
+}
+
+Schema<GrpcArgs> GrpcArgs::schema() {
+  Schema<GrpcArgs> out;
+  for (const char* name :
+       {"listen_address", "listen_port", "conn_limit", "max_connection_age",
+        "max_connection_age_grace", "max_connection_idle", "server_max_recv_msg_size",
+        "server_max_send_msg_size", "server_max_concurrent_streams"})
+    out.ignored(name, "Without effect.");
+  out.ignored_block("tls", "Accepted; without effect.");
+  return out;
+}
+
+void GrpcArgs::validate(const lang::Body& body, lang::Diagnostics& diagnostics) const {
+  diagnostics.warning(body.span, "the block grpc has no effect: nothing listens for gRPC",
+                      "Alloy listens there and offers no services");
+}
+
 Schema<ListenArgs> ListenArgs::schema() {
   return Schema<ListenArgs>()
       .optional("listen_address", &ListenArgs::listen_address,
@@ -114,7 +148,7 @@ Schema<ListenArgs> ListenArgs::schema() {
       .optional("server_idle_timeout", &ListenArgs::server_idle_timeout,
                 "Time after which a quiet connection is closed.")
       .block("tls", &ListenArgs::tls, "Speaks HTTPS.")
-      .ignored_block("http2", "Accepted; HTTP/1.1 is spoken.");
+      .block("http2", &ListenArgs::http2, "Tuning of HTTP/2. Without effect: HTTP/1.1 is spoken.");
 }
 
 void ListenArgs::validate(const lang::Body& body, lang::Diagnostics& diagnostics) const {
@@ -145,6 +179,14 @@ io::HttpServer::Options ListenArgs::options(std::size_t max_body) const {
   out.idle_timeout = server_idle_timeout;
   if (tls) out.tls = tls->options();
   return out;
+}
+
+void validate_graceful_shutdown(const lang::Body& body, Duration timeout,
+                                lang::Diagnostics& diagnostics) {
+  if (timeout != std::chrono::seconds(30))
+    diagnostics.warning(body.span_of("graceful_shutdown_timeout"),
+                        "graceful_shutdown_timeout has no effect: at a stop, what is under way is "
+                        "answered within a second");
 }
 
 }  // namespace agent::component

@@ -23,6 +23,19 @@ struct ListenTlsArgs {
   io::HttpServerTls options() const;  // of what is valid
 };
 
+// The server speaks HTTP/1.1, to which every client of HTTP/2 falls back; what is asked of other
+// protocols is known by name, and warned of where it would have changed something.
+struct Http2Args {
+  bool enabled = false;
+  static Schema<Http2Args> schema();
+  void validate(const lang::Body& body, lang::Diagnostics& diagnostics) const;
+};
+// A server of gRPC that offers no services, in Alloy as well.
+struct GrpcArgs {
+  static Schema<GrpcArgs> schema();
+  void validate(const lang::Body& body, lang::Diagnostics& diagnostics) const;
+};
+
 struct ListenArgs {
   std::string listen_address;
   std::int64_t listen_port = 8080;
@@ -31,10 +44,16 @@ struct ListenArgs {
   Duration server_write_timeout = std::chrono::seconds(30);
   Duration server_idle_timeout = std::chrono::minutes(2);
   std::optional<ListenTlsArgs> tls;
+  std::optional<Http2Args> http2;
   static Schema<ListenArgs> schema();
   void validate(const lang::Body& body, lang::Diagnostics& diagnostics) const;
   // Bodies of at most `max_body` bytes each, and of 128 MiB together or one.
   io::HttpServer::Options options(std::size_t max_body) const;
 };
+
+// The argument graceful_shutdown_timeout of servers: at a stop what is under way is answered within
+// a second. Warns of another time than Alloy's.
+void validate_graceful_shutdown(const lang::Body& body, Duration timeout,
+                                lang::Diagnostics& diagnostics);
 
 }  // namespace agent::component

@@ -38,6 +38,7 @@ constexpr char kText[] = "text/plain; charset=utf-8";
 struct ApiArgs {
   std::vector<std::shared_ptr<component::LogReceiver>> forward_to;
   component::ListenArgs http;
+  std::optional<component::GrpcArgs> grpc;
   component::StringMap labels;
   std::shared_ptr<model::RelabelRules> relabel_rules;
   bool use_incoming_timestamp = false;
@@ -54,13 +55,14 @@ struct ApiArgs {
         .optional("max_send_message_size", &ApiArgs::max_send_message_size,
                   "Largest push, as sent and as decompressed; 0 is 100MiB.")
         .optional("graceful_shutdown_timeout", &ApiArgs::graceful_shutdown_timeout,
-                  "Accepted; at a stop pushes under way are answered within a second.")
+                  "Without effect: at a stop pushes under way are answered within a second.")
         .block("http", &ApiArgs::http, "Where to listen.")
         .block("queue", &ApiArgs::queue,
                "Keeps entries on disk until they are delivered. Not a block of Alloy.")
-        .ignored_block("grpc", "Accepted; pushes come over HTTP alone, as in Alloy.");
+        .block("grpc", &ApiArgs::grpc, "Without effect: nothing listens for gRPC.");
   }
   void validate(const lang::Body& body, lang::Diagnostics& diagnostics) const {
+    component::validate_graceful_shutdown(body, graceful_shutdown_timeout, diagnostics);
     for (const auto& [name, value] : labels)
       if (!model::is_valid_label_name(name))
         diagnostics.error(body.span_of("labels"), json_string(name) + " is not a valid label name");

@@ -37,6 +37,7 @@ constexpr char kMessage2[] = "io.prometheus.write.v2.Request";
 struct ReceiveArgs {
   std::vector<std::shared_ptr<component::MetricsReceiver>> forward_to;
   component::ListenArgs http;
+  std::optional<component::GrpcArgs> grpc;
   Duration graceful_shutdown_timeout = std::chrono::seconds(30);
   bool append_metadata = false;
   bool enable_type_and_unit_labels = false;
@@ -47,7 +48,7 @@ struct ReceiveArgs {
     return component::Schema<A>()
         .required("forward_to", &A::forward_to, "Receivers that get the samples.")
         .optional("graceful_shutdown_timeout", &A::graceful_shutdown_timeout,
-                  "Accepted; at a stop requests under way are answered within a second.")
+                  "Without effect: at a stop requests under way are answered within a second.")
         .optional("append_metadata", &A::append_metadata,
                   "Types, help texts and units are passed on.")
         .optional("enable_type_and_unit_labels", &A::enable_type_and_unit_labels,
@@ -57,9 +58,10 @@ struct ReceiveArgs {
                   "Messages that are taken: prometheus.WriteRequest (protocol 1.0) and "
                   "io.prometheus.write.v2.Request (2.0).")
         .block("http", &A::http, "Where to listen.")
-        .ignored_block("grpc", "Accepted; nothing listens there, as in Alloy.");
+        .block("grpc", &A::grpc, "Without effect: nothing listens for gRPC.");
   }
   void validate(const lang::Body& body, lang::Diagnostics& diagnostics) const {
+    component::validate_graceful_shutdown(body, graceful_shutdown_timeout, diagnostics);
     const auto& names = accepted_remote_write_protobuf_messages;
     if (names.empty())
       diagnostics.error(body.span_of("accepted_remote_write_protobuf_messages"),
@@ -119,7 +121,10 @@ class ReceiveHttp final : public component::Configured<ReceiveArgs>, public comp
   }
 
   Result<> run(std::stop_token stop) override {
-    while (host_.clock.sleep_for(kLook, stop)) requests_.set_connections(listener_.tend());
+    while (host_.clock.sleep_for(kLook, stop)) {
+      requests_.set_connections(listener_.tend());
+      end_late();
+    }
     ending_.request_stop();  // whoever waits for room below ends now
     return {};
   }
@@ -128,7 +133,7 @@ class ReceiveHttp final : public component::Configured<ReceiveArgs>, public comp
     if (std::string at = listener_.address(); !at.empty()) out.value("listening", std::move(at));
     MutexLock lock(mutex_);
     std::size_t samples = 0;
-    for (const auto& [since, count] : passing_) samples += count;
+    for (const auto& [since, one] : passing_) samples += one.samples;
     const Duration oldest =
         passing_.empty() ? Duration::zero() : host_.clock.mono() - passing_.begin()->first;
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(oldest).count();
@@ -138,6 +143,14 @@ class ReceiveHttp final : public component::Configured<ReceiveArgs>, public comp
   }
 
  private:
+  // Samples that receivers have not taken over yet.
+  struct Passing {
+    std::size_t samples = 0;
+    Mono until{};
+    bool late = false;
+    std::stop_source end;
+  };
+
   void handle(io::ServerRequest request, const io::HttpServer::Answer& answer) {
     if (request.path == "/ready") return answer({200, kText, "ready\n", {}});
     if (request.path != kPath)
@@ -146,7 +159,7 @@ class ReceiveHttp final : public component::Configured<ReceiveArgs>, public comp
     const component::RequestMetrics::Request counted{request.method, kPath, request.body.size(),
                                                      host_.clock.mono()};
     requests_.began();
-    io::ServerReply reply = take(std::move(request));
+    io::ServerReply reply = take(std::move(request), counted.since);
     if (reply.status >= 400)
       host_.log.limited(Level::kWarn, "a request is refused",
                         {{"status", reply.status}, {"err", trim(reply.body)}});
@@ -160,7 +173,7 @@ class ReceiveHttp final : public component::Configured<ReceiveArgs>, public comp
     return reply;
   }
 
-  io::ServerReply take(io::ServerRequest request) {
+  io::ServerReply take(io::ServerRequest request, Mono since) {
     std::shared_ptr<const ReceiveArgs> args;
     {
       MutexLock lock(mutex_);
@@ -201,24 +214,44 @@ class ReceiveHttp final : public component::Configured<ReceiveArgs>, public comp
     }
     if (batch.empty()) return reply;
     const Mono before = host_.clock.mono();
-    if (auto passed = pass_on(std::move(batch), samples, before); !passed)
+    const Mono until = since + args->http.server_write_timeout;
+    if (auto passed = pass_on(std::move(batch), {samples, until, false, {}}, before); !passed)
       return refusal(503, passed.error().message);
     latency_->observe(std::chrono::duration<double>(host_.clock.mono() - before).count());
     forwarded_->add(static_cast<double>(samples));
     return reply;
   }
 
-  Result<> pass_on(model::SampleBatch batch, std::size_t samples, Mono now) {
-    std::multimap<Mono, std::size_t>::iterator place;
+  // Fails at a stop, and after passing.until.
+  Result<> pass_on(model::SampleBatch batch, const Passing& passing, Mono now) {
+    const std::stop_callback stopped(ending_.get_token(),
+                                     [end = passing.end]() mutable { end.request_stop(); });
+    std::multimap<Mono, Passing>::iterator place;
     {
       MutexLock lock(mutex_);
-      place = passing_.emplace(now, samples);
+      place = passing_.emplace(now, passing);
     }
-    auto passed = forward_.consume(std::move(batch), ending_.get_token());
+    auto passed = forward_.consume(std::move(batch), passing.end.get_token());
     MutexLock lock(mutex_);
+    const bool late = place->second.late;
     passing_.erase(place);
     if (passed) delivered_ns_ = host_.clock.wall_ns();
+    if (!passed && late) return fail(ErrorCode::kUnavailable, "not taken in time");
     return passed;
+  }
+
+  void end_late() {
+    const Mono now = host_.clock.mono();
+    std::vector<std::stop_source> late;
+    {
+      MutexLock lock(mutex_);
+      for (auto& [since, one] : passing_) {
+        if (one.late || now < one.until) continue;
+        one.late = true;
+        late.push_back(one.end);
+      }
+    }
+    for (std::stop_source& one : late) one.request_stop();
   }
 
   void drop_nameless(model::SampleBatch& batch) {
@@ -272,8 +305,7 @@ class ReceiveHttp final : public component::Configured<ReceiveArgs>, public comp
   Mutex decoding_;
   mutable Mutex mutex_;
   std::shared_ptr<const ReceiveArgs> args_ GUARDED_BY(mutex_);
-  // Samples that receivers have not taken over yet, by when they came.
-  std::multimap<Mono, std::size_t> passing_ GUARDED_BY(mutex_);
+  std::multimap<Mono, Passing> passing_ GUARDED_BY(mutex_);  // by when they came
   std::int64_t delivered_ns_ GUARDED_BY(mutex_) = 0;
   component::HttpListener listener_{
       host_, [this](io::ServerRequest request, const io::HttpServer::Answer& answer) {

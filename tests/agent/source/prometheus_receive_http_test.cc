@@ -1,3 +1,4 @@
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <thread>
 
@@ -5,6 +6,7 @@
 #include "agent/wire/remote_write.h"
 #include "agent/wire/remote_write_2.h"
 #include "tests/support/component_box.h"
+#include "tests/support/fake_clock.h"
 #include "tests/support/sample_collector.h"
 
 namespace agent::source {
@@ -167,6 +169,52 @@ TEST_CASE(
   CHECK(f.component.debug("last_delivery_unix_seconds").size() == 10);
 }
 
+TEST_CASE("prometheus.receive_http: the sender hears 503 when samples are not taken in time") {
+  class Full final : public component::MetricsReceiver {
+   public:
+    explicit Full(Clock& clock) : clock_(clock) {}
+    Result<> consume(model::SampleBatch, std::stop_token stop) override {
+      while (clock_.sleep_for(std::chrono::hours(1), stop)) continue;
+      return fail(ErrorCode::kCancelled, "stopped");
+    }
+
+   private:
+    Clock& clock_;
+  };
+  FakeClock clock;
+  ComponentBox box("prometheus.receive_http.x", clock);
+  RunningComponent component(box, prometheus_receive_http());
+  const auto full = std::make_shared<Full>(clock);
+  REQUIRE(component.configure(body_of({{"forward_to", receivers(full)}},
+                                      {{"http", body_of({{"listen_address", "127.0.0.1"},
+                                                         {"listen_port", 0},
+                                                         {"server_write_timeout", "7s"}})}})) ==
+          "");
+  component.start();
+  wire::RemoteWriteEncoder encoder;
+  encoder.add(model::Sample{box.labels.intern({{"__name__", "b"}}), 1000, 2});
+  const std::string body = wire::compress_message(encoder.message());
+  std::string heard;
+  std::atomic<bool> answered = false;
+  std::jthread sender([&](const std::stop_token& stop) {
+    io::HttpClient client{{}};
+    io::HttpRequest request;
+    request.method = "POST";
+    request.url = "http://" + component.debug("listening") + "/api/v1/metrics/write";
+    request.headers = {{"Content-Type", kProto}, {"Content-Encoding", "snappy"}};
+    request.body = body;
+    request.timeout = std::chrono::minutes(2);
+    const auto got = client.send(request, stop);
+    heard = got ? std::to_string(got->status) + " " + got->body : got.error().message;
+    answered = true;
+  });
+  const Mono before = clock.mono();
+  CHECK(clock.advance_until([&] { return answered.load(); }, std::chrono::milliseconds(500)));
+  sender.join();
+  CHECK(heard == "503 not taken in time\n");
+  CHECK(clock.mono() - before >= std::chrono::seconds(7));
+}
+
 TEST_CASE("prometheus.receive_http: many send at once, and arguments change meanwhile") {
   Fixture f;
   f.encoder.add(model::Sample{f.series({{"__name__", "b"}}), 1000, 2});
@@ -206,6 +254,34 @@ TEST_CASE("prometheus.receive_http: arguments that cannot work are refused") {
   };
   CHECK(said(string_list({})) == "accepted_remote_write_protobuf_messages is empty");
   CHECK(said(string_list({"x"})) == "unknown message \"x\"");
+}
+
+TEST_CASE("prometheus.receive_http: what has no effect is warned of, what does not exist refused") {
+  Fixture f;
+  const auto said = [&](Options more, std::vector<std::pair<std::string, lang::Body>> http,
+                        std::vector<std::pair<std::string, lang::Body>> blocks) {
+    more.emplace_back("forward_to", receivers(f.receiver));
+    blocks.emplace_back(
+        "http", body_of({{"listen_address", "127.0.0.1"}, {"listen_port", 0}}, std::move(http)));
+    return f.component.configure(body_of(std::move(more), std::move(blocks)));
+  };
+  CHECK(said({}, {{"http2", body_of({{"max_concurrent_streams", 7}, {"ping_timeout", "1s"}})}},
+             {}) == "");
+  CHECK(said({}, {{"http2", body_of({{"enabled", true}})}}, {}) ==
+        "HTTP/2 is not spoken: clients are served over HTTP/1.1");
+  CHECK_FALSE(f.component.refused());
+  CHECK(said({}, {}, {{"grpc", body_of({{"listen_port", 9095}}, {{"tls", body_of({})}})}}) ==
+        "the block grpc has no effect: nothing listens for gRPC");
+  CHECK_FALSE(f.component.refused());
+  CHECK(said({{"graceful_shutdown_timeout", "1m"}}, {}, {})
+            .starts_with("graceful_shutdown_timeout has no effect: "));
+  CHECK_FALSE(f.component.refused());
+  CHECK(said({}, {{"http2", body_of({{"enable", true}})}}, {})
+            .starts_with("unrecognized attribute name \"enable\""));
+  CHECK(f.component.refused());
+  CHECK(said({}, {}, {{"grpc", body_of({{"port", 1}})}})
+            .starts_with("unrecognized attribute name \"port\""));
+  CHECK(f.component.refused());
 }
 
 }  // namespace agent::source

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""What the real agent keeps in memory, and what it costs at rest: memory.py AGENT [quiet|idle|dead|metrics ...]
+"""What the real agent keeps in memory, and what it costs at rest: memory.py AGENT [quiet|idle|dead|metrics|pages ...]
 
 quiet  30 files of which each gets a line now and then, as 30 containers that have little to say
 idle   10,000 files that nobody writes, found by a pattern
 dead   a Loki that refuses for a while and accepts for a while, again and again, while the writer goes on: the
        queue is full in each of CYCLES (40) rounds, and what is resident must not grow
 metrics a target with SERIES (5,000) series, a tenth of which changes, scraped every second and remote written
+pages  200 components and a file with 10 lines a second: nobody looks, somebody has the list or the graph open and a live tail, and
+       nobody looks again
 
 Prints resident and private (not backed by a file) memory and CPU time. Nothing depends on the figures.
 """
@@ -18,6 +20,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.request
 
 LINE = ('{"log":"10.0.0.17 - alice [09/Oct/2025:08:53:20 +0000] \\"GET /api/v1/items?page=3 HTTP/1.1\\" 200 5316 %d\\n",'
         '"stream":"stdout","time":"2025-10-09T08:53:20.%09dZ"}\n')
@@ -78,6 +81,14 @@ class Agent:
     def cpu_seconds(self):
         fields = open("/proc/%d/stat" % self.process.pid).read().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def work(self):
+        """CPU time in ms, and how often a thread was woken; of the threads there are."""
+        ms = wakeups = 0
+        for task in pathlib.Path("/proc/%d/task" % self.process.pid).iterdir():
+            ms += int((task / "schedstat").read_text().split()[0]) / 1e6
+            wakeups += int((task / "status").read_text().split("voluntary_ctxt_switches:")[1].split()[0])
+        return ms, wakeups, len(list(pathlib.Path("/proc/%d/task" % self.process.pid).iterdir()))
 
     def stop(self):
         self.process.terminate()
@@ -255,9 +266,58 @@ prometheus.remote_write "w" {
           (series, many[3], (many[2] - few[2]) / 1024 / series * 1000, many[0]))
 
 
+def pages(program, folder):
+    loki = Loki()
+    path = folder / "app-json.log"
+    path.write_text("")
+    more = "".join('loki.relabel "r%d" {\n  forward_to = [loki.write.w.receiver]\n}\n' % i for i in range(197))
+    agent = Agent(program, folder, "livedebugging {\n  enabled = true\n}\n" + configuration(path, loki) + more)
+    over, number = threading.Event(), 0
+
+    def write():
+        nonlocal number
+        with open(path, "a", buffering=1) as out:
+            while not over.wait(0.1):
+                number += 1
+                out.write(LINE % (number, number))
+
+    def look(at, until):
+        while not until.wait(2):
+            urllib.request.urlopen("http://%s%s" % (agent.address, at)).read()
+
+    def tail(until):
+        with urllib.request.urlopen("http://%s/api/v0/web/tap/loki.process.p" % agent.address) as answer:
+            while not until.is_set():
+                answer.readline()
+
+    def measure(what):
+        time.sleep(5)
+        before = agent.work()
+        time.sleep(60)
+        after = agent.work()
+        print("pages: %s: %.1f ms of CPU and %.1f wakeups a second, %d threads" %
+              (what, (after[0] - before[0]) / 60, (after[1] - before[1]) / 60, after[2]), flush=True)
+
+    threading.Thread(target=write).start()
+    time.sleep(5)
+    measure("nobody looks")
+    left = threading.Event()
+    lookers = [threading.Thread(target=look, args=("/api/v0/ui/overview", left)), threading.Thread(target=tail, args=(left,))]
+    lookers[0].start()
+    measure("somebody looks at 200 components")
+    lookers[1].start()
+    measure("and at a live tail")
+    left.set()
+    for one in lookers:
+        one.join()
+    measure("nobody looks again")
+    over.set()
+    agent.stop()
+
+
 def main():
     program = str(pathlib.Path(sys.argv[1]).resolve())
-    cases = {"quiet": quiet, "idle": idle, "dead": dead, "metrics": metrics}
+    cases = {"quiet": quiet, "idle": idle, "dead": dead, "metrics": metrics, "pages": pages}
     for name in sys.argv[2:] or list(cases):
         with tempfile.TemporaryDirectory() as folder:
             cases[name](program, pathlib.Path(folder))

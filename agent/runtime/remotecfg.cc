@@ -7,7 +7,9 @@
 
 #include <array>
 #include <cstdio>
+#include <functional>
 #include <optional>
+#include <random>
 #include <utility>
 
 #include "agent/base/file.h"
@@ -24,6 +26,8 @@ namespace fs = std::filesystem;
 using wire::ConfigStatus;
 
 constexpr auto kRequestLimit = std::chrono::seconds(30);
+constexpr auto kFarewellLimit = std::chrono::seconds(1);
+constexpr int kJitterMs = 100;  // as Alloy's: each poll so much earlier or later at most
 constexpr std::size_t kMostText = lang::Source::kMaxBytes;
 constexpr std::size_t kRoomAround = 64U << 10;  // in an answer, beside the text
 constexpr std::size_t kMostMessage = 1000;      // of what a server says, in messages
@@ -104,7 +108,9 @@ class RemoteConfig::Round {
         stop_(std::move(abandoned)),
         meters_(std::move(meters)),
         client_(args_.client.options()),
-        where_(io::url_for_people(args_.url)) {
+        where_(io::url_for_people(args_.url)),
+        random_(static_cast<std::uint_fast32_t>(static_cast<std::size_t>(owner_.clock_.wall_ns()) ^
+                                                std::hash<const void*>()(this))) {
     self_.name = args_.name;
     self_.attributes = args_.attributes;
     self_.attributes.emplace_back("collector.os", "linux");
@@ -115,10 +121,21 @@ class RemoteConfig::Round {
     for (bool first = true; !stop_.stop_requested(); first = false) {
       const Mono begun = owner_.clock_.mono();
       poll();
-      if (untold_ && !stop_.stop_requested() && reached_) tell();
+      if ((untold_ || unshown_) && !stop_.stop_requested() && reached_) tell();
       if (first && !running_) use_copy();
-      owner_.clock_.sleep_until(begun + args_.poll_frequency, stop_);
+      owner_.clock_.sleep_until(
+          begun + args_.poll_frequency + std::chrono::milliseconds(jitter_(random_)), stop_);
     }
+  }
+
+  // Tells the server that the agent stops, if it takes that; waits for no more than a moment.
+  void leave() {
+    if (!enlisted_) return;
+    const auto answer = post("UnregisterCollector", wire::encode_unregister_collector(self_.id),
+                             kFarewellLimit, std::stop_token());
+    if (!answer)
+      owner_.log_.debug("the server does not learn that this agent stops",
+                        {{"url", where_}, {"err", answer.error().message}});
   }
 
  private:
@@ -128,7 +145,7 @@ class RemoteConfig::Round {
     if (done) done = enlist();
     reached_ = false;
     if (done) {
-      auto answer = ask();
+      auto answer = ask(false);
       reached_ = answer.has_value();
       done = answer ? use(std::move(*answer)) : fail(std::move(answer.error()));
     }
@@ -162,7 +179,8 @@ class RemoteConfig::Round {
   // A server that does not want to know goes on being asked.
   Result<> enlist() {
     if (enlisted_) return {};
-    auto answer = post("RegisterCollector", wire::encode_register_collector(self_));
+    auto answer =
+        post("RegisterCollector", wire::encode_register_collector(self_), kRequestLimit, stop_);
     if (!answer) return fail(std::move(answer.error()));
     if (answer->status == 200 || answer->status == 404 || answer->status == 501) {
       enlisted_ = true;
@@ -173,11 +191,15 @@ class RemoteConfig::Round {
     return {};
   }
 
-  Result<wire::ConfigAnswer> ask() {
+  // `with_text`: also the text that runs, which may be more than the server takes.
+  Result<wire::ConfigAnswer> ask(bool with_text) {
     const bool tells = untold_;
-    auto answer =
-        post("GetConfig", wire::encode_get_config(self_, server_hash_,
-                                                  tells ? status_ : std::optional<ConfigStatus>()));
+    const bool shows = with_text && unshown_;
+    auto answer = post("GetConfig",
+                       wire::encode_get_config(self_, server_hash_,
+                                               tells ? status_ : std::optional<ConfigStatus>(),
+                                               shows ? running_ : std::optional<std::string>()),
+                       kRequestLimit, stop_);
     if (!answer) return fail(std::move(answer.error()));
     if (answer->status != 200) return fail(ErrorCode::kUnavailable, refusal(*answer));
     if (!answer->header("content-type").starts_with("application/proto"))
@@ -188,12 +210,13 @@ class RemoteConfig::Round {
     auto decoded = wire::decode_get_config(answer->body);
     if (!decoded) return fail(std::move(decoded.error()).within(where_));
     if (tells) untold_ = false;
+    if (shows) unshown_ = false;
     return decoded;
   }
 
   // So that the server learns at once what became of its text.
   void tell() {
-    if (const auto answer = ask(); !answer && !stop_.stop_requested())
+    if (const auto answer = ask(true); !answer && !stop_.stop_requested())
       owner_.log_.limited(Level::kWarn, "the server does not learn what became of its text",
                           {{"url", where_}, {"err", answer.error().message}});
   }
@@ -238,6 +261,7 @@ class RemoteConfig::Round {
 
   void loaded(const std::string& text) {
     running_ = text;
+    unshown_ = true;
     meters_->show_loaded(hash_of(text));
   }
 
@@ -275,7 +299,8 @@ class RemoteConfig::Round {
     owner_.log_.info("the copy of the remote configuration runs", {{"hash", hash_of(*text)}});
   }
 
-  Result<io::HttpResponse> post(std::string_view method, const std::string& body) {
+  Result<io::HttpResponse> post(std::string_view method, const std::string& body, Duration limit,
+                                const std::stop_token& stop) {
     io::HttpRequest request;
     request.method = "POST";
     request.url = args_.url;
@@ -283,11 +308,11 @@ class RemoteConfig::Round {
     request.url += "/collector.v1.CollectorService/" + std::string(method);
     request.headers = {{"Content-Type", "application/proto"}, {"Connect-Protocol-Version", "1"}};
     request.body = body;
-    request.timeout = kRequestLimit;
+    request.timeout = limit;
     request.max_body = kMostText + kRoomAround;
     request.accept_compressed = true;
     const Mono begun = owner_.clock_.mono();
-    auto answer = client_.send(request, stop_);
+    auto answer = client_.send(request, stop);
     meters_->requests->observe(std::chrono::duration<double>(owner_.clock_.mono() - begun).count());
     return answer;
   }
@@ -306,6 +331,8 @@ class RemoteConfig::Round {
   const std::shared_ptr<Meters> meters_;
   io::HttpClient client_;
   const std::string where_;
+  std::minstd_rand random_;
+  std::uniform_int_distribution<int> jitter_{-kJitterMs, kJitterMs};
   wire::Collector self_;
   fs::path copy_;  // empty while the id is not known
   bool enlisted_ = false;
@@ -314,8 +341,9 @@ class RemoteConfig::Round {
   std::optional<std::string> received_;  // from the server, in this round
   std::optional<std::string> running_;   // taken in this round
   std::optional<ConfigStatus> status_;
-  bool untold_ = false;  // the server does not know `status_`
-  std::string said_;     // the last trouble that was logged
+  bool untold_ = false;   // the server does not know `status_`
+  bool unshown_ = false;  // the server does not know `running_`
+  std::string said_;      // the last trouble that was logged
 };
 
 RemoteConfig::RemoteConfig(Clock& clock, const Log& log, component::Metrics metrics,
@@ -378,7 +406,10 @@ void RemoteConfig::work(const std::stop_token& stop) {
                   [&]() NO_THREAD_SAFETY_ANALYSIS { return next_ != nullptr; });
       round = std::move(next_);
     }
-    if (round != nullptr && !stop.stop_requested()) round->run();
+    if (round == nullptr || stop.stop_requested()) continue;
+    round->run();
+    // Whoever is asked next may be the same server.
+    if (stop.stop_requested()) round->leave();
   }
 }
 

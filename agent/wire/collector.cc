@@ -19,13 +19,19 @@ void put_collector(const Collector& collector, Message& message) {
 }  // namespace
 
 std::string encode_get_config(const Collector& collector, std::string_view hash,
-                              const std::optional<ConfigStatus>& status) {
+                              const std::optional<ConfigStatus>& status,
+                              const std::optional<std::string>& running) {
   proto::GetConfigRequest message;
   put_collector(collector, message);
   message.set_hash(to_valid_utf8(hash));
   if (status) {
     message.mutable_status()->set_state(static_cast<int>(status->state));
     message.mutable_status()->set_error(to_valid_utf8(status->error));
+  }
+  if (running) {
+    proto::ConfigFile& file = (*message.mutable_effective()->mutable_files()->mutable_files())[""];
+    file.set_body(*running);
+    file.set_content_type("text/plain");
   }
   return message.SerializeAsString();
 }
@@ -34,6 +40,12 @@ std::string encode_register_collector(const Collector& collector) {
   proto::RegisterCollectorRequest message;
   put_collector(collector, message);
   message.set_name(to_valid_utf8(collector.name));
+  return message.SerializeAsString();
+}
+
+std::string encode_unregister_collector(std::string_view id) {
+  proto::UnregisterCollectorRequest message;
+  message.set_id(to_valid_utf8(id));
   return message.SerializeAsString();
 }
 

@@ -26,10 +26,13 @@ struct ConfigStatus {
   bool operator==(const ConfigStatus&) const = default;
 };
 
-// `hash`: the server's own of what it sent last; "" for nothing. What is not UTF-8 is replaced.
+// `hash`: the server's own of what it sent last; "" for nothing. `running`: the text that runs.
+// What is not UTF-8 is replaced, but for that text.
 std::string encode_get_config(const Collector& collector, std::string_view hash,
-                              const std::optional<ConfigStatus>& status);
+                              const std::optional<ConfigStatus>& status,
+                              const std::optional<std::string>& running);
 std::string encode_register_collector(const Collector& collector);
+std::string encode_unregister_collector(std::string_view id);
 
 struct ConfigAnswer {
   std::string content, hash;

@@ -62,6 +62,11 @@ class ConfigServer {
     return asked_.empty() ? "" : asked_.back();
   }
   std::size_t count() const { return asked().size(); }
+  // Bodies of UnregisterCollector.
+  std::vector<std::string> left() const {
+    MutexLock lock(mutex_);
+    return left_;
+  }
   std::string registered() const {
     MutexLock lock(mutex_);
     return registered_;
@@ -76,6 +81,10 @@ class ConfigServer {
       registered_ = request.body;
       return proto("");
     }
+    if (request.target == "/collector.v1.CollectorService/UnregisterCollector") {
+      left_.push_back(request.body);
+      return proto("");
+    }
     if (request.target != "/collector.v1.CollectorService/GetConfig") return status(404);
     asked_.push_back(request.body);
     if (!hash_.empty() && request.body.find(bytes(3, hash_)) != std::string::npos)
@@ -86,7 +95,7 @@ class ConfigServer {
   mutable Mutex mutex_;
   Answer answer_ GUARDED_BY(mutex_);
   std::string hash_ GUARDED_BY(mutex_), registered_ GUARDED_BY(mutex_);
-  std::vector<std::string> asked_ GUARDED_BY(mutex_);
+  std::vector<std::string> asked_ GUARDED_BY(mutex_), left_ GUARDED_BY(mutex_);
   ScriptedServer server_{
       [this](const ScriptedServer::Request& request, std::size_t) { return script(request); }};
 };
@@ -109,7 +118,7 @@ struct Remote : Fixture {
   // The next poll has come, and what it brought is dealt with.
   void poll() {
     const double polls = value("remotecfg_load_attempts_total");
-    hand.advance(std::chrono::minutes(1));
+    hand.advance(std::chrono::seconds(61));  // polls are not quite regular
     REQUIRE(eventually([&] { return value("remotecfg_load_attempts_total") > polls; }));
   }
   // Of the only series of this name; -1: there is none.
@@ -143,22 +152,24 @@ constexpr char kPart[] = "test.part \"p\" { text = \"remote\" }\n";
 
 TEST_CASE("remotecfg: what the server sends runs beside the configuration, with names of its own") {
   Remote f;
-  f.server->say(std::string(kPart) +
-                    "declare \"d\" { test.part \"in\" { } }\nd \"x\" { }\n"
-                    "test.part \"q\" { text = test.part.p.note + module_path }\n",
-                "h1");
+  const std::string text = std::string(kPart) +
+                           "declare \"d\" { test.part \"in\" { } }\nd \"x\" { }\n"
+                           "test.part \"q\" { text = test.part.p.note + module_path }\n";
+  f.server->say(text, "h1");
   REQUIRE(f.load(std::string(kLocal) +
                  f.block("  name = \"web 1\"\n  attributes = { \"env\" = \"test\" }\n"))
               .empty());
   CHECK(f.diary.wait_for("run remotecfg/test.part.p"));
   CHECK(ids(*f.runtime) ==
         "remotecfg/d.x/test.part.in remotecfg/test.part.p remotecfg/test.part.q test.part.p ");
-  // Its fate is told at once, and once.
+  // Its fate is told at once, and once, with the text that runs.
   REQUIRE(f.eventually([&] { return f.server->count() == 2; }));
-  const auto attribute = [](const std::string& name, const std::string& text) {
-    return bytes(4, bytes(1, name) + bytes(2, text));
+  const auto attribute = [](const std::string& name, const std::string& value) {
+    return bytes(4, bytes(1, name) + bytes(2, value));
   };
   const std::string applied = bytes(5, number(1, 1));
+  const std::string file = bytes(1, text) + bytes(2, "text/plain");
+  const std::string runs = bytes(6, bytes(1, bytes(1, bytes(1, "") + bytes(2, file))));
   const std::vector<std::string> first = {f.server->registered(), f.server->asked()[0]};
   for (const std::string& body : first) {
     CHECK(body.starts_with(bytes(1, "me")));
@@ -169,10 +180,11 @@ TEST_CASE("remotecfg: what the server sends runs beside the configuration, with 
   }
   CHECK(f.server->registered().find(bytes(3, "web 1")) != std::string::npos);
   CHECK(f.server->asked()[1].find(bytes(3, "h1")) != std::string::npos);
-  CHECK(f.server->asked()[1].ends_with(applied));
+  CHECK(f.server->asked()[1].ends_with(applied + runs));
   f.poll();
   REQUIRE(f.eventually([&] { return f.server->count() == 3; }));
   CHECK(f.server->asked()[2].find(applied) == std::string::npos);
+  CHECK(f.server->asked()[2].find(text) == std::string::npos);
 
   CHECK(f.eventually([&] { return f.value("remotecfg_last_load_not_modified") == 1; }));
   CHECK(f.value("remotecfg_last_load_successful") == 1);
@@ -184,6 +196,19 @@ TEST_CASE("remotecfg: what the server sends runs beside the configuration, with 
   // Nothing of the configuration's own was touched.
   const auto lines = f.diary.take();
   CHECK(std::count(lines.begin(), lines.end(), "commit test.part.p local") == 1);
+}
+
+TEST_CASE("remotecfg: the server learns of a stop, and of no reload") {
+  Remote f;
+  f.server->say(kPart, "h1");
+  REQUIRE(f.load(f.block()).empty());
+  REQUIRE(f.eventually([&] { return f.server->count() == 2; }));
+  REQUIRE(f.load(f.block("  name = \"another\"\n")).empty());
+  REQUIRE(
+      f.eventually([&] { return f.server->registered().find("another") != std::string::npos; }));
+  CHECK(f.server->left().empty());
+  f.runtime->stop();
+  CHECK(f.server->left() == std::vector<std::string>{bytes(1, "me")});
 }
 
 TEST_CASE("remotecfg: another text takes the place of the last one, an empty one of all") {

@@ -13,11 +13,18 @@ using protobuf_page::number;
 TEST_CASE("collector: requests have the API's fields") {
   const Collector collector{"the id", "the name", {{"os", "linux"}}};
   const std::string attributes = bytes(4, bytes(1, "os") + bytes(2, "linux"));
-  CHECK(encode_get_config(collector, "", std::nullopt) == bytes(1, "the id") + attributes);
-  CHECK(encode_get_config(collector, "h1", ConfigStatus{}) ==
+  CHECK(encode_get_config(collector, "", std::nullopt, std::nullopt) ==
+        bytes(1, "the id") + attributes);
+  CHECK(encode_get_config(collector, "h1", ConfigStatus{}, std::nullopt) ==
         bytes(1, "the id") + bytes(3, "h1") + attributes + bytes(5, number(1, 1)));
-  CHECK(encode_get_config(collector, "", ConfigStatus{ConfigStatus::State::kFailed, "line 3"}) ==
+  CHECK(encode_get_config(collector, "", ConfigStatus{ConfigStatus::State::kFailed, "line 3"},
+                          std::nullopt) ==
         bytes(1, "the id") + attributes + bytes(5, number(1, 3) + bytes(2, "line 3")));
+  const std::string file = bytes(1, "logging { }") + bytes(2, "text/plain");
+  CHECK(encode_get_config(collector, "", std::nullopt, "logging { }") ==
+        bytes(1, "the id") + attributes +
+            bytes(6, bytes(1, bytes(1, bytes(1, "") + bytes(2, file)))));
+  CHECK(encode_unregister_collector("the id") == bytes(1, "the id"));
   CHECK(encode_register_collector(collector) ==
         bytes(1, "the id") + bytes(3, "the name") + attributes);
   CHECK(encode_register_collector({"\xFF", "", {}}) == bytes(1, "\xEF\xBF\xBD"));

@@ -31,8 +31,22 @@ constexpr auto kFirstRetry = std::chrono::seconds(1);
 constexpr auto kLastRetry = std::chrono::minutes(1);
 // A component that failed counts as well again when it has run this long.
 constexpr auto kSteady = std::chrono::seconds(5);
+// How long a component that is to stop is waited for: while its threads get on, and when one of
+// them has not moved for so long and waits for nothing. What sends to elsewhere may take 15 s.
+constexpr auto kStopLimit = std::chrono::seconds(17);
+constexpr auto kStopPatience = std::chrono::seconds(3);
 constexpr char kNotKnownYet[] =
-    "refers to what a module or a foreach holds, and that is not known yet";
+    "refers to what is not known yet: what a module or a foreach holds, or a component that cannot "
+    "be made yet";
+constexpr char kLeftBehind[] =
+    "it was removed while a thread of it hangs; what it holds is kept until that has ended";
+constexpr char kPredecessor[] =
+    "an earlier component of this name was removed while a thread of it hangs; this one begins "
+    "when "
+    "that has ended";
+constexpr char kHeldOff[] =
+    "a thread hangs in it: its new arguments are taken when that gets on, the old ones are in "
+    "force";
 
 // 15 characters are all that a thread's name may have: the most telling end of the id.
 void name_thread(const std::string& id) {
@@ -96,7 +110,8 @@ class Entrances {
 }  // namespace
 
 // One component with all that belongs to it. `component` is used under the graph's mutex, but for
-// run() on its own thread and debug_info().
+// run() on its own thread and debug_info(); it is null while an earlier one of its name is left
+// behind.
 struct Instance {
   Instance(std::string i, const component::Declaration& d, const Clock& clock, Part p)
       : id(std::move(i)),
@@ -117,8 +132,9 @@ struct Instance {
   std::shared_ptr<Component> component;
 
   // Under the graph's mutex.
-  lang::Body arguments;
+  std::shared_ptr<const lang::Body> arguments = std::make_shared<const lang::Body>();
   bool configured = false;  // some arguments are in force
+  bool outdated = false;    // those in force are not `arguments`
   std::optional<Mono> retry_at;
   Duration retry_pause = kFirstRetry;
   std::stop_source stop;
@@ -126,39 +142,84 @@ struct Instance {
   std::atomic<std::int64_t> running_since{
       0};  // nanoseconds of the monotonic clock; 0: not in run()
 
+  Mutex end_mutex;
+  Condition end;
+  bool ended GUARDED_BY(end_mutex) = true;  // the thread has nothing more to do
+
   void start(Clock& clock, const Log& log, const std::shared_ptr<Pulses>& pulses);
+  // Whether the thread ends until then.
+  bool ends(Clock& clock, Mono until) EXCLUDES(end_mutex) {
+    MutexLock lock(end_mutex);
+    return clock.wait(lock, end, until, {}, [&]() NO_THREAD_SAFETY_ANALYSIS { return ended; });
+  }
+  bool hangs() const { return !moving.state().healthy; }
   std::array<const Health*, 4> healths() const {
     return {&moving, &running, &evaluation, &reported};
   }
-  void join() {
-    stop.request_stop();
+  // After its thread has ended.
+  void finish() {
     if (thread.joinable()) thread.join();
+    if (component != nullptr) component->flush();
   }
+
+ private:
+  void work(component::Worker& worker, Clock& clock, const Log& log, const std::stop_token& token);
+};
+
+// What readers see: they wait for no change that is under way, nor for a component.
+struct View {
+  struct Shown {
+    std::shared_ptr<Instance> instance;
+    std::shared_ptr<Component> component;
+    std::shared_ptr<const lang::Body> arguments;
+    bool configured = false;
+  };
+  std::shared_ptr<const Graph> graph;  // null: nothing was loaded
+  std::vector<Shown> nodes;            // in order of the graph
+  std::vector<std::string> left_behind;
+  std::shared_ptr<const std::vector<std::string>> settings_secrets;  // of what configures the agent
+  bool may_watch = false;                                            // livedebugging is enabled
+  // Why the last rebuild() failed; "" when something was installed since.
+  std::string rebuild_problem;
 };
 
 void Instance::start(Clock& clock, const Log& log, const std::shared_ptr<Pulses>& pulses) {
   auto* worker = dynamic_cast<component::Worker*>(component.get());
   if (worker == nullptr || thread.joinable()) return;
   stop = std::stop_source();
+  {
+    MutexLock lock(end_mutex);
+    ended = false;
+  }
   thread = std::thread([this, worker, &clock, own_log = log.with("component_id", id), pulses,
                         token = stop.get_token()] {
     name_thread(id);
-    const Pulse pulse({pulses.get(), part});
-    Duration pause = kFirstRetry;
-    while (!token.stop_requested()) {
-      const Mono begun = clock.mono();
-      running_since = begun.time_since_epoch().count();
-      const Result<> result = worker->run(token);
-      running_since = 0;
-      if (token.stop_requested()) return;
-      const std::string problem = result ? "its work ended by itself" : result.error().message;
-      running.bad(problem);
-      own_log.error("component failed, it is started again", {{"err", problem}});
-      if (clock.mono() - begun > kLastRetry) pause = kFirstRetry;
-      if (!clock.sleep_for(pause, token)) return;
-      pause = std::min<Duration>(pause * 2, kLastRetry);
+    {
+      const Pulse pulse({pulses.get(), part});
+      work(*worker, clock, own_log, token);
     }
+    MutexLock lock(end_mutex);
+    ended = true;
+    end.notify_all();
   });
+}
+
+void Instance::work(component::Worker& worker, Clock& clock, const Log& log,
+                    const std::stop_token& token) {
+  Duration pause = kFirstRetry;
+  while (!token.stop_requested()) {
+    const Mono begun = clock.mono();
+    running_since = begun.time_since_epoch().count();
+    const Result<> result = worker.run(token);
+    running_since = 0;
+    if (token.stop_requested()) return;
+    const std::string problem = result ? "its work ended by itself" : result.error().message;
+    running.bad(problem);
+    log.error("component failed, it is started again", {{"err", problem}});
+    if (clock.mono() - begun > kLastRetry) pause = kFirstRetry;
+    if (!clock.sleep_for(pause, token)) return;
+    pause = std::min<Duration>(pause * 2, kLastRetry);
+  }
 }
 
 class Runtime::Impl {
@@ -174,7 +235,15 @@ class Runtime::Impl {
     evaluator_ = std::jthread([this](const std::stop_token& stop) { follow_exports(stop); });
   }
 
-  ~Impl() { stop(); }
+  ~Impl() {
+    stop();
+    std::vector<std::shared_ptr<Instance>> left;
+    {
+      MutexLock lock(mutex_);
+      left = std::move(left_behind_);
+    }
+    for (const auto& instance : left) instance->finish();
+  }
 
   LoadReport load(std::vector<SourceText> texts) {
     MutexLock loading(load_mutex_);
@@ -213,33 +282,40 @@ class Runtime::Impl {
       report.diagnostics.error({}, "the agent is stopping");
       return report;
     }
-    std::map<std::string, std::shared_ptr<Instance>, std::less<>> instances;
+    look_after_left_behind();
+    Instances instances;
     std::vector<std::pair<Instance*, component::Commit>> commits;
-    std::vector<std::pair<Instance*, lang::Body>> bodies;
-    std::vector<Instance*> waiting;  // the world does not let them start yet
-    const ExportsOf staged = [this](const Node& node) { return this->exports_of(node.id, true); };
+    std::vector<std::pair<Instance*, std::shared_ptr<const lang::Body>>> bodies;
+    // Their arguments cannot be taken yet, and why.
+    std::vector<std::pair<Instance*, std::string>> waiting;
+    const ExportsOf staged = [this](const Node& node) { return this->staged_exports_of(node); };
     Values values(*next, env_.stdlib, staged);
     for (const Node& node : next->nodes) {
       const auto it = instances_.find(node.id);
       std::shared_ptr<Instance> instance =
           it != instances_.end() && &it->second->declaration == node.declaration
               ? it->second
-              : make(*next, node);
+              : std::make_shared<Instance>(node.id, *node.declaration, env_.clock, ++parts_);
+      if (instance->component == nullptr && !is_left_behind(node.id))
+        make_component(*instance, *next, node);
       instances.emplace(node.id, instance);
     }
     for (const Node& node : next->nodes) {
       Instance& instance = *instances.at(node.id);
       const std::size_t errors_before = error_count(report.diagnostics);
-      lang::Body body = values.body(node, report.diagnostics);
+      bodies.emplace_back(
+          &instance, std::make_shared<const lang::Body>(values.body(node, report.diagnostics)));
+      const lang::Body& body = *bodies.back().second;
       if (error_count(report.diagnostics) > errors_before) continue;
       if (component::has_placeholder(body)) {
-        // It refers to what a module or a foreach holds that is not known yet.
         instance.evaluation.bad(kNotKnownYet);
-        bodies.emplace_back(&instance, std::move(body));
         continue;
       }
-      if (instance.configured && instance.arguments == body) {
-        bodies.emplace_back(&instance, std::move(body));  // the same values, maybe at other places
+      // The same values, maybe at other places.
+      if (is_in_force(instance, body)) continue;
+      if (const char* reason = may_not_change(instance)) {
+        report.diagnostics.warning(node.header(), node.id + ": " + reason);
+        waiting.emplace_back(&instance, reason);
         continue;
       }
       lang::Diagnostics own;
@@ -248,12 +324,10 @@ class Runtime::Impl {
       if (commit) {
         commits.emplace_back(&instance, std::move(*commit));
       } else if ((patient || from_remotecfg(node)) && commit.error().code != ErrorCode::kInvalid) {
-        instance.evaluation.bad(commit.error().message);
-        waiting.push_back(&instance);
+        waiting.emplace_back(&instance, commit.error().message);
       } else if (error_count(report.diagnostics) == errors_before) {
         report.diagnostics.error(node.header(), node.id + ": " + commit.error().message);
       }
-      bodies.emplace_back(&instance, std::move(body));
     }
     values.check_members(report.diagnostics);
     std::vector<std::string> secrets;
@@ -276,7 +350,7 @@ class Runtime::Impl {
 
     if (env_.review) {
       std::vector<const lang::Body*> all;
-      for (const auto& [instance, body] : bodies) all.push_back(&body);
+      for (const auto& [instance, body] : bodies) all.push_back(body.get());
       env_.review(*next, all, report.diagnostics);
     }
 
@@ -289,25 +363,29 @@ class Runtime::Impl {
         if (kept == instances.end() || kept->second != old) removed.push_back(old);
       }
     }
-    for (const auto& instance : removed) instance->stop.request_stop();
-    for (const auto& instance : removed) instance->join();
+    const std::vector<std::shared_ptr<Instance>> left =
+        stop_threads(removed, env_.clock.mono() + kStopLimit);
     // Receivers before those who send to them.
     for (auto& [instance, body] : bodies) instance->arguments = std::move(body);
     for (auto& [instance, commit] : commits) commit_to(*instance, commit);
     publish_staged();
     settings();
-    for (Instance* instance : waiting) {
+    for (auto& [instance, reason] : waiting) {
+      instance->outdated = true;
+      instance->evaluation.bad(reason);
       instance->retry_at = env_.clock.mono() + instance->retry_pause;
       env_.log.with("component_id", instance->id)
-          .warn("component cannot start yet, it is tried again",
-                {{"err", instance->evaluation.state().message}});
+          .warn("component cannot start yet, it is tried again", {{"err", reason}});
     }
-    for (const auto& instance : removed) instance->component->flush();
+    leave_behind(left);
+    for (const auto& instance : removed)
+      if (std::find(left.begin(), left.end(), instance) == left.end()) instance->finish();
     instances_ = std::move(instances);
     graph_ = std::move(next);
     rebuild_problem_.clear();  // what modules hold now runs
-    settings_secrets_ = std::move(secrets);
+    settings_secrets_ = std::make_shared<const std::vector<std::string>>(std::move(secrets));
     may_watch_ = report.settings.livedebugging.enabled;
+    show();
     if (!may_watch_) env_.taps.end();
     for (const Node& node : graph_->nodes) {
       Instance& instance = *instances_.at(node.id);
@@ -331,8 +409,10 @@ class Runtime::Impl {
     if (!problem.empty())
       env_.log.error("modules have changed and cannot run, what ran before goes on",
                      {{"err", problem}});
+    if (problem.empty()) return;
     MutexLock lock(mutex_);
-    if (!problem.empty()) rebuild_problem_ = std::move(problem);
+    rebuild_problem_ = std::move(problem);
+    show();
   }
 
   // What the server of remotecfg sent takes the place of what it sent before.
@@ -370,35 +450,48 @@ class Runtime::Impl {
     // Those at the end stop together: what they take to send the rest does not add up.
     for (std::size_t i = 0; i < nodes.size(); ++i)
       if (nodes[i].dependencies.empty()) layer[i] = layers - 1;
+    const Mono begun = env_.clock.mono();
+    std::vector<std::shared_ptr<Instance>> left;
     for (std::size_t l = 0; l < layers; ++l) {
+      std::vector<std::shared_ptr<Instance>> ending;
       for (std::size_t i = 0; i < nodes.size(); ++i)
-        if (layer[i] == l) instances_.at(nodes[i].id)->stop.request_stop();
-      for (std::size_t i = 0; i < nodes.size(); ++i)
-        if (layer[i] == l) instances_.at(nodes[i].id)->join();
+        if (layer[i] == l) ending.push_back(instances_.at(nodes[i].id));
+      for (auto& instance : stop_threads(ending, env_.clock.mono() + kStopLimit))
+        left.push_back(std::move(instance));
     }
-    for (const Node& node : nodes) instances_.at(node.id)->component->flush();
+    // The others have stopped: there may be time left for those.
+    std::erase_if(left, [&](const std::shared_ptr<Instance>& instance) NO_THREAD_SAFETY_ANALYSIS {
+      return ends(*instance, begun + kStopLimit, Duration::max());
+    });
+    leave_behind(left);
+    for (const Node& node : nodes) {
+      const auto& instance = instances_.at(node.id);
+      if (std::find(left.begin(), left.end(), instance) == left.end()) instance->finish();
+    }
+    look_after_left_behind();
+    show();
   }
 
-  bool loaded() const {
-    MutexLock lock(mutex_);
-    return graph_ != nullptr;
-  }
-
-  std::size_t component_count() const {
-    MutexLock lock(mutex_);
-    return graph_ == nullptr ? 0 : graph_->nodes.size();
-  }
-
+  bool loaded() const { return view()->graph != nullptr; }
+  std::size_t component_count() const { return view()->nodes.size(); }
+  std::size_t left_behind() const { return view()->left_behind.size(); }
   const component::Collectors& collectors() const { return collectors_; }
 
   Result<std::shared_ptr<component::Watch>> watch(const std::string& id,
                                                   component::Watch::Options options) const {
-    MutexLock lock(mutex_);
-    if (!may_watch_)
+    const auto before = view();
+    const auto forbidden = [] {
       return fail(ErrorCode::kPermission,
                   "the configuration does not allow it: livedebugging { enabled = true } does");
-    if (!instances_.contains(id)) return fail(ErrorCode::kNotFound, "there is no component " + id);
-    return env_.taps.watch(id, std::move(options), env_.clock);
+    };
+    if (!before->may_watch) return forbidden();
+    if (std::none_of(before->nodes.begin(), before->nodes.end(),
+                     [&](const View::Shown& shown) { return shown.instance->id == id; }))
+      return fail(ErrorCode::kNotFound, "there is no component " + id);
+    auto watch = env_.taps.watch(id, std::move(options), env_.clock);
+    // A reload may have ended all watches just before.
+    if (!view()->may_watch) return forbidden();
+    return watch;
   }
 
   Mono last_beat() const {
@@ -408,78 +501,72 @@ class Runtime::Impl {
 
   std::vector<ComponentStatus> status() const {
     std::vector<ComponentStatus> out;
-    std::vector<std::shared_ptr<Instance>> keep;
-    {
-      MutexLock lock(mutex_);
-      if (graph_ == nullptr) return out;
-      for (const Node& node : graph_->nodes) {
-        const auto& instance = instances_.at(node.id);
-        ComponentStatus status;
-        status.id = node.id;
-        status.module = graph_->module_of(node).substr(1);
-        status.name = node.declaration->name;
-        status.label = node.block->label;
-        status.place = node.header().begin.text();
-        const Health::State health = worst(*instance);
-        status.healthy = health.healthy;
-        status.message = health.message;
-        status.since_ns = health.since_ns;
-        status.history = history_of(*instance);
-        for (std::size_t d : node.dependencies) status.references.push_back(graph_->nodes[d].id);
-        status.arguments = instance->arguments;
-        out.push_back(std::move(status));
-        keep.push_back(instance);
+    const auto view = this->view();
+    if (view->graph == nullptr) return out;
+    const std::vector<Node>& nodes = view->graph->nodes;
+    for (std::size_t i = 0; i < nodes.size(); ++i) {
+      const Node& node = nodes[i];
+      const View::Shown& shown = view->nodes[i];
+      ComponentStatus status;
+      status.id = node.id;
+      status.module = view->graph->module_of(node).substr(1);
+      status.name = node.declaration->name;
+      status.label = node.block->label;
+      status.place = node.header().begin.text();
+      const Health::State health = worst(*shown.instance);
+      status.healthy = health.healthy;
+      status.message = health.message;
+      status.since_ns = health.since_ns;
+      status.history = history_of(*shown.instance);
+      for (std::size_t d : node.dependencies) status.references.push_back(nodes[d].id);
+      status.arguments = *shown.arguments;
+      status.exports = exports_of(node.id, false);
+      // What hangs may hold a lock that it answers with.
+      if (shown.component != nullptr && !shown.instance->hangs()) {
+        component::DebugWriter writer;
+        shown.component->debug_info(writer);
+        status.debug_info = writer.rows();
       }
-      for (std::size_t i = 0; i < graph_->nodes.size(); ++i)
-        for (std::size_t d : graph_->nodes[i].dependencies)
-          out[d].referenced_by.push_back(out[i].id);
+      out.push_back(std::move(status));
     }
-    // Components answer for themselves outside the lock: a slow one holds up nobody else.
-    for (std::size_t i = 0; i < out.size(); ++i) {
-      out[i].exports = exports_of(keep[i]->id, false);
-      component::DebugWriter writer;
-      keep[i]->component->debug_info(writer);
-      out[i].debug_info = writer.rows();
-    }
+    for (std::size_t i = 0; i < nodes.size(); ++i)
+      for (std::size_t d : nodes[i].dependencies) out[d].referenced_by.push_back(out[i].id);
     return out;
   }
 
   RedactedTexts redacted() const {
     RedactedTexts out;
-    MutexLock lock(mutex_);
-    if (graph_ == nullptr) return out;
-    out.secrets = settings_secrets_;
-    for (const auto& file : graph_->files)
+    const auto view = this->view();
+    if (view->graph == nullptr) return out;
+    out.secrets = *view->settings_secrets;
+    for (const auto& file : view->graph->files)
       out.texts.push_back({file->source->name(), redact(*file, env_.registry, out.secrets)});
-    for (const Node& node : graph_->nodes) {
-      collect_secrets(instances_.at(node.id)->arguments, node.declaration->fields(), out.secrets);
-      collect_secrets(exports_of(node.id, false), out.secrets);
+    for (const View::Shown& shown : view->nodes) {
+      collect_secrets(*shown.arguments, shown.instance->declaration.fields(), out.secrets);
+      collect_secrets(exports_of(shown.instance->id, false), out.secrets);
     }
     return out;
   }
 
   std::vector<std::pair<std::string, std::string>> unhealthy() const {
     std::vector<std::pair<std::string, std::string>> out;
-    MutexLock lock(mutex_);
-    if (graph_ == nullptr) return out;
-    for (const Node& node : graph_->nodes) {
-      const Health::State health = worst(*instances_.at(node.id));
-      if (!health.healthy) out.emplace_back(node.id, health.message);
+    const auto view = this->view();
+    for (const View::Shown& shown : view->nodes) {
+      const Health::State health = worst(*shown.instance);
+      if (!health.healthy) out.emplace_back(shown.instance->id, health.message);
     }
-    if (!rebuild_problem_.empty()) out.emplace_back("modules", rebuild_problem_);
-    if (std::string problem = remote_.problem(); !problem.empty())
+    for (const std::string& id : view->left_behind) out.emplace_back(id, kLeftBehind);
+    if (!view->rebuild_problem.empty()) out.emplace_back("modules", view->rebuild_problem);
+    if (std::string problem = remote_.problem(); view->graph != nullptr && !problem.empty())
       out.emplace_back(kRemotecfg, std::move(problem));
     return out;
   }
 
   std::vector<std::pair<std::string, std::string>> waiting() const {
     std::vector<std::pair<std::string, std::string>> out;
-    MutexLock lock(mutex_);
-    if (graph_ == nullptr) return out;
-    for (const Node& node : graph_->nodes) {
-      const Instance& instance = *instances_.at(node.id);
-      if (!instance.configured) out.emplace_back(node.id, instance.evaluation.state().message);
-    }
+    for (const View::Shown& shown : view()->nodes)
+      if (!shown.configured)
+        out.emplace_back(shown.instance->id, shown.instance->evaluation.state().message);
     return out;
   }
 
@@ -528,9 +615,33 @@ class Runtime::Impl {
     return out;
   }
 
-  std::shared_ptr<Instance> make(const Graph& graph, const Node& node) REQUIRES(mutex_) {
-    auto instance = std::make_shared<Instance>(node.id, *node.declaration, env_.clock, ++parts_);
-    auto entrances = std::make_shared<Entrances>(pulses_, instance->part);
+  std::shared_ptr<const View> view() const EXCLUDES(view_mutex_) {
+    MutexLock lock(view_mutex_);
+    return view_;
+  }
+
+  // What there is now, to readers.
+  void show() REQUIRES(mutex_) {
+    auto next = std::make_shared<View>();
+    next->graph = graph_;
+    if (graph_ != nullptr) {
+      for (const Node& node : graph_->nodes) {
+        const auto& instance = instances_.at(node.id);
+        next->nodes.push_back(
+            {instance, instance->component, instance->arguments, instance->configured});
+      }
+    }
+    for (const auto& instance : left_behind_) next->left_behind.push_back(instance->id);
+    next->settings_secrets = settings_secrets_;
+    next->may_watch = may_watch_;
+    next->rebuild_problem = rebuild_problem_;
+    std::shared_ptr<const View> before = std::move(next);  // goes without the lock
+    MutexLock lock(view_mutex_);
+    before.swap(view_);
+  }
+
+  void make_component(Instance& instance, const Graph& graph, const Node& node) REQUIRES(mutex_) {
+    auto entrances = std::make_shared<Entrances>(pulses_, instance.part);
     const std::string path = graph.module_of(node);
     const std::string local = node.declaration->name + "." + node.block->label;
     component::Host host{node.id,
@@ -539,15 +650,85 @@ class Runtime::Impl {
                          env_.log.with("component_path", path).with("component_id", local),
                          env_.metrics.with({{"component_id", local}, {"component_path", path}}),
                          collectors_,
-                         instance->reported,
+                         instance.reported,
                          env_.data_dir / node.id,
-                         [this, id = node.id, entrances](Exports exports) {
+                         [this, id = node.id, part = instance.part, entrances](Exports exports) {
                            entrances->put_before(exports);
-                           publish(id, std::move(exports));
+                           publish(id, part, std::move(exports));
                          },
                          env_.taps.of(node.id)};
-    instance->component = node.declaration->make(std::move(host));
-    return instance;
+    instance.component = node.declaration->make(std::move(host));
+  }
+
+  static bool is_in_force(const Instance& instance, const lang::Body& body) {
+    return instance.configured && !instance.outdated && *instance.arguments == body;
+  }
+
+  // Why the component cannot take other arguments now; null when it can. One that hangs may hold a
+  // lock that it would need for them.
+  static const char* may_not_change(const Instance& instance) {
+    if (instance.component == nullptr) return kPredecessor;
+    return instance.hangs() ? kHeldOff : nullptr;
+  }
+
+  // Asks the threads to stop, and waits. -> whose thread has not ended
+  std::vector<std::shared_ptr<Instance>> stop_threads(
+      const std::vector<std::shared_ptr<Instance>>& ending, Mono until) REQUIRES(mutex_) {
+    for (const auto& instance : ending) instance->stop.request_stop();
+    std::vector<std::shared_ptr<Instance>> left;
+    for (const auto& instance : ending)
+      if (!ends(*instance, until, kStopPatience)) left.push_back(instance);
+    return left;
+  }
+
+  bool ends(Instance& instance, Mono until, Duration patience) REQUIRES(mutex_) {
+    if (env_.hang_limit == Duration::zero()) return instance.ends(env_.clock, kNever);
+    for (;;) {
+      const Mono now = env_.clock.mono();
+      if (instance.ends(env_.clock, std::min<Mono>(now + kBeat, until))) return true;
+      const Mono later = env_.clock.mono();
+      if (later >= until) return false;
+      for (const Pulses::Hang& hang :
+           pulses_->look(std::min<Duration>(later - now, 2 * kBeat), patience))
+        if (hang.home == instance.part) return false;
+    }
+  }
+
+  // Keeps all that their threads may use, until they end.
+  void leave_behind(const std::vector<std::shared_ptr<Instance>>& left) REQUIRES(mutex_) {
+    for (const auto& instance : left) {
+      {
+        MutexLock lock(exports_mutex_);
+        unheard_.insert(instance->part);
+      }
+      env_.log.with("component_id", instance->id)
+          .error("component does not stop, its thread is left behind", {{"err", kLeftBehind}});
+      left_behind_.push_back(instance);
+    }
+    left_behind_count_->set(static_cast<double>(left_behind_.size()));
+  }
+
+  void look_after_left_behind() REQUIRES(mutex_) {
+    const auto gone = std::stable_partition(left_behind_.begin(), left_behind_.end(),
+                                            [&](const std::shared_ptr<Instance>& instance) {
+                                              return !instance->ends(env_.clock, env_.clock.mono());
+                                            });
+    if (gone == left_behind_.end()) return;
+    for (auto it = gone; it != left_behind_.end(); ++it) {
+      (*it)->finish();
+      env_.log.with("component_id", (*it)->id)
+          .info("the thread of a removed component that hung has ended");
+      MutexLock lock(exports_mutex_);
+      unheard_.erase((*it)->part);
+    }
+    left_behind_.erase(gone, left_behind_.end());
+    left_behind_count_->set(static_cast<double>(left_behind_.size()));
+    show();
+  }
+
+  bool is_left_behind(std::string_view id) const REQUIRES(mutex_) {
+    return std::any_of(left_behind_.begin(), left_behind_.end(),
+                       [&](const auto& instance) { return instance->id == id; });
   }
 
   Result<component::Commit> prepare(Instance& instance, const lang::Body& body,
@@ -565,8 +746,9 @@ class Runtime::Impl {
   // Called by components, on any thread, also while the graph's mutex is held. What prepare()
   // publishes is staged: the rest of the new configuration is evaluated with it, and it holds once
   // everything is committed.
-  void publish(const std::string& id, Exports exports) {
+  void publish(const std::string& id, Part part, Exports exports) {
     MutexLock lock(exports_mutex_);
+    if (unheard_.contains(part)) return;
     if (staging_ == std::this_thread::get_id()) {
       staged_[id] = std::move(exports);
       return;
@@ -605,6 +787,12 @@ class Runtime::Impl {
     return it == exports_.end() ? Exports() : it->second;
   }
 
+  // Placeholders for what a component would export that cannot be made yet.
+  Exports staged_exports_of(const Node& node) const {
+    Exports exports = exports_of(node.id, true);
+    return exports.empty() ? placeholder_exports(node) : exports;
+  }
+
   // A component that came back under the same id has published anew already.
   void forget_exports_of(const std::vector<std::shared_ptr<Instance>>& removed) REQUIRES(mutex_) {
     MutexLock lock(exports_mutex_);
@@ -629,6 +817,7 @@ class Runtime::Impl {
   static void commit_to(Instance& instance, const component::Commit& commit) {
     commit();
     instance.configured = true;
+    instance.outdated = false;
     instance.retry_at.reset();
     instance.retry_pause = kFirstRetry;
     instance.evaluation.good();
@@ -649,6 +838,7 @@ class Runtime::Impl {
       hanging.emplace(hang.part, hang.home);
     if (!hanging.empty())
       for (const auto& [id, instance] : instances_) ids.emplace(instance->part, &id);
+    for (const auto& instance : left_behind_) ids.emplace(instance->part, &instance->id);
     for (const auto& [id, instance] : instances_) {
       const bool was_well = instance->moving.state().healthy;
       const auto hang = hanging.find(instance->part);
@@ -676,20 +866,32 @@ class Runtime::Impl {
   void refresh(const Node& node) REQUIRES(mutex_) {
     Instance& instance = *instances_.at(node.id);
     lang::Diagnostics diagnostics;
-    const ExportsOf staged = [this](const Node& other) { return this->exports_of(other.id, true); };
-    lang::Body body = Values(*graph_, env_.stdlib, staged).body(node, diagnostics);
+    const ExportsOf staged = [this](const Node& other) { return this->staged_exports_of(other); };
+    if (instance.component == nullptr && !is_left_behind(node.id)) {
+      make_component(instance, *graph_, node);
+      show();
+    }
+    const auto body = std::make_shared<const lang::Body>(
+        Values(*graph_, env_.stdlib, staged).body(node, diagnostics));
     const Log log = env_.log.with("component_id", node.id);
     std::string problem;
-    if (!diagnostics.has_errors() && component::has_placeholder(body)) {
+    if (!diagnostics.has_errors() && component::has_placeholder(*body)) {
       problem = kNotKnownYet;
     } else if (!diagnostics.has_errors()) {
-      if (instance.configured && instance.arguments == body) return;
-      auto commit = prepare(instance, body, diagnostics);
+      if (is_in_force(instance, *body)) return;
+      if (const char* reason = may_not_change(instance)) {
+        instance.outdated = true;
+        instance.evaluation.bad(reason);
+        instance.retry_at = env_.clock.mono() + kFirstRetry;
+        return;
+      }
+      auto commit = prepare(instance, *body, diagnostics);
       if (commit) {
-        instance.arguments = std::move(body);
+        instance.arguments = body;
         commit_to(instance, *commit);
         publish_staged();
         instance.start(env_.clock, env_.log, pulses_);
+        show();
         return;
       }
       discard_staged();
@@ -740,6 +942,7 @@ class Runtime::Impl {
         // When this thread itself had to stand still, so had the others.
         look_for_hangs(std::min<Duration>(now - std::exchange(looked, now), 2 * kBeat));
       }
+      look_after_left_behind();
       const std::vector<Node>& nodes = graph_->nodes;
       for (const Node& node : nodes) {
         Instance& instance = *instances_.at(node.id);
@@ -763,17 +966,25 @@ class Runtime::Impl {
   mutable Mutex mutex_;  // the graph; taken before exports_mutex_
   std::shared_ptr<const Graph> graph_ GUARDED_BY(mutex_);
   Instances instances_ GUARDED_BY(mutex_);
+  // Removed, or stopped, while a thread of theirs hangs.
+  std::vector<std::shared_ptr<Instance>> left_behind_ GUARDED_BY(mutex_);
+  const component::Gauge left_behind_count_ = env_.metrics.gauge(
+      "alloy_component_controller_left_behind_components",
+      "Components that were removed while a thread of theirs hangs, which still lives.");
   Part parts_ GUARDED_BY(mutex_) = 0;  // given to instances
   bool stopped_ GUARDED_BY(mutex_) = false;
-  std::vector<std::string> settings_secrets_ GUARDED_BY(mutex_);  // of what configures the agent
-  bool may_watch_ GUARDED_BY(mutex_) = false;                     // livedebugging is enabled
-  // Why the last rebuild() failed; "" when something was installed since.
+  // These three as in View.
+  std::shared_ptr<const std::vector<std::string>> settings_secrets_ GUARDED_BY(mutex_);
+  bool may_watch_ GUARDED_BY(mutex_) = false;
   std::string rebuild_problem_ GUARDED_BY(mutex_);
+  mutable Mutex view_mutex_;  // taken last, for moments
+  std::shared_ptr<const View> view_ GUARDED_BY(view_mutex_) = std::make_shared<const View>();
 
   mutable Mutex exports_mutex_;
   Condition wake_;
   std::map<std::string, Exports> exports_ GUARDED_BY(exports_mutex_);
   std::set<std::string> changed_ GUARDED_BY(exports_mutex_);
+  std::set<Part> unheard_ GUARDED_BY(exports_mutex_);  // they publish nothing any more
   std::map<std::string, Exports> staged_ GUARDED_BY(exports_mutex_);
   std::thread::id staging_ GUARDED_BY(exports_mutex_);  // the thread that is inside a prepare()
   Mono beat_ GUARDED_BY(exports_mutex_);
@@ -796,6 +1007,7 @@ std::vector<std::pair<std::string, std::string>> Runtime::waiting() const {
   return impl_->waiting();
 }
 std::size_t Runtime::component_count() const { return impl_->component_count(); }
+std::size_t Runtime::left_behind() const { return impl_->left_behind(); }
 const component::Collectors& Runtime::collectors() const { return impl_->collectors(); }
 Result<std::shared_ptr<component::Watch>> Runtime::watch(const std::string& id,
                                                          component::Watch::Options options) const {

@@ -82,7 +82,7 @@ class Runtime {
     Duration hang_limit = Duration::zero();
   };
   explicit Runtime(Environment environment);
-  ~Runtime();  // stop()
+  ~Runtime();  // stop(); waits for what is left behind, however long that takes
 
   // The first configuration, or a new one. At the first load a component whose arguments are right
   // but which the world does not let start (a port in use) is unhealthy and tried again; in a
@@ -90,11 +90,14 @@ class Runtime {
   LoadReport load(std::vector<SourceText> texts);
 
   // Stops sources first, then what they fed, so that what was read can still be delivered; lets
-  // components store their positions. Nothing runs afterwards.
+  // components store their positions. Nothing runs afterwards but what left_behind() counts.
   void stop();
 
   bool loaded() const;  // a configuration runs
   std::size_t component_count() const;
+  // Components that were removed or stopped while a thread of theirs hangs. What that may use is
+  // kept until it ends.
+  std::size_t left_behind() const;
   std::vector<ComponentStatus> status() const;  // in order of the graph
   RedactedTexts redacted() const;
   // Unhealthy components with their messages.

@@ -79,7 +79,8 @@ std::shared_ptr<void> expose_process(const component::Metrics& metrics,
     collect(out, booted);
     add(out, "alloy_build_info", "Version of the agent.", Type::kGauge, 1, {{"version", version}});
     const auto unhealthy = static_cast<double>(runtime.unhealthy().size());
-    const double healthy = static_cast<double>(runtime.component_count()) - unhealthy;
+    const double healthy =
+        static_cast<double>(runtime.component_count() + runtime.left_behind()) - unhealthy;
     MetricFamily family{"alloy_component_controller_running_components",
                         "Total number of running components.",
                         Type::kGauge,

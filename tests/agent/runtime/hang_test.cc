@@ -1,8 +1,12 @@
 // Threads that do not get on, and the component that is said to hang for it.
+#include <atomic>
 #include <condition_variable>
+#include <filesystem>
+#include <functional>
 #include <mutex>
 #include <thread>
 
+#include "agent/base/file.h"
 #include "agent/base/hand_clock.h"
 #include "agent/base/pulse.h"
 #include "agent/io/file_watch.h"
@@ -40,6 +44,9 @@ class Places {
       changed_.notify_all();
       return false;
     });
+    const std::lock_guard own(mutex_);
+    --waiting_;
+    changed_.notify_all();
   }
   // Until so many threads are there.
   bool reached(int hanging, int waiting) {
@@ -52,6 +59,15 @@ class Places {
     released_ = true;
     changed_.notify_all();
   }
+  // What became of stages, in order.
+  void note(const std::string& what) {
+    const std::lock_guard lock(mutex_);
+    notes_.push_back(what);
+  }
+  std::vector<std::string> notes() {
+    const std::lock_guard lock(mutex_);
+    return std::exchange(notes_, {});
+  }
 
  private:
   Clock& clock_;
@@ -60,6 +76,7 @@ class Places {
   int hanging_ = 0;
   int waiting_ = 0;
   bool released_ = false;
+  std::vector<std::string> notes_;
 };
 
 struct StageArgs {
@@ -76,11 +93,15 @@ struct StageArgs {
 
 class Stage final : public component::Configured<StageArgs>, public component::Worker {
  public:
-  Stage(component::Host host, Places& places) : places_(places) {
+  Stage(component::Host host, Places& places) : id_(host.id), places_(places) {
+    places_.note("made " + id_);
     host.exports({{"receiver", component::capsule<LogReceiver>(inlet_)}});
   }
+  ~Stage() override { places_.note("gone " + id_); }
+  void flush() override { places_.note("flush " + id_); }
   Result<component::Commit> prepare(StageArgs args) override {
     return component::Commit([this, args] {
+      places_.note("set " + id_);
       run_ = args.run;
       inlet_->take = args.take;
       inlet_->onwards.set(args.forward_to);
@@ -121,6 +142,7 @@ class Stage final : public component::Configured<StageArgs>, public component::W
     component::LogFanout onwards;
   };
 
+  const std::string id_;
   Places& places_;
   std::string run_;
   const std::shared_ptr<Inlet> inlet_ = std::make_shared<Inlet>(places_);
@@ -169,6 +191,49 @@ struct Watched {
         std::chrono::seconds(1));
     return std::chrono::duration<double>(clock.mono() - begun).count();
   }
+  // Does it on another thread while time goes by: slowly as long as there is a thread of this name,
+  // which ends and needs real time for that.
+  void do_while_time_passes(const std::function<void()>& what, const std::string& ending) {
+    std::atomic<bool> done = false;
+    const std::jthread doing([&] {
+      what();
+      done = true;
+    });
+    SystemClock real;
+    CHECK(clock.advance_in_step(
+        [&] {
+          // Readers wait for nobody.
+          static_cast<void>(runtime->status());
+          static_cast<void>(runtime->unhealthy());
+          static_cast<void>(runtime->redacted());
+          const Mono slowly = real.mono() + std::chrono::milliseconds(500);
+          while (lives(ending) && real.mono() < slowly)
+            real.sleep_for(std::chrono::milliseconds(5), {});
+          return done.load();
+        },
+        std::chrono::seconds(1)));
+  }
+  static bool lives(const std::string& thread) {
+    for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+      const auto name = read_file(task.path() / "comm", 100);
+      if (name && *name == thread + "\n") return true;
+    }
+    return false;
+  }
+  // With what it warns of.
+  std::vector<std::string> reload(const std::string& text) {
+    const LoadReport report = runtime->load({{"test.alloy", text}});
+    CHECK(report.ok());
+    std::vector<std::string> out;
+    for (const auto& d : report.diagnostics.all()) out.push_back(d.message);
+    return out;
+  }
+  double left_behind() const {
+    for (const auto& family : metrics.collect())
+      if (family.name == "alloy_component_controller_left_behind_components")
+        return family.points.at(0).value;
+    return -1;
+  }
   // So long of this clock, with the runtime looking every second.
   void pass(Duration how_long) {
     const Mono until = clock.mono() + how_long;
@@ -177,6 +242,8 @@ struct Watched {
 };
 
 using Unhealthy = std::vector<std::pair<std::string, std::string>>;
+const char* const kLeft =
+    "it was removed while a thread of it hangs; what it holds is kept until that has ended";
 const char* const kOwn = "it hangs: a thread in it has not moved for 20 s and waits for nothing";
 
 }  // namespace
@@ -267,6 +334,128 @@ TEST_CASE("hang: work that ends by itself is no health") {
   while (w.runtime->unhealthy().empty() && real.mono() < limit)
     real.sleep_for(std::chrono::milliseconds(5), {});
   CHECK(w.runtime->unhealthy() == Unhealthy{{"test.stage.a", "its work ended by itself"}});
+}
+
+TEST_CASE("hang: a reload goes on without what hangs, and its name begins anew when that ended") {
+  Watched w(R"(
+test.stage "stuck" { run = "hang" }
+test.stage "fine" { }
+)");
+  REQUIRE(w.places.reached(1, 1));
+  w.places.notes();
+  CHECK(w.left_behind() == 0);
+  const char* const without = R"(
+test.stage "fine" { forward_to = [test.stage.more.receiver] }
+test.stage "more" { }
+)";
+  w.do_while_time_passes([&] { CHECK(w.reload(without).empty()); }, "nobody");
+  CHECK(w.places.notes() == std::vector<std::string>{"made test.stage.more", "set test.stage.more",
+                                                     "set test.stage.fine"});
+  REQUIRE(w.places.reached(1, 2));
+  CHECK(w.runtime->component_count() == 2);
+  CHECK(w.left_behind() == 1);
+  CHECK(w.runtime->left_behind() == 1);
+  CHECK(w.runtime->unhealthy() == Unhealthy{{"test.stage.stuck", kLeft}});
+
+  // Two of this name would share a place on disk.
+  const char* const again = R"(
+test.stage "fine" { forward_to = [test.stage.stuck.receiver] }
+test.stage "stuck" { }
+)";
+  const std::string held =
+      "an earlier component of this name was removed while a thread of it hangs; this one begins "
+      "when that has ended";
+  CHECK(w.reload(again) == std::vector<std::string>{"test.stage.stuck: " + held});
+  CHECK(w.runtime->waiting() == Unhealthy{{"test.stage.stuck", held}});
+  CHECK(w.runtime->unhealthy().size() == 3);  // also the earlier one, and what refers to it
+  w.pass(std::chrono::seconds(10));
+  CHECK(w.places.notes() ==
+        std::vector<std::string>{"flush test.stage.more", "gone test.stage.more"});
+
+  w.places.release();
+  REQUIRE(w.places.reached(0, 1));
+  CHECK(w.clock.advance_until([&] { return w.runtime->unhealthy().empty(); },
+                              std::chrono::seconds(1)));
+  CHECK(w.places.notes() ==
+        std::vector<std::string>{"flush test.stage.stuck", "gone test.stage.stuck",
+                                 "made test.stage.stuck", "set test.stage.stuck",
+                                 "set test.stage.fine"});
+  CHECK(w.places.reached(0, 2));
+  CHECK(w.left_behind() == 0);
+  CHECK(w.runtime->waiting().empty());
+}
+
+TEST_CASE("hang: new arguments wait until the component gets on, and hold up nothing else") {
+  Watched w(R"(
+test.stage "stuck" { run = "hang" }
+test.stage "fine" { }
+)");
+  REQUIRE(w.places.reached(1, 1));
+  CHECK(w.until_unhealthy() <= 25);
+  w.places.notes();
+  CHECK(w.reload(R"(
+test.stage "stuck" {
+  run = "hang"
+  forward_to = [test.stage.fine.receiver]
+}
+test.stage "fine" { take = "other" }
+)") == std::vector<std::string>{"test.stage.stuck: a thread hangs in it: its new arguments are "
+                                "taken when that gets on, the old ones are in force"});
+  w.pass(std::chrono::seconds(10));
+  CHECK(w.places.notes() == std::vector<std::string>{"set test.stage.fine"});
+  CHECK(w.runtime->unhealthy() == Unhealthy{{"test.stage.stuck", kOwn}});
+  CHECK(w.runtime->waiting().empty());  // the old ones are in force
+
+  w.places.release();
+  REQUIRE(w.places.reached(0, 2));
+  CHECK(w.clock.advance_until([&] { return w.runtime->unhealthy().empty(); },
+                              std::chrono::seconds(1)));
+  CHECK(w.places.notes() == std::vector<std::string>{"set test.stage.stuck"});
+}
+
+TEST_CASE("hang: a source that hangs in another component is left behind, not that one") {
+  Watched w(R"(
+test.stage "source" {
+  run = "send"
+  forward_to = [test.stage.end.receiver]
+}
+test.stage "end" { take = "hang" }
+)");
+  REQUIRE(w.places.reached(1, 1));
+  w.places.notes();
+  w.do_while_time_passes([&] { CHECK(w.reload("test.stage \"other\" { }").empty()); },
+                         "test.stage.end");
+  // Its batch is in what the other exported, which outlives it.
+  CHECK(w.places.notes() == std::vector<std::string>{"made test.stage.other",
+                                                     "set test.stage.other", "flush test.stage.end",
+                                                     "gone test.stage.end"});
+  CHECK(w.runtime->unhealthy() == Unhealthy{{"test.stage.source", kLeft}});
+  w.places.release();
+  CHECK(w.clock.advance_until([&] { return w.runtime->unhealthy().empty(); },
+                              std::chrono::seconds(1)));
+  CHECK(w.places.notes() ==
+        std::vector<std::string>{"flush test.stage.source", "gone test.stage.source"});
+}
+
+TEST_CASE("hang: a stop ends all others in time, and frees nothing that a thread may use") {
+  Watched w(R"(
+test.stage "stuck" {
+  run = "hang"
+  forward_to = [test.stage.end.receiver]
+}
+test.stage "end" { }
+)");
+  REQUIRE(w.places.reached(1, 1));
+  w.places.notes();
+  w.do_while_time_passes([&] { w.runtime->stop(); }, "test.stage.end");
+  CHECK(w.runtime->left_behind() == 1);
+  CHECK(w.places.notes() == std::vector<std::string>{"flush test.stage.end"});
+  // Whoever takes all away waits for it.
+  const std::jthread later([&] { w.places.release(); });
+  w.runtime.reset();
+  const auto notes = w.places.notes();
+  REQUIRE(notes.size() == 3);
+  CHECK(notes[0] == "flush test.stage.stuck");
 }
 
 TEST_CASE("hang: a thread that waits for files or sockets is not still") {

@@ -37,6 +37,7 @@
 #include "agent/runtime/modules.h"
 #include "agent/runtime/own_log.h"
 #include "agent/runtime/runtime.h"
+#include "agent/runtime/screen.h"
 #include "agent/source/loki_source_syslog.h"
 #include "agent/trial/test_file.h"
 #include "agent/trial/trace.h"
@@ -61,11 +62,6 @@ constexpr std::size_t kFreeMemory = 1U << 20;
 // A burst leaves free memory within the heap; the system gets it back.
 void give_memory_back() {
   if (::mallinfo2().fordblks > kFreeMemory) ::malloc_trim(0);
-}
-
-// Nobody is left to tell when it fails.
-void write_to_standard_error(std::string_view line) {
-  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
 }
 
 struct RunOptions {
@@ -155,6 +151,7 @@ std::string refusal(RunOptions& options) {
 class Daemon {
  public:
   explicit Daemon(RunOptions options) : options_(std::move(options)) {}
+  ~Daemon() { screen_.close(); }  // it may log until then
 
   int run() {
     // Signals are taken one at a time by this thread; every thread made later inherits the mask.
@@ -240,6 +237,11 @@ class Daemon {
     own_log_.stop();
     runtime_->stop();
     log_.info("stopped");
+    // A thread that hangs may use anything when it gets on: nothing is taken away under it.
+    if (runtime_->left_behind() > 0) {
+      screen_.close();
+      std::_Exit(kOk);
+    }
     return kOk;
   }
 
@@ -323,7 +325,11 @@ class Daemon {
   SystemClock clock_;
   component::Metrics metrics_;
   model::Interner labels_;
-  runtime::OwnLog own_log_{clock_, labels_, metrics_, write_to_standard_error};
+  runtime::Screen screen_{STDERR_FILENO, clock_, metrics_, [this](std::uint64_t dropped) {
+                            log_.warn("standard error takes lines again", {{"dropped", dropped}});
+                          }};
+  runtime::OwnLog own_log_{clock_, labels_, metrics_,
+                           [this](std::string_view line) { screen_.write(line); }};
   Log log_{clock_, own_log_.sink()};
   bool level_given_ = false;
   component::Registry registry_;

@@ -5,5 +5,6 @@ set_tests_properties(agent/runtime/example_fleet_test PROPERTIES RUN_SERIAL TRUE
 house_test(agent/runtime/modules_test.cc LIBS agent_runtime)
 house_test(agent/runtime/reload_test.cc LIBS agent_runtime)
 house_test(agent/runtime/own_log_test.cc LIBS agent_runtime)
+house_test(agent/runtime/screen_test.cc LIBS agent_runtime)
 house_test(agent/runtime/remotecfg_test.cc LIBS agent_runtime)
 house_test(agent/runtime/redact_test.cc LIBS agent_runtime)

@@ -1,13 +1,13 @@
 #include "agent/io/http_transfer.h"
 
 #include <curl/curl.h>
-#include <openssl/evp.h>
 
 #include <algorithm>
 #include <array>
 #include <chrono>
 #include <utility>
 
+#include "agent/base/base64.h"
 #include "agent/base/file.h"
 #include "agent/base/strings.h"
 
@@ -43,14 +43,6 @@ std::string url_part(const std::string& url, CURLUPart part, unsigned flags = 0)
     curl_free(text);
   }
   curl_url_cleanup(parsed);
-  return out;
-}
-
-std::string base64(std::string_view text) {
-  std::string out(4 * ((text.size() + 2) / 3) + 1, '\0');
-  out.resize(static_cast<std::size_t>(EVP_EncodeBlock(
-      reinterpret_cast<unsigned char*>(out.data()),
-      reinterpret_cast<const unsigned char*>(text.data()), static_cast<int>(text.size()))));
   return out;
 }
 
@@ -156,7 +148,7 @@ Result<> HttpTransfer::set_authentication(const HttpOptions& options,
     curl_easy_setopt(easy, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
     curl_easy_setopt(easy, CURLOPT_USERNAME, options.basic_user.c_str());
     curl_easy_setopt(easy, CURLOPT_PASSWORD, password.c_str());
-    told_.push_back(base64(options.basic_user + ":" + password));
+    told_.push_back(to_base64(options.basic_user + ":" + password));
     told_.push_back(std::move(password));
   }
   return {};
@@ -265,7 +257,7 @@ Result<> HttpTransfer::prepare(const HttpOptions& options, const HttpRequest& re
   const std::string user = url_part(url, CURLUPART_USER, CURLU_URLDECODE);
   const std::string password = url_part(url, CURLUPART_PASSWORD, CURLU_URLDECODE);
   if (!user.empty() || !password.empty()) {
-    told_.push_back(base64(user + ":" + password));
+    told_.push_back(to_base64(user + ":" + password));
     told_.push_back(password);
   }
   if (curl_easy_setopt(easy, CURLOPT_URL, url.c_str()) != CURLE_OK)

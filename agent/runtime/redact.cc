@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "agent/base/base64.h"
 #include "agent/base/secret.h"
 #include "agent/base/strings.h"
 #include "agent/io/http_fetch.h"
-#include "agent/lang/functions.h"
 #include "agent/runtime/modules.h"
 #include "agent/runtime/settings.h"
 
@@ -209,7 +209,7 @@ std::string scrub(std::string text, const std::vector<std::string>& secrets) {
     const std::string quoted = json_string(to_valid_utf8(secret));
     forms.push_back(quoted.substr(1, quoted.size() - 2));
     forms.push_back(io::percent_encode(secret));
-    forms.push_back(lang::encoding_to_base64({Value(secret)})->string());
+    forms.push_back(to_base64(secret));
     if (secret.find('\n') == std::string::npos) continue;
     for (std::string_view line : split(secret, '\n'))
       if (trim(line).size() >= kShortestLine) forms.emplace_back(trim(line));

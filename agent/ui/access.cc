@@ -3,12 +3,12 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 #include <strings.h>
 
 #include <algorithm>
 #include <utility>
 
+#include "agent/base/base64.h"
 #include "agent/base/file.h"
 #include "agent/base/strings.h"
 #include "agent/ui/support_bundle.h"
@@ -18,15 +18,6 @@ namespace {
 
 using io::ServerReply;
 using io::ServerRequest;
-
-std::string base64(std::string_view text) {
-  std::string out(4 * ((text.size() + 2) / 3) + 1, '\0');
-  const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()),
-                                   reinterpret_cast<const unsigned char*>(text.data()),
-                                   static_cast<int>(text.size()));
-  out.resize(static_cast<std::size_t>(size));
-  return out;
-}
 
 // Without port and brackets; "" of what is none.
 std::string host_of(std::string_view address) {
@@ -85,7 +76,7 @@ bool is_loopback(std::string_view address) {
 Access::Access(const std::optional<runtime::HttpAuthArgs>& auth, std::string_view address)
     : loopback_(is_loopback(address)) {
   if (!auth || !auth->basic) return;
-  expected_ = sha256_hex(base64(auth->basic->username + ":" + auth->basic->password.reveal()));
+  expected_ = sha256_hex(to_base64(auth->basic->username + ":" + auth->basic->password.reveal()));
   filter_ = auth->filter;
 }
 

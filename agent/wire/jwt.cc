@@ -1,4 +1,5 @@
 #include "agent/wire/jwt.h"
+#include "agent/base/base64.h"
 
 #include <openssl/bio.h>
 #include <openssl/err.h>
@@ -21,11 +22,7 @@ using Owned = std::unique_ptr<T, Free>;
 
 // Base64 for URLs, without padding (RFC 7515).
 std::string url_base64(std::string_view bytes) {
-  std::string out((bytes.size() + 2) / 3 * 4 + 1, '\0');
-  const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()),
-                                   reinterpret_cast<const unsigned char*>(bytes.data()),
-                                   static_cast<int>(bytes.size()));
-  out.resize(static_cast<std::size_t>(size));
+  std::string out = to_base64(bytes);
   while (out.ends_with('=')) out.pop_back();
   std::replace(out.begin(), out.end(), '+', '-');
   std::replace(out.begin(), out.end(), '/', '_');

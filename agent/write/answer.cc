@@ -60,10 +60,11 @@ bool holds(std::string_view text, std::string_view part) {
 }  // namespace
 
 // The sentences are those of Loki's distributor and ingester (pkg/validation, pkg/ingester):
-//   Max entry size '262144' bytes exceeded for stream '{..}' while adding an entry with length '9'
-//   bytes entry for stream '{..}' has timestamp too old: T, oldest acceptable timestamp is: T entry
-//   with timestamp T ignored, reason: 'entry too far behind, entry timestamp is: T, oldest
-//     acceptable timestamp is: T', total ignored: 1 out of 2 for stream: {..}
+//  - Max entry size '262144' bytes exceeded for stream '{..}' while adding an entry with length '9'
+//    bytes
+//  - entry for stream '{..}' has timestamp too old: T, oldest acceptable timestamp is: T
+//  - entry with timestamp T ignored, reason: 'entry too far behind, entry timestamp is: T, oldest
+//    acceptable timestamp is: T', total ignored: 1 out of 2 for stream: {..}
 Refusal parse_refusal(std::string_view message) {
   Refusal out;
   out.reason = "ingester_error";

@@ -72,11 +72,7 @@ ExitCode deploy_until(const Fleet& fleet, const AgentBundle& bundle, const Deplo
       err);
   book(unfinished.save());
   ending.seconds = seconds_since(world.clock, start);
-  const std::string summary =
-      ending.tally.text(fleet.hosts.size(), ending.course.untouched.size(), state_name);
-  out << (options.json ? json_of(ending, fleet, options, state_name, summary)
-                       : text_of(ending, fleet, options, state_name))
-      << std::flush;
+  out << last_words(ending, fleet, options, state_name) << std::flush;
   if (!options.check && !options.unfinished.empty() &&
       ending.tally.failures() + ending.course.untouched.size() > 0)
     err << "Once more only for these: fleetctl deploy --retry-failed\n";

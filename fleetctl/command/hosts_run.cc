@@ -381,6 +381,13 @@ std::string json_of(const Ending& ending, const Fleet& fleet, const RunOptions& 
   return document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
+std::string last_words(const Ending& ending, const Fleet& fleet, const RunOptions& options,
+                       StateName name) {
+  if (!options.json) return text_of(ending, fleet, options, name);
+  return json_of(ending, fleet, options, name,
+                 ending.tally.text(fleet.hosts.size(), ending.course.untouched.size(), name));
+}
+
 std::size_t widest_name(const Fleet& fleet) {
   std::size_t width = 0;
   for (const auto& host : fleet.hosts) width = std::max(width, host->name().size());

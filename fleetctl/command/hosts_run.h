@@ -125,6 +125,9 @@ std::string text_of(const Ending& ending, const Fleet& fleet, const RunOptions& 
 // {"type": "summary", ...}, see docs/deploy.md; a line.
 std::string json_of(const Ending& ending, const Fleet& fleet, const RunOptions& options,
                     StateName name, const std::string& summary);
+// The one that the options ask for, with the counts as the summary.
+std::string last_words(const Ending& ending, const Fleet& fleet, const RunOptions& options,
+                       StateName name);
 double seconds_since(const agent::Clock& clock, agent::Mono start);
 // "    detail" and "    note: note" lines.
 std::string text_below(const HostResult& result);

@@ -181,11 +181,7 @@ ExitCode rollback_until(const Fleet& fleet, const RollbackOptions& options, cons
   if (options.list && !options.json) out << aligned(rows) << std::flush;
   if (!options.list) {
     ending.seconds = seconds_since(world.clock, start);
-    const std::string summary =
-        ending.tally.text(fleet.hosts.size(), ending.course.untouched.size(), word_of);
-    out << (options.json ? json_of(ending, fleet, options, word_of, summary)
-                         : text_of(ending, fleet, options, word_of))
-        << std::flush;
+    out << last_words(ending, fleet, options, word_of) << std::flush;
   }
   return ending.tally.exit_code(ending.course, options.exit_code);
 }

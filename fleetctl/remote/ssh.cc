@@ -23,6 +23,7 @@
 #include <cstdlib>
 #include <optional>
 
+#include "agent/base/base64.h"
 #include "agent/base/file.h"
 #include "agent/base/strings.h"
 #include "fleetctl/remote/tunnel.h"
@@ -122,14 +123,6 @@ const char* keyscan_type(std::string_view type) {
   return type.substr(0, 5) == "ecdsa" ? "ecdsa" : "ed25519";
 }
 
-std::string base64(std::string_view bytes) {
-  std::string out((bytes.size() + 2) / 3 * 4, '\0');
-  EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()),
-                  reinterpret_cast<const unsigned char*>(bytes.data()),
-                  static_cast<int>(bytes.size()));
-  return out;
-}
-
 // "|1|SALT|HASH", see HashKnownHosts in ssh_config(5).
 Result<std::string> hashed_name(const std::string& host) {
   std::string salt(SHA_DIGEST_LENGTH, '\0'), hash(SHA_DIGEST_LENGTH, '\0');
@@ -141,7 +134,7 @@ Result<std::string> hashed_name(const std::string& host) {
            reinterpret_cast<unsigned char*>(hash.data()), &size) == nullptr ||
       size != hash.size())
     return fail(ErrorCode::kIo, "known hosts: the name cannot be hashed");
-  return "|1|" + base64(salt) + "|" + base64(hash);
+  return "|1|" + agent::to_base64(salt) + "|" + agent::to_base64(hash);
 }
 
 }  // namespace

@@ -12,7 +12,6 @@ measured: Debian does not have it. Needs root, ansible-core, and 100 MB of memor
 """
 import concurrent.futures
 import contextlib
-import http.server
 import json
 import os
 import pathlib
@@ -57,20 +56,6 @@ PLAYBOOK = """
     - name: restart
       systemd: {name: fleet-agent, state: restarted}
 """
-
-
-class Taker(http.server.BaseHTTPRequestHandler):
-    """Takes every push."""
-
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self):  # the name that http.server calls
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self.send_response(204)
-        self.end_headers()
-
-    def log_message(self, *_):
-        pass
 
 
 def timed(words, cwd, env, statuses=(0,)):
@@ -197,7 +182,7 @@ def main(fleetctl, *sizes):
             fleetlab.Lab("/tmp/fleet-bench", "bench") as lab:
         lab.run("base", timeout=600)
         lab.run("net-up")
-        with fleetlab.Served(Taker, lab.gateway, 3100), fleetlab.Served(Taker, lab.gateway, 9090):
+        with fleetlab.Served(fleetlab.Taker, lab.gateway, 3100), fleetlab.Served(fleetlab.Taker, lab.gateway, 9090):
             for at in range(0, len(names), AT_ONCE):
                 lab.run("up", "--hosts-entry", f"{lab.gateway} prospero.incus prospero", *names[at:at + AT_ONCE])
             bench = Bench(pathlib.Path(fleetctl).resolve(), lab, folder, names)

@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <system_error>
+#include <utility>
 
 #include "agent/base/duration.h"
 #include "agent/base/file.h"
@@ -118,7 +119,8 @@ Deliveries read_deliveries(std::string_view metrics_page) {
     double* sum = name == "loki_write_sent_entries_total"      ? &found.sent
                   : name == "loki_write_dropped_entries_total" ? &found.dropped
                   : name == "loki_write_queued_entries"        ? &found.queued
-                                                               : nullptr;
+                  : name == "loki_write_failing" ? &found.failing.emplace(found.failing.value_or(0))
+                                                 : nullptr;
     const auto space = line.rfind(' ');
     if (sum == nullptr || space == std::string_view::npos) continue;
     double value = 0;
@@ -150,8 +152,7 @@ Report Transaction::run() {
   note_deliveries();
   auto done = install();
   if (done) done = activate();
-  if (done) done = wait_until_good(report_.effect);
-  if (done) done = wait_for_delivery();
+  if (done) done = wait_until_good(report_.effect, true);
   if (done) done = commit();
   if (done) {
     report_.outcome = Outcome::kChanged;
@@ -448,7 +449,8 @@ Result<> Transaction::asks(const char* path) {
 // Ready, every component has started, is what it must become. Healthy, it must become only if it
 // was before: then going back mends it. An ill first agent is better than none (its Docker may just
 // be down), so it is waited for a little and told.
-Result<> Transaction::wait_until_good(Effect effect) {
+// `delivery`: meanwhile, something has to arrive.
+Result<> Transaction::wait_until_good(Effect effect, bool delivery) {
   progress_("wait");
   const Mono start = clock_.mono();
   const Duration settle = effect == Effect::kRestart ? bundle_.settle : bundle_.settle / 2;
@@ -468,7 +470,11 @@ Result<> Transaction::wait_until_good(Effect effect) {
       if (!pid.empty())
         return fail(ErrorCode::kUnavailable, "the agent was ready but did not stay up");
       pid = now;
-      clock_.sleep_for(settle, {});
+      const Mono good = clock_.mono();
+      if (std::exchange(delivery, false)) {
+        if (auto delivered = wait_for_delivery(); !delivered) return delivered;
+      }
+      clock_.sleep_for(std::max(Duration::zero(), good + settle - clock_.mono()), {});
       continue;
     }
     const Duration patience = ready ? bundle_.ready / 2 : bundle_.ready;
@@ -492,8 +498,9 @@ Deliveries Transaction::deliveries() {
   return page && page->status == 200 ? read_deliveries(page->body) : Deliveries();
 }
 
-// Whether the agent that is to be changed delivers: then its successor must, too. What waits in the
-// queue of one that delivers is sent within seconds.
+// Whether the agent that is to be changed delivers: then its successor must, too. One that
+// delivered and whose receivers answer does; of one that cannot tell, what waits in the queue is
+// sent within seconds.
 void Transaction::note_deliveries() {
   if (report_.effect == Effect::kNone || !present_.ready) return;
   before_change_ = deliveries();
@@ -501,7 +508,8 @@ void Transaction::note_deliveries() {
   if (sent <= 0) return;
   const Mono start = clock_.mono();
   for (;;) {
-    delivered_ = before_change_.queued <= 0 || before_change_.sent > sent;
+    delivered_ =
+        before_change_.queued <= 0 || before_change_.sent > sent || before_change_.failing == 0.0;
     if (delivered_ || clock_.mono() - start >= kQueuePatience) return;
     clock_.sleep_for(kPollEvery, {});
     before_change_ = deliveries();
@@ -599,8 +607,8 @@ void Transaction::roll_back(Error why) {
   if (back && before_.ready && agent_touched_) {
     // It is what was good before. Ill now, it is so by something else: an outage that began since.
     judged_ = false;
-    back = wait_until_good(refused_by_agent_ ? Effect::kReload : Effect::kRestart);
-    if (back && !refused_by_agent_ && delivered_) back = wait_for_delivery();
+    back = wait_until_good(refused_by_agent_ ? Effect::kReload : Effect::kRestart,
+                           !refused_by_agent_ && delivered_);
   }
   if (back) back = books_.end();
   if (back) {

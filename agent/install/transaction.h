@@ -12,6 +12,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -56,6 +57,8 @@ struct Deliveries {
   double sent = 0;     // acknowledged by a receiver
   double dropped = 0;  // refused by it for good, or too old, too many, ...
   double queued = 0;
+  std::optional<double>
+      failing;  // receivers whose last answer was an error; older agents do not tell
 };
 Deliveries read_deliveries(std::string_view metrics_page);
 
@@ -89,7 +92,7 @@ class Transaction {
   Result<> save();
   Result<> install();
   Result<> activate();
-  Result<> wait_until_good(Effect effect);
+  Result<> wait_until_good(Effect effect, bool delivery);
   Deliveries deliveries();
   void note_deliveries();
   Result<> wait_for_delivery();

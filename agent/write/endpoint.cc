@@ -61,6 +61,9 @@ Endpoint::Endpoint(EndpointContext context, EndpointSettings settings)
   const model::Labels host = {{"host", host_of(current()->url)}};
   queued_entries_ = context_.metrics.gauge("loki_write_queued_entries",
                                            "Entries accepted and not yet sent or dropped.", host);
+  failing_ = context_.metrics.gauge(
+      "loki_write_failing", "1 while the receiver's last answer was an error or did not come.",
+      host);
   queued_bytes_ =
       context_.metrics.gauge("loki_write_queued_bytes", "Bytes that these entries use.", host);
   returned_entries_ = context_.metrics.counter(
@@ -623,7 +626,10 @@ void Endpoint::failing(std::string error, bool at_once) {
   {
     MutexLock lock(mutex_);
     const Mono now = context_.clock.mono();
-    if (!failing_since_) failing_since_ = now;
+    if (!failing_since_) {
+      failing_since_ = now;
+      failing_->add(1);
+    }
     const bool healthy = !at_once && now - *failing_since_ < kPatience;
     told = health_.healthy != healthy || (!healthy && health_.error != error);
     health_ = {healthy, error};
@@ -636,6 +642,7 @@ void Endpoint::working() {
   bool recovered = false;
   {
     MutexLock lock(mutex_);
+    if (failing_since_) failing_->add(-1);
     failing_since_.reset();
     recovered = !health_.healthy;
     health_ = {};
@@ -682,6 +689,7 @@ void Endpoint::give_back() {
     const std::size_t on_disk =
         overflow_ == nullptr ? 0 : static_cast<std::size_t>(overflow_->entries());
     queued_entries_->add(-static_cast<double>(entries));
+    if (std::exchange(failing_since_, {})) failing_->add(-1);
     if (!removed) entries -= std::min(entries, on_disk);
   }
   for (const Queued& queued : rest) released(queued.weight);

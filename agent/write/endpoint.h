@@ -174,6 +174,7 @@ class Endpoint {
   // Accepted and neither sent, dropped nor returned yet.
   std::size_t outstanding_ GUARDED_BY(mutex_) = 0;
   component::Gauge queued_entries_;
+  component::Gauge failing_;
   component::Gauge queued_bytes_;
   component::Counter returned_entries_;
   component::Counter dropped_full_;

@@ -262,8 +262,12 @@ TEST_CASE("apply: a first agent that is ready but ill stays, one that is not rea
 
 namespace {
 
-std::string metrics(int sent, int dropped, int queued) {
-  return "# HELP loki_write_sent_entries_total Entries sent.\n"
+// `failing`: receivers that fail; agents of before do not tell.
+std::string metrics(int sent, int dropped, int queued, std::optional<int> failing = {}) {
+  const std::string told =
+      failing ? "loki_write_failing{host=\"a b\"} " + std::to_string(*failing) + "\n" : "";
+  return told +
+         "# HELP loki_write_sent_entries_total Entries sent.\n"
          "loki_write_sent_entries_total{host=\"a b\"} " +
          std::to_string(sent) + "\nloki_write_dropped_entries_total{reason=\"x\"} " +
          std::to_string(dropped) + "\nloki_write_queued_entries " + std::to_string(queued) + "\n";
@@ -279,6 +283,8 @@ TEST_CASE("apply: what the agent's metrics tell of its deliveries") {
   CHECK(some.sent == 6);
   CHECK(some.dropped == 3);
   CHECK(some.queued == 2);
+  CHECK_FALSE(some.failing);
+  CHECK(read_deliveries(metrics(5, 0, 2, 1) + metrics(1, 0, 0, 0)).failing == 1.0);
   CHECK_FALSE(read_deliveries("up 1\n").known);
   CHECK_FALSE(read_deliveries("").known);
 }
@@ -382,6 +388,42 @@ TEST_CASE("apply: no receiver before and none after is told, and the change stay
   const Report report = run.apply(bundle("b"));
   CHECK(report.outcome == Outcome::kChanged);
   CHECK(report.notes.size() == 1);
+}
+
+TEST_CASE("apply: an agent whose receivers answer delivers, whatever waits just now") {
+  Run run;
+  run.apply(bundle("a"));
+  int failing = 0;
+  run.host.metrics = [&](FakeHost& host) {
+    return host.config() == "b" ? metrics(40, 0, 9) : metrics(40, 0, 5, failing);
+  };
+  const Mono start = run.clock.mono();
+  CHECK(run.apply(bundle("b")).outcome == Outcome::kRolledBack);
+  const Duration at_once = run.clock.mono() - start;
+  // One whose receiver fails is looked at longer: it may deliver a backlog. It does not, so the
+  // change is not to blame.
+  failing = 1;
+  const Report report = run.apply(bundle("b"));
+  CHECK(report.outcome == Outcome::kChanged);
+  CHECK(report.notes.size() == 1);
+  CHECK(at_once >= std::chrono::seconds(15));
+}
+
+TEST_CASE("apply: it is looked whether the agent stays while its first delivery is waited for") {
+  Run run;
+  run.apply(bundle("a"));
+  Mono reloaded{};
+  run.host.reloads = [&](FakeHost&) {
+    reloaded = run.clock.mono();
+    return 200;
+  };
+  run.host.metrics = [&](FakeHost&) {
+    const bool arrived =
+        reloaded != Mono{} && run.clock.mono() - reloaded >= std::chrono::milliseconds(400);
+    return metrics(arrived ? 41 : 40, 0, 3, 0);
+  };
+  CHECK(run.apply(bundle("b")).outcome == Outcome::kChanged);
+  CHECK(run.clock.mono() - reloaded == std::chrono::milliseconds(500));
 }
 
 TEST_CASE("apply: a first install that fails leaves a host without agent, unit and configuration") {

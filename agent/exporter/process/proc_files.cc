@@ -25,9 +25,31 @@ bool next_line(std::string_view& text, std::string_view& line) {
   return true;
 }
 
+// Blanks, and what stands between them and the next blank or line end; none at the end of `text`.
+// A loop over characters: words are too short for anything cleverer.
+std::optional<std::string_view> next_word(std::string_view& text) {
+  std::size_t start = 0;
+  while (start < text.size() && text[start] == ' ') ++start;
+  if (start == text.size()) return std::nullopt;
+  std::size_t end = start;
+  while (end < text.size() && text[end] != ' ' && text[end] != '\n') ++end;
+  const std::string_view word = text.substr(start, end - start);
+  text.remove_prefix(end);
+  return word;
+}
+
 // What stands behind `name` when `line` begins with it, else without data().
 std::string_view behind(std::string_view line, std::string_view name) {
   return line.starts_with(name) ? line.substr(name.size()) : std::string_view();
+}
+
+// Where the line VmSwap of status begins; 0 when there is none. No line before it has a "w".
+std::size_t swap_line(std::string_view text) {
+  constexpr std::string_view kLine = "\nVmSwap:";
+  constexpr std::size_t kBefore = kLine.find('w');
+  for (std::size_t at = text.find('w'); at != std::string_view::npos; at = text.find('w', at + 1))
+    if (at >= kBefore && text.substr(at - kBefore).starts_with(kLine)) return at - kBefore + 1;
+  return 0;
 }
 
 constexpr std::uint64_t kKibi = 1024;
@@ -70,14 +92,12 @@ std::optional<Stat> parse_stat(std::string_view text) {
   // The fields behind comm, counted as proc(5) does: the state is the third, wchan the 35th. Some
   // before it have no meaning any more, and nothing behind the 24th is needed.
   for (int field = 3; field <= 35; ++field) {
-    const std::size_t start = rest.find_first_not_of(' ');
-    if (start == std::string_view::npos) {
+    const auto found = next_word(rest);
+    if (!found) {
       if (field <= 24) return std::nullopt;
       break;
     }
-    rest.remove_prefix(start);
-    const std::string_view word = rest.substr(0, rest.find_first_of(" \n"));
-    rest.remove_prefix(word.size());
+    const std::string_view word = *found;
     std::uint64_t* into = nullptr;
     switch (field) {
       case 3:
@@ -156,6 +176,8 @@ std::optional<Status> parse_status(std::string_view text) {
           const auto user = number(users.substr(tab));
           if (!user) return std::nullopt;
           out.effective_user = *user;
+          // Of the twenty lines behind it none matters before VmSwap.
+          text.remove_prefix(swap_line(text));
         }
         break;
       case 'V':

@@ -256,6 +256,8 @@ TEST_CASE("processes: texts that are not what they should be are refused") {
   const std::string end = "voluntary_ctxt_switches:\t7\nnonvoluntary_ctxt_switches:\t8\n";
   CHECK(parse_status("Name:\ta\n" + end));
   CHECK_FALSE(parse_status(end));
+  const auto odd = parse_status("Name:\tw\nUid:\t1\t2\nwww:\tVmSwap:\t9 kB\nVmSwap:\t2 kB\n" + end);
+  CHECK((odd && odd->swapped_bytes == 2048 && odd->effective_user == 2));
   CHECK_FALSE(parse_status("Name:\ta\nUid:\t0\n" + end));
   CHECK_FALSE(parse_status("Name:\ta\nVmSwap: 99999999999999999999 kB\n" + end));
   CHECK_FALSE(parse_io("read_bytes: 1\n"));

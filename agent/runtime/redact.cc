@@ -1,6 +1,7 @@
 #include "agent/runtime/redact.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "agent/base/base64.h"
@@ -89,10 +90,11 @@ class Redaction {
     for (const component::Declaration& kind : import_kinds())
       if (kind.name != "import.string") imports_.push_back(kind);
     for (const lang::Comment& comment : file.comments) {
-      // The lines that follow keep their numbers.
+      // The lines that follow keep their numbers, and what it parts stays apart.
       const std::string_view text = source_.text(comment.range);
       const auto lines = static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
-      edits_.emplace_back(comment.range, std::string(lines, '\n'));
+      const bool within = lines == 0 && text.starts_with("/*");
+      edits_.emplace_back(comment.range, within ? " " : std::string(lines, '\n'));
     }
     for (const lang::Statement& statement : file.body) top(statement);
   }
@@ -166,8 +168,13 @@ class Redaction {
       edits_.emplace_back(expr.range, "\"" + std::string(kSecretText) + "\"");
     } else if (is_string) {
       collect_userinfo(expr.value.string(), secrets_);
-      std::string masked = mask_userinfo(source_.text(expr.range));
-      if (masked != source_.text(expr.range)) edits_.emplace_back(expr.range, std::move(masked));
+      std::string masked = mask_userinfo(expr.value.string());
+      if (masked == expr.value.string()) return;
+      const std::string_view text = source_.text(expr.range);
+      // Escapes may hide an @.
+      const bool escapes = text.starts_with('"') && text.find('\\') != text.npos;
+      edits_.emplace_back(expr.range,
+                          escapes ? Value(std::move(masked)).text() : mask_userinfo(text));
     }
   }
 
@@ -177,6 +184,25 @@ class Redaction {
   std::vector<component::Declaration> imports_;
   std::vector<Edit> edits_;  // they do not overlap
 };
+
+constexpr std::size_t kShortest = 4;       // of a secret that is looked for in texts
+constexpr std::size_t kShortestLine = 16;  // of a secret of several lines
+
+// What each base64 of a text with `secret` in it has, whatever stands before and behind.
+void add_base64_forms(std::string_view secret, std::set<std::string>& forms) {
+  const auto add = [&forms](std::string form) {
+    forms.insert(form);
+    std::replace(form.begin(), form.end(), '+', '-');
+    std::replace(form.begin(), form.end(), '/', '_');
+    forms.insert(std::move(form));  // the alphabet of URLs
+  };
+  add(to_base64(secret));
+  for (std::size_t before = 0; before < 3; ++before) {
+    const std::string text = to_base64(std::string(before, '\0').append(secret));
+    const std::size_t first = (8 * before + 5) / 6;  // with bits of the secret alone
+    add(text.substr(first, 8 * (before + secret.size()) / 6 - first));
+  }
+}
 
 }  // namespace
 
@@ -199,39 +225,35 @@ void collect_secrets(const component::Exports& exports, std::vector<std::string>
   for (const auto& [name, value] : exports) collect(value, false, secrets);
 }
 
-std::string scrub(std::string text, const std::vector<std::string>& secrets) {
-  constexpr std::size_t kShortest = 4;
-  constexpr std::size_t kShortestLine = 16;
-  std::vector<std::string> forms;
+std::string scrub(std::string_view text, const std::vector<std::string>& secrets) {
+  std::set<std::string> forms;
   for (const std::string& secret : secrets) {
     if (secret.size() < kShortest) continue;
-    forms.push_back(secret);
+    forms.insert(secret);
     const std::string quoted = json_string(to_valid_utf8(secret));
-    forms.push_back(quoted.substr(1, quoted.size() - 2));
-    forms.push_back(io::percent_encode(secret));
-    forms.push_back(to_base64(secret));
+    forms.insert(quoted.substr(1, quoted.size() - 2));
+    forms.insert(io::percent_encode(secret));
+    add_base64_forms(secret, forms);
     if (secret.find('\n') == std::string::npos) continue;
     for (std::string_view line : split(secret, '\n'))
-      if (trim(line).size() >= kShortestLine) forms.emplace_back(trim(line));
+      if (trim(line).size() >= kShortestLine) forms.emplace(trim(line));
   }
-  // The longest first: one may hold another.
-  std::sort(forms.begin(), forms.end(), [](const std::string& a, const std::string& b) {
-    return a.size() != b.size() ? a.size() > b.size() : a < b;
-  });
-  forms.erase(std::unique(forms.begin(), forms.end()), forms.end());
-  for (const std::string& form : forms) {
-    std::string out;
-    std::size_t done = 0;
-    for (std::size_t at = text.find(form); at != std::string::npos; at = text.find(form, done)) {
-      out.append(text, done, at - done);
-      out += kSecretText;
-      done = at + form.size();
-    }
-    if (done == 0) continue;
-    out.append(text, done);
-    text = std::move(out);
+  std::vector<std::pair<std::size_t, std::size_t>> found;  // from, to
+  for (const std::string& form : forms)
+    for (std::size_t at = text.find(form); at != text.npos; at = text.find(form, at + form.size()))
+      found.emplace_back(at, at + form.size());
+  std::sort(found.begin(), found.end());
+  std::string out;
+  std::size_t done = 0;
+  for (std::size_t i = 0; i < found.size();) {
+    const std::size_t from = found[i].first;
+    out += text.substr(done, from - done);
+    out += kSecretText;
+    // One may hold another, or reach into it.
+    for (done = from; i < found.size() && found[i].first <= done; ++i)
+      done = std::max(done, found[i].second);
   }
-  return text;
+  return out += text.substr(done);
 }
 
 std::string mask_userinfo(std::string_view text) {

@@ -26,10 +26,10 @@ void collect_secrets(const lang::Body& body, const std::vector<component::FieldI
                      std::vector<std::string>& secrets);
 void collect_secrets(const component::Exports& exports, std::vector<std::string>& secrets);
 
-// `text` with (secret) in place of each of `secrets` that has at least 4 bytes, as it is and as
-// JSON, a URL or base64 would have it, and of the long lines of those that have several. The last
-// net: what writes the text should not have known them.
-std::string scrub(std::string text, const std::vector<std::string>& secrets);
+// `text` with (secret) in place of each of `secrets` that has at least 4 bytes, as it is, as JSON
+// or a URL would have it and within base64, and of the long lines of those that have several. The
+// last net: what writes the text should not have known them.
+std::string scrub(std::string_view text, const std::vector<std::string>& secrets);
 
 // `text` with "(secret)@" for each user:password@ behind ://.
 std::string mask_userinfo(std::string_view text);

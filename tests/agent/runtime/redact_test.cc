@@ -76,6 +76,15 @@ TEST_CASE("redact: literals of secret and of unknown arguments, comments and pas
         std::vector<std::string>{"hunter2", "hunter4", "hunter5", "pw12", "raw3", "u:pw12"});
 }
 
+TEST_CASE("redact: a password in a URL is found behind escapes, and comments part words") {
+  std::vector<std::string> secrets;
+  CHECK(redacted("test.sink \"a\" {\n  url = \"http://u:p\\u0061w\\x40h/p\"\n}\n", secrets) ==
+        "test.sink \"a\" {\n  url = \"http://(secret)@h/p\"\n}\n");
+  CHECK(secrets == std::vector<std::string>{"u:paw", "paw"});
+  CHECK(redacted("test.sink \"a\" {\n  url = 1/* is no object */.x\n}\n", secrets) ==
+        "test.sink \"a\" {\n  url = 1 .x\n}\n");
+}
+
 TEST_CASE("redact: users and passwords of URLs, and nothing else with an @") {
   CHECK(mask_userinfo("GET http://a:b@h:1/x?y=z@w and https://t@i/") ==
         "GET http://(secret)@h:1/x?y=z@w and https://(secret)@i/");
@@ -91,6 +100,13 @@ TEST_CASE("redact: a text is searched for secrets in all their forms, long lines
         "(secret) (secret) (secret) (secret) abc");
   CHECK(scrub("a long-tail and a tail", secrets) == "a (secret) and a (secret)");
   CHECK(scrub("MIIBVgIBADANBgkqhkiG9w0BAQ x", secrets) == "(secret) x");
+}
+
+TEST_CASE("redact: a secret is found within base64, and where another one reaches into it") {
+  const std::vector<std::string> secrets = {"hunter2", "er2/more", "t)ab"};
+  CHECK(scrub("aHVudGVyMg== aHVudGVyMg bWU6aHVudGVyMg== dTpodW50ZXIy eGh1bnRlcjJ4 ZXIyL21vcmU_",
+              secrets) == "(secret) (secret)g bWU6(secret) dTp(secret) eG(secret)J4 (secret)U_");
+  CHECK(scrub("hunter2/more hunter2hunter2 hunter2ab", secrets) == "(secret) (secret) (secret)ab");
 }
 
 }  // namespace agent::runtime

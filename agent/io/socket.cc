@@ -12,7 +12,12 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
+#include <condition_variable>
 #include <limits>
+#include <memory>
+#include <mutex>
+#include <thread>
 
 #include "agent/base/pulse.h"
 
@@ -21,7 +26,38 @@ namespace {
 
 constexpr std::uint64_t kWakeToken = std::numeric_limits<std::uint64_t>::max();
 
+// How long a name is looked up for an address to listen on.
+constexpr auto kLookUpLimit = std::chrono::seconds(5);
+
 using Found = std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)>;
+
+// getaddrinfo(3) of a name asks servers that may not answer, and can be ended by nobody: it is done
+// on a thread that owns all it uses and is left to itself when the time is over. -> EAI_...
+int look_up(const std::string& host, const std::string& port, const addrinfo& hints, Found& found) {
+  struct Question {
+    std::mutex mutex;
+    std::condition_variable changed;
+    bool answered = false;
+    int code = 0;
+    Found found{nullptr, &::freeaddrinfo};
+  };
+  const auto question = std::make_shared<Question>();
+  std::thread([question, host, port, hints] {
+    addrinfo* first = nullptr;
+    const int code = ::getaddrinfo(host.c_str(), port.c_str(), &hints, &first);
+    const std::lock_guard lock(question->mutex);
+    question->code = code;
+    question->found.reset(code == 0 ? first : nullptr);
+    question->answered = true;
+    question->changed.notify_all();
+  }).detach();
+  const Pulse::Wait waiting;
+  std::unique_lock lock(question->mutex);
+  if (!question->changed.wait_for(lock, kLookUpLimit, [&] { return question->answered; }))
+    return EAI_AGAIN;
+  found = std::move(question->found);
+  return question->code;
+}
 
 // What `address` may be bound to, best first.
 Result<Found> addresses_of(std::string_view address, Transport transport) {
@@ -31,13 +67,19 @@ Result<Found> addresses_of(std::string_view address, Transport transport) {
   hints.ai_family = AF_UNSPEC;
   hints.ai_socktype = transport == Transport::kTcp ? SOCK_STREAM : SOCK_DGRAM;
   hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
-  addrinfo* found = nullptr;
-  const int code = ::getaddrinfo(parts->first.empty() ? nullptr : parts->first.c_str(),
-                                 parts->second.c_str(), &hints, &found);
+  const auto& [host, port] = *parts;
+  hints.ai_flags |= AI_NUMERICHOST;
+  addrinfo* first = nullptr;
+  int code = ::getaddrinfo(host.empty() ? nullptr : host.c_str(), port.c_str(), &hints, &first);
+  Found found(code == 0 ? first : nullptr, &::freeaddrinfo);
+  if (code == EAI_NONAME) {
+    hints.ai_flags &= ~AI_NUMERICHOST;
+    code = look_up(host, port, hints, found);
+  }
   if (code != 0)
     return fail(ErrorCode::kUnavailable,
                 "listen on " + std::string(address) + ": " + ::gai_strerror(code));
-  return Found(found, &::freeaddrinfo);
+  return found;
 }
 
 // An Internet address without what does not tell one from another.

@@ -352,6 +352,16 @@ TEST_CASE("prometheus.remote_write: a dead endpoint does not hold up the other o
   CHECK(folders == 1);
 }
 
+TEST_CASE("prometheus.remote_write: who answers nothing is ill before remote_timeout has passed") {
+  Receiver mute([](std::size_t) { return ScriptedServer::silence(); });
+  Bed bed;
+  bed.configure({endpoint(mute.server.url("/"))});
+  bed.running->start();
+  bed.send("a", 1, 1);
+  REQUIRE(bed.until([&] { return !bed.box.health.state().healthy; }));
+  CHECK(bed.box.health.state().message.ends_with(": no answer for 20 s"));
+}
+
 TEST_CASE("prometheus.remote_write: new settings reach what is being tried, also a new address") {
   Receiver bad([](std::size_t) { return status(503); });
   Receiver good;

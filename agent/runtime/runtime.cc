@@ -35,6 +35,7 @@ constexpr auto kSteady = std::chrono::seconds(5);
 // them has not moved for so long and waits for nothing. What sends to elsewhere may take 15 s.
 constexpr auto kStopLimit = std::chrono::seconds(17);
 constexpr auto kStopPatience = std::chrono::seconds(3);
+constexpr auto kLastPatience = std::chrono::seconds(10);  // when all others have stopped
 constexpr char kNotKnownYet[] =
     "refers to what is not known yet: what a module or a foreach holds, or a component that cannot "
     "be made yet";
@@ -461,7 +462,7 @@ class Runtime::Impl {
     }
     // The others have stopped: there may be time left for those.
     std::erase_if(left, [&](const std::shared_ptr<Instance>& instance) NO_THREAD_SAFETY_ANALYSIS {
-      return ends(*instance, begun + kStopLimit, Duration::max());
+      return ends(*instance, begun + kStopLimit, kLastPatience);
     });
     leave_behind(left);
     for (const Node& node : nodes) {

@@ -18,6 +18,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
@@ -162,13 +163,14 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
     options_.known = [this](io::FileId file) { return read_before(file); };
     shared_->source = this;
     collecting_ = host_.metrics.on_collect([shared = shared_](std::vector<model::MetricFamily>&) {
-      MutexLock lock(shared->mutex);
-      if (shared->source != nullptr) shared->source->set_gauges();
+      // A file may hold up the thread for ever: the gauges stay what they were, and the page comes.
+      std::unique_lock lock(shared->mutex, std::defer_lock);
+      if (lock_soon(lock) && shared->source != nullptr) shared->source->set_gauges();
     });
   }
 
   ~LokiSourceFile() override {
-    MutexLock lock(shared_->mutex);
+    const std::lock_guard lock(shared_->mutex);
     shared_->source = nullptr;
   }
 
@@ -211,7 +213,7 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
   }
 
   Result<> run(std::stop_token stop) override {
-    MutexLock lock(shared_->mutex);
+    std::unique_lock lock(shared_->mutex);
     while (!stop.stop_requested()) {
       take_setup(lock);
       look();
@@ -229,7 +231,7 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
   }
 
   void flush() override {
-    MutexLock lock(shared_->mutex);
+    const std::lock_guard lock(shared_->mutex);
     store_settled();
     auto saved = places_.save();
     if (saved) {
@@ -240,7 +242,8 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
   }
 
   void debug_info(component::DebugWriter& out) const override {
-    MutexLock lock(shared_->mutex);
+    std::unique_lock lock(shared_->mutex, std::defer_lock);
+    if (!lock_soon(lock)) return;
     const Figures all = figures();
     out.value("files", std::to_string(tails_.size()));
     out.value("open", std::to_string(all.open));
@@ -273,9 +276,20 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
 
   struct Shared {
     // Held while the thread works, but not while it waits for a receiver or for changes.
-    Mutex mutex;
+    std::mutex mutex;
     LokiSourceFile* source = nullptr;
   };
+  using Lock = std::unique_lock<std::mutex>;
+
+  // False: the thread has been at work for a second.
+  static bool lock_soon(Lock& lock) {
+    SystemClock clock;
+    for (int i = 0; i < 1000; ++i) {
+      if (lock.try_lock()) return true;
+      clock.sleep_for(std::chrono::milliseconds(1), {});
+    }
+    return lock.try_lock();
+  }
 
   struct Figures {
     std::size_t open = 0;
@@ -319,7 +333,7 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
 
   // --- which files ---
 
-  void take_setup(MutexLock& lock) NO_THREAD_SAFETY_ANALYSIS {
+  void take_setup(Lock& lock) NO_THREAD_SAFETY_ANALYSIS {
     std::optional<std::vector<model::Target>> targets;
     {
       MutexLock next(mutex_);
@@ -781,7 +795,7 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
   }
 
   // Reads each queued file once, in turn. True: there is more at once.
-  bool read_ready(MutexLock& lock, const std::stop_token& stop) {
+  bool read_ready(Lock& lock, const std::stop_token& stop) {
     model::EntryBatch batch;
     std::size_t bytes = 0;
     std::vector<Tail*> turn = std::move(ready_);
@@ -995,7 +1009,7 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
     hole_bytes_->add(static_cast<double>(lines_.hole_bytes));
   }
 
-  void send(model::EntryBatch batch, MutexLock& lock,
+  void send(model::EntryBatch batch, Lock& lock,
             const std::stop_token& stop) NO_THREAD_SAFETY_ANALYSIS {
     lines_.clear();  // its buffer is the batch's now
     if (batch.empty()) {
@@ -1116,7 +1130,7 @@ class LokiSourceFile final : public component::Configured<FileArgs>, public comp
 
   // Files whose lines came back undelivered are read again from what was delivered; the more often
   // that happens, the slower. False: wait no longer, something is to be read or the stop came.
-  bool rewind_lost(MutexLock& lock, const std::stop_token& stop) NO_THREAD_SAFETY_ANALYSIS {
+  bool rewind_lost(Lock& lock, const std::stop_token& stop) NO_THREAD_SAFETY_ANALYSIS {
     bool lost = false;
     for (Tail* tail : outstanding_) {
       if (!tail->window->lost() || find(tail->id) != tail) continue;

@@ -2,6 +2,7 @@
 """agent_test.py CASE | --list: the real fleet-agent as a process, with a judge in Loki's place; each case is a function below."""
 
 import json
+import os
 import random
 import re
 import signal
@@ -14,6 +15,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 import fleetlab
 from fleetlab import DOCKER, Agent, Judge, Lab, Mint, Writer, check, eventually, explain, http, verdict
+from unix_host_test import deaf_mount, own_mounts
 
 
 def endpoint(url, **more):
@@ -210,6 +212,44 @@ def a_mute_receiver_is_named():
             eventually(lambda: http(agent.url + "/-/healthy")[0] == 200, 15, "well again")
             all_arrived(judge, appender.finish())
             check(agent.stop() == 0, "exit status")
+
+
+def a_hung_source_is_left_behind():
+    """A source hangs in a file system that never answers: docs/decisions/a-thread-that-hangs-is-seen.md. A reload without it and a stop
+    go on, the pages answer, the other source loses nothing."""
+    libc = own_mounts()
+    with fleetlab.scratch_dir("fleet-agent-test") as folder, Judge() as judge:
+        server = deaf_mount(libc, folder / "deaf")
+        appender = Appender(folder / "app.log")
+        well = write(endpoint(judge.push_url)) + file_source(folder / "app.log")
+        hung = file_source(folder / "deaf/x.log").replace('"file" {', '"deaf" {')
+        left = "alloy_component_controller_left_behind_components"
+        said = "loki.source.file.deaf: it was removed while a thread of it hangs"
+        with Agent(well + hung, folder / "agent") as agent:
+
+            def reload(text):
+                agent.config_path.write_text(text)
+                status, answer = http(agent.url + "/-/reload", b"", timeout=60)
+                check(status == 200, f"the reload: {status} {answer}")
+
+            agent.start().wait_ready()
+            appender.start()
+            reload(well)
+            check(said in http(agent.url + "/-/healthy", timeout=60)[1], "health tells of it")
+            check(metric(agent, left) == 1, "it is counted")
+            reload(well + hung)
+            check("this one begins when that has ended" in http(agent.url + "/-/healthy", timeout=60)[1], "two of one name")
+            all_arrived(judge, appender.finish())
+            check(agent.stop(60) == 0, "exit status while a thread hangs")
+
+            agent.start().wait_ready()
+            reload(well)
+            check(metric(agent, left) == 1, "it hangs in the next agent")
+            os.close(server)
+            eventually(lambda: metric(agent, left) == 0, 30, "the thread ends when its file system answers")
+            eventually(lambda: http(agent.url + "/-/healthy")[0] == 200, 30, "all is well again")
+            check(agent.stop() == 0, "exit status")
+        libc.umount2(str(folder / "deaf").encode(), 2)
 
 
 def one_line_too_bad_does_not_take_its_neighbours():
@@ -557,4 +597,4 @@ def a_server_hands_out_configuration():
 if __name__ == "__main__":
     fleetlab.main([reloads_under_load, a_dead_endpoint_slows_nobody, a_mute_receiver_is_named, one_line_too_bad_does_not_take_its_neighbours,
                    the_books_balance, a_full_disk_stops_nothing, containers_come_and_go, memory_stays_small, tls_files_are_read_again,
-                   flags_of_alloy, a_server_hands_out_configuration])
+                   flags_of_alloy, a_server_hands_out_configuration, a_hung_source_is_left_behind])

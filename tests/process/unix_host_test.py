@@ -239,6 +239,15 @@ def own_mounts():
     return libc
 
 
+def deaf_mount(libc, at):
+    """A FUSE mount at `at` whose server never answers, as NFS without its server. -> the server: when it is closed, all who hang go on"""
+    at.mkdir()
+    server = os.open("/dev/fuse", os.O_RDWR)
+    check(libc.mount(b"deaf", str(at).encode(), b"fuse", 0, f"fd={server},rootmode=40000,user_id=0,group_id=0".encode()) == 0,
+          os.strerror(ctypes.get_errno()))
+    return server
+
+
 def run(*words):
     done = subprocess.run([str(word) for word in words], capture_output=True, text=True)
     check(done.returncode == 0, f"{words}: {done.stdout[-300:]} {done.stderr[-300:]}")
@@ -398,18 +407,15 @@ prometheus.exporter.unix "host" {{
 
 
 def a_hung_mount_costs_one_thread_and_its_own_series():
-    """A FUSE mount whose server never answers, as NFS without its server: docs/decisions/a-thread-for-a-hung-mount.md."""
+    """docs/decisions/a-thread-for-a-hung-mount.md."""
     libc = own_mounts()  # nobody else is to hang
     with fleetlab.scratch_dir("fleet-hung-mount") as folder:
         deaf = folder / "deaf"
-        deaf.mkdir()
         (folder / "proc/1").mkdir(parents=True)
         (folder / "proc/loadavg").write_text("1 2 3 1/1 1\n")
         (folder / "proc/1/mountinfo").write_text(
             f"1 0 8:0 / / rw - ext4 /dev/before rw\n2 1 0:99 / {deaf} rw - fuse deaf rw\n3 1 8:2 / /tmp rw - ext4 /dev/behind rw\n")
-        server = os.open("/dev/fuse", os.O_RDWR)
-        check(libc.mount(b"deaf", str(deaf).encode(), b"fuse", 0, f"fd={server},rootmode=40000,user_id=0,group_id=0".encode()) == 0,
-              os.strerror(ctypes.get_errno()))
+        server = deaf_mount(libc, deaf)
         with Agent(HANGING.format(folder=folder), folder / "agent") as agent:
             def ask():
                 status, page = http(agent.url + "/api/v0/component/prometheus.exporter.unix.host/metrics", timeout=60)

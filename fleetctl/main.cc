@@ -1,26 +1,34 @@
 // fleetctl's command line, and nothing else: each subcommand is one add_* function here and one
 // file in command/.
+#include <fcntl.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <functional>
 #include <iostream>
+#include <iterator>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "agent/cli/command_line.h"
 #include "agent/component/component.h"
 #include "agent/lint/lint.h"
 #include "agent/registration.h"
 #include "agent/runtime/check.h"
+#include "fleetctl/command/ansible_configuration.h"
 #include "fleetctl/command/deploy.h"
 #include "fleetctl/command/doctor.h"
 #include "fleetctl/command/exit_code.h"
 #include "fleetctl/command/facts.h"
 #include "fleetctl/command/fleet.h"
+#include "fleetctl/command/fleet_file.h"
 #include "fleetctl/command/history.h"
+#include "fleetctl/command/import.h"
 #include "fleetctl/command/init.h"
 #include "fleetctl/command/known_hosts.h"
 #include "fleetctl/command/lint.h"
@@ -53,6 +61,14 @@ ConfigurationCheck agent_check() {
                                  agent::lint::review)
         .diagnostics;
   };
+}
+
+// Another spelling of an option, which help does not show.
+void add_alias(CLI::App& command, const std::string& name,
+               const std::function<void(const std::string& value)>& set,
+               const std::function<std::string(const std::string& value)>& check,
+               CLI::Option* option) {
+  command.add_option_function<std::string>(name, set)->check(check)->excludes(option)->group("");
 }
 
 void add_vault_options(CLI::App& command, VaultOptions& options) {
@@ -113,6 +129,7 @@ void add_fleet_options(CLI::App& command, FleetOptions& options) {
 void add_inventory(CLI::App& app, InventoryOptions& options, bool& yaml, Action& action) {
   CLI::App* command =
       app.add_subcommand("inventory", "Show hosts, groups and variables as Ansible sees them");
+  command->alias("hosts");
   add_fleet_options(*command, options.fleet);
   command->add_flag("--list", options.list, "Everything, in the shape of ansible-inventory");
   command->add_option("--host", options.host, "One host's variables")->type_name("HOST");
@@ -155,14 +172,21 @@ void add_render(CLI::App& app, RenderOptions& options, Action& action) {
   add_fleet_options(*command, options.fleet);
   command
       ->add_option("-o,--output", options.output,
-                   "Write DIR/<inventory_hostname>/config.alloy instead of printing")
+                   "Write DIR/<inventory_hostname>/config.alloy instead of printing; - prints")
       ->type_name("DIR");
+  command->add_option("--host", options.host, "One host, whose name is given whole")
+      ->excludes("--limit")
+      ->type_name("HOST");
+  command->add_flag("--raw", options.raw,
+                    "What the templates give, unchecked: to look at what lint refuses");
+  command->add_flag("--mask", options.mask, "Secrets masked, for copies that others may read");
   command->add_flag("-D,--diff", options.diff,
                     "Show how what is in --output differs; write nothing");
   command->add_flag("--exit-code", options.exit_code, "With --diff: exit with 2 when it differs");
   command->footer(
       "Examples:\n"
       "  fleetctl render --limit puck.incus\n"
+      "  fleetctl render --host puck.incus --mask\n"
       "  fleetctl render --output rendered/\n"
       "  fleetctl render --output rendered/ --diff --exit-code");
   command->callback(
@@ -314,13 +338,17 @@ struct RunArguments {
   bool ask_become_password = false;
   unsigned connect_seconds = 10;
   unsigned host_seconds = 300;
+  unsigned total_seconds = 0;
   std::string format = "text";
 
   void settle(RunOptions& run) const {
     run.limited = !fleet.limit.empty();
-    run.json = format == "json";
+    run.events = format == "jsonl";
+    run.json = format == "json" || run.events;
     run.reach.connect_timeout = std::chrono::seconds(connect_seconds);
     run.host_limit = std::chrono::seconds(host_seconds);
+    if (total_seconds > 0) run.total_limit = std::chrono::seconds(total_seconds);
+    run.reach.verbose = run.verbose;
   }
 };
 
@@ -358,17 +386,24 @@ void add_run_options(CLI::App& command, RunArguments& arguments, RunOptions& run
   command.add_option("--host-timeout", arguments.host_seconds, "Seconds for one host")
       ->check(CLI::Range(1U, 86400U))
       ->capture_default_str();
-  if (formats == Formats::kJson) {
-    command.add_option("--format", arguments.format, "text, or json: one object per line")
-        ->check(CLI::IsMember({"text", "json"}))
-        ->capture_default_str();
-  } else {
-    command
-        .add_option("--format", arguments.format,
-                    "text; json: one object per line; or junit: XML as CI systems read it")
-        ->check(CLI::IsMember({"text", "json", "junit"}))
-        ->capture_default_str();
-  }
+  command
+      .add_option("--total-timeout", arguments.total_seconds,
+                  "Seconds for all: then no further host is begun, and those at work are left to "
+                  "end by themselves")
+      ->check(CLI::Range(1U, 604'800U));
+  std::vector<std::string> words{"text", "json", "jsonl"};
+  if (formats == Formats::kJsonAndJunit) words.emplace_back("junit");
+  command
+      .add_option(
+          "--format", arguments.format,
+          std::string("text; json: one object per line; jsonl: and what happens on the way") +
+              (words.size() > 3 ? "; junit: XML as CI systems read it" : ""))
+      ->check(CLI::IsMember(words))
+      ->capture_default_str();
+  command.add_flag("-v,--verbose", run.verbose,
+                   "Tell each step of each host as it happens; -vv, -vvv: and what happens on the "
+                   "connection");
+  command.add_flag("--quiet", run.quiet, "No progress, no lines of hosts that are unchanged");
   command
       .add_option_function<std::string>(
           "--color",
@@ -387,13 +422,15 @@ void add_rolling_options(CLI::App& command, RunArguments& arguments, RunOptions&
   const auto complaint = [](const auto& parsed) {
     return parsed ? std::string() : parsed.error().message;
   };
-  command
-      .add_option_function<std::string>(
-          "--serial", [&](const std::string& text) { run.rolling.serial = *parse_batches(text); },
-          "Hosts per batch: a number, a share like 30%, or a list of them, the last of which "
-          "repeats")
-      ->check([=](const std::string& text) { return complaint(parse_batches(text)); })
-      ->type_name("N|N%[,...]");
+  const auto batches = [&run](const std::string& text) {
+    run.rolling.serial = *parse_batches(text);
+  };
+  const auto are_batches = [=](const std::string& text) { return complaint(parse_batches(text)); };
+  auto* serial = command.add_option_function<std::string>(
+      "--serial", batches,
+      "Hosts per batch: a number, a share like 30%, or a list of them, the last of which repeats");
+  serial->check(are_batches)->type_name("N|N%[,...]");
+  add_alias(command, "--batch", batches, are_batches, serial);
   command
       .add_option_function<std::string>(
           "--canary",
@@ -407,14 +444,14 @@ void add_rolling_options(CLI::App& command, RunArguments& arguments, RunOptions&
           "Hosts that go first: a pattern as of --limit, a number or a share; no other follows "
           "where one of them ends badly")
       ->type_name("PATTERN|N|N%");
-  command
-      .add_option_function<std::string>(
-          "--max-fail",
-          [&](const std::string& text) { run.rolling.max_fail = *parse_amount(text); },
-          "Begin no further host once more than so many ended badly (default: 0 with --serial or "
-          "--canary, else all)")
-      ->check([=](const std::string& text) { return complaint(parse_amount(text)); })
-      ->type_name("N|N%");
+  const auto most = [&run](const std::string& text) { run.rolling.max_fail = *parse_amount(text); };
+  const auto is_amount = [=](const std::string& text) { return complaint(parse_amount(text)); };
+  auto* max_fail = command.add_option_function<std::string>(
+      "--max-fail", most,
+      "Begin no further host once more than so many ended badly (default: 0 with --serial or "
+      "--canary, else all)");
+  max_fail->check(is_amount)->type_name("N|N%");
+  add_alias(command, "--max-failures", most, is_amount, max_fail);
 }
 
 void add_bundle_option(CLI::App& command, std::filesystem::path& agent) {
@@ -434,7 +471,23 @@ void add_plan(CLI::App& app, PlanArguments& arguments, Action& action) {
   CLI::App* command = app.add_subcommand("plan", "Tell what deploy would change; change nothing");
   PlanOptions& plan = arguments.plan;
   add_run_options(*command, arguments, plan, Formats::kJsonAndJunit);
-  command->add_flag("-D,--diff", plan.diff, "Show how configurations differ, secrets masked");
+  command
+      ->add_option_function<std::string>(
+          "-D,--diff",
+          [&plan](const std::string& form) {
+            plan.diff = form != "none" && form != "false";
+            plan.side_by_side = form == "side";
+          },
+          "Show how configurations differ, secrets masked; --diff=side: in two columns")
+      ->expected(0, 1)
+      ->default_str("unified")
+      ->check([](const std::string& form) {
+        for (const char* known : {"unified", "side", "none", "true", "false"})
+          if (form == known) return std::string();
+        return "'" + form + "' is none of unified, side, none";
+      })
+      ->type_name("FORM");
+  command->add_flag("-C,--check")->group("");  // a plan is one in any case
   command->add_flag("--exit-code", plan.exit_code, "Exit with 2 when there are changes");
   command->add_flag("--offline", plan.offline, "Render and check only; reach no host");
   command->add_option("--out", plan.out, "Save the plan for deploy --plan")->type_name("FILE");
@@ -478,6 +531,24 @@ void add_deploy(CLI::App& app, DeployArguments& arguments, Action& action) {
                    "Do what plan --out saved, and nothing where tree or host are not as they were")
       ->type_name("FILE")
       ->excludes(retry);
+  command->add_flag("--resume", deploy.retry_failed)->excludes("--plan")->group("");
+  auto* restart = command->add_option_function<std::string>(
+      "--restart",
+      [&deploy](const std::string& word) {
+        deploy.restart = word == "always"  ? fleetctl::plan::Restart::kAlways
+                         : word == "never" ? fleetctl::plan::Restart::kNever
+                                           : fleetctl::plan::Restart::kWhenNeeded;
+      },
+      "auto: where a reload is not enough; always: even where nothing changed; never: hosts that "
+      "need one fail and stay as they are");
+  restart->check(CLI::IsMember({"auto", "always", "never"}))->excludes("--plan");
+  command->add_flag("!--no-rollback", deploy.rolls_back,
+                    "Leave what does not come up as it is, to look at it");
+  command
+      ->add_flag("--force", deploy.force,
+                 "Send the agent again, and restart it, even where nothing changed")
+      ->excludes("--plan")
+      ->excludes(restart);
   command->add_flag("-C,--check", deploy.check, "Tell what would change, change nothing");
   command->add_flag("-D,--diff", deploy.diff, "Show how configurations differ, secrets masked");
   command->add_flag("--exit-code", deploy.exit_code, "Exit with 2 when there are changes");
@@ -633,7 +704,8 @@ void add_man(CLI::App& app, Action& action) {
                 ".TP\n\\fBANSIBLE_CONFIG\\fR, \\fBANSIBLE_INVENTORY\\fR, "
                 "\\fBANSIBLE_VAULT_PASSWORD_FILE\\fR\nAs Ansible has them.\n"
                 ".TP\n\\fBNO_COLOR\\fR\nNo colours when set and not empty.",
-                ".TP\n\\fI./inventory\\fR, \\fI./templates\\fR\nThe tree that is read."});
+                ".TP\n\\fI./inventory\\fR, \\fI./templates\\fR\nThe tree that is read.\n"
+                ".TP\n\\fI./fleet.yaml\\fR\nOptions that hold where none are given."});
       return ExitCode::kDone;
     };
   });
@@ -874,7 +946,8 @@ void add_known_hosts(CLI::App& app, RunArguments& arguments, RunOptions& run, Ac
       ->footer(
           "Examples:\n"
           "  fleetctl known-hosts check\n"
-          "  fleetctl known-hosts check --format json");
+          "  fleetctl known-hosts check --format json")
+      ->alias("scan");
   CLI::App* command =
       add("add", "The same, and write unknown keys down, with hashed names", KnownHosts::kAdd);
   command->add_flag("-y,--yes", run.yes, "Do not ask: the fingerprints were compared before");
@@ -882,6 +955,126 @@ void add_known_hosts(CLI::App& app, RunArguments& arguments, RunOptions& run, Ac
       "Examples:\n"
       "  fleetctl known-hosts add --limit puck.incus\n"
       "  fleetctl known-hosts add --yes");
+}
+
+// By its name or another one; null: there is none.
+const CLI::App* find_command(const CLI::App& app, const std::string& name) {
+  const auto found =
+      app.get_subcommands([&](const CLI::App* one) { return one->check_name(name); });
+  return found.empty() ? nullptr : found.front();
+}
+
+void add_help(CLI::App& app, std::vector<std::string>& words, Action& action) {
+  CLI::App* command = app.add_subcommand("help", "Tell what a command does, as its --help");
+  command->add_option("command", words, "The command")->type_name("COMMAND");
+  command->footer("Example:\n  fleetctl help vault edit");
+  command->callback([&] {
+    action = [&] {
+      const CLI::App* about = &app;
+      std::string before;  // its name
+      for (const std::string& word : words) {
+        before += (before.empty() ? "" : " ") + about->get_name();
+        about = find_command(*about, word);
+        if (about == nullptr) {
+          std::cerr << "fleetctl: there is no command '" << word << "'\n";
+          return ExitCode::kUsage;
+        }
+      }
+      std::cout << about->help(before);
+      return ExitCode::kDone;
+    };
+  });
+}
+
+void add_version(CLI::App& app, Action& action) {
+  CLI::App* command = app.add_subcommand("version", "Print the version");
+  command->footer("Example:\n  fleetctl version");
+  command->callback([&] {
+    action = [] {
+      std::cout << "fleetctl " FLEETCTL_VERSION "\n";
+      return ExitCode::kDone;
+    };
+  });
+}
+
+// fleet.yaml as CLI11 takes a configuration: what is written there counts where the command line
+// says nothing.
+class FleetFile final : public CLI::Config {
+ public:
+  explicit FleetFile(CLI::App& app) : app_(app) {}
+  std::string to_config(const CLI::App*, bool, bool, std::string) const override { return {}; }
+  // What was wrong with the file; "": nothing.
+  const std::string& error() const { return error_; }
+
+  std::vector<CLI::ConfigItem> from_config(std::istream& input) const override {
+    const std::string text{std::istreambuf_iterator<char>(input), {}};
+    const auto entries = read_fleet_file(text, kFleetFile);
+    if (!entries) {
+      error_ = entries.error().message;
+      return {};
+    }
+    std::vector<std::string> path;  // of the command at hand
+    CLI::App* command = &app_;
+    std::vector<CLI::ConfigItem> out;
+    // The command's own options come first: what is there already is not set again.
+    std::vector<const std::vector<FleetFileEntry>*> levels{&*entries};
+    while (!command->get_subcommands().empty()) {
+      command = command->get_subcommands().front();
+      path.push_back(command->get_name());
+      for (const FleetFileEntry& entry : *levels.back()) {
+        if (entry.option != path.back() || !entry.values.empty()) continue;
+        levels.push_back(&entry.options);
+        break;
+      }
+    }
+    for (auto level = levels.rbegin(); level != levels.rend(); ++level)
+      add(**level, *command, path, *level == levels.front(), out);
+    return out;
+  }
+
+ private:
+  static bool knows(const CLI::App& app, const std::string& option) {
+    if (app.get_option_no_throw("--" + option) != nullptr) return true;
+    const auto commands = app.get_subcommands([](const CLI::App*) { return true; });
+    return std::any_of(commands.begin(), commands.end(),
+                       [&](const CLI::App* one) { return knows(*one, option); });
+  }
+
+  // `shared`: options for all commands, some of which this one need not have.
+  void add(const std::vector<FleetFileEntry>& entries, const CLI::App& command,
+           const std::vector<std::string>& path, bool shared,
+           std::vector<CLI::ConfigItem>& out) const {
+    for (const FleetFileEntry& entry : entries) {
+      const bool is_command = entry.values.empty() && find_command(app_, entry.option) != nullptr;
+      if (is_command || (!shared && !entry.options.empty())) continue;
+      if (entry.values.empty())
+        return complain(entry.place + ": --" + entry.option + " has no value");
+      if (command.get_option_no_throw("--" + entry.option) == nullptr || entry.option == "config") {
+        if (shared && entry.option != "config" && knows(app_, entry.option)) continue;
+        return complain(entry.place + ": there is no option --" + entry.option);
+      }
+      CLI::ConfigItem item;
+      item.parents = path;
+      item.name = entry.option;
+      item.inputs = entry.values;
+      out.push_back(std::move(item));
+    }
+  }
+
+  void complain(std::string what) const {
+    if (error_.empty()) error_ = std::move(what);
+  }
+
+  CLI::App& app_;
+  mutable std::string error_;
+};
+
+// Nobody can be asked any more: what would be read is at its end.
+void close_input() {
+  const int nothing = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+  if (nothing < 0) return;
+  ::dup2(nothing, STDIN_FILENO);
+  ::close(nothing);
 }
 
 void add_init(CLI::App& app, InitOptions& options, Action& action) {
@@ -895,6 +1088,27 @@ void add_init(CLI::App& app, InitOptions& options, Action& action) {
   command->callback([&] { action = [&] { return init(options, std::cout, std::cerr); }; });
 }
 
+void add_import(CLI::App& app, ImportOptions& options, Action& action) {
+  CLI::App* command = app.add_subcommand(
+      "import", "Tell what becomes of a playbook's tasks, and write fleet.yaml for its tree");
+  command->add_option("playbook", options.playbook, "The playbook")
+      ->required()
+      ->check(CLI::ExistingFile)
+      ->type_name("FILE");
+  command->add_flag("--report", options.report, "Only tell; write nothing");
+  command
+      ->add_option_function<std::string>(
+          "--format", [&](const std::string& format) { options.json = format == "json"; },
+          "text or json (default: text)")
+      ->check(CLI::IsMember({"text", "json"}));
+  command->footer(
+      "Examples:\n"
+      "  fleetctl import alloy/deploy.yml --report\n"
+      "  fleetctl import alloy/deploy.yml");
+  command->callback(
+      [&] { action = [&] { return import_playbook(options, std::cout, std::cerr); }; });
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -903,6 +1117,17 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", std::string("fleetctl ") + FLEETCTL_VERSION);
   app.require_subcommand(1);
   app.get_formatter()->column_width(34);
+  app.fallthrough();  // these may stand behind the command, too
+  const auto fleet_file = std::make_shared<FleetFile>(app);
+  app.config_formatter(fleet_file);
+  app.set_config("--config", everybody_may_write(".") ? "" : kFleetFile,
+                 "Options by their long names, as YAML, that hold where none are given")
+      ->type_name("FILE");
+  bool no_input = false;
+  app.add_flag("--no-input", no_input, "Ask nobody, as where there is no terminal");
+  bool ansible_codes = false;
+  app.add_flag("--ansible-exit-codes", ansible_codes,
+               "Exit as ansible-playbook does: 2 where a host failed, 4 where one is unreachable");
 
   // Secrets do not end in core dumps, nor are they read by a debugger of the same user.
   ::prctl(PR_SET_DUMPABLE, 0);
@@ -964,14 +1189,26 @@ int main(int argc, char** argv) {
   InitOptions init_options;
   add_init(app, init_options, action);
 
+  ImportOptions import_options;
+  add_import(app, import_options, action);
+
   std::string shell;
   add_completion(app, shell, action);
   add_man(app, action);
+  std::vector<std::string> help_words;
+  add_help(app, help_words, action);
+  add_version(app, action);
 
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : static_cast<int>(ExitCode::kUsage);
   }
-  return static_cast<int>(action());
+  if (!fleet_file->error().empty()) {
+    std::cerr << "fleetctl: " << fleet_file->error() << "\n";
+    return static_cast<int>(ExitCode::kUsage);
+  }
+  if (no_input) close_input();
+  const ExitCode code = action();
+  return ansible_codes ? ansible_status(code) : static_cast<int>(code);
 }

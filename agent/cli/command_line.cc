@@ -68,7 +68,8 @@ Option describe(const CLI::Option& option) {
   described.default_value = option.get_default_str();
   described.required = option.get_required();
   described.repeatable = option.get_expected_max() > 1;
-  if (option.get_expected_max() == 0) return described;  // a flag
+  // A flag, or as good as one: what it may be given stands behind a "=".
+  if (option.get_expected_max() == 0 || option.get_expected_min() == 0) return described;
   const std::string type = option.get_type_name();
   described.choices = choices_of(type);
   described.placeholder = type.substr(0, type.find_first_of(":{ "));

@@ -4,12 +4,14 @@
 //   manifest = a JSON object of manifest-size bytes:
 //     { "run": text, "who": text, "release": 16 hex digits, "groups": [name...],
 //       "http": "127.0.0.1:12345", "ready_seconds": n, "settle_seconds": n,
+//       "restart": "always" | "never", "roll_back": bool,
 //       "files": [ { "path": text, "mode": "0640", "size": n, "sha256": 64 hex digits } ... ] }
 //   files    = the bytes of each file, in the manifest's order, with nothing between them
 //
 // Limits: manifest 256 KiB, 256 files, 16 MiB in all. Unknown members are ignored, missing ones are
-// an error except http, ready_seconds and settle_seconds. A manifest with "back_to": n asks for a
-// generation that the host has kept; it needs run and who, and has no release, groups and files.
+// an error except http, ready_seconds, settle_seconds, restart and roll_back. A manifest with
+// "back_to": n asks for a generation that the host has kept; it needs run and who, and has no
+// release, groups and files.
 #include "agent/install/bundle.h"
 
 #include <poll.h>
@@ -145,6 +147,10 @@ Result<Manifest> parse_manifest(std::string_view text) {
     bundle.groups.push_back(name);
   }
   bundle.http = text_of(document, "http").value_or(bundle.http);
+  const std::string restart = text_of(document, "restart").value_or("");
+  if (restart == "always") bundle.restart = Restart::kAlways;
+  if (restart == "never") bundle.restart = Restart::kNever;
+  bundle.rolls_back = document.value("roll_back", json(true)) != json(false);
   const auto ready = seconds_of(document, "ready_seconds", bundle.ready);
   const auto settle = seconds_of(document, "settle_seconds", bundle.settle);
   if (!ready || !settle) return bad("bad ready_seconds or settle_seconds");

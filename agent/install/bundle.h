@@ -21,6 +21,8 @@ struct BundleFile {
   std::string sha256;
 };
 
+enum class Restart { kWhenNeeded, kAlways, kNever };
+
 struct Bundle {
   std::string run;                  // names this deploy, in results and messages
   std::string who;                  // operator@machine
@@ -30,6 +32,8 @@ struct Bundle {
   // Set: release and files are those of this generation on the host (generations.h), 0 being the
   // one before the present; the bundle brings none.
   std::optional<unsigned> back_to;
+  Restart restart = Restart::kWhenNeeded;
+  bool rolls_back = true;                     // no: what does not come up stays as it is
   std::string http = "127.0.0.1:12345";       // where the agent will answer
   Duration ready = std::chrono::seconds(30);  // how long it may take to become ready and healthy
   Duration settle = std::chrono::seconds(1);  // how long it must stay so; half of it after a reload

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <charconv>
 #include <filesystem>
@@ -33,6 +34,7 @@ constexpr Duration kQueuePatience = 3s;
 constexpr std::size_t kMetricsLimit = 8U << 20;
 constexpr int kPollsPerLook = 10;  // systemd is asked once a second while the agent does not answer
 constexpr unsigned kKeep = 3;
+constexpr std::string_view kStagedFile = "/etc/fleet-agent/.config.alloy.staged";
 constexpr std::size_t kLogLines = 12;
 constexpr std::size_t kLogLineLimit = 1000;
 
@@ -67,6 +69,25 @@ Result<> make_folder(const fs::path& path, mode_t mode, uid_t uid, gid_t gid) {
     return fail_errno(path.string(), errno);
   }
   return {};
+}
+
+// Of a run that was killed inside write_file_atomic(), which names its file "PATH.XXXXXX" until it
+// is whole. Nobody else writes: we hold the host's lock.
+void remove_half_written(const fs::path& path) {
+  const std::string beginning = path.filename().string() + ".";
+  std::vector<fs::path> found;
+  std::error_code error;
+  for (fs::directory_iterator it(path.parent_path(), error), end; !error && it != end;
+       it.increment(error)) {
+    const std::string name = it->path().filename().string();
+    const bool random = name.size() == beginning.size() + 6 && name.starts_with(beginning) &&
+                        std::all_of(name.end() - 6, name.end(),
+                                    [](unsigned char c) { return std::isalnum(c) != 0; });
+    std::error_code unknown;
+    if (random && it->symlink_status(unknown).type() == fs::file_type::regular)
+      found.push_back(it->path());
+  }
+  for (const fs::path& one : found) ::unlink(one.c_str());
 }
 
 constexpr uid_t kSameUser = static_cast<uid_t>(-1);
@@ -145,6 +166,8 @@ Report Transaction::run() {
   if (auto done = look(); !done) return refuse(done.error());
   compare();
   if (report_.changes.empty()) return report_;
+  if (bundle_.restart == Restart::kNever && report_.effect == Effect::kRestart)
+    return refuse({ErrorCode::kInvalid, "it needs a restart, and --restart never was given"});
   if (auto done = prepare(); !done) return refuse(done.error());
   if (auto done = validate(); !done) return refuse(done.error());
   if (auto done = save(); !done) return refuse(done.error());
@@ -156,6 +179,8 @@ Report Transaction::run() {
   if (done) done = commit();
   if (done) {
     report_.outcome = Outcome::kChanged;
+  } else if (!bundle_.rolls_back && agent_touched_ && !refused_by_agent_) {
+    leave(done.error());
   } else {
     roll_back(done.error());
   }
@@ -270,6 +295,8 @@ void Transaction::compare() {
                             present_.underway->who + " was interrupted");
     note_change("restarted after an interrupted deploy", Effect::kRestart);
   }
+  if (bundle_.restart == Restart::kAlways && report_.effect != Effect::kRestart)
+    note_change("restarted, as asked for", Effect::kRestart);
 }
 
 // --- before anything changes
@@ -283,6 +310,8 @@ Result<> Transaction::prepare() {
   const Identity& user = present_.accounts.user;
   if (auto made = make_folder(system_.at(kConfigFolder), 0750, kSameUser, user.gid); !made)
     return made;
+  for (const SavedFile& file : present_.files) remove_half_written(system_.at(file.path));
+  remove_half_written(system_.at(kStagedFile));
   return make_folder(system_.at(kStateFolder), 0750, user.uid, user.gid);
 }
 
@@ -292,8 +321,7 @@ Result<> Transaction::validate() {
   if (config == bundle_.files.end())
     return fail(ErrorCode::kInvalid, "the bundle has no config.alloy");
   progress_("validate");
-  const std::string staged_name = std::string(kConfigFolder) + "/.config.alloy.staged";
-  const fs::path staged = system_.at(staged_name);
+  const fs::path staged = system_.at(kStagedFile);
   auto written =
       write_file_atomic(staged, config->bytes, 0640, kSameUser, present_.accounts.user.gid);
   if (!written) return written;
@@ -425,6 +453,9 @@ Result<> Transaction::activate() {
       return fail(ErrorCode::kInvalid, "the running agent refused the configuration: " +
                                            std::string(trim(answer->body)));
     }
+    if (bundle_.restart == Restart::kNever)
+      return fail(ErrorCode::kUnavailable,
+                  "the reload had no answer, and --restart never was given");
     report_.notes.push_back("reload had no answer, restarting instead");
     report_.effect = Effect::kRestart;
   }
@@ -597,6 +628,16 @@ Result<> Transaction::restore() {
   }
   if (!agent_touched_ || refused_by_agent_ || !before_.active) return {};
   return systemctl({"restart", std::string(kUnitName)}, bundle_.ready + 5s);
+}
+
+// What runs, or tries to, is the state of this host now; a rollback takes it back. What never ran
+// is not left: half a change is nothing to look at.
+void Transaction::leave(Error why) {
+  report_.error = std::move(why.message);
+  report_.log = journal();
+  report_.outcome = Outcome::kBroken;
+  report_.notes.emplace_back("left as it is (--no-rollback); fleetctl rollback takes it back");
+  if (auto committed = commit(); !committed) report_.notes.push_back(committed.error().message);
 }
 
 void Transaction::roll_back(Error why) {

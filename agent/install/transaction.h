@@ -3,7 +3,8 @@
 //   look -> compare -> [nothing to do: end] -> user and groups -> validate the staged configuration
 //   with the staged binary, as the service user -> save what is there (a generation) -> write ->
 //   reload or restart -> ready, healthy and staying so -> a first delivery acknowledged -> commit;
-//   any failure after "save" puts the generation back and waits for the old agent.
+//   any failure after "save" puts the generation back and waits for the old agent, unless the
+//   bundle says that it is to stay.
 //
 // Only a missing user, folders and group memberships are not taken back: they harm nothing and may
 // already be in use. What was begun and not ended (power cut, kill -9) is seen by the next run,
@@ -98,6 +99,7 @@ class Transaction {
   Result<> wait_for_delivery();
   void tell_of_illness(const std::string& what);
   Result<> commit();
+  void leave(Error why);
   void roll_back(Error why);
   Result<> restore();
 

@@ -13,15 +13,14 @@ namespace fleetctl::command {
 
 namespace fs = std::filesystem;
 
-namespace {
-
-constexpr std::size_t kMaxFile = 1U << 20;
-
-// Anybody's ansible.cfg could name a program as the source of passwords.
 bool everybody_may_write(const fs::path& folder) {
   struct stat status {};
   return ::stat(folder.c_str(), &status) == 0 && (status.st_mode & S_IWOTH) != 0;
 }
+
+namespace {
+
+constexpr std::size_t kMaxFile = 1U << 20;
 
 fs::path find_file(const fs::path& root) {
   std::error_code error;

@@ -12,6 +12,9 @@
 
 namespace fleetctl::command {
 
+// Anybody's file could name a program as the source of passwords.
+bool everybody_may_write(const std::filesystem::path& folder);
+
 class AnsibleConfiguration {
  public:
   AnsibleConfiguration() = default;

@@ -65,6 +65,7 @@ ExitCode deploy_until(const Fleet& fleet, const AgentBundle& bundle, const Deplo
       [&](const Host& host, const HostResult& result) {
         ending.add(host, result, state_name(result.state));
         book(unfinished.ended(host.name(), result.state));
+        if (is_left_out(result, options)) return;
         out << (options.json ? json_of(host.name(), result)
                              : text_of(host.name(), width, result, options.color))
             << std::flush;
@@ -87,7 +88,11 @@ HostResult deploy_to(const Host& host, const AgentBundle& bundle, const DeployOp
                       {"systemd-journal", "adm"},
                       bundle.release.id};
   if (host.has_service("docker")) wanted.groups.emplace_back("docker");
+  wanted.restart = options.restart;
+  wanted.rolls_back = options.rolls_back;
+  wanted.again = options.force;
   HostOrder order{wanted, bundle.release, {}, {}, {}, {}, options.check, options.diff};
+  order.secrets = &host.secrets();
   if (options.plan) {
     const auto planned = options.plan->hosts.find(host.name());
     if (planned != options.plan->hosts.end() && planned->second.asked)

@@ -15,8 +15,11 @@
 namespace fleetctl::command {
 
 struct DeployOptions : RunOptions {
-  bool check = false;                // --check: tell what would change, change nothing
-  bool diff = false;                 // --diff: show how the configurations differ, secrets masked
+  bool check = false;  // --check: tell what would change, change nothing
+  bool diff = false;   // --diff: show how the configurations differ, secrets masked
+  plan::Restart restart = plan::Restart::kWhenNeeded;  // --restart
+  bool rolls_back = true;                              // --no-rollback: what does not come up stays
+  bool force = false;                // --force: the agent is sent again, and restarted
   bool retry_failed = false;         // --retry-failed: only what earlier runs did not leave well
   std::filesystem::path plan_file;   // --plan: do what this plan says, or nothing
   std::optional<PlanFile> plan;      // that, read

@@ -17,4 +17,28 @@ enum class ExitCode : int {
   kInterrupted = 130,    //
 };
 
+// What ansible-playbook's exit status would be. It has none for "there are changes": 0.
+constexpr int ansible_status(ExitCode code) {
+  switch (code) {
+    case ExitCode::kDone:
+    case ExitCode::kDiffers:
+      return 0;
+    case ExitCode::kHostFailed:
+    case ExitCode::kTooManyFailures:
+    case ExitCode::kRolledBack:
+    case ExitCode::kLocked:
+      return 2;
+    case ExitCode::kUnreachable:
+      return 4;
+    case ExitCode::kUsage:
+      return 5;
+    case ExitCode::kInterrupted:
+      return 99;
+    case ExitCode::kRefused:
+    case ExitCode::kBug:
+      return 1;
+  }
+  return 1;
+}
+
 }  // namespace fleetctl::command

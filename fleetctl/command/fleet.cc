@@ -47,6 +47,7 @@ class LoadedHost final : public Host {
   const inventory::Connection& connection() const override { return connection_; }
   const std::vector<std::string>& services() const override { return services_; }
   const std::string& configuration() const override { return configuration_; }
+  const plan::Secrets& secrets() const override { return secrets_; }
   const fs::path& template_path() const override { return template_; }
 
   Result<std::optional<Value>> variable(std::string_view name) const override {
@@ -125,7 +126,7 @@ class LoadedHost final : public Host {
          {"ansible_play_hosts", "ansible_play_hosts_all", "ansible_play_batch", "play_hosts"})
       variables_->set(name, selected);
     const std::size_t before = problems.size();
-    configuration_ = renderer_->render(*variables_, template_, check, problems);
+    configuration_ = renderer_->render(*variables_, template_, check, problems, secrets_);
     for (std::size_t i = before; i < problems.size(); ++i) problems[i].host = name_;
   }
 
@@ -148,6 +149,7 @@ class LoadedHost final : public Host {
   inventory::Connection connection_;
   std::vector<std::string> services_;
   std::string configuration_;
+  plan::Secrets secrets_;
   fs::path template_;
 };
 

@@ -17,6 +17,7 @@
 #include "fleetctl/command/rolling.h"
 #include "fleetctl/command/vault_passwords.h"
 #include "fleetctl/inventory/connection.h"
+#include "fleetctl/plan/diff.h"
 
 namespace fleetctl::value {
 class Value;
@@ -64,6 +65,7 @@ class Host {
   virtual const std::vector<std::string>& services() const = 0;
   bool has_service(std::string_view service) const;
   virtual const std::string& configuration() const = 0;  // rendered and checked; "": Rendering
+  virtual const plan::Secrets& secrets() const = 0;      // in it, from encrypted variables
   virtual const std::filesystem::path& template_path() const = 0;  // where it came from
   // A variable as a template would see it; nullopt when the host has none of that name. The error
   // names host, variable and file.

@@ -262,9 +262,12 @@ class Conversation final : public remote::Dialogue {
 
   Result<> make_diff(Input& input) {
     const std::string& key = order_.exec.nonce;
-    result_.diff = printable(plan::unified_diff(
-        plan::mask_secrets(shown_, key), plan::mask_secrets(order_.wanted.files.front().bytes, key),
-        "on the host", "rendered"));
+    const plan::Secrets none;
+    const plan::Secrets& secrets = order_.secrets == nullptr ? none : *order_.secrets;
+    result_.diff = printable(
+        plan::unified_diff(plan::mask_secrets(shown_, key, secrets),
+                           plan::mask_secrets(order_.wanted.files.front().bytes, key, secrets),
+                           "on the host", "rendered"));
     go_on(input);
     return {};
   }

@@ -9,6 +9,7 @@
 
 #include "agent/base/secret.h"
 #include "fleetctl/plan/bootstrap.h"
+#include "fleetctl/plan/diff.h"
 #include "fleetctl/plan/installed.h"
 #include "fleetctl/plan/plan.h"
 #include "fleetctl/remote/remote.h"
@@ -75,6 +76,7 @@ struct HostOrder {
   std::string upkeep = {};  // a task of plan/upkeep.sh, with its arguments
   bool locks = false;       // Task::kUpkeep: it is done under the host's lock
   std::optional<Planned> planned = std::nullopt;
+  const plan::Secrets* secrets = nullptr;  // of the configuration, for `diff`; outlives the run
   // Hears what the host is at: "is asked", "gets the agent", then the steps of its own apply.
   std::function<void(std::string_view step)> on_step = nullptr;
 };

@@ -140,7 +140,8 @@ HostResult visit(const Host& host, HostOrder order, const RunOptions& options, c
   if (!become) return unreachable(become.error());
   auto reached = world.reacher(host);
   if (!reached) return unreachable(reached.error());
-  const Mono deadline = world.clock.mono() + options.host_limit;
+  const Mono whole = world.clock.mono() + options.host_limit;
+  const Mono deadline = std::min(whole, options.until.value_or(whole));
   if (auto connected = reached->remote->connect(deadline); !connected)
     return unreachable(connected.error());
   order.become_password = become->password;
@@ -215,16 +216,17 @@ Course over_hosts(const Fleet& fleet, const RunOptions& options, const World& wo
   const auto batches = batches_of(all, std::move(first), options.rolling);
   std::atomic<std::size_t> failures{0};
   Course course;
+  const auto late = [&] { return options.until && clock.mono() >= *options.until; };
   for (std::size_t number = 0; number < batches.size(); ++number) {
     const Batch& batch = batches[number];
-    if (batches.size() > 1 && !course.too_many_failures && !stop)
+    if (batches.size() > 1 && !course.too_many_failures && !stop && !late())
       above([&] { err << batch_text(batch, number + 1, batches.size()) << std::endl; });
     std::atomic<std::size_t> next{0};
     const auto too_many = [&, before = failures.load()] {
       return too_much(options.rolling, batch, {all, failures, before, batches.size() > 1});
     };
     const auto worker = [&] {
-      while (!stop && !course.too_many_failures && !too_many()) {
+      while (!stop && !late() && !course.too_many_failures && !too_many()) {
         const std::size_t at = next++;
         if (at >= batch.hosts.size()) return;
         const std::size_t index = batch.hosts[at];
@@ -232,8 +234,7 @@ Course over_hosts(const Fleet& fleet, const RunOptions& options, const World& wo
         HostResult result = work(*fleet.hosts[index]);
         result.seconds = seconds_since(clock, start);
         if (!is_well(result.state)) ++failures;
-        if (world.progress != nullptr)
-          world.progress->ended(fleet.hosts[index]->name(), result.state);
+        if (world.progress != nullptr) world.progress->ended(fleet.hosts[index]->name(), result);
         reports.add(index, std::move(result));
       }
     };
@@ -248,6 +249,7 @@ Course over_hosts(const Fleet& fleet, const RunOptions& options, const World& wo
   }
   if (world.progress != nullptr) world.progress->end();
   if (course.untouched.empty()) course.too_many_failures = false;
+  course.out_of_time = !course.untouched.empty() && !course.too_many_failures && !stop && late();
   return course;
 }
 
@@ -263,7 +265,7 @@ int Tally::count(HostState state) const {
 }
 
 ExitCode Tally::exit_code(const Course& course, bool changes_count) const {
-  if (course.too_many_failures) return ExitCode::kTooManyFailures;
+  if (course.too_many_failures || course.out_of_time) return ExitCode::kTooManyFailures;
   if (!course.untouched.empty()) return ExitCode::kInterrupted;
   if (count(HostState::kRolledBack) > 0) return ExitCode::kRolledBack;
   if (count(HostState::kFailed) + count(HostState::kBroken) + count(HostState::kLost) > 0)
@@ -321,6 +323,10 @@ bool is_well(HostState state) {
          state == HostState::kWouldChange;
 }
 
+bool is_left_out(const HostResult& result, const RunOptions& options) {
+  return options.quiet && !options.json && result.state == HostState::kUnchanged;
+}
+
 namespace {
 
 // What was not touched and why, a line; "" when all were begun.
@@ -336,6 +342,8 @@ std::string untouched_text(const Course& course, const Tally& tally, const Rolli
                          rolling.max_fail->percent ? "%" : "");
     else if (rolling.max_fail_percentage)
       why += fmt::format(" (max_fail_percentage {} of a batch)", *rolling.max_fail_percentage);
+  } else if (course.out_of_time) {
+    why = "Stopped: the time of --total-timeout is over";
   }
   return why + "; not touched: " + name_some(course.untouched) + "\n";
 }
@@ -374,7 +382,7 @@ std::string json_of(const Ending& ending, const Fleet& fleet, const RunOptions& 
       {"hosts", fleet.hosts.size()},
       {"counts", counts},
       {"untouched", ending.course.untouched},
-      {"stopped", ending.course.too_many_failures},
+      {"stopped", ending.course.too_many_failures || ending.course.out_of_time},
       {"exit_code", static_cast<int>(ending.tally.exit_code(ending.course, options.exit_code))},
       {"summary", summary},
       {"seconds", ending.seconds}};
@@ -451,7 +459,16 @@ ExitCode in_the_world(
   const NonceSource nonces = [] { return random_hex(8); };
   std::atomic<bool> stop{false};
   options.color = wants_color(options.colors, STDOUT_FILENO);
-  Progress progress(screen_of_standard_error(wants_color(options.colors, STDERR_FILENO)), clock);
+  if (options.total_limit) options.until = clock.mono() + *options.total_limit;
+  Screen screen = screen_of_standard_error(wants_color(options.colors, STDERR_FILENO));
+  if (options.events) {
+    screen = screen_of_events(options.run);
+  } else if (options.verbose > 0) {
+    screen.shape = Shape::kSteps;
+  } else if (options.quiet) {
+    screen.shape = Shape::kNone;
+  }
+  Progress progress(std::move(screen), clock);
   const Interruption interruption(stop, said_on_stop);
   return body(World{reacher, nonces, clock, &progress}, stop);
 }

@@ -5,6 +5,7 @@
 #include <functional>
 #include <iosfwd>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,7 +25,10 @@ class Progress;
 inline constexpr int kSchema = 1;  // of what --format json prints
 
 struct RunOptions {
-  bool json = false;       // --format json: one object per line
+  bool json = false;       // --format json, jsonl: one object per line
+  bool events = false;     // --format jsonl: and what happens on the way
+  bool quiet = false;      // --quiet: no progress, no lines of hosts that are unchanged
+  unsigned verbose = 0;    // -v: every step of every host; -vv, -vvv: and what libssh says
   bool exit_code = false;  // --exit-code: 2 when there are changes
   bool limited =
       false;         // --limit was given; without it, several hosts are asked about on a terminal
@@ -36,6 +40,8 @@ struct RunOptions {
   ReachOptions reach;
   bool ask_password = false;                               // -k
   agent::Duration host_limit = std::chrono::seconds(300);  // for one host, from connect to report
+  std::optional<agent::Duration> total_limit;              // --total-timeout
+  std::optional<agent::Mono> until;                        // what that comes to
   std::string who;                                         // operator@machine
   std::string run;  // names this run in messages and on the hosts
 };
@@ -75,7 +81,8 @@ enum class Sequence {
 // How a run went over its hosts.
 struct Course {
   std::vector<std::string> untouched;  // hosts that were not begun, in their order
-  bool too_many_failures = false;      // why not; else `stop` was set
+  bool too_many_failures = false;      // why not
+  bool out_of_time = false;            // or this; else `stop` was set
 };
 // Calls `work` for each host, options.forks at a time, and `report` with each result, one at a
 // time; batch after batch where options.rolling says so, each announced on `err`. No host is begun
@@ -108,6 +115,8 @@ class Tally {
 std::string_view state_name(HostState state);
 Tone tone_of(HostState state);
 bool is_well(HostState state);  // nothing that a run has to be stopped for, or repeated
+// Whether --quiet leaves the host's line out.
+bool is_left_out(const HostResult& result, const RunOptions& options);
 std::size_t widest_name(const Fleet& fleet);
 
 // How a run ended, at its end: what was not touched, of many hosts those that ended badly once more

@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "agent/base/file.h"
+#include "agent/base/strings.h"
+#include "fleetctl/command/fleet_file.h"
 
 namespace fleetctl::command {
 namespace {
@@ -127,9 +129,22 @@ ExitCode init(const InitOptions& options, std::ostream& out, std::ostream& err) 
   if (!had_variables) write("group_vars/all.yml", kVariables);
   if (failed) return ExitCode::kRefused;
 
+  // Where they are elsewhere than fleetctl looks for them.
+  std::string elsewhere;
+  const auto note = [&](const char* option, const fs::path& path) {
+    if (path != option)
+      elsewhere += std::string(option) + ": " + agent::json_string(path.string()) + "\n";
+  };
+  note("inventory", inventory);
+  note("templates", templates);
   std::string words;
-  if (inventory != "inventory") words += " -i " + inventory.string();
-  if (templates != "templates") words += " --templates " + templates.string();
+  if (!elsewhere.empty() && is_there(root / kFleetFile)) {
+    if (inventory != "inventory") words += " -i " + inventory.string();
+    if (templates != "templates") words += " --templates " + templates.string();
+  } else if (!elsewhere.empty()) {
+    write(kFleetFile, "# Options of fleetctl that hold where none are given.\n" + elsewhere);
+    if (failed) return ExitCode::kRefused;
+  }
   out << "Next:\n";
   if (root != ".") out << "  cd " << root.string() << "\n";
   if (had_variables)

@@ -1,6 +1,7 @@
 #include "fleetctl/command/plan.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <iostream>
@@ -11,12 +12,15 @@
 #include "fleetctl/command/deploy.h"
 #include "fleetctl/command/junit.h"
 #include "fleetctl/command/plan_file.h"
+#include "fleetctl/command/terminal.h"
 #include "fleetctl/inventory/loader.h"
+#include "fleetctl/plan/side_by_side.h"
 
 namespace fleetctl::command {
 namespace {
 
 constexpr std::size_t kChangeWidth = 24;
+constexpr std::size_t kColumnsOfFile = 160;  // of a diff in two columns, where nobody knows better
 
 std::string_view word_of(HostState state) {
   return state == HostState::kUnchanged ? "no change" : state_name(state);
@@ -59,8 +63,25 @@ std::string row_of(const plan::Change& change, const std::string& more, bool col
   return line.substr(0, line.find_last_not_of(' ') + 1);
 }
 
-std::string text_of(const Host& host, std::size_t width, const HostResult& result, bool diff,
-                    bool color) {
+// How the configurations differ, in the form that is asked for.
+std::string shown_diff(const HostResult& result, const PlanOptions& options, bool color) {
+  if (!options.side_by_side) return painted_diff(result.diff, color);
+  const std::size_t columns = terminal_columns(STDOUT_FILENO);
+  std::string out;
+  for (const plan::SideRow& row :
+       plan::side_by_side(result.diff, columns > 0 ? columns : kColumnsOfFile)) {
+    const Tone tone = row.sign == '@'   ? Tone::kFaint
+                      : row.sign == '<' ? Tone::kBad
+                      : row.sign == '>' ? Tone::kGood
+                      : row.sign == '|' ? Tone::kChange
+                                        : Tone::kPlain;
+    out += painted(row.text, tone, color) + "\n";
+  }
+  return out;
+}
+
+std::string text_of(const Host& host, std::size_t width, const HostResult& result,
+                    const PlanOptions& options, bool color) {
   std::string out = fmt::format("{:<{}}  ", host.name(), width);
   if (result.state == HostState::kUnchanged) {
     out += painted("no change", Tone::kGood, color) + "\n";
@@ -77,7 +98,7 @@ std::string text_of(const Host& host, std::size_t width, const HostResult& resul
       out += (first ? "" : indent) + row_of(change, more, color) + "\n";
       first = false;
     }
-    if (diff) out += painted_diff(result.diff, color);
+    if (options.diff) out += shown_diff(result, options, color);
   } else {
     out +=
         painted(state_name(result.state), tone_of(result.state), color) + "  " + result.text + "\n";
@@ -118,7 +139,7 @@ std::string json_of(const Host& host, const HostResult& result, bool diff) {
 JunitCase junit_of(const Host& host, const HostResult& result, const PlanOptions& options) {
   JunitCase one{host.name(), "plan"};
   one.seconds = result.seconds;
-  one.details = text_of(host, 0, result, options.diff, false);
+  one.details = text_of(host, 0, result, options, false);
   one.message = std::string(word_of(result.state));
   if (!result.text.empty()) one.message += ": " + result.text;
   if (!is_well(result.state)) {
@@ -231,8 +252,9 @@ ExitCode plan_until(const Fleet& fleet, const AgentBundle& bundle, const PlanOpt
           cases.push_back(junit_of(host, result, options));
           return;
         }
+        if (is_left_out(result, options)) return;
         out << (options.json ? json_of(host, result, options.diff)
-                             : text_of(host, width, result, options.diff, options.color))
+                             : text_of(host, width, result, options, options.color))
             << std::flush;
       },
       err);

@@ -14,6 +14,7 @@ namespace fleetctl::command {
 
 struct PlanOptions : RunOptions {
   bool diff = false;          // --diff: show how the configurations differ, secrets masked
+  bool side_by_side = false;  // --diff=side
   bool junit = false;         // --format junit
   bool offline = false;       // --offline: render and check, reach no host
   std::filesystem::path out;  // --out: save the plan there

@@ -6,9 +6,11 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <iostream>
 #include <utility>
 
 #include "agent/base/file.h"
+#include "fleetctl/command/events.h"
 #include "fleetctl/command/hosts_run.h"
 #include "fleetctl/command/style.h"
 
@@ -78,6 +80,14 @@ Screen screen_of_standard_error(bool color) {
   return screen;
 }
 
+Screen screen_of_events(std::string run) {
+  Screen screen;
+  screen.shape = Shape::kEvents;
+  screen.run = std::move(run);
+  screen.write = [](std::string_view bytes) { std::cout << bytes << std::flush; };
+  return screen;
+}
+
 std::vector<std::string> block_of(const Picture& picture, ScreenSize size, bool color) {
   // The last column stays free: a cursor behind it would be on the next line.
   const std::size_t columns = size.columns > 1 ? size.columns - 1 : 1;
@@ -138,6 +148,9 @@ void Progress::begin(std::string doing, std::size_t hosts) {
     state_.hosts = hosts;
     at_work_.clear();
     start_ = clock_.mono();
+    if (screen_.shape == Shape::kEvents)
+      screen_.write(begin_event({screen_.run, clock_.wall_ns()}, state_.doing, hosts));
+    if (screen_.shape != Shape::kBlock && screen_.shape != Shape::kLines) return;
   }
   thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
 }
@@ -169,13 +182,21 @@ void Progress::step(const std::string& host, std::string_view step) {
   const auto [at, fresh] = at_work_.try_emplace(host, Step{"", now, now});
   at->second.name = step;
   at->second.since = now;
+  if (screen_.shape == Shape::kEvents)
+    screen_.write(step_event({screen_.run, clock_.wall_ns()}, host, step));
+  if (screen_.shape == Shape::kSteps)
+    screen_.write(fmt::format("{:.2f}s {}: {}\n",
+                              std::chrono::duration<double>(now - start_).count(), host,
+                              printable(step)));
 }
 
-void Progress::ended(const std::string& host, HostState state) {
+void Progress::ended(const std::string& host, const HostResult& result) {
   const agent::MutexLock lock(mutex_);
   at_work_.erase(host);
   ++state_.ended;
-  ++state_.states[state];
+  ++state_.states[result.state];
+  if (screen_.shape == Shape::kEvents)
+    screen_.write(end_event({screen_.run, clock_.wall_ns()}, host, result));
 }
 
 void Progress::above(const std::function<void()>& print) {

@@ -1,6 +1,6 @@
 // How a run over many hosts goes, on standard error while it lasts: on a terminal a block of a few
-// lines that is redrawn in place, elsewhere a line every half minute. What is printed meanwhile
-// goes through above(), so that the block stays below it.
+// lines that is redrawn in place, elsewhere a line every half minute, or every step as it happens.
+// What is printed meanwhile goes through above(), so that the block stays below it.
 //
 // On the terminal: the block's lines are cut to its width, and between two drawings the cursor
 // stands at the block's first line. So whatever a resize does to the lines, or somebody else
@@ -21,7 +21,13 @@
 
 namespace fleetctl::command {
 
-enum class Shape { kBlock, kLines };
+enum class Shape {
+  kBlock,
+  kLines,
+  kSteps,   // a line for each step of each host
+  kEvents,  // a JSON object for each of them, see events.h
+  kNone,
+};
 
 struct ScreenSize {
   std::size_t columns = 80;
@@ -33,9 +39,12 @@ struct Screen {
   bool color = false;
   std::function<ScreenSize()> size;
   std::function<void(std::string_view bytes)> write;
+  std::string run;  // kEvents
 };
 // Standard error as it is.
 Screen screen_of_standard_error(bool color);
+// Events of the run, on standard output.
+Screen screen_of_events(std::string run);
 
 // What there is to tell.
 struct Picture {
@@ -67,7 +76,7 @@ class Progress {
   void begin(std::string doing, std::size_t hosts) EXCLUDES(mutex_);
   void end() EXCLUDES(mutex_);  // the block is gone
   void step(const std::string& host, std::string_view step) EXCLUDES(mutex_);
-  void ended(const std::string& host, HostState state) EXCLUDES(mutex_);
+  void ended(const std::string& host, const HostResult& result) EXCLUDES(mutex_);
   // `print` may write to standard output or error.
   void above(const std::function<void()>& print) EXCLUDES(mutex_);
 

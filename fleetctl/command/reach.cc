@@ -30,6 +30,7 @@ agent::Result<remote::SshTarget> ssh_target(const inventory::Connection& connect
   if (arguments->connect_timeout != 0)
     target.connect_timeout = std::chrono::seconds(arguments->connect_timeout);
   target.options = std::move(*arguments);
+  target.verbose = options.verbose;
   if (options.accept_new && !target.options.host_keys)
     target.options.host_keys = remote::HostKeys::kAcceptNew;
   return target;

@@ -21,6 +21,7 @@ struct ReachOptions {
   bool become = false;            // -b
   agent::Secret become_password;  // -K, asked once
   agent::Duration connect_timeout = std::chrono::seconds(10);
+  unsigned verbose = 0;  // 2, 3: libssh tells what it does
 };
 
 struct Reached {

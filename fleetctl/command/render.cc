@@ -1,5 +1,11 @@
 #include "fleetctl/command/render.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
 #include <ostream>
 #include <system_error>
 
@@ -14,12 +20,18 @@ namespace fs = std::filesystem;
 using agent::ErrorCode;
 using agent::Result;
 
-void print(const Fleet& fleet, std::ostream& out) {
+// What is shown or written of a host's text.
+std::string text_of(const Host& host, const RenderOptions& options) {
+  return options.mask ? plan::mask_secrets(host.configuration(), "", host.secrets())
+                      : host.configuration();
+}
+
+void print(const Fleet& fleet, const RenderOptions& options, std::ostream& out) {
   const bool several = fleet.hosts.size() > 1;
   for (const auto& host : fleet.hosts) {
     if (several)
       out << (host == fleet.hosts.front() ? "" : "\n") << "==> " << host->name() << " <==\n";
-    out << host->configuration();
+    out << text_of(*host, options);
   }
 }
 
@@ -34,7 +46,8 @@ Result<std::string> present(const fs::path& file) {
   return text;
 }
 
-// The rendered text may hold secrets: nobody else may read it.
+// The rendered text may hold secrets: nobody else may read it. It is replaced in one step, and not
+// brought to the disk before we go on: it can be rendered again.
 Result<> write(const fs::path& file, const std::string& text) {
   std::error_code error;
   fs::create_directories(file.parent_path(), error);
@@ -42,18 +55,30 @@ Result<> write(const fs::path& file, const std::string& text) {
     return agent::fail(ErrorCode::kIo,
                        "create " + file.parent_path().string() + ": " + error.message());
   fs::permissions(file.parent_path(), fs::perms::owner_all, error);
-  return agent::write_file_atomic(file, text, 0600);
+  std::string fresh = file.string() + ".XXXXXX";
+  agent::FileDescriptor fd(::mkostemp(fresh.data(), O_CLOEXEC));  // 0600
+  if (!fd) return agent::fail_errno("create " + fresh, errno);
+  auto written = agent::write_all(fd.get(), text);
+  if (written && ::rename(fresh.c_str(), file.c_str()) != 0)
+    written = agent::fail_errno("rename", errno);
+  if (written) return {};
+  ::unlink(fresh.c_str());
+  return agent::fail(std::move(written.error()).within("write " + file.string()));
 }
 
 }  // namespace
 
 ExitCode render(const RenderOptions& options, const ConfigurationCheck& check, std::ostream& out,
                 std::ostream& err) {
-  if (options.diff && options.output.empty()) {
+  const bool prints = options.output.empty() || options.output == "-";
+  if (options.diff && prints) {
     err << "--diff compares with the folder that --output names\n";
     return ExitCode::kUsage;
   }
-  const auto fleet = load_fleet(options.fleet, check);
+  FleetOptions selected = options.fleet;
+  if (!options.host.empty()) selected.limit = {options.host};
+  const ConfigurationCheck none;
+  const auto fleet = load_fleet(selected, options.raw ? none : check);
   if (!fleet) {
     err << fleet.error().message << "\n";
     return ExitCode::kRefused;
@@ -66,8 +91,12 @@ ExitCode render(const RenderOptions& options, const ConfigurationCheck& check, s
     if (fleet->unmanaged.empty()) err << "no selected host has 'alloy' in its services\n";
     return ExitCode::kRefused;
   }
-  if (options.output.empty()) {
-    print(*fleet, out);
+  if (!options.host.empty() && fleet->hosts.size() != 1) {
+    err << "--host names one host, '" << options.host << "' are " << fleet->hosts.size() << "\n";
+    return ExitCode::kUsage;
+  }
+  if (prints) {
+    print(*fleet, options, out);
     out.flush();
     if (out) return ExitCode::kDone;
     err << "writing to standard output failed\n";
@@ -81,12 +110,12 @@ ExitCode render(const RenderOptions& options, const ConfigurationCheck& check, s
       err << host->name() << ": " << before.error().message << "\n";
       return ExitCode::kRefused;
     }
-    if (*before == host->configuration()) continue;
+    const std::string text = text_of(*host, options);
+    if (*before == text) continue;
     ++changed;
     if (options.diff) {
-      out << plan::unified_diff(*before, host->configuration(), file.string(),
-                                host->name() + " (rendered)");
-    } else if (auto done = write(file, host->configuration()); !done) {
+      out << plan::unified_diff(*before, text, file.string(), host->name() + " (rendered)");
+    } else if (auto done = write(file, text); !done) {
       err << host->name() << ": " << done.error().message << "\n";
       return ExitCode::kRefused;
     }

@@ -11,7 +11,10 @@ namespace fleetctl::command {
 
 struct RenderOptions {
   FleetOptions fleet;
-  std::filesystem::path output;  // --output: DIR/<inventory_hostname>/config.alloy; "": stdout
+  std::string host;              // --host: this one; "": those of fleet.limit
+  bool raw = false;              // --raw: not checked
+  bool mask = false;             // --mask: without the secrets
+  std::filesystem::path output;  // --output: DIR/<inventory_hostname>/config.alloy; "", "-": stdout
   bool diff = false;             // --diff: what would change in the folder; nothing is written
   bool exit_code = false;        // --exit-code: kDiffers when --diff finds something
 };

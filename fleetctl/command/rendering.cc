@@ -221,8 +221,8 @@ Result<std::optional<Value>> Renderer::resolve(const HostVariables& variables,
 }
 
 std::string Renderer::render(HostVariables& variables, const fs::path& path,
-                             const ConfigurationCheck& check,
-                             std::vector<Problem>& problems) const {
+                             const ConfigurationCheck& check, std::vector<Problem>& problems,
+                             plan::Secrets& secrets) const {
   const std::string shown = inventory::shown_path(path);
   auto source = tree_.loader().text(path);
   if (!source) {
@@ -249,6 +249,7 @@ std::string Renderer::render(HostVariables& variables, const fs::path& path,
     return {};
   }
   if (check) report_check(tree_, locate, *rendered, shown, check(rendered->text, shown), problems);
+  secrets = plan::secrets_of(rendered->text, rendered->tainted);
   return std::move(rendered->text);
 }
 

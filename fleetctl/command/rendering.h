@@ -23,10 +23,11 @@ class Renderer {
   // The variable with all templates in it resolved. The error says where the variable was written.
   agent::Result<std::optional<value::Value>> resolve(const HostVariables& variables,
                                                      std::string_view name) const;
-  // The text of a template file, checked. What is wrong is added to `problems`, without a host; ""
-  // when it did not render.
+  // The text of a template file, checked, and what of it is secret. What is wrong is added to
+  // `problems`, without a host; "" when it did not render.
   std::string render(HostVariables& variables, const std::filesystem::path& path,
-                     const ConfigurationCheck& check, std::vector<Problem>& problems) const;
+                     const ConfigurationCheck& check, std::vector<Problem>& problems,
+                     plan::Secrets& secrets) const;
 
  private:
   class Surroundings;

@@ -168,6 +168,7 @@ ExitCode rollback_until(const Fleet& fleet, const RollbackOptions& options, cons
       [&](const Host& host, const HostResult& result) {
         ending.add(host, result, word_of(result.state));
         const std::string& name = host.name();
+        if (!options.list && is_left_out(result, options)) return;
         if (options.list && !options.json) {
           add_rows(name, result, rows);
         } else if (options.json) {

@@ -82,11 +82,14 @@ std::string apply_order(const Wanted& wanted, std::string_view run, std::string_
                      {"sha256", agent::sha256_hex(file.bytes)}});
     bytes += file.bytes;
   }
-  const nlohmann::json document{{"run", run},
-                                {"who", who},
-                                {"release", wanted.release},
-                                {"groups", wanted.groups},
-                                {"files", files}};
+  nlohmann::json document{{"run", run},
+                          {"who", who},
+                          {"release", wanted.release},
+                          {"groups", wanted.groups},
+                          {"files", files}};
+  if (wanted.restart == Restart::kAlways || wanted.again) document["restart"] = "always";
+  if (wanted.restart == Restart::kNever) document["restart"] = "never";
+  if (!wanted.rolls_back) document["roll_back"] = false;
   return "apply\n" + bundle_head(document) + bytes;
 }
 

@@ -11,6 +11,7 @@ namespace fleetctl::plan {
 namespace {
 
 constexpr std::size_t kContext = 3;
+constexpr std::size_t kShortest = 4;            // a shorter secret is masked in its own place only
 constexpr std::size_t kTableLimit = 16U << 20;  // cells; beyond it the middle is shown as replaced
 
 struct Edit {
@@ -74,6 +75,7 @@ bool names_a_secret(std::string_view before) {
 }
 
 std::string mask(std::string_view value, std::string_view run_key) {
+  if (run_key.empty()) return "(secret)";
   return "(secret #" + agent::sha256_hex(std::string(run_key) + std::string(value)).substr(0, 4) +
          ")";
 }
@@ -166,7 +168,68 @@ std::string unified_diff(std::string_view before, std::string_view after, std::s
   return out;
 }
 
+Secrets secrets_of(std::string_view text,
+                   const std::vector<std::pair<std::size_t, std::size_t>>& ranges) {
+  Secrets secrets;
+  if (ranges.empty()) return secrets;
+  auto range = ranges.begin();
+  std::size_t at = 0;
+  for (const std::string_view line : agent::split(text, '\n')) {
+    const std::size_t end = at + line.size();
+    while (range != ranges.end() && range->second <= at) ++range;
+    std::size_t first = end, last = at;
+    for (auto one = range; one != ranges.end() && one->first < end; ++one) {
+      const std::size_t from = std::max(one->first, at), to = std::min(one->second, end);
+      if (from >= to) continue;
+      first = std::min(first, from);
+      last = std::max(last, to);
+      if (to - from >= kShortest) secrets.texts.emplace_back(text.substr(from, to - from));
+    }
+    Secrets::Frame frame{std::string(text.substr(at, std::min(first, end) - at)),
+                         std::string(last > at ? text.substr(last, end - last) : "")};
+    const bool tells = !agent::trim(frame.before).empty() || !agent::trim(frame.after).empty();
+    if (first < last && tells &&
+        std::find(secrets.frames.begin(), secrets.frames.end(), frame) == secrets.frames.end())
+      secrets.frames.push_back(std::move(frame));
+    at = end + 1;
+  }
+  std::sort(secrets.texts.begin(), secrets.texts.end(), [](const auto& a, const auto& b) {
+    return a.size() != b.size() ? a.size() > b.size() : a < b;
+  });
+  secrets.texts.erase(std::unique(secrets.texts.begin(), secrets.texts.end()), secrets.texts.end());
+  return secrets;
+}
+
 namespace {
+
+// The same text without what `secrets` knows of.
+std::string without(std::string_view text, std::string_view run_key, const Secrets& secrets) {
+  if (secrets.texts.empty() && secrets.frames.empty()) return std::string(text);
+  std::string out;
+  bool first = true;
+  for (const std::string_view raw : agent::split(text, '\n')) {
+    std::string line(raw);
+    for (const Secrets::Frame& frame : secrets.frames) {
+      if (line.size() <= frame.before.size() + frame.after.size() ||
+          !line.starts_with(frame.before) || !line.ends_with(frame.after))
+        continue;
+      const std::size_t size = line.size() - frame.before.size() - frame.after.size();
+      line.replace(frame.before.size(), size,
+                   mask(std::string_view(line).substr(frame.before.size(), size), run_key));
+      break;
+    }
+    for (const std::string& secret : secrets.texts) {
+      for (auto at = line.find(secret); at != std::string::npos;) {
+        const std::string instead = mask(secret, run_key);
+        line.replace(at, secret.size(), instead);
+        at = line.find(secret, at + instead.size());
+      }
+    }
+    out += (first ? "" : "\n") + line;
+    first = false;
+  }
+  return out;
+}
 
 // A value goes on to the end of its line, or of the brackets that it opens; what is inside of it is
 // as secret as it is, but for the names of members and of environment variables. Of a comment the
@@ -221,8 +284,8 @@ std::string mask_text(std::string_view text, bool is_comment, std::string_view r
 
 }  // namespace
 
-std::string mask_secrets(std::string_view text, std::string_view run_key) {
-  return mask_text(text, false, run_key);
+std::string mask_secrets(std::string_view text, std::string_view run_key, const Secrets& secrets) {
+  return mask_text(without(text, run_key, secrets), false, run_key);
 }
 
 }  // namespace fleetctl::plan

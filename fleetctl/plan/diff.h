@@ -1,8 +1,11 @@
 // Two texts side by side, without their secrets.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace fleetctl::plan {
 
@@ -11,10 +14,27 @@ namespace fleetctl::plan {
 std::string unified_diff(std::string_view before, std::string_view after, std::string_view from,
                          std::string_view to);
 
+// What of a rendered text came from encrypted variables.
+struct Secrets {
+  std::vector<std::string> texts;  // themselves, by lines; the longest first
+  // A line that holds one, without it: where the host has another secret in its place.
+  struct Frame {
+    std::string before;
+    std::string after;
+    bool operator==(const Frame&) const = default;
+  };
+  std::vector<Frame> frames;
+};
+// `ranges`: [from, to) of `text`.
+Secrets secrets_of(std::string_view text,
+                   const std::vector<std::pair<std::size_t, std::size_t>>& ranges);
+
 // The configuration text with the values of password, token, secret, key and header attributes, and
-// the passwords in URLs, replaced by "(secret #abcd)". Equal secrets get
-// equal numbers within one run, so that a diff tells that one changed; `run_key` is random, so that
-// the number tells nothing to anybody else.
-std::string mask_secrets(std::string_view text, std::string_view run_key);
+// the passwords in URLs, replaced by "(secret #abcd)", and so with what `secrets` knows of. Equal
+// secrets get equal numbers within one run, so that a diff tells that one changed; `run_key` is
+// random, so that the number tells nothing to anybody else. Without a key there is no number:
+// "(secret)".
+std::string mask_secrets(std::string_view text, std::string_view run_key,
+                         const Secrets& secrets = {});
 
 }  // namespace fleetctl::plan

@@ -115,8 +115,10 @@ Plan make_plan(const Facts& facts, const Wanted& wanted, const Release& release)
   } else if (facts.current != wanted.release) {
     plan.changes.push_back(
         {'~', "release " + facts.current + " -> " + wanted.release, Effect::kRestart});
-  } else if (!facts.release_present) {
-    plan.changes.push_back({'~', "release " + wanted.release + " (damaged)", Effect::kRestart});
+  } else if (!facts.release_present || wanted.again) {
+    plan.changes.push_back(
+        {'~', "release " + wanted.release + (wanted.again ? " (again)" : " (damaged)"),
+         Effect::kRestart});
   }
   if (facts.unit_enabled != "enabled")
     plan.changes.push_back({'+', "enabled at boot", Effect::kNone});
@@ -125,12 +127,17 @@ Plan make_plan(const Facts& facts, const Wanted& wanted, const Release& release)
     plan.notes.push_back("the deploy " + facts.interrupted + " was interrupted");
     plan.changes.push_back({'~', "restarted after an interrupted deploy", Effect::kRestart});
   }
+  const Effect effect = plan.effect();
+  if (wanted.restart == Restart::kAlways && effect != Effect::kRestart)
+    plan.changes.push_back({'~', "restarted, as asked for", Effect::kRestart});
+  if (wanted.restart == Restart::kNever && effect == Effect::kRestart && plan.refusal.empty())
+    plan.refusal = "it needs a restart (" + summary(plan) + "), and --restart never was given";
   if (facts.alloy_runs) {
     plan.notes.push_back(
         "Grafana Alloy is running here too; both want 127.0.0.1:12345 (systemctl disable --now "
         "alloy)");
   }
-  plan.send_release = !plan.empty() && !facts.release_present;
+  plan.send_release = !plan.empty() && (!facts.release_present || wanted.again);
   return plan;
 }
 

@@ -27,10 +27,15 @@ struct WantedFile {
   std::string bytes;
 };
 
+enum class Restart { kWhenNeeded, kAlways, kNever };
+
 struct Wanted {
   std::vector<WantedFile> files;    // the configuration first
   std::vector<std::string> groups;  // joined where they exist
   std::string release;              // Release::id
+  Restart restart = Restart::kWhenNeeded;
+  bool rolls_back = true;  // no: what does not come up stays, for somebody to look at
+  bool again = false;      // the release is sent even where it is, and its agent restarted
 };
 
 enum class Effect { kNone, kReload, kRestart };

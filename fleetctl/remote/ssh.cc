@@ -238,6 +238,10 @@ Result<> Ssh::configure() {
       !set(SSH_OPTIONS_TIMEOUT, &seconds)) {
     return fail(last_error(target_.address));
   }
+  if (target_.verbose > 1) {
+    const int level = target_.verbose > 2 ? SSH_LOG_PACKET : SSH_LOG_PROTOCOL;
+    set(SSH_OPTIONS_LOG_VERBOSITY, &level);
+  }
   const std::string own =
       options.config_file.empty() ? home() + "/.ssh/config" : expand_home(options.config_file);
   std::string text;
@@ -310,6 +314,7 @@ Result<> Ssh::jump(Mono deadline) {
   target->private_key = target_.private_key;
   target->host_key_checking = target_.host_key_checking;
   target->connect_timeout = target_.connect_timeout;
+  target->verbose = target_.verbose;
   target->options = target_.options;
   target->options.user.clear();
   target->options.port = 0;
@@ -449,7 +454,6 @@ Result<ShownKey> Ssh::shown_key() {
 }
 
 Result<> Ssh::check_host_key() {
-  ssh_session handle = session_->handle;
   if (host_keys_ == HostKeys::kIgnore) {
     warnings_.push_back("the host key of " + session_->host + " was not checked");
     return {};
@@ -476,7 +480,10 @@ Result<> Ssh::check_host_key() {
   }
   if (host_keys_ == HostKeys::kAcceptNew) {
     const agent::MutexLock lock(context_.known_hosts);
-    if (ssh_session_update_known_hosts(handle) != SSH_OK) return fail(last_error(key.file));
+    // Another connection of this run may have met the host meanwhile: a jump host of many.
+    const auto now = shown_key();
+    if (now && now->state == ShownKey::State::kKnown) return {};
+    if (auto added = add_known_host(key); !added) return added;
     warnings_.push_back("added the host key of " + key.host + " to " + key.file + ": " + key.type +
                         " " + key.fingerprint);
     return {};

@@ -45,6 +45,7 @@ struct SshTarget {
   Duration connect_timeout =
       std::chrono::seconds(10);  // per step: TCP, handshake, each authentication
   unsigned jumps = 0;            // hosts that are reached through this one
+  unsigned verbose = 0;          // 2, 3: libssh tells on standard error what it does
 };
 
 // A host of ProxyJump: [ssh://][user@]host[:port].

@@ -31,6 +31,7 @@ class PlainHost final : public Host {
   const inventory::Connection& connection() const override { return connection_; }
   const std::vector<std::string>& services() const override { return services_; }
   const std::string& configuration() const override { return configuration_; }
+  const plan::Secrets& secrets() const override { return secrets_; }
   const std::filesystem::path& template_path() const override { return path_; }
   agent::Result<std::optional<value::Value>> variable(std::string_view) const override {
     return std::optional<value::Value>();
@@ -39,6 +40,7 @@ class PlainHost final : public Host {
     return otherwise;
   }
   inventory::Connection connection_;
+  plan::Secrets secrets_;
 
  private:
   std::string name_, configuration_;

@@ -42,6 +42,20 @@ TEST_CASE("bundle: what was packed is read back") {
   CHECK(parsed->ready == std::chrono::seconds(30));
 }
 
+TEST_CASE(
+    "bundle: what it says about restarts and the way back, and what holds where it says nothing") {
+  const auto with = [](const std::string& more) {
+    std::string text = manifest(kConfig, "");
+    text.insert(1, more);
+    return parse_bundle(bundle(text, ""));
+  };
+  CHECK(with("")->restart == Restart::kWhenNeeded);
+  CHECK(with("")->rolls_back);
+  CHECK(with(R"("restart":"always",)")->restart == Restart::kAlways);
+  CHECK(with(R"("restart":"never","roll_back":false,)")->restart == Restart::kNever);
+  CHECK_FALSE(with(R"("restart":"never","roll_back":false,)")->rolls_back);
+}
+
 TEST_CASE("bundle: one that asks for a kept generation brings nothing else") {
   const auto parsed = parse_bundle(bundle(R"({"run":"r1","who":"me@box","back_to":12})", ""));
   REQUIRE(parsed);

@@ -438,6 +438,80 @@ TEST_CASE("apply: a first install that fails leaves a host without agent, unit a
   CHECK_FALSE(run.host.active);
 }
 
+TEST_CASE("apply: what does not start stays where that is asked for, and a rollback knows of it") {
+  Run run;
+  run.apply(bundle("a"));
+  run.host.starts = [](FakeHost& host) { return host.config() != "b"; };
+  Bundle wanted = bundle("b", kNew);
+  wanted.rolls_back = false;
+  const Report report = run.apply(wanted);
+  CHECK(report.outcome == Outcome::kBroken);
+  CHECK(run.has(report.notes, "left as it is (--no-rollback); fleetctl rollback takes it back"));
+  CHECK(run.host.config() == "b");
+  CHECK(run.host.current() == kNew);
+  CHECK_FALSE(std::filesystem::exists(run.host.at("/var/lib/fleetctl/underway.json")));
+  CHECK(Books(run.host).applied()->release == kNew);
+  CHECK(Books(run.host).read_generation(report.generation)->release == kOld);
+  // What the running agent refuses never ran: there is nothing to look at.
+  run.host.starts = [](FakeHost&) { return true; };
+  run.apply(bundle("c", kNew));
+  run.host.reloads = [](FakeHost&) { return 500; };
+  wanted = bundle("d", kNew);
+  wanted.rolls_back = false;
+  CHECK(run.apply(wanted).outcome == Outcome::kRolledBack);
+  CHECK(run.host.config() == "c");
+}
+
+TEST_CASE("apply: a restart is forced or forbidden where that is asked for") {
+  Run run;
+  run.apply(bundle("a"));
+  Bundle wanted = bundle("a");
+  wanted.restart = Restart::kAlways;
+  const Report always = run.apply(wanted);
+  CHECK(always.outcome == Outcome::kChanged);
+  CHECK(always.effect == Effect::kRestart);
+  CHECK(always.changes == std::vector<std::string>{"restarted, as asked for"});
+  wanted = bundle("a", kNew);
+  wanted.restart = Restart::kNever;
+  const Report never = run.apply(wanted);
+  CHECK(never.outcome == Outcome::kRefused);
+  CHECK(never.error == "it needs a restart, and --restart never was given");
+  CHECK(run.host.current() == kOld);
+  wanted = bundle("b");
+  wanted.restart = Restart::kNever;
+  CHECK(run.apply(wanted).effect == Effect::kReload);
+  // A reload that nobody answers would end in a restart.
+  run.host.reloads = [](FakeHost&) { return 0; };
+  wanted = bundle("c");
+  wanted.restart = Restart::kNever;
+  const Report unanswered = run.apply(wanted);
+  CHECK(unanswered.outcome == Outcome::kRolledBack);
+  CHECK(unanswered.error == "the reload had no answer, and --restart never was given");
+}
+
+TEST_CASE(
+    "apply: what a killed run left half-written goes with the next change, and nothing else") {
+  Run run;
+  run.apply(bundle("a"));
+  const std::vector<std::string> half{"/etc/fleet-agent/config.alloy.aB3xYz",
+                                      "/etc/fleet-agent/.config.alloy.staged.000000",
+                                      "/etc/systemd/system/fleet-agent.service.QQQQQQ"};
+  const std::vector<std::string> others{
+      "/etc/fleet-agent/config.alloy.old", "/etc/fleet-agent/config.alloy.2026-11",
+      "/etc/fleet-agent/mine.alloy.aB3xYz", "/etc/systemd/system/fleet-agent.service.d/my.conf"};
+  for (const auto* list : {&half, &others})
+    for (const std::string& path : *list) run.host.put(path, "x");
+  CHECK(run.apply(bundle("b")).outcome == Outcome::kChanged);
+  for (const std::string& path : half) {
+    INFO(path);
+    CHECK_FALSE(std::filesystem::exists(run.host.at(path)));
+  }
+  for (const std::string& path : others) {
+    INFO(path);
+    CHECK(std::filesystem::exists(run.host.at(path)));
+  }
+}
+
 TEST_CASE("apply: when the way back fails too, it says so") {
   Run run;
   run.apply(bundle("a"));

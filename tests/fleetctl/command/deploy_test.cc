@@ -3,6 +3,7 @@
 
 #include <catch2/catch.hpp>
 
+#include <functional>
 #include <set>
 
 #include "agent/base/file.h"
@@ -351,6 +352,67 @@ TEST_CASE("deploy --plan: a plan comes back from its file, and tells what is ano
     REQUIRE(agent::write_file_atomic(folder / "p", bad));
     CHECK_FALSE(read_plan(folder / "p"));
   }
+}
+
+TEST_CASE("deploy: --quiet leaves out the lines of hosts that are unchanged, and tells the rest") {
+  Run run;
+  run.options.quiet = true;
+  run.host("puck", "a\n", {{kEnd, served_facts("a\n")}});
+  run.host("ariel", "a\n", {});
+  CHECK(run.deploy() == ExitCode::kUnreachable);
+  CHECK(run.out.str().find("puck  ") == std::string::npos);
+  CHECK(run.out.str().find("ariel  unreachable") == 0);
+  CHECK(run.out.str().find("2 hosts: 1 unchanged, 1 unreachable.") != std::string::npos);
+}
+
+TEST_CASE("deploy: once --total-timeout is over no further host is begun") {
+  Run run;
+  run.options.until = run.clock.mono();
+  run.host("puck", "a\n", {{kEnd, served_facts("a\n")}});
+  CHECK(run.deploy() == ExitCode::kTooManyFailures);
+  CHECK(run.out.str() ==
+        "Stopped: the time of --total-timeout is over; not touched: puck\n1 host: 1 not touched.  "
+        "0.00 s  (run r1)\n");
+  CHECK(run.transcripts["puck"].empty());
+}
+
+TEST_CASE("deploy: --restart, --no-rollback and --force are said to the host") {
+  const auto sent = [](const std::function<void(DeployOptions&)>& set) {
+    Run run;
+    set(run.options);
+    Answers says{{kEnd, served_facts("a\n")}};
+    if (run.options.force) says.push_back({*run.bundle.release.archive, "n0 received\n"});
+    says.push_back({"[Unit]\n", "n0 " + std::string(kReport) + "\n"});
+    run.host("puck", "b\n", std::move(says));
+    CHECK(run.deploy() == ExitCode::kDone);
+    return after_script(run.transcripts["puck"]);
+  };
+  const auto has = [](const std::string& text, const char* what) {
+    return text.find(what) != std::string::npos;
+  };
+  const std::string plain = sent([](DeployOptions&) {});
+  CHECK_FALSE(has(plain, "\"restart\""));
+  CHECK_FALSE(has(plain, "roll_back"));
+  CHECK(has(sent([](DeployOptions& o) { o.restart = plan::Restart::kAlways; }),
+            "\"restart\":\"always\""));
+  CHECK(has(sent([](DeployOptions& o) { o.rolls_back = false; }), "\"roll_back\":false"));
+  const std::string again = sent([](DeployOptions& o) { o.force = true; });
+  CHECK(again.find("> release 11 ") == 0);
+  CHECK(has(again, "\"restart\":\"always\""));
+}
+
+TEST_CASE("deploy: a diff without what came from encrypted variables, and what was there before") {
+  Run run;
+  run.options.check = run.options.diff = true;
+  const std::string rendered = "x = [\"--key=new1\"]\n";
+  run.host("puck", rendered,
+           {{kEnd, served_facts("x")}, {"show\n", "n0 | x = [\"--key=old1\"]\nn0 shown\n"}})
+      ->secrets_ = plan::secrets_of(rendered, {{12, 16}});
+  CHECK(run.deploy() == ExitCode::kDone);
+  CHECK(run.out.str().find("-x = [\"--key=(secret #") != std::string::npos);
+  CHECK(run.out.str().find("+x = [\"--key=(secret #") != std::string::npos);
+  CHECK(run.out.str().find("new1") == std::string::npos);
+  CHECK(run.out.str().find("old1") == std::string::npos);
 }
 
 }  // namespace fleetctl::command

@@ -1,7 +1,9 @@
 #include "fleetctl/command/progress.h"
 
 #include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
 
+#include "agent/base/strings.h"
 #include "fleetctl/command/style.h"
 #include "tests/support/stepping_clock.h"
 
@@ -22,6 +24,14 @@ Picture picture() {
                      {"puck", "connects", seconds(0)}};
   picture.elapsed = seconds(12);
   return picture;
+}
+
+HostResult result_of(HostState state, const std::string& text = "") {
+  HostResult result;
+  result.state = state;
+  result.text = text;
+  result.seconds = 1.25;
+  return result;
 }
 
 std::size_t shown(const std::string& line) {
@@ -73,18 +83,58 @@ TEST_CASE("progress: what is printed stands above the block, which is gone at th
                      [] {
                        return ScreenSize{40, 10};
                      },
-                     [&](std::string_view bytes) { terminal += bytes; }},
+                     [&](std::string_view bytes) { terminal += bytes; }, ""},
                     clock);
   progress.begin("deploying", 2);
   progress.step("puck", "connects");
   std::string drawn;
   while (drawn.find("puck") == std::string::npos) progress.above([&] { drawn = terminal; });
   progress.above([&] { terminal += "puck done\n"; });
-  progress.ended("puck", HostState::kChanged);
+  progress.ended("puck", result_of(HostState::kChanged));
   progress.end();
   CHECK(drawn.find("\r\n  puck  connects\x1b[K\x1b[J\r\x1b[1A") != std::string::npos);
   CHECK(terminal.find("\r\x1b[Jpuck done\n\rdeploying") != std::string::npos);
   CHECK(terminal.substr(terminal.size() - 4) == "\r\x1b[J");
+}
+
+TEST_CASE("progress: every step as it happens, for people and for programs") {
+  agent::SteppingClock clock;
+  const auto run = [&](Shape shape) {
+    std::string written;
+    Screen screen;
+    screen.shape = shape;
+    screen.run = "r1";
+    screen.write = [&](std::string_view bytes) { written += bytes; };
+    Progress progress(screen, clock);
+    progress.begin("deploying", 2);
+    progress.step("puck", "wait\x1b[2J");
+    progress.ended("puck", result_of(HostState::kChanged));
+    progress.ended("ariel", result_of(HostState::kFailed, "config.alloy:88:5: no \xff"));
+    progress.end();
+    return written;
+  };
+  CHECK(run(Shape::kNone).empty());
+  CHECK(run(Shape::kSteps) == "0.00s puck: wait?[2J\n");
+  const std::string written = run(Shape::kEvents);
+  const auto lines = agent::split(written, '\n');
+  REQUIRE(lines.size() == 5);
+  std::vector<nlohmann::json> events;
+  for (std::size_t i = 0; i < 4; ++i) {
+    events.push_back(nlohmann::json::parse(lines[i]));
+    CHECK(events.back()["schema"] == 1);
+    CHECK(events.back()["run"] == "r1");
+    CHECK(events.back()["ts"].get<std::string>().size() == 24);
+  }
+  CHECK(events[0]["type"] == "begin");
+  CHECK(events[0]["hosts"] == 2);
+  CHECK(events[1]["phase"] == "wait?[2J");
+  CHECK(events[2]["status"] == "changed");
+  CHECK(events[2]["changed"] == true);
+  CHECK(events[2]["ms"] == 1250);
+  CHECK(events[2]["error"].is_null());
+  CHECK(events[3]["error"]["file"] == "config.alloy");
+  CHECK(events[3]["error"]["line"] == 88);
+  CHECK(events[3]["error"]["code"] == "failed");
 }
 
 TEST_CASE("style: a diff's lines, and nothing where no colour is wanted") {

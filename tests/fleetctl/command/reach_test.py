@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import subprocess
 import xml.etree.ElementTree as ElementTree
 
@@ -34,6 +35,29 @@ def command_lines():
     fleet = Fleet()
     for words in (("--to", "0"), ("--to", "x"), ("--to", "3", "--list"), ("--format", "xml")):
         fleet.run("rollback", *NOWHERE, *words, status=USAGE)
+
+
+def spellings():
+    """Other words for the same, help and version as commands, and options that do not go together."""
+    fleet = Fleet()
+    check(fleet.run("version")[0] == fleet.run("--version")[0], "version")
+    check(fleet.run("help", "vault", "edit")[0] == fleet.run("vault", "edit", "--help")[0], "help")
+    check("no command 'deplo'" in fleet.run("help", "deplo", status=USAGE)[1], "help of nothing")
+    check(fleet.run("hosts", "--graph")[0] == fleet.run("inventory", "--graph")[0], "hosts")
+    there = (*NOWHERE, *fleet.bundle())
+    for words in (("--batch", "1", "--max-failures", "1", "--resume"), ("--serial", "1", "--max-fail", "1", "--retry-failed")):
+        check("no deploy of this tree is known" in fleet.run("deploy", *there, *words, status=REFUSED)[1], words)
+    said = fleet.run("deploy", *there, "--check", "--batch", "1", status=TOO_MANY)[1]
+    check("Batch 1 of 2" in said, said)
+    check("Batch" not in fleet.run("deploy", *there, "--check", "--batch", "1", "--quiet", "--max-failures", "100%", status=UNREACHABLE)[0], "--quiet")
+    for words in (("-C", "-D"), ("--diff=side",), ("-D", "--exit-code"), ("--diff=none", "--total-timeout", "60")):
+        fleet.run("plan", *there, *words, status=UNREACHABLE)
+    for words in (("plan", "--diff=odd"), ("deploy", "--batch", "x"), ("deploy", "--serial", "1", "--batch", "1"), ("deploy", "--restart", "maybe"),
+                  ("deploy", "--force", "--restart", "always"), ("deploy", "--force", "--plan", "x"), ("deploy", "--total-timeout", "0"),
+                  ("deploy", "-K", "--no-input")):
+        fleet.run(*words, *there, status=USAGE, given="secret\n")
+    fleet.run("plan", *there, "--ansible-exit-codes", "-e", "x", status=1)
+    fleet.run("--ansible-exit-codes", "plan", *there, status=4)
 
 
 def logs():
@@ -247,12 +271,70 @@ def init():
                        (".git/config.alloy.j2", "not this one\n"), ("group_vars/all/vault.yml", "a: 1\n")):
         fleet.write(old / name, text)
     shown = fleet.run("init", cwd=old)[0]
-    check("wrote" not in shown and "services: [alloy]" in shown, shown)
+    check(shown.startswith("wrote fleet.yaml\n") and shown.count("wrote") == 1 and "services: [alloy]" in shown, shown)
+    check((old / "fleet.yaml").read_text().endswith('\ninventory: "hosts.ini"\ntemplates: "roles/alloy/templates"\n'), "fleet.yaml")
+    check(fleet.run("render", cwd=old)[0].rstrip().endswith("// w1"), "not rendered")
+    (old / "fleet.yaml").write_text("forks: 2\n")  # somebody's own
+    shown = fleet.run("init", cwd=old)[0]
     lint, = [line.split()[1:] for line in shown.splitlines() if line.startswith("  fleetctl lint")]
-    check(lint == ["lint", "-i", "hosts.ini", "--templates", "roles/alloy/templates"], lint)
+    check("wrote" not in shown and lint == ["lint", "-i", "hosts.ini", "--templates", "roles/alloy/templates"], shown)
     check(fleet.run("render", *lint[1:], cwd=old)[0].rstrip().endswith("// w1"), "not rendered")
     fleet.run("init", "/proc/no", status=REFUSED)
 
 
+def fleet_file():
+    """fleet.yaml: options by their long names, for all commands or for one; the command line wins; what nobody knows is refused."""
+    fleet = Fleet()
+    one = lambda *words: re.findall("==> (.*) <==", fleet.render(*words)[0])
+    everybody = one()
+    fleet.write("fleet.yaml", "# by their long names\ntemplates: elsewhere\nforks: 3\nrender:\n  limit: [ariel.incus, puck.incus]\n  templates: templates\n"
+                "vault: {edit: {vault-password-file: x}}\nquiet: true\n")
+    check(sorted(one()) == ["ariel.incus", "puck.incus"], one())
+    check(one("--limit", "all") == everybody, "the command line")
+    check("elsewhere" in fleet.run("lint", status=1)[0], "for all commands")
+    fleet.run("lint", "--templates", "templates")
+    fleet.write("other.yaml", "limit: 'ariel*'\n")
+    check(fleet.render("--config", "other.yaml")[0].count("==>") == 0, "--config")
+    check("nothere" in fleet.render("--config", "nothere.yaml", status=USAGE)[1], "a file that is not there")
+    for text, said in (("forkz: 3\n", "fleet.yaml:1: there is no option --forkz"), ("render:\n  forks: 3\n", "fleet.yaml:2: there is no option --forks"),
+                       ("forks: [\n", "fleet.yaml:"), ("- a\n", "no map of options"), ("limit: {a: {b: {c: d}}}\n", "no command goes so deep"),
+                       ("limit: []\n", "--limit has no value"), ("config: x\n", "no option --config"), ("a: 1\na: 2\n", "fleet.yaml:2")):
+        fleet.write("fleet.yaml", text)
+        shown = fleet.render(status=USAGE)[1]
+        check(said in shown, shown)
+    # Anybody could write such a file here.
+    fleet.tree.chmod(0o777)
+    fleet.render()
+
+
+def imported():
+    """import tells what becomes of each task of a playbook, and writes the options that lead to the same tree."""
+    fleet = Fleet()
+    (fleet.tree / "alloy").mkdir()
+    (fleet.tree / "templates").rename(fleet.tree / "alloy/templates")
+    fleet.write("alloy/deploy.yml", "- hosts: all\n  roles: [alloy, gone]\n  tasks:\n    - name: Configuration\n      ansible.builtin.template: {src: config.alloy.j2, dest: /etc/alloy/config.alloy}\n"
+                "      notify: Restart\n    - set_fact: {x: 1}\n      when: true\n    - block:\n        - name: Other\n          copy: {src: a, dest: /etc/motd}\n    - include_tasks: more.yml\n"
+                "  handlers:\n    - name: Restart\n      service: name=alloy state=restarted\n")
+    fleet.write("alloy/more.yml", "- debug: {msg: hello}\n")
+    fleet.write("alloy/roles/alloy/tasks/main.yml", "- name: Package\n  apt: {name: alloy}\n")
+    shown = fleet.run("import", "alloy/deploy.yml", "--report")[0]
+    check(not (fleet.tree / "fleet.yaml").exists(), "--report wrote")
+    check("6 tasks, of which 1 stay with Ansible" in shown and "not read: role 'gone'" in shown, shown)
+    for module, verdict in (("template", "done by deploy: "), ("set_fact", "sets variables: "), ("copy", "stays with Ansible"), ("debug", "not needed"),
+                            ("service", "done by deploy: "), ("apt", "done by deploy: the agent")):
+        check(any(line for line in shown.splitlines() if f"  {module} " in line and verdict in line), f"{module}: {shown}")
+    check(any("alloy/deploy.yml:4" in line and "Configuration" in line for line in shown.splitlines()), shown)
+    tasks = json.loads(fleet.run("import", "alloy/deploy.yml", "--report", "--format", "json")[0])
+    check(len(tasks["tasks"]) == 6 and tasks["schema"] == 1, tasks)
+    (fleet.tree / "alloy/templates").rename(fleet.tree / "templates")
+    fleet.write("deploy.yml", "- hosts: all\n  vars: {loki_url: 'http://from.the.playbook/push'}\n")
+    fleet.run("import", "deploy.yml")
+    check('playbook: "deploy.yml"\ntemplates: "templates"\n' in (fleet.tree / "fleet.yaml").read_text(), "fleet.yaml")
+    check("from.the.playbook" in fleet.render("--limit", "puck")[0], "the playbook's variables do not count")
+    check("nothing was written" in fleet.run("import", "deploy.yml", status=REFUSED)[1], "written over")
+    fleet.write("alloy/circle.yml", "- import_playbook: circle.yml\n")
+    check("imported too deeply" in fleet.run("import", "alloy/circle.yml", status=REFUSED)[1], "a circle")
+
+
 if __name__ == "__main__":
-    main(broken_template, command_lines, logs, ui, batches, playbook_batches, facts, junit, known_hosts, init)
+    main(broken_template, command_lines, spellings, logs, ui, batches, playbook_batches, facts, junit, known_hosts, init, fleet_file, imported)

@@ -113,6 +113,33 @@ def writes_and_compares():
     fleet.render("--diff", status=64)
 
 
+def one_host():
+    """--host takes a whole name and - prints; --raw shows what is refused; --mask what others may see."""
+    fleet = Fleet()
+    text = (GOLDEN / "oberon.incus/config.alloy").read_text()
+    for words in (("--host", "oberon.incus"), ("--host", "oberon.incus", "-o", "-"), ("--limit", "oberon", "--output", "-", "--raw")):
+        check(fleet.render(*words)[0] == text, words)
+    check("one host" in fleet.render("--host", "all", status=64)[1], "--host all")
+    fleet.render("--host", "oberon.incus", "--limit", "all", status=64)
+    fleet.append("templates/oberon/config.alloy.j2", "\nodd \"x\" {}\n")
+    check("odd" in fleet.render("--host", "oberon.incus", status=1)[1], "checked")
+    check('odd "x" {}' in fleet.render("--host", "oberon.incus", "--raw")[0], "--raw")
+
+    fleet = Fleet()
+    fleet.write("password", "one")
+    variable, _ = fleet.run("vault", "encrypt-string", "--vault-password-file", "password", "--stdin-name", "pin", given="4711x")
+    fleet.append("group_vars/all.yml", variable)
+    fleet.append("templates/oberon/config.alloy.j2", "\n// {{ pin | upper }} and 4711X\n// password = \"4711\"\n")
+    words = ("--host", "oberon.incus", "--vault-password-file", "password")
+    check("4711X and 4711X" in fleet.render(*words)[0], "in clear")
+    shown, _ = fleet.render(*words, "--mask")
+    check("// (secret) and (secret)\n" in shown and "4711X" not in shown, shown)
+    fleet.render(*words, "--mask", "--output", "out")
+    check((fleet.tree / "out/oberon.incus/config.alloy").read_text() == shown, "another text in the folder")
+    check([path.name for path in (fleet.tree / "out/oberon.incus").iterdir()] == ["config.alloy"], "something was left")
+    check(fleet.render(*words, "--mask", "--output", "out", "--diff", "--exit-code")[0] == "", "the same text differs")
+
+
 def selects():
     """Only hosts with alloy in their services; a host that is named without it is told so; unknown names are errors."""
     fleet = Fleet()
@@ -317,5 +344,5 @@ def warns():
 
 
 if __name__ == "__main__":
-    main(golden, equals_ansible, prints, writes_and_compares, selects, reports_every_problem, vaulted_values, other_trees,
+    main(golden, equals_ansible, prints, one_host, writes_and_compares, selects, reports_every_problem, vaulted_values, other_trees,
          ansible_configuration, playbook, facts, warns)

@@ -1,14 +1,14 @@
 house_test(fleetctl/command/deploy_test.cc LIBS fleetctl_command)
 house_test(fleetctl/command/plan_test.cc LIBS fleetctl_command third_party::json)
 house_test(fleetctl/command/rollback_test.cc LIBS fleetctl_command third_party::json)
-house_test(fleetctl/command/progress_test.cc LIBS fleetctl_command)
+house_test(fleetctl/command/progress_test.cc LIBS fleetctl_command third_party::json)
 house_test(fleetctl/command/rolling_test.cc LIBS fleetctl_command)
 house_test(fleetctl/command/status_test.cc LIBS fleetctl_command third_party::json)
 house_test(fleetctl/command/ui_test.cc LIBS fleetctl_command third_party::json)
 house_test(fleetctl/command/upkeep_test.cc LIBS fleetctl_command third_party::json)
 house_test(fleetctl/command/report_test.cc LIBS fleetctl_command)
 # Each case of such a script is a test of its own.
-foreach(command render inventory vault lint reach terminal asking verify)
+foreach(command render inventory vault lint reach terminal asking verify schema)
   set(script ${CMAKE_SOURCE_DIR}/tests/fleetctl/command/${command}_test.py)
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${script})
   execute_process(COMMAND /usr/bin/python3 -B ${script} --list OUTPUT_VARIABLE cases OUTPUT_STRIP_TRAILING_WHITESPACE

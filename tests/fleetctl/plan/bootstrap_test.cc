@@ -115,6 +115,27 @@ TEST_CASE("bootstrap: the bundle that is sent is the one that apply reads") {
   CHECK(bundle->files[0].path == kConfigPath);
   CHECK(bundle->files[0].mode == 0640);
   CHECK(bundle->files[1].bytes == "[Unit]\n");
+  CHECK(bundle->restart == agent::install::Restart::kWhenNeeded);
+  CHECK(bundle->rolls_back);
+}
+
+TEST_CASE("bootstrap: what is wanted of restarts and the way back is what apply reads") {
+  const auto read = [](const Wanted& what) {
+    const auto bundle =
+        agent::install::parse_bundle(std::string_view(apply_order(what, "r1", "me@box")).substr(6));
+    REQUIRE(bundle);
+    return std::pair(bundle->restart, bundle->rolls_back);
+  };
+  using agent::install::Restart;
+  Wanted what = wanted();
+  what.restart = plan::Restart::kAlways;
+  CHECK(read(what) == std::pair(Restart::kAlways, true));
+  what.restart = plan::Restart::kNever;
+  what.rolls_back = false;
+  CHECK(read(what) == std::pair(Restart::kNever, false));
+  what = wanted();
+  what.again = true;
+  CHECK(read(what) == std::pair(Restart::kAlways, true));
 }
 
 TEST_CASE(

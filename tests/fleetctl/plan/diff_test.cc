@@ -4,8 +4,10 @@
 #include <cstdlib>
 #include <fstream>
 #include <random>
+#include <utility>
 
 #include "agent/base/file.h"
+#include "fleetctl/plan/side_by_side.h"
 #include "tests/support/temp_dir.h"
 
 namespace fleetctl::plan {
@@ -66,6 +68,53 @@ TEST_CASE("mask: secrets are replaced by a number that only tells whether they c
   CHECK(mask_secrets("password = \"a\"", "k") == mask_secrets("password = \"a\"", "k"));
   CHECK(mask_secrets("password = \"a\"", "k") != mask_secrets("password = \"b\"", "k"));
   CHECK(mask_secrets("password = \"a\"", "k") != mask_secrets("password = \"a\"", "other"));
+}
+
+TEST_CASE(
+    "mask: what came from encrypted variables is masked wherever it stands, and what was there "
+    "before it") {
+  const std::string text =
+      "a {\n  args = [\"--key=hunter2\"]\n  note = \"hunter2 is it\"\n  pin = 12\n}\n";
+  const auto at = [&](const char* what) {
+    const auto from = text.find(what);
+    return std::pair(from, from + std::string_view(what).size());
+  };
+  const Secrets secrets = secrets_of(text, {at("hunter2"), at("12")});
+  CHECK(secrets.texts == std::vector<std::string>{"hunter2"});
+  CHECK(secrets.frames ==
+        std::vector<Secrets::Frame>{{"  args = [\"--key=", "\"]"}, {"  pin = ", ""}});
+  CHECK(mask_secrets(text, "", secrets) ==
+        "a {\n  args = [\"--key=(secret)\"]\n  note = \"(secret) is it\"\n  pin = (secret)\n}\n");
+  // The host has an older one, which nobody knows here.
+  const std::string before = "a {\n  args = [\"--key=old\"]\n  pin = 9\n  size = 12\n}\n";
+  CHECK(mask_secrets(before, "", secrets) ==
+        "a {\n  args = [\"--key=(secret)\"]\n  pin = (secret)\n  size = 12\n}\n");
+  CHECK(mask_secrets(before, "k", secrets) != mask_secrets(text, "k", secrets));
+  // A key of several lines, each of them a secret.
+  const std::string key = "k = `-----BEGIN\nMIIB\nabcd`\n";
+  const Secrets lines = secrets_of(key, {{5, 5 + 20}});
+  CHECK(mask_secrets(key, "", lines).find("MIIB") == std::string::npos);
+  CHECK(mask_secrets("MIIB\nxyz\n", "", lines) == "(secret)\nxyz\n");
+  CHECK(secrets_of(text, {}).frames.empty());
+}
+
+TEST_CASE("diff: in two columns, cut to the width") {
+  const std::string before = "a\nsame\nold\ngone\nend\n",
+                    after = "a\nsame\nn\xc3\xa9w and quite long\nend\nmore\n";
+  std::string text, signs;
+  for (const SideRow& row : side_by_side(unified_diff(before, after, "x", "y"), 27)) {
+    text += row.text + "\n";
+    signs += row.sign;
+  }
+  CHECK(signs == "@  |< >");
+  CHECK(
+      text ==
+      "@@ -1,5 +1,5 @@\na              a\nsame           same\nold          | n\xc3\xa9w and qui~\n"
+      "gone         <\nend            end\n             > more\n");
+  for (std::size_t columns = 0; columns < 60; ++columns)
+    for (const SideRow& row : side_by_side(unified_diff(before, after, "x", "y"), columns))
+      CHECK((row.sign == '@' || row.text.size() <= std::max<std::size_t>(columns, 20) + 2));
+  CHECK(side_by_side("", 80).empty());
 }
 
 }  // namespace fleetctl::plan

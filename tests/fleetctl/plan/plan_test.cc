@@ -146,4 +146,25 @@ TEST_CASE("facts: a line that cannot be read is an error, an unknown one is not"
   CHECK(facts.applied.empty());
 }
 
+TEST_CASE("plan: restarts that are forced and forbidden, and an agent that is sent again") {
+  Wanted what = wanted();
+  what.restart = Restart::kAlways;
+  CHECK(plan_of(served(), what) == "restarted, as asked for (restart)");
+  what.restart = Restart::kNever;
+  CHECK(make_plan(served(), what, release()).empty());
+  what.files[0].bytes = "b";
+  Plan plan = make_plan(served(), what, release());
+  CHECK(plan.refusal.empty());
+  CHECK(plan.effect() == Effect::kReload);
+  what.files[1].bytes = "[Unit]\n#\n";
+  CHECK(make_plan(served(), what, release()).refusal ==
+        "it needs a restart (config.alloy, fleet-agent.service (restart)), and --restart never was "
+        "given");
+  what = wanted();
+  what.again = true;
+  plan = make_plan(served(), what, release());
+  CHECK(plan.send_release);
+  CHECK(summary(plan) == "release 2222222222222222 (again) (restart)");
+}
+
 }  // namespace fleetctl::plan

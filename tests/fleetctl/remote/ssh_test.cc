@@ -148,6 +148,7 @@ TEST_CASE_METHOD(Fixture, "ssh: accept-new writes an unknown key down, once") {
   SshTarget accepting = target();
   accepting.options.host_keys = HostKeys::kAcceptNew;
   CHECK(refusal(accepting) == "let in");
+  CHECK(agent::read_file(sshd.path("known_hosts"))->substr(0, 3) == "|1|");
   CHECK(refusal(target()) == "let in");
 }
 

@@ -1,0 +1,68 @@
+#include "fleetctl/command/fleet_file.h"
+
+#include <utility>
+
+#include "fleetctl/inventory/yaml_reader.h"
+#include "fleetctl/value/text.h"
+
+namespace fleetctl::command {
+namespace {
+
+using agent::ErrorCode;
+using agent::fail;
+using agent::Result;
+using value::Value;
+
+constexpr int kDeepest = 3;  // vault, edit, option
+
+Result<std::string> text_of(const Value& value, const std::string& place) {
+  if (value.is_bool()) return std::string(value.as_bool() ? "true" : "false");
+  if (value.is_none() || value.is_dict() || value.is_sequence() || value.is_object())
+    return fail(ErrorCode::kInvalid, place + ": an option is a text, a number, true or false");
+  return value::str(value);
+}
+
+Result<std::vector<FleetFileEntry>> entries_of(const Value& options, const std::string& file,
+                                               int depth) {
+  std::vector<FleetFileEntry> entries;
+  for (const auto& [key, value] : options.as_dict()) {
+    FleetFileEntry entry;
+    entry.option = value::str(key);
+    const value::Mark* mark = value.mark() != nullptr ? value.mark() : key.mark();
+    entry.place = mark == nullptr ? file : file + ":" + std::to_string(mark->line);
+    if (value.is_dict()) {
+      if (depth >= kDeepest)
+        return fail(ErrorCode::kInvalid, entry.place + ": no command goes so deep");
+      auto inner = entries_of(value, file, depth + 1);
+      if (!inner) return fail(inner.error());
+      entry.options = std::move(*inner);
+    } else if (value.is_sequence()) {
+      for (const Value& item : value.items()) {
+        auto text = text_of(item, entry.place);
+        if (!text) return fail(text.error());
+        entry.values.push_back(std::move(*text));
+      }
+    } else {
+      auto text = text_of(value, entry.place);
+      if (!text) return fail(text.error());
+      entry.values.push_back(std::move(*text));
+    }
+    entries.push_back(std::move(entry));
+  }
+  return entries;
+}
+
+}  // namespace
+
+Result<std::vector<FleetFileEntry>> read_fleet_file(std::string_view text,
+                                                    const std::string& file) {
+  std::vector<std::string> warnings;
+  const auto document = inventory::read_yaml(text, file, warnings);
+  if (!document) return fail(document.error());
+  if (!warnings.empty()) return fail(ErrorCode::kInvalid, warnings.front());
+  if (document->is_none()) return std::vector<FleetFileEntry>();
+  if (!document->is_dict()) return fail(ErrorCode::kInvalid, file + ": it is no map of options");
+  return entries_of(*document, file, 1);
+}
+
+}  // namespace fleetctl::command

@@ -1,0 +1,28 @@
+// fleet.yaml: what the command line would say each time, written down once.
+//   inventory: [inventory, more]     options by their long names, for every command that has them
+//   forks: 32
+//   deploy: {serial: 10%}            for this command alone, above those
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/base/result.h"
+
+namespace fleetctl::command {
+
+inline constexpr const char* kFleetFile = "fleet.yaml";
+
+struct FleetFileEntry {
+  std::string option;               // "max-fail"; or the name of a command, with its own options
+  std::vector<std::string> values;  // a flag has "true" or "false"
+  std::vector<FleetFileEntry> options;
+  std::string place;  // "fleet.yaml:3"
+};
+
+// In the order of the file. Errors begin with the place.
+agent::Result<std::vector<FleetFileEntry>> read_fleet_file(std::string_view text,
+                                                           const std::string& file);
+
+}  // namespace fleetctl::command

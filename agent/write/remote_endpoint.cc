@@ -303,6 +303,7 @@ void RemoteEndpoint::accept(const model::SampleBatch& batch) {
                          {{"samples", lost}, {"err", queue_.disk_error()}});
   }
   if (newest_ms > 0) metric_->highest->set(static_cast<double>(newest_ms) / 1000);
+  metric_->pending->set(static_cast<double>(queue_.items()));
 
   MutexLock own(mutex_);
   if (settings->metadata) {

@@ -188,6 +188,10 @@ def ships():
             check(labels == stream(host, job="systemd"), f"{host}: journal labels {labels}")
             mode = b.on(host, f"stat -c '%a %U %G' {CONFIG}; systemctl is-enabled {UNIT}; systemctl is-system-running")
             check(mode == "640 root fleet-agent\nenabled\nrunning", f"{host}: {mode}")
+        # The unit sees all but its own folder read-only; its metrics are the host's.
+        status, page = b.lab.get(PUCK, "/api/v0/component/prometheus.exporter.unix.host/metrics")
+        mounts = dict(re.findall(r'^node_filesystem_readonly\{.*mountpoint="([^"]*)".*\} (\d)$', page, re.MULTILINE))
+        check(status == 200 and mounts.get("/run") == "0", f"puck: {status}, read-only are {mounts}")
         check(b.arrived(early) == stream(CALIBAN, job="systemd"), "labels of a line from before the deploy")
         labels = b.arrived(b.log(PUCK, mint, unit="kottos", identifier="kottos"))
         check(labels == stream(PUCK, job="systemd", service="pallas"), f"kottos: journal labels {labels}")

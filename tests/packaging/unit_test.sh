@@ -29,13 +29,13 @@ tail -n 1 "$work/security"
 # What the agent needs, and what the docs promise.
 for line in 'Type=notify' 'User=fleet-agent' 'Restart=always' 'CapabilityBoundingSet=' 'NoNewPrivileges=yes' \
   'StateDirectory=fleet-agent' 'WatchdogSec=60' 'Before=docker.service' \
-  'FileDescriptorStoreMax=4096'; do
+  'FileDescriptorStoreMax=4096' 'ProtectSystem=strict'; do
   grep -qx "$line" "$unit" || {
     echo "the unit lacks: $line"
     exit 1
   }
 done
 # These would blind the metrics or fail the start.
-if grep -nE '^(ProtectProc|ProcSubset|PrivateUsers|PrivateNetwork|SupplementaryGroups|ProtectSystem=strict)' "$unit"; then
+if grep -nE '^(ProtectProc|ProcSubset|PrivateUsers|PrivateNetwork|SupplementaryGroups)' "$unit"; then
   exit 1
 fi

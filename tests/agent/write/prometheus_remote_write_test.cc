@@ -355,7 +355,7 @@ TEST_CASE("prometheus.remote_write: a dead endpoint does not hold up the other o
 TEST_CASE("prometheus.remote_write: who answers nothing is ill before remote_timeout has passed") {
   Receiver mute([](std::size_t) { return ScriptedServer::silence(); });
   Bed bed;
-  bed.configure({endpoint(mute.server.url("/"))});
+  bed.configure({endpoint(mute.server.url("/"), {}, {}, {{"remote_timeout", Value("1h")}})});
   bed.running->start();
   bed.send("a", 1, 1);
   REQUIRE(bed.until([&] { return !bed.box.health.state().healthy; }));

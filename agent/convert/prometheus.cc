@@ -325,16 +325,9 @@ class Prometheus {
     }
     if (const Node* azuread_node = write.take("azuread")) {
       Section azuread(context_, *azuread_node, "azuread");
-      if (azuread.take("sdk") != nullptr) {
-        azuread.tell(Severity::kError, "sdk",
-                     "name what it would find: oauth, workload_identity or managed_identity");
-        azuread.skip({"cloud", "scope"});
-        azuread.finish();
-        return;
-      }
       out_.open("azuread", "", azuread_node->mark);
       azuread.carry({{"cloud"}, {"scope"}});
-      for (const char* way : {"managed_identity", "workload_identity", "oauth"}) {
+      for (const char* way : {"managed_identity", "workload_identity", "oauth", "sdk"}) {
         const Node* node = azuread.take(way);
         if (node == nullptr) continue;
         Section identity(context_, *node, way);

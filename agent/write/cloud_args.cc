@@ -18,10 +18,7 @@ bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')
 
 // It becomes a part of a URL.
 void validate_tenant(const Body& body, const std::string& tenant_id, Diagnostics& diagnostics) {
-  if (!tenant_id.empty() && std::all_of(tenant_id.begin(), tenant_id.end(), [](char c) {
-        return is_digit(c) || is_letter(c) || c == '-' || c == '.';
-      }))
-    return;
+  if (is_azure_tenant(tenant_id)) return;
   diagnostics.error(body.span_of("tenant_id"), "tenant_id must be letters, digits, '-' and '.'");
 }
 
@@ -48,6 +45,12 @@ void only_one(const Body& body, std::vector<std::pair<std::string_view, bool>> w
 }
 
 }  // namespace
+
+bool is_azure_tenant(std::string_view name) {
+  return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
+    return is_digit(c) || is_letter(c) || c == '-' || c == '.';
+  });
+}
 
 Schema<SigV4Args> SigV4Args::schema() {
   using A = SigV4Args;
@@ -116,6 +119,14 @@ void AzureOAuthArgs::validate(const Body& body, Diagnostics& diagnostics) const 
     diagnostics.error(body.span_of("client_secret"), "client_secret must not be empty");
 }
 
+Schema<AzureSdkArgs> AzureSdkArgs::schema() {
+  return Schema<AzureSdkArgs>().required("tenant_id", &AzureSdkArgs::tenant_id,
+                                         "Tenant of a workload's identity.");
+}
+void AzureSdkArgs::validate(const Body& body, Diagnostics& diagnostics) const {
+  validate_tenant(body, tenant_id, diagnostics);
+}
+
 Schema<AzureAdArgs> AzureAdArgs::schema() {
   using A = AzureAdArgs;
   return Schema<A>()
@@ -125,9 +136,8 @@ Schema<AzureAdArgs> AzureAdArgs::schema() {
       .block("managed_identity", &A::managed_identity, "The identity of this machine.")
       .block("workload_identity", &A::workload_identity, "An identity of Kubernetes' workloads.")
       .block("oauth", &A::oauth, "An application with a secret.")
-      .refused_block("sdk",
-                     "name what it would find: oauth, workload_identity or "
-                     "managed_identity.");
+      .block("sdk", &A::sdk,
+             "What the environment names, else the workload's identity, else the machine's.");
 }
 void AzureAdArgs::validate(const Body& body, Diagnostics& diagnostics) const {
   if (cloud != "AzurePublic" && cloud != "AzureChina" && cloud != "AzureGovernment")
@@ -136,11 +146,12 @@ void AzureAdArgs::validate(const Body& body, Diagnostics& diagnostics) const {
   only_one(body,
            {{"managed_identity", managed_identity.has_value()},
             {"workload_identity", workload_identity.has_value()},
-            {"oauth", oauth.has_value()}},
+            {"oauth", oauth.has_value()},
+            {"sdk", sdk.has_value()}},
            diagnostics);
-  if (!managed_identity && !workload_identity && !oauth)
+  if (!managed_identity && !workload_identity && !oauth && !sdk)
     diagnostics.error(body.span,
-                      "azuread needs one of managed_identity, workload_identity and oauth");
+                      "azuread needs one of managed_identity, workload_identity, oauth and sdk");
 }
 
 Schema<GoogleIamArgs> GoogleIamArgs::schema() {

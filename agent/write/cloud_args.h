@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "agent/base/secret.h"
 #include "agent/component/http_args.h"
@@ -41,12 +42,24 @@ struct AzureOAuthArgs {
   bool operator==(const AzureOAuthArgs&) const = default;
 };
 
+// Whatever Azure's own libraries would find in the agent's environment or on its machine.
+struct AzureSdkArgs {
+  std::string tenant_id;
+  static component::Schema<AzureSdkArgs> schema();
+  void validate(const lang::Body& body, lang::Diagnostics& diagnostics) const;
+  bool operator==(const AzureSdkArgs&) const = default;
+};
+
+// What a tenant's name may hold: letters, digits, '-' and '.'.
+bool is_azure_tenant(std::string_view name);
+
 struct AzureAdArgs {
   std::string cloud = "AzurePublic";
   std::string scope;
   std::optional<AzureManagedIdentityArgs> managed_identity;
   std::optional<AzureWorkloadIdentityArgs> workload_identity;
   std::optional<AzureOAuthArgs> oauth;
+  std::optional<AzureSdkArgs> sdk;
   static component::Schema<AzureAdArgs> schema();
   void validate(const lang::Body& body, lang::Diagnostics& diagnostics) const;
   bool operator==(const AzureAdArgs&) const = default;

@@ -218,6 +218,15 @@ Endpoint::Health Endpoint::health() const {
   return health_;
 }
 
+void Endpoint::look_for_silence() {
+  {
+    MutexLock lock(mutex_);
+    if (!asked_ || !health_.healthy || context_.clock.mono() - *asked_ < kSilence) return;
+    health_ = {false, "POST " + io::url_for_people(settings_->url) + ": no answer for 20 s"};
+  }
+  context_.on_health();
+}
+
 std::size_t Endpoint::queued_bytes() const {
   MutexLock lock(mutex_);
   return weight_;
@@ -542,7 +551,15 @@ Endpoint::Verdict Endpoint::post(const std::string& tenant, std::string_view bod
 
     Counters& count = counters(tenant);
     const Mono started = context_.clock.mono();
+    {
+      MutexLock lock(mutex_);
+      asked_ = started;
+    }
     const auto response = client_->send(request, hard);
+    {
+      MutexLock lock(mutex_);
+      asked_.reset();
+    }
     const int status = response ? response->status : 0;
     count.request_bytes->observe(static_cast<double>(body.size()));
     request_seconds(tenant, response ? status : -1)
@@ -630,7 +647,7 @@ void Endpoint::failing(std::string error, bool at_once) {
       failing_since_ = now;
       failing_->add(1);
     }
-    const bool healthy = !at_once && now - *failing_since_ < kPatience;
+    const bool healthy = health_.healthy && !at_once && now - *failing_since_ < kPatience;
     told = health_.healthy != healthy || (!healthy && health_.error != error);
     health_ = {healthy, error};
   }

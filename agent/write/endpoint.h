@@ -82,6 +82,11 @@ class Endpoint {
   // Takes a batch; waits for room. Any thread.
   Result<> accept(model::EntryBatch batch, const std::stop_token& stop);
 
+  // A push that has had no answer for 20 s makes ill, also where remote_timeout is longer. Any
+  // thread, now and then.
+  static constexpr Duration kSilence = std::chrono::seconds(20);
+  void look_for_silence();
+
   // Makes what went to disk durable and settles it. Any thread, about ten times a second.
   void sync_overflow();
 
@@ -169,6 +174,7 @@ class Endpoint {
   std::uint64_t syncs_ GUARDED_BY(mutex_) = 0;  // of the overflow, each of which may make room
   Health health_ GUARDED_BY(mutex_);
   std::optional<Mono> failing_since_ GUARDED_BY(mutex_);
+  std::optional<Mono> asked_ GUARDED_BY(mutex_);    // when the push was sent that has no answer yet
   Mono last_answer_ GUARDED_BY(mutex_){};           // an accepted push
   Duration last_answer_took_ GUARDED_BY(mutex_){};  // that one
   // Accepted and neither sent, dropped nor returned yet.

@@ -319,6 +319,7 @@ class LokiWrite final : public component::Configured<LokiWriteArgs>, public comp
 
  private:
   static constexpr Duration kSync = std::chrono::milliseconds(100);
+  static constexpr Duration kLook = std::chrono::seconds(5);  // where a push may take long
 
   struct Running {
     std::shared_ptr<Endpoint> endpoint;
@@ -463,10 +464,18 @@ Result<> LokiWrite::run(std::stop_token stop) {
       }
     }
     report();
+    Mono look = kNever;
+    if (endpoints != nullptr) {
+      for (const auto& endpoint : *endpoints) {
+        if (endpoint->settings().remote_timeout <= Endpoint::kSilence) continue;
+        endpoint->look_for_silence();
+        look = host_.clock.mono() + kLook;
+      }
+    }
     bool sync = false;
     {
       MutexLock lock(mutex_);
-      host_.clock.wait(lock, changed_, kNever, stop,
+      host_.clock.wait(lock, changed_, look, stop,
                        [&]() NO_THREAD_SAFETY_ANALYSIS { return version_ != seen || overflowed_; });
       sync = std::exchange(overflowed_, false);
     }

@@ -11,11 +11,9 @@ from pathlib import Path
 
 # A component, a block (or the start of one), an argument; "": all. Each is refused with a message of its own, or means nothing here.
 WINDOWS = "of Windows' event log, which no host of Linux has"
-SDK = "what Azure's library would look for has to be named: the block is there and refused"
 EXCEPTIONS = {
     ("loki.process", "stage.eventlogmessage", ""): WINDOWS,
     ("loki.process", "stage.windowsevent", ""): WINDOWS,
-    ("prometheus.remote_write", "endpoint.azuread.sdk", ""): SDK,
 }
 
 

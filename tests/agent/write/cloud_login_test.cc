@@ -50,6 +50,11 @@ class Environment {
                              "AWS_CONTAINER_AUTHORIZATION_TOKEN",
                              "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
                              "AWS_EC2_METADATA_SERVICE_ENDPOINT",
+                             "AZURE_CLIENT_ID",
+                             "AZURE_TENANT_ID",
+                             "AZURE_CLIENT_SECRET",
+                             "AZURE_CLIENT_CERTIFICATE_PATH",
+                             "AZURE_FEDERATED_TOKEN_FILE",
                              "AZURE_AUTHORITY_HOST",
                              "AZURE_POD_IDENTITY_AUTHORITY_HOST",
                              "GCE_METADATA_HOST",
@@ -516,6 +521,41 @@ TEST_CASE("cloud login: azuread asks the machine for the token of its identity")
             std::string(kClient));
 }
 
+TEST_CASE("cloud login: azuread finds what Azure's libraries would find") {
+  Environment environment;
+  const TempDir folder;
+  Server server([](const Server::Request&, std::size_t n) {
+    return answer(R"({"access_token":"t)" + std::to_string(n) + R"(","expires_in":3600})");
+  });
+  environment.set("AZURE_AUTHORITY_HOST", server.url("/"));
+  environment.set("AZURE_POD_IDENTITY_AUTHORITY_HOST", server.url("/"));
+  FakeClock clock;
+  CloudArgs args;
+  args.azuread.emplace();
+  args.azuread->sdk = AzureSdkArgs{"mine"};
+  const auto token = [&] { return bearer_of(CloudLogin(args, clock).token({})); };
+  CHECK(token() == "t0");  // nothing is named: the machine's own
+  environment.set("AZURE_CLIENT_ID", kClient);
+  CHECK(token() == "t1");
+  environment.set("AZURE_FEDERATED_TOKEN_FILE", written(folder / "proof", "a.b.c"));
+  CHECK(token() == "t2");
+  environment.set("AZURE_TENANT_ID", "theirs");
+  environment.set("AZURE_CLIENT_CERTIFICATE_PATH", "/c.pem");
+  CHECK(token().starts_with("failed: azuread: AZURE_CLIENT_CERTIFICATE_PATH is not supported"));
+  environment.set("AZURE_CLIENT_SECRET", kSecret);
+  CHECK(token() == "t3");
+  environment.set("AZURE_TENANT_ID", "../x");
+  CHECK(token() == "failed: azuread: AZURE_TENANT_ID is no tenant's name");
+  const auto asked = server.requests();
+  REQUIRE(asked.size() == 4);
+  CHECK(asked[0].target.ends_with("resource=https%3A%2F%2Fmonitor.azure.com%2F"));
+  CHECK(asked[1].target.ends_with("&client_id=" + std::string(kClient)));
+  CHECK(asked[2].target == "/mine/oauth2/v2.0/token");
+  CHECK(asked[2].body.find("client_assertion=a.b.c") != std::string::npos);
+  CHECK(asked[3].target == "/theirs/oauth2/v2.0/token");
+  CHECK(asked[3].body.find("client_secret=hush%2F%2BSecret") != std::string::npos);
+}
+
 TEST_CASE("cloud login: google_iam gets tokens for a service account, a user and a machine") {
   Environment environment;
   const TempDir folder;
@@ -620,7 +660,7 @@ TEST_CASE("prometheus.remote_write: clouds that cannot be logged in to are refus
   CHECK(refused("sigv4", body_of({{"region", Value("a.b/")}})) ==
         "region must be letters, digits and '-'");
   CHECK(refused("azuread", body_of({})) ==
-        "azuread needs one of managed_identity, workload_identity and oauth");
+        "azuread needs one of managed_identity, workload_identity, oauth and sdk");
   CHECK(refused("azuread",
                 body_of({}, {{"managed_identity", body_of({{"client_id", Value("me")}})}})) ==
         "client_id must be a UUID, as in 00000000-0000-0000-0000-000000000000");
@@ -631,8 +671,13 @@ TEST_CASE("prometheus.remote_write: clouds that cannot be logged in to are refus
   CHECK(refused("azuread", body_of({{"cloud", Value("Azure")}},
                                    {{"managed_identity", body_of({{"client_id", Value("")}})}})) ==
         "cloud must be AzurePublic, AzureChina or AzureGovernment");
-  CHECK(refused("azuread", body_of({}, {{"sdk", body_of({{"tenant_id", Value("t")}})}}))
-            .starts_with("the block sdk is not supported"));
+  CHECK(refused("azuread", body_of({}, {{"sdk", body_of({{"tenant_id", Value("t")}})}})).empty());
+  CHECK(refused("azuread", body_of({}, {{"sdk", body_of({{"tenant_id", Value("t/")}})}})) ==
+        "tenant_id must be letters, digits, '-' and '.'");
+  CHECK(refused("azuread",
+                body_of({}, {{"sdk", body_of({{"tenant_id", Value("t")}})},
+                             {"managed_identity", body_of({{"client_id", Value("")}})}})) ==
+        "at most one of managed_identity, sdk may be given");
   CHECK(sending.running.configure(body_of(
             {}, {{"endpoint", body_of({{"url", Value("http://h/")}},
                                       {{"google_iam", body_of({})},

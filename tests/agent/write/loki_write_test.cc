@@ -273,6 +273,16 @@ TEST_CASE("loki.write: a wrong credential makes it unhealthy at once and drops n
   CHECK(bench.metric("loki_write_dropped_entries_total") == 0);
 }
 
+TEST_CASE("loki.write: who answers nothing is ill before a long remote_timeout has passed") {
+  ScriptedServer server(always(ScriptedServer::silence()));
+  Bench bench;
+  REQUIRE(bench.configure({endpoint(server, {attribute("remote_timeout", "1h")})}));
+  bench.start();
+  REQUIRE(bench.send({"one"}));
+  REQUIRE(bench.advance_until([&] { return !bench.health.state().healthy; }));
+  CHECK_THAT(bench.health.state().message, Catch::Contains(": no answer for 20 s"));
+}
+
 TEST_CASE("loki.write: a bad line does not take its neighbours with it") {
   std::atomic<int> refusals{0};
   ScriptedServer server([&](const ScriptedServer::Request& request, std::size_t) {

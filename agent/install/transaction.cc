@@ -501,11 +501,11 @@ Result<> Transaction::wait_until_good(Effect effect, bool delivery) {
       if (!pid.empty())
         return fail(ErrorCode::kUnavailable, "the agent was ready but did not stay up");
       pid = now;
-      const Mono good = clock_.mono();
+      const Mono settled = clock_.mono() + settle;
       if (std::exchange(delivery, false)) {
-        if (auto delivered = wait_for_delivery(); !delivered) return delivered;
+        if (auto delivered = wait_for_delivery(settled); !delivered) return delivered;
       }
-      clock_.sleep_for(std::max(Duration::zero(), good + settle - clock_.mono()), {});
+      clock_.sleep_for(std::max(Duration::zero(), settled - clock_.mono()), {});
       continue;
     }
     const Duration patience = ready ? bundle_.ready / 2 : bundle_.ready;
@@ -549,10 +549,16 @@ void Transaction::note_deliveries() {
 
 // Where there is something to deliver, a receiver must have taken some of it. An agent that comes
 // after one which did not deliver either is not to blame: that is told, and it stays.
-Result<> Transaction::wait_for_delivery() {
+// Until `settled` it may still show that there is something.
+Result<> Transaction::wait_for_delivery(Mono settled) {
   if (report_.effect == Effect::kNone) return {};
   progress_("deliver");
-  Deliveries base = report_.effect == Effect::kReload ? before_change_ : Deliveries();
+  Deliveries base;
+  if (report_.effect == Effect::kReload) {
+    // What is sent from now on goes where the new configuration says.
+    base = before_change_;
+    base.sent = std::max(base.sent, deliveries().sent);
+  }
   const Mono start = clock_.mono();
   for (;;) {
     const Deliveries now = deliveries();
@@ -562,7 +568,7 @@ Result<> Transaction::wait_for_delivery() {
     if (!now.known) return {};  // its pages are for others; ready it is
     if (now.sent < base.sent || now.dropped < base.dropped) base = {};  // it counts from 0 again
     const bool waits = now.queued > 0 || now.dropped > base.dropped;
-    if (now.sent > base.sent || !waits) return {};
+    if (now.sent > base.sent || (!waits && clock_.mono() >= settled)) return {};
     if (clock_.mono() - start >= patience) {
       std::string text = "no receiver took a log entry within " + format_duration(patience) + ": " +
                          std::to_string(static_cast<std::int64_t>(now.queued)) + " wait, " +

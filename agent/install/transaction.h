@@ -96,7 +96,7 @@ class Transaction {
   Result<> wait_until_good(Effect effect, bool delivery);
   Deliveries deliveries();
   void note_deliveries();
-  Result<> wait_for_delivery();
+  Result<> wait_for_delivery(Mono settled);
   void tell_of_illness(const std::string& what);
   Result<> commit();
   void leave(Error why);

@@ -426,6 +426,25 @@ TEST_CASE("apply: it is looked whether the agent stays while its first delivery 
   CHECK(run.clock.mono() - reloaded == std::chrono::milliseconds(500));
 }
 
+TEST_CASE(
+    "apply: what is refused a moment after the reload is seen, whatever was sent just before") {
+  Run run;
+  run.apply(bundle("a"));
+  Mono reloaded{};
+  run.host.reloads = [&](FakeHost& host) {
+    if (host.config() == "b") reloaded = run.clock.mono();
+    return 200;
+  };
+  run.host.metrics = [&](FakeHost& host) {
+    if (host.config() == "a") return metrics(40, 0, 3, 0);
+    const bool refused = run.clock.mono() - reloaded >= std::chrono::milliseconds(300);
+    return refused ? metrics(43, 2, 3, 1) : metrics(43, 0, 0, 0);  // the old one's last push
+  };
+  const Report report = run.apply(bundle("b"));
+  CHECK(report.outcome == Outcome::kRolledBack);
+  CHECK(report.error.find("2 were refused; the agent before it delivered") != std::string::npos);
+}
+
 TEST_CASE("apply: a first install that fails leaves a host without agent, unit and configuration") {
   Run run;
   run.host.starts = [](FakeHost&) { return false; };

@@ -55,5 +55,5 @@ house_import(fmt LIBS)
 target_compile_definitions(third_party_fmt INTERFACE FMT_HEADER_ONLY=1)
 house_import(json LIBS)       # nlohmann/json: header only, in .cc files only
 house_import(toml LIBS)      # toml++: header only, in one .cc file
-house_import(cli11 LIBS)      # CLI11: header only, in main.cc only
+house_import(cli11 LIBS)      # CLI11: header only, in main.cc and cli/ only
 house_import(date_tz LIBS ${DATE_TZ_A})

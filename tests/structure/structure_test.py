@@ -33,13 +33,16 @@ LAYERS = {
        for name in ("inventory", "vault", "template", "plan", "remote")},
     "fleetctl/command": {f"fleetctl/{name}" for name in ("value", "inventory", "vault", "template", "plan", "remote")}
                         | {"agent/base", "agent/lang", "agent/component"},
+    "fleetctl/cli": {"fleetctl/command", "fleetctl/plan", "agent/component", "agent/cli"},
 }
 # Single headers that cross the picture, each a plain type, one class or function, and who may include them.
 DOORS = {
     "agent/io/http_client.h": {"fleetctl/command"},
     "agent/io/http_fetch.h": {"fleetctl/command"},
+    "agent/lint/lint.h": {"fleetctl/cli"},
     "agent/model/jmespath.h": {"fleetctl/template"},
-    "agent/runtime/check.h": {"fleetctl/command", "fleetctl/plan"},
+    "agent/registration.h": {"fleetctl/cli"},
+    "agent/runtime/check.h": {"fleetctl/cli", "fleetctl/command", "fleetctl/plan"},
     "fleetctl/inventory/connection.h": {"fleetctl/remote", "fleetctl/plan"},
 }
 # Headers that cost seconds of compile time, or that bring another library's names: in .cc files only.

@@ -1,0 +1,25 @@
+// fleet.yaml as a part of the command line: what is written there counts where the command line
+// says nothing.
+#pragma once
+
+#include <memory>
+#include <string>
+
+namespace CLI {
+class App;
+}
+
+namespace fleetctl::cli {
+
+class FleetFile {
+ public:
+  // Gives `app` the option --config; the file is read when `app` parses its arguments.
+  explicit FleetFile(CLI::App& app);
+  // What was wrong with the file; "": nothing.
+  const std::string& error() const { return *error_; }
+
+ private:
+  std::shared_ptr<std::string> error_;  // the one that reads writes it, and belongs to `app`
+};
+
+}  // namespace fleetctl::cli

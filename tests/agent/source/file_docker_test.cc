@@ -90,14 +90,19 @@ TEST_CASE(
     "comes twice") {
   const PrivateDocker docker("sfb");
   const Pipeline pipeline(docker);
+  // The rush begins when the first line is there: its file is read from then on.
   const auto run = [&](const std::string& name, const std::string& options) {
     docker.run(name,
-               "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); echo " + name +
-                   " $i; done; sleep 1; echo " + name + " 20001",
+               "echo " + name +
+                   " 0; while [ ! -e /go ]; do sleep 0.05; done; i=0; while [ $i -lt 20000 ]; do "
+                   "i=$((i+1)); echo " +
+                   name + " $i; done; sleep 1; echo " + name + " 20001",
                options);
+    REQUIRE(pipeline.numbers(name, 0) == std::vector<int>{0});
   };
   run("two", "--log-opt max-size=1k --log-opt max-file=2");
   run("one", "--log-opt max-size=1k --log-opt max-file=1");
+  for (const char* name : {"two", "one"}) docker.docker(std::string("exec ") + name + " touch /go");
   for (const char* name : {"two", "one"}) {
     INFO(name);
     const auto got = pipeline.numbers(name, 20'001);
@@ -105,8 +110,8 @@ TEST_CASE(
     CHECK(got.back() == 20'001);
     for (std::size_t i = 1; i < got.size(); ++i) CHECK(got[i] > got[i - 1]);
   }
-  CHECK(pipeline.file_box.metric("loki_source_file_missing_files_total") > 0);
-  // With max-file=1 the daemon begins the one file anew.
+  // How many files are gone before they are read, and whether that can be seen, is a race:
+  // file_tail_test has it in steps. With max-file=1 the daemon begins the one file anew.
   CHECK(pipeline.file_box.metric("loki_source_file_truncations_total") +
             pipeline.file_box.metric("loki_source_file_rotations_total") >
         0);

@@ -13,6 +13,7 @@
 
 #include "agent/base/pulse.h"
 #include "agent/component/decode.h"
+#include "agent/component/delivers.h"
 #include "agent/component/receiver.h"
 #include "agent/runtime/evaluate.h"
 #include "agent/runtime/modules.h"
@@ -390,7 +391,10 @@ class Runtime::Impl {
     if (!may_watch_) env_.taps.end();
     for (const Node& node : graph_->nodes) {
       Instance& instance = *instances_.at(node.id);
-      if (instance.configured) instance.start(env_.clock, env_.log, pulses_);
+      if (!instance.configured) continue;
+      instance.start(env_.clock, env_.log, pulses_);
+      auto* delivers = dynamic_cast<component::Delivers*>(instance.component.get());
+      if (delivers != nullptr) delivers->deliver_soon();
     }
     forget_exports_of(removed);
     modules_.forget_unused();

@@ -24,6 +24,8 @@ constexpr Duration kRateLimitPause = std::chrono::seconds(1);
 // What Loki said about the age of entries is believed for this long.
 constexpr Duration kLearnedFor = std::chrono::minutes(10);
 constexpr std::size_t kMostLearned = 1024;  // tenants
+// Long enough for what a start or a reload brings all at once, short for whoever waits for it.
+constexpr Duration kSoon = std::chrono::milliseconds(100);
 
 constexpr std::string_view kTooOld = "greater_than_max_sample_age";
 constexpr std::string_view kDroppedHelp = "Entries that were not sent, and why.";
@@ -414,7 +416,18 @@ bool Endpoint::distribute(const std::shared_ptr<Held>& held, const std::stop_tok
       count_dropped(to->tenant, "stream_limited", 1, counted_bytes(entry));
   }
   held->settle_part();
+  expect_delivery();
   return true;
+}
+
+// batch_wait is the longest time: the first push shows, and a deploy waits for it, that what was
+// changed delivers.
+void Endpoint::expect_delivery() {
+  if (!soon_) return;
+  const Mono until = context_.clock.mono() + kSoon;
+  for (auto& [tenant, push] : pushes_) {
+    if (!push.empty()) push.deadline = std::min(push.deadline, until);
+  }
 }
 
 // As the configuration says, or as Loki said lately: what is refused for its age would only make
@@ -453,6 +466,7 @@ bool Endpoint::flush_due(bool all, const std::stop_token& hard) {
 
 // Sends `push` and leaves an empty one in its place. False: given up, because of a stop.
 bool Endpoint::flush(Push& push, const std::stop_token& hard) {
+  soon_ = false;
   Push sending = std::exchange(push, Push(push.tenant()));
   sending.encode(encoder_);
   switch (post(sending.tenant(), encoder_.body(), sending.entries(), sending.bytes(), hard)) {

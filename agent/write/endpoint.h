@@ -4,6 +4,7 @@
 // sent, dropped (and why) or returned (given back unsettled, so that its source reads it again).
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <filesystem>
@@ -82,6 +83,10 @@ class Endpoint {
   // Takes a batch; waits for room. Any thread.
   Result<> accept(model::EntryBatch batch, const std::stop_token& stop);
 
+  // The next push does not wait for the whole batch_wait, as the first one does not. Any thread;
+  // does not block.
+  void deliver_soon() { soon_ = true; }
+
   // A push that has had no answer for 20 s makes ill, also where remote_timeout is longer. Any
   // thread, now and then.
   static constexpr Duration kSilence = std::chrono::seconds(20);
@@ -146,6 +151,7 @@ class Endpoint {
   bool spill(model::EntryBatch& batch) REQUIRES(mutex_);
   void spill_held();
   void refresh();
+  void expect_delivery();
   void count_sent(const std::string& tenant, std::size_t entries, std::size_t bytes);
 
   Counters& counters(const std::string& tenant);
@@ -187,6 +193,8 @@ class Endpoint {
   component::Counter dropped_removed_;
   component::Counter dropped_budget_;
   component::Histogram latency_;
+
+  std::atomic<bool> soon_{true};  // until the next push goes out
 
   // Of the thread in run():
   std::shared_ptr<const EndpointSettings> used_;

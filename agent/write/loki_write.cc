@@ -12,6 +12,7 @@
 #include "agent/base/file.h"
 #include "agent/base/pulse.h"
 #include "agent/component/component.h"
+#include "agent/component/delivers.h"
 #include "agent/component/http_args.h"
 #include "agent/component/receiver.h"
 #include "agent/write/endpoint.h"
@@ -267,7 +268,9 @@ class Inlet final : public component::LogReceiver, public EndpointList<Endpoint>
   const std::shared_ptr<component::Tap> tap_;
 };
 
-class LokiWrite final : public component::Configured<LokiWriteArgs>, public component::Worker {
+class LokiWrite final : public component::Configured<LokiWriteArgs>,
+                        public component::Worker,
+                        public component::Delivers {
  public:
   explicit LokiWrite(component::Host host) : host_(std::move(host)) {
     host_.exports({{"receiver", component::capsule<component::LogReceiver>(inlet_)}});
@@ -296,6 +299,12 @@ class LokiWrite final : public component::Configured<LokiWriteArgs>, public comp
   }
 
   Result<> run(std::stop_token stop) override;
+
+  void deliver_soon() override {
+    const auto endpoints = inlet_->get();
+    if (endpoints == nullptr) return;
+    for (const auto& endpoint : *endpoints) endpoint->deliver_soon();
+  }
 
   void debug_info(component::DebugWriter& out) const override {
     const auto endpoints = inlet_->get();

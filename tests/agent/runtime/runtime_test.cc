@@ -1,5 +1,6 @@
 #include "agent/runtime/runtime.h"
 
+#include "agent/component/delivers.h"
 #include "tests/agent/runtime/parts.h"
 
 namespace agent::runtime {
@@ -29,6 +30,37 @@ TEST_CASE("runtime: receivers are in force before those who send to them, and st
   lines.resize(3);
   CHECK(lines ==
         std::vector<std::string>{"stop test.part.a", "stop test.part.b", "stop test.part.c"});
+}
+
+TEST_CASE("runtime: what gathers before it sends hears of every change that was taken") {
+  struct Gathering final : component::Configured<PartArgs>, component::Delivers {
+    explicit Gathering(Diary& own) : diary(own) {}
+    Result<component::Commit> prepare(PartArgs args) override {
+      if (args.text == "wrong") return fail(ErrorCode::kInvalid, "text is wrong");
+      return component::Commit([] {});
+    }
+    void deliver_soon() override { diary.write("soon"); }
+    Diary& diary;
+  };
+  struct Declared final : component::Configured<PartArgs> {
+    explicit Declared(component::Host) {}
+    Result<component::Commit> prepare(PartArgs) override {
+      return component::Commit([] {});
+    }
+  };
+  Fixture f;
+  auto kind = component::declare<Declared>("test.gathering", "Gathers.");
+  kind.make = [&f](component::Host) -> std::unique_ptr<component::Component> {
+    return std::make_unique<Gathering>(f.diary);
+  };
+  f.registry.add(std::move(kind));
+  const std::string steady = "test.gathering \"g\" { }\n";
+  REQUIRE(f.load(steady).empty());
+  CHECK(f.diary.take() == std::vector<std::string>{"soon"});
+  REQUIRE_FALSE(f.load(steady + "test.gathering \"h\" { text = \"wrong\" }").empty());
+  CHECK(f.diary.take().empty());
+  REQUIRE(f.load("// another text\n" + steady).empty());
+  CHECK(f.diary.take() == std::vector<std::string>{"soon"});
 }
 
 TEST_CASE("runtime: a reload touches only what differs") {

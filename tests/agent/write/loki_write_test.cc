@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "agent/component/component.h"
+#include "agent/component/delivers.h"
 #include "agent/wire/loki_push.h"
 #include "tests/support/component_box.h"
 #include "tests/support/fake_clock.h"
@@ -150,6 +151,27 @@ TEST_CASE("loki.write: entries wait batch_wait and leave in one push, which sett
   CHECK(bench.metric("loki_write_sent_entries_total") == 3);
   CHECK(bench.metric("loki_write_queued_entries") == 0);
   CHECK(bench.metric("loki_write_queued_bytes") == 0);
+}
+
+TEST_CASE(
+    "loki.write: the first push, and the first one after a reload, does not wait batch_wait") {
+  ScriptedServer server(always(status(204)));
+  Bench bench;
+  REQUIRE(bench.configure({endpoint(server, {attribute("batch_wait", "1h")})}));
+  bench.start();
+  REQUIRE(bench.send({"one"}));
+  REQUIRE(bench.advance_until([&] { return bench.count(true) == 1; }));
+  // One that comes after it waits.
+  REQUIRE(bench.send({"two"}));
+  while (bench.clock.sleepers() == 0) std::this_thread::yield();
+  bench.clock.advance(std::chrono::minutes(1));
+  // The runtime says so after each change, also one of other components.
+  dynamic_cast<agent::component::Delivers&>(bench.component->get()).deliver_soon();
+  REQUIRE(bench.send({"three"}));
+  REQUIRE(bench.advance_until([&] { return bench.count(true) == 3; }));
+  REQUIRE(server.requests().size() == 2);
+  CHECK(lines_of(server.requests()[0]) == std::vector<std::string>{"one"});
+  CHECK(lines_of(server.requests()[1]) == std::vector<std::string>{"two", "three"});
 }
 
 TEST_CASE("loki.write: a full push leaves at once") {

@@ -83,7 +83,16 @@ void add_deploy(CLI::App& app, DeployArguments& arguments, Action& action) {
                    "Do what plan --out saved, and nothing where tree or host are not as they were")
       ->type_name("FILE")
       ->excludes(retry);
-  command->add_flag("--resume", deploy.retry_failed)->excludes("--plan")->group("");
+  command
+      ->add_option_function<std::string>(
+          "--resume", [&deploy](const std::string& id) { deploy.resume = id == "last" ? "" : id; },
+          "Only hosts that the run of this name did not leave well or never began; the last part "
+          "of the name will do")
+      ->expected(0, 1)
+      ->default_str("last")
+      ->excludes("--plan")
+      ->excludes(retry)
+      ->type_name("RUN");
   auto* restart = command->add_option_function<std::string>(
       "--restart",
       [&deploy](const std::string& word) {
@@ -110,7 +119,7 @@ void add_deploy(CLI::App& app, DeployArguments& arguments, Action& action) {
       "Examples:\n"
       "  fleetctl deploy --limit puck.incus --check --diff\n"
       "  fleetctl deploy --canary puck.incus --serial 10% --max-fail 2\n"
-      "  fleetctl deploy --retry-failed");
+      "  fleetctl deploy --resume 7f3a");
   command->callback([&] {
     action = [&] {
       arguments.settle(arguments.deploy);

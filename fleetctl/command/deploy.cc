@@ -50,10 +50,10 @@ ExitCode deploy_until(const Fleet& fleet, const AgentBundle& bundle, const Deplo
   const std::size_t width = widest_name(fleet);
   Ending ending;
   Unfinished unfinished(options.check ? std::filesystem::path() : options.unfinished, world.clock);
-  // It only costs the comfort of --retry-failed; said once.
+  // It only costs the comfort of --resume; said once.
   auto book = [&, told = false](const agent::Result<>& written) mutable {
     if (!written && !std::exchange(told, true))
-      err << "fleetctl: --retry-failed will not know of this run: " << written.error().message
+      err << "fleetctl: --resume will not know of this run: " << written.error().message
           << std::endl;
   };
   std::vector<std::string> names;
@@ -76,7 +76,7 @@ ExitCode deploy_until(const Fleet& fleet, const AgentBundle& bundle, const Deplo
   out << last_words(ending, fleet, options, state_name) << std::flush;
   if (!options.check && !options.unfinished.empty() &&
       ending.tally.failures() + ending.course.untouched.size() > 0)
-    err << "Once more only for these: fleetctl deploy --retry-failed\n";
+    err << "Once more only for these: fleetctl deploy --resume " << short_run(options.run) << "\n";
   return ending.tally.exit_code(ending.course, options.exit_code);
 }
 
@@ -133,13 +133,19 @@ ExitCode run_deploy(FleetOptions fleet_options, const ConfigurationCheck& check,
   if (!ask_login_password(options)) return ExitCode::kUsage;
   auto book = unfinished_file(fleet_options);
   if (book) options.unfinished = *book;
-  if (options.retry_failed) {
+  if (options.retry_failed || options.resume) {
     if (!book) return refuse(book.error().message);
     const auto known = read_unfinished(*book);
     if (!known) return refuse(known.error().message);
-    if (!known->has_value()) return refuse("--retry-failed: no deploy of this tree is known here");
+    if (known->runs.empty()) return refuse("no deploy of this tree is known here");
     fleet_options.only.emplace();
-    for (const auto& [host, how] : **known) fleet_options.only->insert(host);
+    if (options.resume) {
+      auto hosts = hosts_of_run(*known, *options.resume);
+      if (!hosts) return refuse("--resume: " + hosts.error().message);
+      fleet_options.only = std::move(*hosts);
+    } else {
+      for (const auto& [name, host] : known->hosts) fleet_options.only->insert(name);
+    }
     if (fleet_options.only->empty()) {
       std::cout << "Nothing to do again: every host ended well.\n";
       return ExitCode::kDone;

@@ -19,11 +19,12 @@ struct DeployOptions : RunOptions {
   bool diff = false;   // --diff: show how the configurations differ, secrets masked
   plan::Restart restart = plan::Restart::kWhenNeeded;  // --restart
   bool rolls_back = true;                              // --no-rollback: what does not come up stays
-  bool force = false;                // --force: the agent is sent again, and restarted
-  bool retry_failed = false;         // --retry-failed: only what earlier runs did not leave well
-  std::filesystem::path plan_file;   // --plan: do what this plan says, or nothing
-  std::optional<PlanFile> plan;      // that, read
-  std::filesystem::path unfinished;  // the book of that; "": none is kept
+  bool force = false;                 // --force: the agent is sent again, and restarted
+  bool retry_failed = false;          // --retry-failed: only what earlier runs did not leave well
+  std::optional<std::string> resume;  // --resume: only what this run did not; "": the last one
+  std::filesystem::path plan_file;    // --plan: do what this plan says, or nothing
+  std::optional<PlanFile> plan;       // that, read
+  std::filesystem::path unfinished;   // the book of that; "": none is kept
 };
 
 // Results go to `out`, one line (and details) per host as it ends, then a summary; the rest to

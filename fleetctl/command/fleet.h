@@ -41,7 +41,7 @@ struct FleetOptions {
                                          // above the templates
   std::vector<std::string> limit;        // --limit, several are a union; none: all hosts
   std::vector<std::string> canary;       // --canary, a pattern: which of them go first
-  std::optional<std::set<std::string>> only;  // --retry-failed: and these alone
+  std::optional<std::set<std::string>> only;  // --retry-failed, --resume: and these alone
   std::vector<std::string> extra_vars;        // -e: "k=v k=v", JSON/YAML in braces, @file
   std::filesystem::path facts;                // --facts: what `fleetctl facts` saved; "": none
   std::string gathered_facts;                 // the same as text, above those; "": none

@@ -1,12 +1,16 @@
 // Which hosts of a tree the last deploys from this machine did not leave well: what
-// `deploy --retry-failed` takes up again. One small JSON file per tree in
-// $XDG_STATE_HOME/fleetctl (~/.local/state/fleetctl); names of hosts and how they ended, no more.
-//   {"schema": 1, "run": ID, "hosts": {NAME: "not begun"|"failed"|"unreachable"|...}}
+// `deploy --retry-failed` takes up again, and of one run alone `deploy --resume`. One small JSON
+// file per tree in $XDG_STATE_HOME/fleetctl (~/.local/state/fleetctl); names of hosts and how they
+// ended, no more.
+//   {"schema": 1, "runs": [ID, ...], "hosts":
+//     {NAME: {"how": "not begun"|"failed"|"unreachable"|..., "runs": [ID, ...]}}}
+// `runs` are the last ones, the newest last; a host's are those of them that did not leave it well.
+// A run that leaves it well takes it out, whichever runs it was in.
 #pragma once
 
 #include <filesystem>
 #include <map>
-#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -19,9 +23,24 @@ namespace fleetctl::command {
 
 // Where the tree's file is. Trees differ by folder, inventories and templates.
 agent::Result<std::filesystem::path> unfinished_file(const FleetOptions& options);
-// Name -> how it ended. nullopt: there is no file, so no deploy is known.
-agent::Result<std::optional<std::map<std::string, std::string>>> read_unfinished(
-    const std::filesystem::path& file);
+
+struct UnfinishedHost {
+  std::string how;
+  std::vector<std::string> runs;
+  bool operator==(const UnfinishedHost&) const = default;
+};
+struct UnfinishedHosts {
+  std::vector<std::string> runs;
+  std::map<std::string, UnfinishedHost> hosts;
+};
+// No runs: there is no file, so no deploy is known.
+agent::Result<UnfinishedHosts> read_unfinished(const std::filesystem::path& file);
+// The part of a run's name after the last '-', which is enough to name it.
+std::string short_run(const std::string& run);
+// The hosts of the run that `id` names, whole or by its short part, or of the last run when it is
+// "". An error, which names those that are known: there is no such run.
+agent::Result<std::set<std::string>> hosts_of_run(const UnfinishedHosts& known,
+                                                  const std::string& id);
 
 // The book of one run. Several runs may write to the same file, each for its own hosts. One thread.
 class Unfinished {

@@ -259,12 +259,12 @@ TEST_CASE("deploy: what did not end well is in the book, --check leaves it alone
   run.options.unfinished = folder.path() / "book.json";
   run.options.check = true;
   CHECK(run.deploy() == ExitCode::kUnreachable);
-  CHECK_FALSE(read_unfinished(run.options.unfinished)->has_value());
+  CHECK(read_unfinished(run.options.unfinished)->runs.empty());
   run.options.check = false;
   CHECK(run.deploy() == ExitCode::kUnreachable);
-  CHECK(read_unfinished(run.options.unfinished)->value() ==
-        std::map<std::string, std::string>{{"oberon", "unreachable"}});
-  CHECK(run.err.str() == "Once more only for these: fleetctl deploy --retry-failed\n");
+  CHECK(read_unfinished(run.options.unfinished)->hosts ==
+        std::map<std::string, UnfinishedHost>{{"oberon", {"unreachable", {"r1"}}}});
+  CHECK(run.err.str() == "Once more only for these: fleetctl deploy --resume r1\n");
 }
 
 TEST_CASE("deploy: as JSON, one object per line, the last of which sums up") {

@@ -104,7 +104,7 @@ def ui():
 
 
 def batches():
-    """--canary, --serial and --max-fail stop a deploy, which says what it did not touch; --retry-failed takes that up."""
+    """--canary, --serial and --max-fail stop a deploy, which says what it did not touch; --resume and --retry-failed take that up."""
     fleet = Fleet()
     more = (*NOWHERE, *fleet.bundle())
     home = {"HOME": str(fleet.folder / "home")}
@@ -113,19 +113,29 @@ def batches():
     check("no deploy of this tree is known here" in said, said)
     shown, said = fleet.run("deploy", "--canary", "caliban", *more, status=TOO_MANY, env=home)
     check(shown.startswith("caliban.incus  unreachable") and "not touched: oberon.incus\n" in shown, shown)
-    check("Batch 1 of 2, the canary: 1 host\n" in said and "deploy --retry-failed" in said, said)
+    stopped = re.search(r"\(run (\S+)-(\S+)\)", shown)
+    check("Batch 1 of 2, the canary: 1 host\n" in said and f"fleetctl deploy --resume {stopped[2]}\n" in said, said)
     book, = state.glob("*.json")
-    check(json.loads(book.read_text())["hosts"] == {"caliban.incus": "unreachable", "oberon.incus": "not begun"}, book.read_text())
+    ends = {name: host["how"] for name, host in json.loads(book.read_text())["hosts"].items()}
+    check(ends == {"caliban.incus": "unreachable", "oberon.incus": "not begun"}, book.read_text())
     check(book.stat().st_mode & 0o777 == 0o600, oct(book.stat().st_mode))
 
     shown, said = fleet.run("deploy", "--serial", "1", "--max-fail", "1", *more, status=UNREACHABLE, env=home)
     check("2 hosts: 2 unreachable." in shown and "Batch 2 of 2: 1 host\n" in said, shown + said)
-    book.write_text(json.dumps({"schema": 1, "run": "x", "hosts": {"caliban.incus": "failed"}}))
-    shown, said = fleet.run("deploy", "--retry-failed", *more, status=UNREACHABLE, env=home)
-    check("1 host: 1 unreachable." in shown and "oberon" not in shown, shown + said)
-    book.write_text(json.dumps({"schema": 1, "run": "x", "hosts": {}}))
-    shown, said = fleet.run("deploy", "--retry-failed", *more, env=home)
-    check("Nothing to do again" in shown, shown)
+    fleet.run("deploy", *NOWHERE[:2], "--limit", "caliban.incus", *fleet.bundle(), status=UNREACHABLE, env=home)  # the last run
+    for words, hosts in ((("--retry-failed",), 2), (("--resume", stopped[2]), 2), (("--resume", f"{stopped[1]}-{stopped[2]}"), 2)):
+        shown, said = fleet.run("deploy", *more, *words, "--check", status=UNREACHABLE, env=home)
+        check(f"{hosts} hosts: {hosts} unreachable." in shown, shown + said)
+    for words in (("--resume",), ("--resume", "--serial", "1")):
+        shown, said = fleet.run("deploy", *words, *more, "--check", status=UNREACHABLE, env=home)
+        check("1 host: 1 unreachable." in shown and "oberon" not in shown, shown + said)
+    said = fleet.run("deploy", *more, "--resume", "none", status=REFUSED, env=home)[1]
+    check("--resume: no run none of this tree is known here, known are: " in said and f"{stopped[1]}-{stopped[2]}" in said, said)
+    for words in (("--resume", "--retry-failed"), ("--resume", "--plan", "x")):
+        fleet.run("deploy", *more, *words, status=USAGE, env=home)
+    book.write_text(json.dumps({"schema": 1, "runs": ["x"], "hosts": {}}))
+    for words in (("--retry-failed",), ("--resume", "x")):
+        check("Nothing to do again" in fleet.run("deploy", *words, *more, env=home)[0], words)
 
     for words in (("--serial", "0"), ("--serial", "1,x"), ("--max-fail", "200%"), ("--max-fail", "-1")):
         fleet.run("deploy", *more, *words, status=USAGE, env=home)

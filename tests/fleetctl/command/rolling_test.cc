@@ -121,30 +121,73 @@ TEST_CASE("unfinished: remembers who did not end well, over runs and over a kill
   const agent::TempDir folder;
   const agent::SteppingClock clock;
   const auto file = folder.path() / "state/fleetctl/x.json";
-  CHECK_FALSE(read_unfinished(file)->has_value());
-  using Hosts = std::map<std::string, std::string>;
+  CHECK(read_unfinished(file)->runs.empty());
+  using Hosts = std::map<std::string, UnfinishedHost>;
   {
     Unfinished book(file, clock);
     REQUIRE(book.begin("r1", {"ariel", "oberon", "puck"}));
-    CHECK(read_unfinished(file)->value() ==
-          Hosts{{"ariel", "not begun"}, {"oberon", "not begun"}, {"puck", "not begun"}});
+    CHECK(read_unfinished(file)->hosts == Hosts{{"ariel", {"not begun", {"r1"}}},
+                                                {"oberon", {"not begun", {"r1"}}},
+                                                {"puck", {"not begun", {"r1"}}}});
     REQUIRE(book.ended("puck", HostState::kChanged));
     REQUIRE(book.ended("oberon", HostState::kRolledBack));
     REQUIRE(book.save());
   }
-  CHECK(read_unfinished(file)->value() == Hosts{{"ariel", "not begun"}, {"oberon", "rolled back"}});
+  const Hosts left{{"ariel", {"not begun", {"r1"}}}, {"oberon", {"rolled back", {"r1"}}}};
+  CHECK(read_unfinished(file)->hosts == left);
   {
     Unfinished other(file, clock);  // for another host: what is there stays
     REQUIRE(other.begin("r2", {"titania"}));
     REQUIRE(other.ended("titania", HostState::kUnchanged));
     REQUIRE(other.save());
   }
-  CHECK(read_unfinished(file)->value().size() == 2);
-  CHECK(agent::read_file(file)->find("\"run\": \"r2\"") != std::string::npos);
+  CHECK(read_unfinished(file)->hosts == left);
+  CHECK(read_unfinished(file)->runs == std::vector<std::string>{"r1", "r2"});
   std::ofstream(file) << "[1]";
   CHECK_FALSE(read_unfinished(file));
   Unfinished third(file, clock);
   CHECK_FALSE(third.begin("r3", {"puck"}));
+}
+
+TEST_CASE("unfinished: of one run, by its name, its end or as the last one") {
+  const agent::TempDir folder;
+  const agent::SteppingClock clock;
+  const auto file = folder.path() / "x.json";
+  const auto run = [&](const std::string& name, const std::map<std::string, HostState>& ends) {
+    Unfinished book(file, clock);
+    std::vector<std::string> hosts;
+    for (const auto& [host, state] : ends) hosts.push_back(host);
+    REQUIRE(book.begin(name, hosts));
+    for (const auto& [host, state] : ends) REQUIRE(book.ended(host, state));
+    REQUIRE(book.save());
+  };
+  const auto hosts = [&](const std::string& id) {
+    return hosts_of_run(read_unfinished(file).value(), id);
+  };
+  using Names = std::set<std::string>;
+  constexpr auto kBad = HostState::kUnreachable;
+  run("t1-aaaa", {{"ariel", kBad}, {"oberon", kBad}, {"puck", HostState::kChanged}});
+  run("t2-bbbb", {{"ariel", kBad}});
+  CHECK(hosts("t1-aaaa").value() == Names{"ariel", "oberon"});
+  CHECK(hosts("bbbb").value() == Names{"ariel"});
+  CHECK(hosts("").value() == Names{"ariel"});
+  CHECK(hosts("cccc").error().message ==
+        "no run cccc of this tree is known here, known are: t2-bbbb, t1-aaaa");
+  run("t3-aaaa", {{"ariel", HostState::kUnchanged}});  // well at last: for the runs before, too
+  CHECK(hosts("t1-aaaa").value() == Names{"oberon"});
+  CHECK(hosts("bbbb").value().empty());
+  CHECK(hosts("aaaa").error().message ==
+        "aaaa is the end of several runs: t3-aaaa, t2-bbbb, t1-aaaa");
+
+  // Runs are forgotten, hosts are not.
+  for (int i = 0; i < 20; ++i) run("u-" + std::to_string(i), {{"titania", kBad}});
+  CHECK(read_unfinished(file)->runs.size() == 20);
+  CHECK_FALSE(hosts("t1-aaaa"));
+  CHECK(read_unfinished(file)->hosts.at("oberon") == UnfinishedHost{"unreachable", {}});
+
+  std::ofstream(file) << R"({"schema": 1, "run": "t0-9999", "hosts": {"puck": "failed"}})";
+  CHECK(hosts("")->empty());
+  CHECK(read_unfinished(file)->hosts.at("puck").how == "failed");
 }
 
 }  // namespace fleetctl::command

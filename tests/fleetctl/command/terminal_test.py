@@ -181,7 +181,7 @@ def plain():
 
 
 def interrupted():
-    """Ctrl-C: the hosts at work are finished, no further one is begun, and it says so; --retry-failed takes up the rest."""
+    """Ctrl-C: the hosts at work are finished, no further one is begun, and it says so; --resume takes up the rest."""
     fleet = Fleet()
     with FakeHosts(fleet.folder / "ssh") as fakes:
         words = prepared(fleet, fakes, ["first", "second", "third"])
@@ -193,7 +193,7 @@ def interrupted():
         check(session.finish() == 130, session.raw)
         text = session.screen.text()
         check("Interrupted; not touched: second, third" in text and re.search(r"(?m)^first +changed", text), text)
-        shown = fleet.run("deploy", *words, "--retry-failed", env={"HOME": str(fleet.folder)})[0]
+        shown = fleet.run("deploy", *words, "--resume", env={"HOME": str(fleet.folder)})[0]
         check("2 hosts: 2 changed." in shown and "first" not in shown, shown)
 
 

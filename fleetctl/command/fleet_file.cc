@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "agent/base/strings.h"
 #include "fleetctl/inventory/yaml_reader.h"
 #include "fleetctl/value/text.h"
 
@@ -63,6 +64,13 @@ Result<std::vector<FleetFileEntry>> read_fleet_file(std::string_view text,
   if (document->is_none()) return std::vector<FleetFileEntry>();
   if (!document->is_dict()) return fail(ErrorCode::kInvalid, file + ": it is no map of options");
   return entries_of(*document, file, 1);
+}
+
+std::string fleet_file_text(const std::vector<std::pair<std::string, std::string>>& options) {
+  std::string text = "# Options of fleetctl that hold where none are given.\n";
+  for (const auto& [option, value] : options)
+    text += option + ": " + agent::json_string(value) + "\n";
+  return text;
 }
 
 }  // namespace fleetctl::command

@@ -6,6 +6,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "agent/base/result.h"
@@ -24,5 +25,8 @@ struct FleetFileEntry {
 // In the order of the file. Errors begin with the place.
 agent::Result<std::vector<FleetFileEntry>> read_fleet_file(std::string_view text,
                                                            const std::string& file);
+
+// A file that says these: options by their long names, each with one text.
+std::string fleet_file_text(const std::vector<std::pair<std::string, std::string>>& options);
 
 }  // namespace fleetctl::command

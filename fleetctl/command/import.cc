@@ -338,11 +338,10 @@ ExitCode import_playbook(const ImportOptions& options, std::ostream& out, std::o
     err << "fleetctl: " << kFleetFile << " is there already: nothing was written\n";
     return ExitCode::kRefused;
   }
-  std::string text = "# Options of fleetctl that hold where none are given.\nplaybook: " +
-                     nlohmann::json(options.playbook.string()).dump() + "\n";
+  std::vector<std::pair<std::string, std::string>> known{{"playbook", options.playbook.string()}};
   const fs::path templates = templates_near(options.playbook);
-  if (!templates.empty()) text += "templates: " + nlohmann::json(templates.string()).dump() + "\n";
-  if (auto done = agent::write_file_atomic(kFleetFile, text, 0644); !done) {
+  if (!templates.empty()) known.emplace_back("templates", templates.string());
+  if (auto done = agent::write_file_atomic(kFleetFile, fleet_file_text(known), 0644); !done) {
     err << "fleetctl: " << done.error().message << "\n";
     return ExitCode::kRefused;
   }

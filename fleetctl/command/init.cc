@@ -5,10 +5,10 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include "agent/base/file.h"
-#include "agent/base/strings.h"
 #include "fleetctl/command/fleet_file.h"
 
 namespace fleetctl::command {
@@ -130,10 +130,9 @@ ExitCode init(const InitOptions& options, std::ostream& out, std::ostream& err) 
   if (failed) return ExitCode::kRefused;
 
   // Where they are elsewhere than fleetctl looks for them.
-  std::string elsewhere;
+  std::vector<std::pair<std::string, std::string>> elsewhere;
   const auto note = [&](const char* option, const fs::path& path) {
-    if (path != option)
-      elsewhere += std::string(option) + ": " + agent::json_string(path.string()) + "\n";
+    if (path != option) elsewhere.emplace_back(option, path.string());
   };
   note("inventory", inventory);
   note("templates", templates);
@@ -142,7 +141,7 @@ ExitCode init(const InitOptions& options, std::ostream& out, std::ostream& err) 
     if (inventory != "inventory") words += " -i " + inventory.string();
     if (templates != "templates") words += " --templates " + templates.string();
   } else if (!elsewhere.empty()) {
-    write(kFleetFile, "# Options of fleetctl that hold where none are given.\n" + elsewhere);
+    write(kFleetFile, fleet_file_text(elsewhere));
     if (failed) return ExitCode::kRefused;
   }
   out << "Next:\n";

@@ -105,17 +105,64 @@ std::string line_in(const fs::path& path, int line) {
   return text ? std::string(line_of(*text, line)) : std::string();
 }
 
+// Whether what stands between {{ and }} is a Go template, which stages of the agent take: `.Value`,
+// `$x`, `ToUpper .Value`, `Replace .Value "a" "b" -1`, `x := 1`, `end`. Jinja2 has none of these.
+bool is_go_expression(std::string_view text) {
+  if (text.starts_with('-')) text.remove_prefix(1);
+  if (text.ends_with('-')) text.remove_suffix(1);
+  text = agent::trim(text);
+  if (text == "end" || text.starts_with("/*") || text.find(":=") != std::string_view::npos)
+    return true;
+  const auto is_word = [](char c) {
+    return c == '_' || (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+  };
+  char before = ' ';
+  char quote = 0;
+  for (std::size_t i = 0; i < text.size(); before = text[i++]) {
+    if (quote != 0) {
+      if (text[i] == quote && before != '\\') quote = 0;
+      continue;
+    }
+    const bool begins = before == ' ' || before == '(';
+    const bool leads = i + 1 == text.size() || text[i + 1] == ' ' ||
+                       (is_word(text[i + 1]) && (text[i + 1] < '0' || text[i + 1] > '9'));
+    if (begins && leads && (text[i] == '.' || text[i] == '$')) return true;
+    if (text[i] == '"' || text[i] == '\'' || text[i] == '`') quote = text[i];
+  }
+  // A function with a text beside it: no operator between them.
+  const std::string_view rest = text.substr(0, text.find_first_of("\"`"));
+  const std::string_view name = agent::trim(rest);
+  return rest.size() < text.size() && rest.size() > name.size() && name != "not" && !name.empty() &&
+         std::all_of(name.begin(), name.end(), is_word);
+}
+
+bool holds_go_template(std::string_view line) {
+  for (std::size_t at = line.find("{{"); at != std::string_view::npos; at = line.find("{{", at)) {
+    at += 2;
+    const std::size_t end = line.find("}}", at);
+    if (end == std::string_view::npos) return false;
+    if (is_go_expression(line.substr(at, end - at))) return true;
+    at = end;
+  }
+  return false;
+}
+
 std::string block(const Locate& locate, const template_::Problem& problem) {
   std::string message = problem.message;
   for (std::size_t i = 0; i < problem.nearest.size(); ++i)
     message += (i == 0 ? "; did you mean '" : "' or '") + problem.nearest[i];
   if (!problem.nearest.empty()) message += "'?";
   const fs::path path = locate(problem.place.file);
+  const std::string line = line_in(path, problem.place.line);
+  const bool go = holds_go_template(line);
+  if (go)
+    message +=
+        "; Go templates, like {{ .Value }}, are for the agent: put them between {% raw %} and "
+        "{% endraw %}";
   std::string out = source_block(path.empty() ? problem.place.file : inventory::shown_path(path),
-                                 problem.place.line, problem.place.column, message,
-                                 line_in(path, problem.place.line));
+                                 problem.place.line, problem.place.column, message, line);
   for (const Place& place : problem.through) out += "\n  used by " + shown_place(locate, place);
-  if (problem.kind == template_::ProblemKind::kUndefined && problem.nearest.empty() &&
+  if (!go && problem.kind == template_::ProblemKind::kUndefined && problem.nearest.empty() &&
       !problem.name.empty() && problem.name.find_first_of(".[") == std::string::npos)
     out += "\n  variables are defined in host_vars/ (one host) and group_vars/ (several)";
   return out;

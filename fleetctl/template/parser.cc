@@ -97,15 +97,7 @@ class Parser {
     }
     return nullptr;
   }
-  std::nullptr_t unexpected() {
-    std::string message = "unexpected '" + describe(now()) + "'";
-    // No expression of Jinja2 begins with a dot; Go's templates, which the agent takes, do.
-    if (describe(now()) == ".")
-      message +=
-          "; what is meant for the agent, like {{ .Value }}, stands between {% raw %} and "
-          "{% endraw %}";
-    return fail(message);
-  }
+  std::nullptr_t unexpected() { return fail("unexpected '" + describe(now()) + "'"); }
   bool expect_op(std::string_view op) {
     if (skip_op(op)) return true;
     if (now().kind == TokenKind::kEof) {

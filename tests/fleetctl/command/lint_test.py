@@ -146,8 +146,6 @@ def configurations():
     things = found(fleet, status=1)
     lines = len((fleet.tree / "templates/oberon/config.alloy.j2").read_text().splitlines())
     check(set(things) == {("render", "templates/oberon/config.alloy.j2", lines)}, things)
-    fleet.append("templates/ariel/config.alloy.j2", "// {{ .Value }}\n")
-    check(any("between {% raw %}" in thing["message"] for thing in found(fleet, status=1).values()), "Go's templates")
     fleet = Fleet()
     fleet.write("host_vars/puck.incus.yml", (fleet.tree / "host_vars/puck.incus.yml").read_text().replace("docker, ", ""))
     fleet.append("templates/ariel/config.alloy.j2", "\nloki.relabel \"odd\" {\n  forward_to = []\n  rule {\n    target_label = \"job\"\n    replacement  = \"a\"\n"
@@ -158,6 +156,32 @@ def configurations():
                           ("warning", "templates/ariel/config.alloy.j2", lines - 8)}, things)
     rule = things[("warning", "templates/ariel/config.alloy.j2", lines - 8)]
     check("overwrites" in rule["message"] and rule["hosts"] == [] and rule["column"] == 3, rule)
+
+
+def go_templates():
+    """What is meant for the agent and stands where Jinja2 reads it: told with the way out, in templates and in variables; else nothing of it."""
+    fleet = Fleet()
+    before = (fleet.tree / "templates/ariel/config.alloy.j2").read_text()
+
+    def told(text):
+        fleet.write("templates/ariel/config.alloy.j2", f"{before}// {text}\n")
+        line = before.count("\n") + 1
+        return [thing["message"] for (_, file, at), thing in found(fleet, status=1).items() if file.startswith("templates/ariel") and at == line]
+
+    for text in ("{{ .Value }}", "{{ . }}", "{{- if .x -}}a{{ end }}", "{{ ToUpper .Value }}", '{{ Replace .Value "a" "b" -1 }}', "{{ $x }}",
+                 '{{ printf "%s" .x }}', '{{ hash "salt" }}', "{{ range $i, $x := .all }}", "{{ x := 1 }}", "{{ (eq .x 1) }}", "{{ end }}",
+                 "{{ /* no */ }}", "{{ loki_url }} {{ .Value }}"):
+        messages = told(text)
+        check(messages and all("between {% raw %} and {% endraw %}" in message for message in messages), (text, messages))
+    for text in ("{{ missing }}", "{{ missing.part }}", "{{ 'a .b $c' ~ missing }}", '{{ not "a" + }}', '{{ missing | default(missing2, ".x") + }}',
+                 "{{ missing[.5] }}", "{{ 1 +", "{{ missing ~ .5 }}"):
+        messages = told(text)
+        check(messages and not any("raw" in message for message in messages), (text, messages))
+    fleet = Fleet()
+    fleet.append("host_vars/ariel.incus.yml", "line: \"{{ .Value }}\"\n")
+    fleet.append("templates/ariel/config.alloy.j2", "// {{ line }}\n")
+    check([place for place, thing in found(fleet, status=1).items() if "between {% raw %}" in thing["message"]] ==
+          [("render", "host_vars/ariel.incus.yml", (fleet.tree / "host_vars/ariel.incus.yml").read_text().count("\n"))], "in a variable")
 
 
 def broken_trees():
@@ -175,4 +199,4 @@ def broken_trees():
 
 
 if __name__ == "__main__":
-    main(example_fleet, ports, container_logs, mended, unused_files, secrets, configurations, broken_trees)
+    main(example_fleet, ports, container_logs, mended, unused_files, secrets, configurations, go_templates, broken_trees)

@@ -7,8 +7,8 @@
 
 #include <array>
 #include <cerrno>
-#include <cstdlib>
 
+#include "agent/base/replace_file.h"
 #include "agent/base/strings.h"
 
 namespace agent {
@@ -59,23 +59,7 @@ Result<> write_all(int fd, std::string_view bytes) {
 
 Result<> write_file_atomic(const fs::path& path, std::string_view bytes, mode_t mode, uid_t uid,
                            gid_t gid) {
-  std::string temporary = path.string() + ".XXXXXX";
-  FileDescriptor fd(::mkostemp(temporary.data(), O_CLOEXEC));
-  if (!fd) return fail_errno("create " + temporary, errno);
-  const auto give_up = [&](Error error) -> Result<> {
-    ::unlink(temporary.c_str());
-    return fail(std::move(error).within("write " + path.string()));
-  };
-  if (auto written = write_all(fd.get(), bytes); !written) return give_up(written.error());
-  // Not called without need: the agent's unit forbids the system call.
-  const bool owner = uid != static_cast<uid_t>(-1) || gid != static_cast<gid_t>(-1);
-  if (owner && ::fchown(fd.get(), uid, gid) != 0)
-    return give_up(fail_errno("chown", errno).value());
-  if (::fchmod(fd.get(), mode) != 0) return give_up(fail_errno("chmod", errno).value());
-  if (::fsync(fd.get()) != 0) return give_up(fail_errno("fsync", errno).value());
-  fd.reset();
-  if (::rename(temporary.c_str(), path.c_str()) != 0)
-    return give_up(fail_errno("rename", errno).value());
+  if (auto done = replace_file(path, bytes, {mode, uid, gid, true}); !done) return done;
   const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
   FileDescriptor dir(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!dir || ::fsync(dir.get()) != 0) return fail_errno("fsync " + folder.string(), errno);

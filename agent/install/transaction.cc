@@ -16,6 +16,7 @@
 
 #include "agent/base/duration.h"
 #include "agent/base/file.h"
+#include "agent/base/replace_file.h"
 #include "agent/base/strings.h"
 #include "agent/install/layout.h"
 
@@ -69,25 +70,6 @@ Result<> make_folder(const fs::path& path, mode_t mode, uid_t uid, gid_t gid) {
     return fail_errno(path.string(), errno);
   }
   return {};
-}
-
-// Of a run that was killed inside write_file_atomic(), which names its file "PATH.XXXXXX" until it
-// is whole. Nobody else writes: we hold the host's lock.
-void remove_half_written(const fs::path& path) {
-  const std::string beginning = path.filename().string() + ".";
-  std::vector<fs::path> found;
-  std::error_code error;
-  for (fs::directory_iterator it(path.parent_path(), error), end; !error && it != end;
-       it.increment(error)) {
-    const std::string name = it->path().filename().string();
-    const bool random = name.size() == beginning.size() + 6 && name.starts_with(beginning) &&
-                        std::all_of(name.end() - 6, name.end(),
-                                    [](unsigned char c) { return std::isalnum(c) != 0; });
-    std::error_code unknown;
-    if (random && it->symlink_status(unknown).type() == fs::file_type::regular)
-      found.push_back(it->path());
-  }
-  for (const fs::path& one : found) ::unlink(one.c_str());
 }
 
 constexpr uid_t kSameUser = static_cast<uid_t>(-1);
@@ -310,6 +292,7 @@ Result<> Transaction::prepare() {
   const Identity& user = present_.accounts.user;
   if (auto made = make_folder(system_.at(kConfigFolder), 0750, kSameUser, user.gid); !made)
     return made;
+  // Nobody else writes: we hold the host's lock.
   for (const SavedFile& file : present_.files) remove_half_written(system_.at(file.path));
   remove_half_written(system_.at(kStagedFile));
   return make_folder(system_.at(kStateFolder), 0750, user.uid, user.gid);

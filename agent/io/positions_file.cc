@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "agent/base/file.h"
+#include "agent/base/replace_file.h"
 #include "agent/base/strings.h"
 
 namespace agent::io {
@@ -93,19 +94,6 @@ bool parse_line(std::string_view line, PositionMap& map) {
   return true;
 }
 
-// A process that was killed while it saved leaves its temporary file (see write_file_atomic).
-void remove_temporaries(const fs::path& file) {
-  constexpr std::size_t kSuffix = 7;  // ".XXXXXX"
-  const std::string name = file.filename().string();
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(file.parent_path(), error)) {
-    const std::string other = entry.path().filename().string();
-    if (other.size() == name.size() + kSuffix && other.compare(0, name.size(), name) == 0 &&
-        other[name.size()] == '.')
-      fs::remove(entry.path(), error);
-  }
-}
-
 }  // namespace
 
 ParsedPositions parse_positions(std::string_view text) {
@@ -142,7 +130,7 @@ std::string print_positions(const PositionMap& map) {
 }
 
 PositionsFile::Loaded PositionsFile::load(const Log& log) {
-  remove_temporaries(file_);
+  remove_half_written(file_);
   Loaded out;
   const auto set_aside = [&](std::string_view why) {
     fs::path aside = file_;

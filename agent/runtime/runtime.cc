@@ -411,10 +411,9 @@ class Runtime::Impl {
     MutexLock loading(load_mutex_);
     if (texts_.empty()) return;
     std::string problem = first_error(install(texts_, true));
-    if (!problem.empty())
-      env_.log.error("modules have changed and cannot run, what ran before goes on",
-                     {{"err", problem}});
     if (problem.empty()) return;
+    env_.log.error("modules have changed and cannot run, what ran before goes on",
+                   {{"err", problem}});
     MutexLock lock(mutex_);
     rebuild_problem_ = std::move(problem);
     show();

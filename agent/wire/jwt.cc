@@ -1,5 +1,4 @@
 #include "agent/wire/jwt.h"
-#include "agent/base/base64.h"
 
 #include <openssl/bio.h>
 #include <openssl/err.h>
@@ -8,6 +7,8 @@
 
 #include <algorithm>
 #include <memory>
+
+#include "agent/base/base64.h"
 
 namespace agent::wire {
 namespace {

@@ -2,6 +2,7 @@
 // should be says nothing. Pure.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -45,6 +46,11 @@ struct WriteAsked {
   bool retry_on_429 = true;
 };
 WriteAnswer write_answer(int status, bool counted, const WriteAsked& asked);
+
+// A request that has had no answer for so long makes its endpoint ill, also where remote_timeout is
+// longer than people should be kept in the dark.
+inline constexpr Duration kSilence = std::chrono::seconds(20);
+inline constexpr std::string_view kSilent = "no answer for 20 s";
 
 // The beginning of a body for people: at most 300 bytes of valid UTF-8 without blanks around it.
 std::string answer_text(std::string_view body);

@@ -53,6 +53,29 @@ io::HttpRequest post(std::string url, std::string_view body) {
   return request;
 }
 
+// `sdk` as one of the other ways, in the order of Azure's own libraries (DefaultAzureCredential).
+// Their certificates, names with passwords and command line tools are not looked for.
+Result<AzureAdArgs> found_by_sdk(AzureAdArgs args) {
+  const AzureSdkArgs sdk = *std::exchange(args.sdk, {});
+  const std::string client = env("AZURE_CLIENT_ID");
+  const std::string tenant = env("AZURE_TENANT_ID");
+  if (const std::string secret = env("AZURE_CLIENT_SECRET"); !secret.empty() && !client.empty()) {
+    if (!is_azure_tenant(tenant))
+      return fail(ErrorCode::kInvalid, "azuread: AZURE_TENANT_ID is no tenant's name");
+    args.oauth = AzureOAuthArgs{client, tenant, Secret(secret)};
+    return args;
+  }
+  if (!client.empty() && !tenant.empty() && !env("AZURE_CLIENT_CERTIFICATE_PATH").empty())
+    return fail(ErrorCode::kInvalid,
+                "azuread: AZURE_CLIENT_CERTIFICATE_PATH is not supported: AZURE_CLIENT_SECRET is");
+  if (const std::string proof = env("AZURE_FEDERATED_TOKEN_FILE");
+      !proof.empty() && !client.empty())
+    args.workload_identity = AzureWorkloadIdentityArgs{client, sdk.tenant_id, proof};
+  else
+    args.managed_identity = AzureManagedIdentityArgs{client};
+  return args;
+}
+
 }  // namespace
 
 Result<std::string> region_of(const SigV4Args& args) {
@@ -211,33 +234,6 @@ Result<AwsKeys> CloudLogin::ask_sts(std::string body, const AwsKeys* keys,
 
 // learn.microsoft.com: "OAuth 2.0 client credentials flow on the Microsoft identity platform", "How
 // to use managed identities for Azure resources on an Azure VM to acquire an access token".
-namespace {
-
-// `sdk` as one of the other ways, in the order of Azure's own libraries (DefaultAzureCredential).
-// Their certificates, names with passwords and command line tools are not looked for.
-Result<AzureAdArgs> found_by_sdk(AzureAdArgs args) {
-  const AzureSdkArgs sdk = *std::exchange(args.sdk, {});
-  const std::string client = env("AZURE_CLIENT_ID");
-  const std::string tenant = env("AZURE_TENANT_ID");
-  if (const std::string secret = env("AZURE_CLIENT_SECRET"); !secret.empty() && !client.empty()) {
-    if (!is_azure_tenant(tenant))
-      return fail(ErrorCode::kInvalid, "azuread: AZURE_TENANT_ID is no tenant's name");
-    args.oauth = AzureOAuthArgs{client, tenant, Secret(secret)};
-    return args;
-  }
-  if (!client.empty() && !tenant.empty() && !env("AZURE_CLIENT_CERTIFICATE_PATH").empty())
-    return fail(ErrorCode::kInvalid,
-                "azuread: AZURE_CLIENT_CERTIFICATE_PATH is not supported: AZURE_CLIENT_SECRET is");
-  if (const std::string proof = env("AZURE_FEDERATED_TOKEN_FILE");
-      !proof.empty() && !client.empty())
-    args.workload_identity = AzureWorkloadIdentityArgs{client, sdk.tenant_id, proof};
-  else
-    args.managed_identity = AzureManagedIdentityArgs{client};
-  return args;
-}
-
-}  // namespace
-
 Result<> CloudLogin::azure(const std::stop_token& stop) {
   const Result<AzureAdArgs> found =
       args_.azuread->sdk ? found_by_sdk(*args_.azuread) : *args_.azuread;

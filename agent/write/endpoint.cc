@@ -224,7 +224,7 @@ void Endpoint::look_for_silence() {
   {
     MutexLock lock(mutex_);
     if (!asked_ || !health_.healthy || context_.clock.mono() - *asked_ < kSilence) return;
-    health_ = {false, "POST " + io::url_for_people(settings_->url) + ": no answer for 20 s"};
+    health_ = {false, "POST " + io::url_for_people(settings_->url) + ": " + std::string(kSilent)};
   }
   context_.on_health();
 }

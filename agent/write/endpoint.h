@@ -87,9 +87,7 @@ class Endpoint {
   // does not block.
   void deliver_soon() { soon_ = true; }
 
-  // A push that has had no answer for 20 s makes ill, also where remote_timeout is longer. Any
-  // thread, now and then.
-  static constexpr Duration kSilence = std::chrono::seconds(20);
+  // A push that has had no answer for kSilence makes ill. Any thread, now and then.
   void look_for_silence();
 
   // Makes what went to disk durable and settles it. Any thread, about ten times a second.

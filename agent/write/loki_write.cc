@@ -476,7 +476,7 @@ Result<> LokiWrite::run(std::stop_token stop) {
     Mono look = kNever;
     if (endpoints != nullptr) {
       for (const auto& endpoint : *endpoints) {
-        if (endpoint->settings().remote_timeout <= Endpoint::kSilence) continue;
+        if (endpoint->settings().remote_timeout <= kSilence) continue;
         endpoint->look_for_silence();
         look = host_.clock.mono() + kLook;
       }

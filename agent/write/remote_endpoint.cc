@@ -13,7 +13,6 @@ namespace agent::write {
 namespace {
 
 constexpr Duration kSlice = std::chrono::milliseconds(100);  // between looks at the clock
-constexpr Duration kSilence = std::chrono::seconds(20);      // after which an endpoint is ill
 constexpr int kLastSlices = 7;                               // of waiting at a stop
 constexpr Duration kTidy = std::chrono::seconds(1);          // between syncs of the queue
 constexpr std::size_t kMaxFamilies = 10'000;                 // whose metadata is sent
@@ -661,9 +660,8 @@ bool RemoteEndpoint::deliver(Requests requests, const std::stop_token& stop) {
       if (busy[lane]) continue;
       busy[lane] = true;
       if (request->on_its_way) {
-        // remote_timeout may be longer than people should be kept in the dark.
         if (request->status == 0 && now - request->started >= kSilence)
-          report("POST " + io::url_for_people(used_->url) + ": no answer for 20 s");
+          report("POST " + io::url_for_people(used_->url) + ": " + std::string(kSilent));
         continue;
       }
       if (request->not_before > now) {

@@ -1,15 +1,10 @@
 #include "fleetctl/command/render.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstdio>
-#include <cstdlib>
 #include <ostream>
 #include <system_error>
 
 #include "agent/base/file.h"
+#include "agent/base/replace_file.h"
 #include "fleetctl/command/report.h"
 #include "fleetctl/plan/diff.h"
 
@@ -55,15 +50,7 @@ Result<> write(const fs::path& file, const std::string& text) {
     return agent::fail(ErrorCode::kIo,
                        "create " + file.parent_path().string() + ": " + error.message());
   fs::permissions(file.parent_path(), fs::perms::owner_all, error);
-  std::string fresh = file.string() + ".XXXXXX";
-  agent::FileDescriptor fd(::mkostemp(fresh.data(), O_CLOEXEC));  // 0600
-  if (!fd) return agent::fail_errno("create " + fresh, errno);
-  auto written = agent::write_all(fd.get(), text);
-  if (written && ::rename(fresh.c_str(), file.c_str()) != 0)
-    written = agent::fail_errno("rename", errno);
-  if (written) return {};
-  ::unlink(fresh.c_str());
-  return agent::fail(std::move(written.error()).within("write " + file.string()));
+  return agent::replace_file(file, text);  // 0600
 }
 
 }  // namespace

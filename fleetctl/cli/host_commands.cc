@@ -44,6 +44,7 @@ void add_ui(CLI::App& app, UiArguments& arguments, Action& action) {
   CLI::App* command =
       app.add_subcommand("ui", "Open the pages of a host's agent here, through the connection");
   add_reach_options(*command, arguments, arguments.ui);
+  by_libssh_alone(*command);  // a tunnel
   add_become_options(*command, arguments, arguments.ui);
   command->add_option("host", arguments.host, "The host, as --limit would name it")
       ->required()
@@ -132,6 +133,7 @@ void add_known_hosts(CLI::App& app, RunArguments& arguments, RunOptions& run, Ac
   const auto add = [&](const char* name, const char* what, KnownHosts which) {
     CLI::App* command = group->add_subcommand(name, what);
     add_run_options(*command, arguments, run);
+    by_libssh_alone(*command);  // a handshake without a login
     command->callback([&arguments, &run, &action, which] {
       action = [&arguments, &run, which] {
         arguments.settle(run);

@@ -109,9 +109,20 @@ void add_reach_options(CLI::App& command, RunArguments& arguments, RunOptions& r
   command.add_flag(
       "--accept-new", run.reach.accept_new,
       "Write unknown host keys down instead of refusing them; changed ones are refused");
+  command
+      .add_option_function<std::string>(
+          "--transport", [&run](const std::string& name) { run.reach.openssh = name == "openssh"; },
+          "libssh, or openssh: the program ssh, for tokens, tickets and what of ssh_config libssh "
+          "does not know (default: libssh)")
+      ->check(CLI::IsMember({"libssh", "openssh"}))
+      ->type_name("NAME");
   command.add_option("-T,--timeout", arguments.connect_seconds, "Seconds to connect within")
       ->check(CLI::Range(1U, 3600U))
       ->capture_default_str();
+}
+
+void by_libssh_alone(CLI::App& command) {
+  command.remove_option(command.get_option("--transport"));
 }
 
 void add_become_options(CLI::App& command, RunArguments& arguments, RunOptions& run) {

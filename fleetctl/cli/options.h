@@ -43,6 +43,8 @@ void add_fleet_options(CLI::App& command, command::FleetOptions& options);
 
 // How one host is reached.
 void add_reach_options(CLI::App& command, RunArguments& arguments, command::RunOptions& run);
+// Where only libssh will do: without --transport.
+void by_libssh_alone(CLI::App& command);
 // And how one becomes root there.
 void add_become_options(CLI::App& command, RunArguments& arguments, command::RunOptions& run);
 

@@ -433,6 +433,10 @@ std::optional<Fleet> usable(agent::Result<Fleet> loaded, std::ostream& err) {
 
 bool ask_login_password(RunOptions& options) {
   if (!options.ask_password || !options.reach.password.empty()) return true;
+  if (options.reach.openssh) {
+    std::cerr << "fleetctl: -k: a password to log in with is for --transport libssh\n";
+    return false;
+  }
   auto password = ask_secret("SSH password: ");
   if (password) options.reach.password = agent::Secret(password->reveal());
   return password.has_value();

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "fleetctl/remote/local.h"
+#include "fleetctl/remote/openssh.h"
 
 namespace fleetctl::command {
 
@@ -14,8 +15,10 @@ agent::Result<remote::SshTarget> ssh_target(const inventory::Connection& connect
                                             std::vector<std::string>& warnings) {
   auto arguments = remote::parse_ssh_arguments(connection.ssh_arguments);
   if (!arguments) return fail(arguments.error());
-  for (const std::string& one : arguments->unknown)
-    warnings.push_back("ssh argument left out: " + one);
+  for (const std::string& one : arguments->unknown) {
+    const bool handed_on = options.openssh && one.rfind("-o ", 0) == 0;
+    if (!handed_on) warnings.push_back("ssh argument left out: " + one);
+  }
   remote::SshTarget target;
   target.address = connection.address;
   target.port = connection.port;
@@ -45,6 +48,10 @@ agent::Result<Reached> reach(const inventory::Connection& connection, const Reac
   }
   auto target = ssh_target(connection, options, reached.warnings);
   if (!target) return fail(target.error());
+  if (options.openssh) {
+    reached.remote = std::make_unique<remote::OpenSsh>(clock, std::move(*target));
+    return reached;
+  }
   reached.remote = std::make_unique<remote::Ssh>(clock, context, std::move(*target));
   return reached;
 }

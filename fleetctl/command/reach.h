@@ -22,6 +22,7 @@ struct ReachOptions {
   agent::Secret become_password;  // -K, asked once
   agent::Duration connect_timeout = std::chrono::seconds(10);
   unsigned verbose = 0;  // 2, 3: libssh tells what it does
+  bool openssh = false;  // --transport openssh: by the program ssh
 };
 
 struct Reached {

@@ -171,6 +171,7 @@ Result<SshOptions> parse_ssh_arguments(const std::vector<std::string>& words) {
         break;
     }
     if (!done) return fail(std::move(done.error()).within("ssh arguments"));
+    if (letter != 'm') options.words.insert(options.words.end(), {{'-', letter}, value});
   }
   return options;
 }

@@ -32,6 +32,8 @@ struct SshOptions {
   std::uint16_t connect_timeout = 0;  // seconds
   std::string kex, ciphers, host_key_algorithms;
   std::vector<std::string> unknown;  // not understood; for a warning
+  // The options as ssh itself takes them, with those of `-o` that are not understood here.
+  std::vector<std::string> words;
 };
 
 agent::Result<SshOptions> parse_ssh_arguments(const std::vector<std::string>& words);

@@ -237,9 +237,11 @@ def ships():
         text = template.read_text()
         check("environment" in text, "oberon's template has no environment label")
         template.write_text(re.sub(r'(environment\s*=\s*"[^"]*",?)', r'\1\n    rack = "7",', text))
-        b.deploy()
+        b.deploy("--transport", "openssh")
         check(b.ships(OBERON, mint).get("rack") == "7", "the changed label did not arrive")
         check(b.on(OBERON, f"systemctl show {UNIT} -p MainPID") == pid, "a changed configuration restarted the agent")
+        said = b.deploy("--transport", "openssh")
+        check(f"{len(HOSTS)} hosts: {len(HOSTS)} unchanged." in said, f"by the program ssh: {said}")
 
 
 GUARDED = """url = "{{ loki_url }}"

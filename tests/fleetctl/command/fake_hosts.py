@@ -76,6 +76,9 @@ def be_a_host(gate, key):
         sys.stdout.flush()
 
     command = os.environ["SSH_ORIGINAL_COMMAND"]
+    if "fleetctl-here" in command:  # --transport openssh: the command itself comes by standard input
+        print("fleetctl-here", flush=True)
+        command = "".join(iter(sys.stdin.readline, "fleetctl-go\n"))
     found = re.search(r"([0-9a-f]{16})-end", command)
     if not found:  # not the script that every deploy begins with: what asks for facts
         (gate / f"asked.{os.getpid()}").touch()

@@ -209,6 +209,35 @@ def facts():
         check(asked() == 10 and sent() == wanted, "a host was deployed to")
 
 
+def openssh():
+    """--transport openssh: the same deploys through the program ssh, with the same words for what goes wrong."""
+    fleet = Fleet()
+    with FakeHosts(fleet.folder / "ssh", keys=("good", "stranger")) as fakes:
+        fakes.open()
+        authorized = fakes.folder / "authorized"
+        authorized.write_text(authorized.read_text().splitlines(keepends=True)[0])  # the stranger is not let in
+        fleet.write("../fakes", fakes.inventory(["one.example", "two.example"]))
+        fleet.write("../stranger", fakes.inventory(["stranger.example"], "stranger"))
+        here = ("--transport", "openssh", "-i", fleet.folder / "fakes", *fleet.bundle())
+        shown, said = fleet.run("deploy", *here)
+        check("2 hosts: 2 changed." in shown, shown + said)
+        shown, said = fleet.run("deploy", *here, "-i", fleet.folder / "stranger", status=UNREACHABLE)
+        check("3 hosts: 2 changed, 1 unreachable." in shown and "Permission denied (publickey" in shown, shown + said)
+        (fakes.folder / "known_hosts").write_text("")
+        shown, said = fleet.run("deploy", *here, "--limit", "one.example", status=UNREACHABLE)
+        check("Host key verification failed. (an unknown one: fleetctl known-hosts add, or --accept-new)" in shown, shown + said)
+        fleet.run("deploy", *here, "--limit", "one.example", "--accept-new")
+        check("127.0.0.1" in (fakes.folder / "known_hosts").read_text(), "the key was not written down")
+    shown = fleet.run("deploy", *here, "--limit", "one.example", status=UNREACHABLE)[0]
+    check("unreachable   127.0.0.1: ssh: connect to host 127.0.0.1 port " in shown and "Connection refused" in shown, shown)
+    shown = fleet.run("deploy", *here, "--limit", "one.example", "-e", "ansible_password=hush", status=UNREACHABLE)[0]
+    check("a password to log in with is for --transport libssh" in shown and "hush" not in shown, shown)
+    said = fleet.run("deploy", *here, "-k", status=USAGE, given="secret\n")[1]
+    check("-k: a password to log in with is for --transport libssh" in said, said)
+    for words in (("ui", "one.example"), ("known-hosts", "check"), ("plan", "--transport", "telnet")):
+        fleet.run(*words, *here[:4], status=USAGE)
+
+
 def junit():
     """--format junit of lint, plan and verify is XML with a case for each finding, host and way."""
     fleet = Fleet()
@@ -347,4 +376,4 @@ def imported():
 
 
 if __name__ == "__main__":
-    main(broken_template, command_lines, spellings, logs, ui, batches, playbook_batches, facts, junit, known_hosts, init, fleet_file, imported)
+    main(broken_template, command_lines, spellings, logs, ui, batches, playbook_batches, facts, openssh, junit, known_hosts, init, fleet_file, imported)

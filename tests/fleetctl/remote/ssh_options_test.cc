@@ -24,6 +24,7 @@ TEST_CASE("ssh arguments: what is not understood is named, not dropped") {
   const auto options = parse_ssh_arguments({"-o", "LocalCommand=x", "-X"});
   REQUIRE(options);
   CHECK(options->unknown == std::vector<std::string>{"-o LocalCommand", "-X"});
+  CHECK(options->words == std::vector<std::string>{"-o", "LocalCommand=x"});
   CHECK(parse_ssh_arguments({"-p", "ten"}).error().message ==
         "ssh arguments: Port: not a number: ten");
   CHECK(parse_ssh_arguments({"-o"}).error().message == "ssh arguments: -o needs a value");

@@ -28,16 +28,18 @@ class Configuration final : public CLI::Config {
 
   std::vector<CLI::ConfigItem> from_config(std::istream& input) const override {
     const std::string text{std::istreambuf_iterator<char>(input), {}};
-    const auto entries = read_fleet_file(text, kFleetFile);
-    if (!entries) {
-      *error_ = entries.error().message;
+    auto read = read_fleet_file(text, kFleetFile);
+    if (!read) {
+      *error_ = read.error().message;
       return {};
     }
+    *rules_ = std::move(read->rules);
+    const std::vector<FleetFileEntry>& entries = read->entries;
     std::vector<std::string> path;  // of the command at hand
     CLI::App* command = &app_;
     std::vector<CLI::ConfigItem> out;
     // The command's own options come first: what is there already is not set again.
-    std::vector<const std::vector<FleetFileEntry>*> levels{&*entries};
+    std::vector<const std::vector<FleetFileEntry>*> levels{&entries};
     while (!command->get_subcommands().empty()) {
       command = command->get_subcommands().front();
       path.push_back(command->get_name());
@@ -51,6 +53,8 @@ class Configuration final : public CLI::Config {
       add(**level, *command, path, *level == levels.front(), out);
     return out;
   }
+
+  std::shared_ptr<const TreeRules> rules() const { return rules_; }
 
  private:
   static bool knows(const CLI::App& app, const std::string& option) {
@@ -87,6 +91,7 @@ class Configuration final : public CLI::Config {
 
   CLI::App& app_;
   const std::shared_ptr<std::string> error_;
+  const std::shared_ptr<TreeRules> rules_ = std::make_shared<TreeRules>();
 };
 
 }  // namespace
@@ -94,8 +99,14 @@ class Configuration final : public CLI::Config {
 FleetFile::FleetFile(CLI::App& app) : error_(std::make_shared<std::string>()) {
   app.config_formatter(std::make_shared<Configuration>(app, error_));
   app.set_config("--config", everybody_may_write(".") ? "" : kFleetFile,
-                 "Options by their long names, as YAML, that hold where none are given")
+                 "Options by their long names, as YAML, that hold where none are given; and rules "
+                 "of the tree")
       ->type_name("FILE");
+}
+
+std::shared_ptr<const TreeRules> FleetFile::rules(const CLI::App& command) {
+  const auto file = std::dynamic_pointer_cast<Configuration>(command.get_config_formatter());
+  return file == nullptr ? nullptr : file->rules();
 }
 
 }  // namespace fleetctl::cli

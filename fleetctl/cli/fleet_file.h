@@ -5,6 +5,8 @@
 #include <memory>
 #include <string>
 
+#include "fleetctl/command/tree_rules.h"
+
 namespace CLI {
 class App;
 }
@@ -15,6 +17,8 @@ class FleetFile {
  public:
   // Gives `app` the option --config; the file is read when `app` parses its arguments.
   explicit FleetFile(CLI::App& app);
+  // What the file of `command`'s program says of the tree; filled in when that reads it.
+  static std::shared_ptr<const command::TreeRules> rules(const CLI::App& command);
   // What was wrong with the file; "": nothing.
   const std::string& error() const { return *error_; }
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "fleetctl/cli/fleet_file.h"
 #include "fleetctl/command/exit_code.h"
 #include "fleetctl/command/fleet.h"
 #include "fleetctl/command/hosts_run.h"
@@ -62,6 +63,7 @@ void add_vault_options(CLI::App& command, VaultOptions& options) {
 }
 
 void add_fleet_options(CLI::App& command, FleetOptions& options) {
+  options.rules = FleetFile::rules(command);
   command
       .add_option(
           "-i,--inventory", options.inventories,

@@ -4,6 +4,8 @@
 #include <charconv>
 #include <system_error>
 
+#include "agent/lang/parser.h"
+
 namespace fleetctl::command {
 namespace {
 
@@ -88,6 +90,11 @@ Uses uses_of(const agent::lang::File& configuration) {
   }
   uses.every_container = uses.every_container && !selective;
   return uses;
+}
+
+Uses uses_of(std::string_view configuration) {
+  agent::lang::Diagnostics ignored;
+  return uses_of(agent::lang::parse(configuration, "", ignored));
 }
 
 }  // namespace fleetctl::command

@@ -27,6 +27,7 @@ struct Uses {
 };
 
 Uses uses_of(const agent::lang::File& configuration);
+Uses uses_of(std::string_view configuration);  // one that was checked before
 
 // An attribute of the block; null when it has none.
 const agent::lang::Expr* attribute(const agent::lang::BlockNode& block, std::string_view name);

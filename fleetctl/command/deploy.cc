@@ -87,7 +87,7 @@ HostResult deploy_to(const Host& host, const AgentBundle& bundle, const DeployOp
   plan::Wanted wanted{plan::standard_files(host.configuration(), bundle.unit),
                       {"systemd-journal", "adm"},
                       bundle.release.id};
-  if (host.has_service("docker")) wanted.groups.emplace_back("docker");
+  if (host.docker_group() != DockerGroup::kNo) wanted.groups.emplace_back("docker");
   wanted.restart = options.restart;
   wanted.rolls_back = options.rolls_back;
   wanted.again = options.force;

@@ -94,9 +94,10 @@ std::string listed(const Told& told, const std::string& word) {
 
 void check_docker(const Host& host, const plan::Facts& facts, const Told& told,
                   std::vector<Check>& checks) {
-  if (!host.has_service("docker")) return;
+  if (host.docker_group() == DockerGroup::kNo) return;
   if (!facts.docker) {
-    checks.push_back({"docker", Health::kOdd, "docker is a service here, and its socket is away"});
+    checks.push_back(
+        {"docker", Health::kOdd, "the agent is to read Docker's socket, and that is away"});
   } else if (!told.once.contains("docker-group")) {
     checks.push_back(
         {"docker", Health::kOdd,

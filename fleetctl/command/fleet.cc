@@ -7,6 +7,7 @@
 
 #include "agent/base/file.h"
 #include "agent/base/strings.h"
+#include "fleetctl/command/configuration_uses.h"
 #include "fleetctl/command/rendering.h"
 #include "fleetctl/command/report.h"
 #include "fleetctl/command/tree.h"
@@ -25,6 +26,7 @@ using agent::Result;
 using value::Value;
 
 constexpr std::string_view kManagedBy = "alloy";
+constexpr std::string_view kDocker = "docker";
 constexpr std::string_view kTemplate = "config.alloy.j2";
 
 // A name that becomes part of paths.
@@ -46,6 +48,7 @@ class LoadedHost final : public Host {
   const std::string& short_name() const override { return short_name_; }
   const inventory::Connection& connection() const override { return connection_; }
   const std::vector<std::string>& services() const override { return services_; }
+  DockerGroup docker_group() const override { return docker_group_; }
   const std::string& configuration() const override { return configuration_; }
   const plan::Secrets& secrets() const override { return secrets_; }
   const fs::path& template_path() const override { return template_; }
@@ -74,21 +77,42 @@ class LoadedHost final : public Host {
     return true;
   }
 
-  // nullopt: it could not be told.
-  std::optional<bool> read_services(std::vector<Problem>& problems) {
+  bool has_variable(std::string_view name) const { return variables_->has(name); }
+
+  bool read_services(std::vector<Problem>& problems) {
     auto value = renderer_->resolve(*variables_, "services");
     if (!value) {
-      complain("services: " + value.error().message, problems);
-      return std::nullopt;
+      return complain("services: " + value.error().message, problems);
     }
-    if (!value->has_value() || (*value)->is_none()) return false;
+    if (!value->has_value() || (*value)->is_none()) return true;
     if (!(*value)->is_sequence()) {
-      complain("services is a list of names, this is a " + std::string(value::type_name(**value)),
-               problems);
-      return std::nullopt;
+      return complain(
+          "services is a list of names, this is a " + std::string(value::type_name(**value)),
+          problems);
     }
     for (const Value& service : (*value)->items()) services_.push_back(value::str(service));
-    return has_service(kManagedBy);
+    return true;
+  }
+
+  // nullopt: it could not be told.
+  std::optional<bool> holds(const Rule& rule, std::vector<Problem>& problems) const {
+    const auto answer = renderer_->holds(*variables_, rule);
+    if (answer) return *answer;
+    complain(answer.error().message, problems);
+    return std::nullopt;
+  }
+
+  // Of a host that is rendered.
+  void decide_docker_group(const std::optional<Rule>& rule, bool by_services,
+                           std::vector<Problem>& problems) {
+    if (rule) {
+      docker_group_ =
+          holds(*rule, problems).value_or(false) ? DockerGroup::kAsSaid : DockerGroup::kNo;
+    } else if (by_services) {
+      docker_group_ = has_service(kDocker) ? DockerGroup::kAsSaid : DockerGroup::kNo;
+    } else if (uses_of(configuration_).docker) {
+      docker_group_ = DockerGroup::kByConfiguration;
+    }
   }
 
   void read_connection(std::vector<Problem>& problems) {
@@ -148,10 +172,58 @@ class LoadedHost final : public Host {
   std::unique_ptr<HostVariables> variables_;
   inventory::Connection connection_;
   std::vector<std::string> services_;
+  DockerGroup docker_group_ = DockerGroup::kNo;
   std::string configuration_;
   plan::Secrets secrets_;
   fs::path template_;
 };
+
+// Who of a tree gets an agent: those for whom `select` of fleet.yaml holds; without it those with
+// `alloy` in their services, where any host of the tree has services; else those of the playbook's
+// plays; else all.
+class Choice {
+ public:
+  // `any_services`: whether any host of the tree says what its services are.
+  Choice(const FleetOptions& options, Tree& tree, bool any_services)
+      : select_(options.rules && options.rules->select ? &*options.rules->select : nullptr),
+        by_services_(any_services) {
+    if (select_ != nullptr || by_services_ || options.playbook.empty()) return;
+    by_plays_ = true;
+    for (const auto& play : tree.layers().plays)
+      players_.insert(play.hosts.begin(), play.hosts.end());
+  }
+
+  // nullopt: it cannot be told.
+  std::optional<bool> takes(const inventory::Host& host, const LoadedHost& candidate,
+                            std::vector<Problem>& problems) const {
+    if (select_ != nullptr) return candidate.holds(*select_, problems);
+    if (by_services_) return candidate.has_service(kManagedBy);
+    return !by_plays_ || players_.contains(&host);
+  }
+
+  std::string why_not() const {
+    if (select_ != nullptr) return "select of " + select_->place + " does not hold";
+    if (by_services_) return "its services do not hold 'alloy'";
+    return by_plays_ ? "no play of the playbook is for it" : "there is none";
+  }
+
+ private:
+  const Rule* const select_;
+  const bool by_services_;
+  bool by_plays_ = false;
+  std::set<const inventory::Host*> players_;
+};
+
+// Whether a host of the tree that is not among the run's has the variable.
+Result<bool> others_have(const Tree& tree, std::string_view name) {
+  Result<bool> known = false;
+  for (const auto& host : tree.inventory().hosts()) {
+    const auto variables = tree.variables(*host);
+    if (variables && (*variables)->has(name)) return true;
+    if (!variables && known) known = fail(variables.error());
+  }
+  return known;
+}
 
 // Of the plays that any of `hosts` is in. `serial` may be a template, of what holds for all hosts.
 Result<Rolling> rolling_of_plays(inventory::Layers& layers,
@@ -206,11 +278,24 @@ Result<Fleet> load_fleet(const std::shared_ptr<Tree>& tree, const FleetOptions& 
   std::vector<std::shared_ptr<LoadedHost>> managed;
   std::vector<Value> names;
   std::set<const inventory::Host*> of_run;
+  std::vector<std::pair<const inventory::Host*, std::shared_ptr<LoadedHost>>> candidates;
+  bool by_services = false;
   for (const inventory::Host* host : selection->hosts) {
     if (options.only && !options.only->contains(host->name)) continue;
     auto candidate = std::make_shared<LoadedHost>(tree, renderer, *host);
     if (!candidate->read_variables(*host, fleet.problems)) continue;
-    const auto is_managed = candidate->read_services(fleet.problems);
+    by_services = by_services || candidate->has_variable("services");
+    if (candidate->read_services(fleet.problems)) candidates.emplace_back(host, candidate);
+  }
+  if (!by_services) {
+    const auto have = others_have(*tree, "services");
+    if (!have) return fail(have.error());
+    by_services = *have;
+  }
+  const Choice choice(options, *tree, by_services);
+  fleet.why_unmanaged = choice.why_not();
+  for (auto& [host, candidate] : candidates) {
+    const auto is_managed = choice.takes(*host, *candidate, fleet.problems);
     if (!is_managed) continue;
     const auto& named = selection->named;
     if (*is_managed) {
@@ -223,6 +308,7 @@ Result<Fleet> load_fleet(const std::shared_ptr<Tree>& tree, const FleetOptions& 
   }
   fleet.playbook_rolling = rolling_of_plays(tree->layers(), of_run);
   const Value selected = Value::list(std::move(names));
+  const auto docker_when = options.rules ? options.rules->docker_when : std::nullopt;
   std::vector<Problem> tolerated;
   auto& render_problems = options.rendering == Rendering::kRequired ? fleet.problems : tolerated;
   for (const auto& host : managed) {
@@ -231,6 +317,7 @@ Result<Fleet> load_fleet(const std::shared_ptr<Tree>& tree, const FleetOptions& 
     if (options.rendering != Rendering::kNone) {
       const std::size_t tolerated_before = tolerated.size();
       host->render(selected, check, render_problems);
+      host->decide_docker_group(docker_when, by_services, render_problems);
       if (tolerated.size() > tolerated_before) host->forget_configuration();
     }
     if (fleet.problems.size() == before) fleet.hosts.push_back(host);

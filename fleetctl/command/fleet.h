@@ -15,6 +15,7 @@
 #include "agent/base/result.h"
 #include "agent/lang/diagnostic.h"
 #include "fleetctl/command/rolling.h"
+#include "fleetctl/command/tree_rules.h"
 #include "fleetctl/command/vault_passwords.h"
 #include "fleetctl/inventory/connection.h"
 #include "fleetctl/plan/diff.h"
@@ -48,13 +49,21 @@ struct FleetOptions {
   VaultOptions vault;
   std::filesystem::path root = ".";  // the tree
   Rendering rendering = Rendering::kRequired;
+  std::shared_ptr<const TreeRules> rules;  // of fleet.yaml; none: the usual ones
 };
 
 // The agent's own parser and schemas; main wires them in. `file` names the text in diagnostics.
 using ConfigurationCheck =
     std::function<agent::lang::Diagnostics(std::string_view text, std::string file)>;
 
-// One managed host: `alloy` is in its services and the limit selects it. variable() and text() read
+// Whether an agent joins the group docker.
+enum class DockerGroup {
+  kNo,
+  kAsSaid,           // `docker` is in its services, or docker-when of fleet.yaml holds
+  kByConfiguration,  // no host of the tree has services, and its configuration names the socket
+};
+
+// One managed host: it is to have an agent, and the limit selects it. variable() and text() read
 // the tree: only one thread at a time may call them, over all hosts; the rest is constant.
 class Host {
  public:
@@ -64,6 +73,7 @@ class Host {
   virtual const inventory::Connection& connection() const = 0;
   virtual const std::vector<std::string>& services() const = 0;
   bool has_service(std::string_view service) const;
+  virtual DockerGroup docker_group() const = 0;
   virtual const std::string& configuration() const = 0;  // rendered and checked; "": Rendering
   virtual const plan::Secrets& secrets() const = 0;      // in it, from encrypted variables
   virtual const std::filesystem::path& template_path() const = 0;  // where it came from
@@ -85,8 +95,9 @@ struct Fleet {
   std::vector<std::shared_ptr<const Host>> hosts;  // in inventory order; only those without problem
   std::vector<Problem> problems;                   // nothing may be touched when there is one
   std::vector<std::string> warnings;               // blocks of one or more lines, as problems are
-  std::vector<std::string> unmanaged;              // named by --limit itself, without the service
-  std::vector<std::string> first;                  // those of --canary
+  std::vector<std::string> unmanaged;              // named by --limit itself, and get no agent
+  std::string why_unmanaged;       // these and others: "its services do not hold 'alloy'"
+  std::vector<std::string> first;  // those of --canary
   // What --playbook says for these hosts; an error where that cannot be told.
   agent::Result<Rolling> playbook_rolling = Rolling();
   // Hosts whose facts a template asked for and nobody knows, even where that is no problem.

@@ -2,6 +2,7 @@
 //   inventory: [inventory, more]     options by their long names, for every command that has them
 //   forks: 32
 //   deploy: {serial: 10%}            for this command alone, above those
+// and what holds for the tree in every run (tree_rules.h).
 #pragma once
 
 #include <string>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "agent/base/result.h"
+#include "fleetctl/command/tree_rules.h"
 
 namespace fleetctl::command {
 
@@ -22,9 +24,13 @@ struct FleetFileEntry {
   std::string place;  // "fleet.yaml:3"
 };
 
-// In the order of the file. Errors begin with the place.
-agent::Result<std::vector<FleetFileEntry>> read_fleet_file(std::string_view text,
-                                                           const std::string& file);
+struct FleetFileContents {
+  std::vector<FleetFileEntry> entries;  // in the order of the file
+  TreeRules rules;
+};
+
+// Errors begin with the place.
+agent::Result<FleetFileContents> read_fleet_file(std::string_view text, const std::string& file);
 
 // A file that says these: options by their long names, each with one text.
 std::string fleet_file_text(const std::vector<std::pair<std::string, std::string>>& options);

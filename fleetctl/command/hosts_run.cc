@@ -415,7 +415,7 @@ std::string text_below(const HostResult& result) {
 
 bool report_tree(const Fleet& fleet, std::ostream& err) {
   print_warnings(fleet.warnings, err);
-  print_unmanaged(fleet.unmanaged, err);
+  print_unmanaged(fleet, err);
   print_problems(fleet.problems, err);
   if (fleet.problems.empty()) return true;
   err << "No host was touched.\n";

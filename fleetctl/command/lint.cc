@@ -147,7 +147,8 @@ std::vector<Finding> find_all(const LintOptions& options, const ConfigurationChe
   for (const std::string& warning : fleet->warnings)
     findings.push_back(finding_of(warning, "warning", false));
   if (fleet->hosts.empty() && fleet->problems.empty())
-    findings.push_back(finding_of("no selected host has 'alloy' in its services", "tree", true));
+    findings.push_back(
+        finding_of("no selected host is managed: " + fleet->why_unmanaged, "tree", true));
   review_tree(*tree, *fleet, options.fleet, findings);
   merge(findings);
   return findings;

@@ -41,11 +41,6 @@ std::optional<int> number_in(std::string_view text) {
   return number;
 }
 
-Uses uses_of_host(const Host& host) {
-  agent::lang::Diagnostics ignored;  // it was checked before
-  return uses_of(agent::lang::parse(host.configuration(), host.name(), ignored));
-}
-
 // Where Docker's syslog driver sends lines to, when that is this machine.
 struct LogAddress {
   std::string protocol;   // "tcp", "udp"
@@ -160,7 +155,7 @@ class Review {
   }
 
   void run() {
-    for (const auto& host : fleet_.hosts) uses_[host->name()] = uses_of_host(*host);
+    for (const auto& host : fleet_.hosts) uses_[host->name()] = uses_of(host->configuration());
     for (const auto& host : tree_.inventory().hosts()) variables(*host);
     vaults();
     ports();
@@ -295,11 +290,16 @@ class Review {
   }
 
   void docker(const Host& host) {
-    if (!uses_[host.name()].docker || host.has_service("docker")) return;
-    Finding& finding = add("docker-group",
-                           "the configuration reads Docker's socket, and 'docker' is not in the "
-                           "host's services: the agent will not be in the group that may",
-                           host.name());
+    if (!uses_[host.name()].docker || host.docker_group() != DockerGroup::kNo) return;
+    const Rule* rule =
+        options_.rules && options_.rules->docker_when ? &*options_.rules->docker_when : nullptr;
+    Finding& finding =
+        add("docker-group",
+            "the configuration reads Docker's socket, and " +
+                (rule == nullptr ? "'docker' is not in the host's services"
+                                 : rule->name + " of " + rule->place + " does not hold") +
+                ": the agent will not be in the group that may",
+            host.name());
     const auto text = agent::read_file(host.template_path(), kMaxFile);
     int number = 0;
     int found = 0;
@@ -521,8 +521,8 @@ class Review {
       } else if (options_.limit.empty() && fleet_.problems.empty() &&
                  std::none_of(hosts.begin(), hosts.end(),
                               [&](const auto& h) { return managed(h) != nullptr; })) {
-        place(add("template-unused", "the services of " + hosts.front() +
-                                         " do not hold 'alloy': nothing uses this template"),
+        place(add("template-unused", hosts.front() + " is not managed, " + fleet_.why_unmanaged +
+                                         ": nothing uses this template"),
               file);
       }
     }

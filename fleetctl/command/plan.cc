@@ -94,6 +94,9 @@ std::string text_of(const Host& host, std::size_t width, const HostResult& resul
         const Extent extent = extent_of(result.diff);
         if (!result.diff.empty()) more = fmt::format("+{} -{}  ", extent.added, extent.removed);
         more += "from " + inventory::shown_path(host.template_path());
+      } else if (change.what == "group docker" &&
+                 host.docker_group() == DockerGroup::kByConfiguration) {
+        more += ", its configuration names Docker's socket";
       }
       out += (first ? "" : indent) + row_of(change, more, color) + "\n";
       first = false;

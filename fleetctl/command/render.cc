@@ -71,11 +71,12 @@ ExitCode render(const RenderOptions& options, const ConfigurationCheck& check, s
     return ExitCode::kRefused;
   }
   print_warnings(fleet->warnings, err);
-  print_unmanaged(fleet->unmanaged, err);
+  print_unmanaged(*fleet, err);
   print_problems(fleet->problems, err);
   if (!fleet->problems.empty()) return ExitCode::kRefused;
   if (fleet->hosts.empty()) {
-    if (fleet->unmanaged.empty()) err << "no selected host has 'alloy' in its services\n";
+    if (fleet->unmanaged.empty())
+      err << "no selected host is managed: " << fleet->why_unmanaged << "\n";
     return ExitCode::kRefused;
   }
   if (!options.host.empty() && fleet->hosts.size() != 1) {

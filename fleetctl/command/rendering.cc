@@ -267,6 +267,20 @@ Result<std::optional<Value>> Renderer::resolve(const HostVariables& variables,
   return result;
 }
 
+Result<bool> Renderer::holds(const HostVariables& variables, const Rule& rule) const {
+  const auto value = for_variables_->engine().evaluate(rule.expression, variables);
+  const std::string before = rule.place + ": " + rule.name + ": ";
+  const auto bad = [&](const std::string& why) {
+    return agent::fail(agent::ErrorCode::kInvalid, before + why);
+  };
+  if (const auto failures = tree_.take_failures(); !failures.empty()) return bad(failures.front());
+  if (!value) return bad(value.error()->text());
+  if (!value->is_bool())
+    return bad("it is to be true or false for a host, this is a " +
+               std::string(value::type_name(*value)));
+  return value->as_bool();
+}
+
 std::string Renderer::render(HostVariables& variables, const fs::path& path,
                              const ConfigurationCheck& check, std::vector<Problem>& problems,
                              plan::Secrets& secrets) const {

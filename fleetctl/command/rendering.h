@@ -23,6 +23,8 @@ class Renderer {
   // The variable with all templates in it resolved. The error says where the variable was written.
   agent::Result<std::optional<value::Value>> resolve(const HostVariables& variables,
                                                      std::string_view name) const;
+  // Whether it holds for the host. The error begins with the place of the rule.
+  agent::Result<bool> holds(const HostVariables& variables, const Rule& rule) const;
   // The text of a template file, checked, and what of it is secret. What is wrong is added to
   // `problems`, without a host; "" when it did not render.
   std::string render(HostVariables& variables, const std::filesystem::path& path,

@@ -147,9 +147,9 @@ void print_warnings(const std::vector<std::string>& warnings, std::ostream& err)
   for (const std::string& warning : warnings) err << "warning: " << warning << "\n";
 }
 
-void print_unmanaged(const std::vector<std::string>& hosts, std::ostream& err) {
-  for (const std::string& host : hosts)
-    err << "warning: " << host << " is not managed, its services do not hold 'alloy': left alone\n";
+void print_unmanaged(const Fleet& fleet, std::ostream& err) {
+  for (const std::string& host : fleet.unmanaged)
+    err << "warning: " << host << " is not managed, " << fleet.why_unmanaged << ": left alone\n";
 }
 
 }  // namespace fleetctl::command

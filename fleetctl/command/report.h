@@ -43,6 +43,6 @@ std::string name_some(const std::vector<std::string>& hosts);
 void print_problems(const std::vector<Problem>& problems, std::ostream& err);
 void print_warnings(const std::vector<std::string>& warnings, std::ostream& err);
 // For hosts that the limit names and that get no agent.
-void print_unmanaged(const std::vector<std::string>& hosts, std::ostream& err);
+void print_unmanaged(const Fleet& fleet, std::ostream& err);
 
 }  // namespace fleetctl::command

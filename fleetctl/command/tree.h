@@ -31,6 +31,8 @@ class HostVariables final : public template_::Variables {
   std::vector<std::string> names() const override;
   // Magic variables, above all others.
   void set(std::string_view name, value::Value value) { variables_.set(name, std::move(value)); }
+  // Whether there is one of that name; it is not read.
+  bool has(std::string_view name) const { return variables_.find(name) != nullptr; }
   // Whether a fact was looked for that is not known.
   bool misses_facts() const { return misses_facts_; }
 

@@ -30,6 +30,9 @@ class PlainHost final : public Host {
   const std::string& short_name() const override { return name_; }
   const inventory::Connection& connection() const override { return connection_; }
   const std::vector<std::string>& services() const override { return services_; }
+  DockerGroup docker_group() const override {
+    return has_service("docker") ? DockerGroup::kAsSaid : docker_group_;
+  }
   const std::string& configuration() const override { return configuration_; }
   const plan::Secrets& secrets() const override { return secrets_; }
   const std::filesystem::path& template_path() const override { return path_; }
@@ -41,6 +44,7 @@ class PlainHost final : public Host {
   }
   inventory::Connection connection_;
   plan::Secrets secrets_;
+  DockerGroup docker_group_ = DockerGroup::kNo;
 
  private:
   std::string name_, configuration_;

@@ -2,6 +2,7 @@
 """lint_test.py CASE | --list: `fleetctl lint`, the real program, on the example fleet. Each case is a function below."""
 
 import json
+import re
 
 from example_fleet import Fleet, ansible_is_there, check, fleetctl, main
 
@@ -154,6 +155,19 @@ def configurations():
     lines = len((fleet.tree / "templates/ariel/config.alloy.j2").read_text().splitlines())
     check(set(things) == {("docker-group", "templates/puck/config.alloy.j2", 7), ("warning", "templates/ariel/config.alloy.j2", lines - 10),
                           ("warning", "templates/ariel/config.alloy.j2", lines - 8)}, things)
+    # As fleet.yaml says it; and where nobody has services, whoever reads the socket joins.
+    fleet.write("fleet.yaml", "docker-when: inventory_hostname == 'puck.incus'\n")
+    messages = [thing["message"] for place, thing in found(fleet).items() if place[0] == "docker-group"]
+    check(messages and all("docker-when of fleet.yaml:1 does not hold" in message for message in messages), messages)
+    check(not any(thing["hosts"] == ["puck.incus"] for place, thing in found(fleet).items() if place[0] == "docker-group"), "puck joins")
+    fleet.write("fleet.yaml", "select: true\n")
+    for path in [*fleet.tree.rglob("*.yml"), *fleet.tree.rglob("*.j2")]:
+        path.write_text(re.sub(r"\bservices\b", "tasks", path.read_text()))
+    check(not any(place[0] == "docker-group" for place in found(fleet, known=[])), "nobody has services")
+    fleet = Fleet()
+    fleet.append("templates/ariel/config.alloy.j2", "\nloki.relabel \"odd\" {\n  forward_to = []\n  rule {\n    target_label = \"job\"\n    replacement  = \"a\"\n"
+                 "  }\n  rule {\n    target_label = \"job\"\n    replacement  = \"b\"\n  }\n}\n")
+    things = found(fleet)
     rule = things[("warning", "templates/ariel/config.alloy.j2", lines - 8)]
     check("overwrites" in rule["message"] and rule["hosts"] == [] and rule["column"] == 3, rule)
 

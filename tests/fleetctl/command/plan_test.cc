@@ -46,6 +46,19 @@ TEST_CASE("plan: each change has its effect, and the hosts come in their order")
   }
 }
 
+TEST_CASE("plan: who joins the group docker for what its configuration says is told why") {
+  Run run;
+  std::string facts = served_facts("a\n");
+  facts.insert(facts.find("n0 ready"), "n0 group docker exists\n");
+  run.host("miranda", "a\n", {{kEnd, facts}});
+  run.host("puck", "a\n", {{kEnd, facts}})->docker_group_ = DockerGroup::kByConfiguration;
+  CHECK(run.plan() == ExitCode::kDone);
+  CHECK(run.out.str().find(
+            "miranda  no change\n"
+            "puck     + group docker              restart  groups are read at start, its "
+            "configuration names Docker's socket\n") == 0);
+}
+
 TEST_CASE("plan: --diff shows the lines, secrets masked") {
   Run run;
   run.options.diff = true;

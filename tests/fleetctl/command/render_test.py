@@ -6,6 +6,7 @@ Golden files: tests/golden/ouranos, rewritten with UPDATE_GOLDEN=1.
 
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -343,6 +344,49 @@ def warns():
                   f"  {first + 2} |   rule {{\n     |   ^\n", said)
 
 
+def chosen_hosts():
+    """Who gets an agent: where nobody has services everybody, or those of the playbook's plays; as `select` of fleet.yaml says, of which errors have the line."""
+    fleet = Fleet()
+    tree = fleet.folder / "plain"
+    for path, text in (("inventory/hosts", "[web]\nw1\nw2\n[db]\nd1\n"), ("templates/config.alloy.j2", "// {{ inventory_hostname }}\n"),
+                       ("play.yml", "- hosts: db\n"), ("host_vars/w1.yml", "wanted: 'yes'\nflag: true\n"), ("host_vars/w2.yml", "flag: false\n"),
+                       ("host_vars/d1.yml", "flag: false\n")):
+        fleet.write(tree / path, text)
+    everybody = ["w1", "w2", "d1"]
+
+    def chosen(*words, status=0, said="", rules=None):
+        (tree / "fleet.yaml").unlink(missing_ok=True)
+        if rules is not None:
+            fleet.write(tree / "fleet.yaml", rules)
+        shown, err = fleet.render(*words, cwd=tree, status=status)
+        check(said in err and (said or not err), err)
+        return re.findall("^// (.*)", shown, re.M)
+
+    check(chosen() == everybody, "nobody has services")
+    check(chosen("--playbook", "play.yml") == ["d1"], "of the playbook's plays")
+    chosen("--playbook", "play.yml", "--limit", "w1", status=1, said="w1 is not managed, no play of the playbook is for it: left alone")
+    fleet.write(tree / "host_vars/w2.yml", "flag: false\nservices: [alloy]\n")
+    check(chosen() == ["w2"] == chosen("--playbook", "play.yml"), "one has services")
+    chosen("--limit", "d1", status=1, said="d1 is not managed, its services do not hold 'alloy': left alone")
+    # Another host's file that cannot be read leaves it open whether services count.
+    fleet.write(tree / "host_vars/w2.yml", "flag: [\n")
+    chosen("--limit", "d1", status=1, said="host_vars/w2.yml")
+    fleet.write(tree / "host_vars/w2.yml", "flag: false\nservices: [alloy]\n")
+    for rules, hosts in (("select: \"'web' in group_names\"\n", ["w1", "w2"]), ("# two\nselect: flag\n", ["w1"]), ("select: true\n", everybody),
+                         ("select: not wanted is defined and inventory_hostname in groups.all\n", ["w2", "d1"])):
+        check(chosen(rules=rules) == hosts, rules)
+    chosen("--limit", "d1", rules="# two\nselect: flag\n", status=1, said="d1 is not managed, select of fleet.yaml:2 does not hold: left alone")
+    chosen(rules="select: false\n", status=1, said="no selected host is managed: select of fleet.yaml:1 does not hold")
+    for rules, said in (("forks: 1\nselect: nothing\n", "w1, w2, d1: fleet.yaml:2: select: 'nothing' is undefined"),
+                        ("select: wanted | default(true)\n", "w1: fleet.yaml:1: select: it is to be true or false for a host, this is a str"),
+                        ("docker-when: group_names\n", "fleet.yaml:1: docker-when: it is to be true or false")):
+        chosen(rules=rules, status=1, said=said)
+    for rules, said in (("select: a in\n", "fleet.yaml:1: select: unexpected"), ("\nselect: [a]\n", "fleet.yaml:2: select: it is an expression, as of `when:`"),
+                        ("select: '{{ flag }}'\n", "leave the braces out"), ("docker-when:\n", "fleet.yaml:1: docker-when: it is an expression"),
+                        ("render:\n  select: true\n", "fleet.yaml:2: there is no option --select")):
+        chosen(rules=rules, status=64, said=said)
+
+
 if __name__ == "__main__":
-    main(golden, equals_ansible, prints, one_host, writes_and_compares, selects, reports_every_problem, vaulted_values, other_trees,
+    main(golden, equals_ansible, prints, one_host, writes_and_compares, selects, chosen_hosts, reports_every_problem, vaulted_values, other_trees,
          ansible_configuration, playbook, facts, warns)

@@ -206,7 +206,7 @@ Outcome<std::string> percent_one(Interpreter& in, const Percent& p, char type, c
 struct Spec {
   char32_t fill = ' ';
   char align = 0;
-  char sign = '-';
+  char sign = 0;  // + - or a blank where one is written
   bool alternate = false;
   bool zero = false;
   std::size_t width = 0;
@@ -231,23 +231,29 @@ Outcome<Spec> read_spec(std::string_view text) {
   const std::string rest = value::encode_utf8(std::u32string_view(points).substr(skipped));
   std::size_t at = 0;
   const auto peek = [&] { return at < rest.size() ? rest[at] : '\0'; };
-  if (peek() == '+' || peek() == '-' || peek() == ' ') spec.sign = rest[at++];
+  if (peek() == '+' || peek() == '-' || peek() == ' ')
+    spec.sign = rest[at++];
+  else
+    spec.sign = 0;
   if (peek() == 'z') ++at;
   if (peek() == '#') {
     spec.alternate = true;
     ++at;
   }
-  if (peek() == '0') {
-    spec.zero = true;
+  if (peek() == '0' && skipped < 2) {
+    spec.zero = spec.align == 0;
     ++at;
-    if (spec.align == 0) {
-      spec.align = '=';
-      spec.fill = '0';
-    }
+    if (spec.zero) spec.align = '=';
+    spec.fill = '0';
   }
   TEMPLATE_TRY(width, read_number(rest, at));
   spec.width = width;
   if (peek() == ',' || peek() == '_') spec.group = rest[at++];
+  if (peek() == ',' || peek() == '_') {
+    return bad(peek() == spec.group
+                   ? std::string("Cannot specify '") + spec.group + "' with '" + spec.group + "'."
+                   : "Cannot specify both ',' and '_'.");
+  }
   if (peek() == '.') {
     ++at;
     if (!is_digit(peek())) return bad("Format specifier missing precision");
@@ -257,6 +263,11 @@ Outcome<Spec> read_spec(std::string_view text) {
   }
   if (at < rest.size()) spec.type = rest[at++];
   if (at < rest.size()) return bad("Invalid format specifier");
+  const std::string_view ungrouped = spec.group == ',' ? "cnsbox" : "cns";
+  if (spec.group != 0 && spec.type != 0 &&
+      ungrouped.find(static_cast<char>(spec.type | 0x20)) != std::string_view::npos) {
+    return bad(std::string("Cannot specify '") + spec.group + "' with '" + spec.type + "'.");
+  }
   return spec;
 }
 
@@ -297,7 +308,7 @@ Outcome<std::string> format_number(const Value& v, const Spec& spec) {
         if (n < 0 || n > 0x10ffff) return bad("%c arg not in range(0x110000)");
         std::string one;
         value::append_utf8(one, static_cast<char32_t>(n));
-        return pad(one, spec.width, spec.fill, spec.align == 0 ? '<' : spec.align);
+        return pad(one, spec.width, spec.fill, spec.align == 0 ? '>' : spec.align);
       }
       default:
         return bad(std::string("Unknown format code '") + spec.type + "' for object of type 'int'");
@@ -321,15 +332,20 @@ Outcome<std::string> format_number(const Value& v, const Spec& spec) {
                        [](char c) { return static_cast<char>(c - 32); });
     } else if (type == 0) {
       if (spec.precision) {
+        // Like g, but scientific one place earlier, and with a point where it is not.
         const int precision = std::max(1, static_cast<int>(*spec.precision));
-        body = c_format(d, 'g', precision, false);
-        // Like g, but with a point, and scientific from the precision on.
-        const int exponent = d == 0.0 ? 0 : static_cast<int>(std::floor(std::log10(d)));
-        if (body.find('e') == std::string::npos && exponent >= precision - 1 &&
-            body.find('.') == std::string::npos && exponent > 0 && precision == exponent + 1) {
-          body = c_format(d, 'e', precision - 1, false);
-        } else if (body.find('e') == std::string::npos && body.find('.') == std::string::npos) {
-          body += ".0";
+        body = c_format(d, 'e', precision - 1, spec.alternate);
+        const std::size_t e = body.find('e');
+        const int exponent = std::atoi(body.c_str() + e + 1);
+        if (exponent < -4 || exponent >= precision - 1) {
+          std::string digits = body.substr(0, e);
+          if (!spec.alternate && digits.find('.') != std::string::npos)
+            digits.resize(digits.find_last_not_of('0') + 1);
+          if (digits.back() == '.' && !spec.alternate) digits.pop_back();
+          body = digits + body.substr(e);
+        } else {
+          body = c_format(d, 'g', precision, spec.alternate);
+          if (body.find('.') == std::string::npos) body += ".0";
         }
       } else {
         body = value::repr_float(d);
@@ -343,21 +359,28 @@ Outcome<std::string> format_number(const Value& v, const Spec& spec) {
     }
     if (spec.type == '%') body += '%';
   }
+  std::string sign;
+  if (negative) {
+    sign = "-";
+  } else if (spec.sign == '+' || spec.sign == ' ') {
+    sign = std::string(1, spec.sign);
+  }
+  sign += prefix;
+  const char align = spec.align == 0 ? '>' : spec.align;
   if (spec.group != 0) {
     const std::size_t end = body.find_first_not_of("0123456789abcdefABCDEF");
     const std::size_t digits =
         std::min(as_float ? body.find_first_not_of("0123456789") : end, body.size());
     const bool wide = spec.type == 'x' || spec.type == 'X' || spec.type == 'o' || spec.type == 'b';
-    body = grouped(body.substr(0, digits), spec.group, wide ? 4 : 3) + body.substr(digits);
+    std::string whole = body.substr(0, digits);
+    const std::string rest = body.substr(digits);
+    body = grouped(whole, spec.group, wide ? 4 : 3);
+    while (spec.fill == '0' && align == '=' &&
+           sign.size() + body.size() + rest.size() < spec.width) {
+      body = grouped(whole.insert(0, 1, '0'), spec.group, wide ? 4 : 3);
+    }
+    body += rest;
   }
-  std::string sign;
-  if (negative) {
-    sign = "-";
-  } else if (spec.sign != '-') {
-    sign = std::string(1, spec.sign);
-  }
-  sign += prefix;
-  const char align = spec.align == 0 ? '>' : spec.align;
   if (align == '=') {
     std::string fill;
     const std::size_t have = sign.size() + body.size();
@@ -373,7 +396,8 @@ class Braces {
   Braces(Interpreter& in, const Args& args) : in_(in), args_(args) {}
 
   Outcome<std::string> run(std::string_view format, int depth) {
-    if (depth > 2) return bad("Max string recursion exceeded");
+    if (depth > 1 && format.find_first_of("{}") != std::string_view::npos)
+      return bad("Max string recursion exceeded");
     std::string out;
     std::size_t at = 0;
     while (at < format.size()) {
@@ -452,6 +476,9 @@ class Braces {
     const bool numeric = std::all_of(first.begin(), first.end(), is_digit);
     if (numeric) {
       if (first.size() > 6) return bad("Too many decimal digits in format string");
+      (first.empty() ? automatic_ : manual_) = true;
+      if (automatic_ && manual_)
+        return bad("cannot switch between manual and automatic field numbering");
       const std::size_t index =
           first.empty() ? next_++ : static_cast<std::size_t>(std::stoul(first));
       if (index >= args_.positional.size()) {
@@ -500,6 +527,8 @@ class Braces {
   Interpreter& in_;
   const Args& args_;
   std::size_t next_ = 0;
+  bool automatic_ = false;
+  bool manual_ = false;
 };
 
 }  // namespace
@@ -609,9 +638,6 @@ Outcome<std::string> format_value(Interpreter& in, const Value& v, std::string_v
   if (text.empty()) return in.text_of(v);
   TEMPLATE_CHECK(in.require(v));
   TEMPLATE_TRY(spec, read_spec(text));
-  if (v.is_bool() && spec.type == 0) {
-    return pad(value::str(v), spec.width, spec.fill, spec.align == 0 ? '>' : spec.align);
-  }
   if (v.is_number()) return format_number(v, spec);
   if (!v.is_string()) {
     return bad("unsupported format string passed to " + std::string(value::type_name(v)) +
@@ -620,6 +646,12 @@ Outcome<std::string> format_value(Interpreter& in, const Value& v, std::string_v
   if (spec.type != 0 && spec.type != 's') {
     return bad(std::string("Unknown format code '") + spec.type + "' for object of type 'str'");
   }
+  if (spec.sign != 0) {
+    return bad((spec.sign == ' ' ? "Space" : "Sign") +
+               std::string(" not allowed in string format specifier"));
+  }
+  if (spec.alternate) return bad("Alternate form (#) not allowed in string format specifier");
+  if (spec.group != 0) return bad(std::string("Cannot specify '") + spec.group + "' with 's'.");
   if (spec.align == '=' && !spec.zero) {
     return bad("'=' alignment not allowed in string format specifier");
   }

@@ -34,7 +34,80 @@ char32_t to_lower(char32_t c, locale_t l) {
   return l == nullptr ? c : static_cast<char32_t>(towlower_l(static_cast<wint_t>(c), l));
 }
 bool is_upper(char32_t c, locale_t l) { return to_lower(c, l) != c; }
-bool is_lower(char32_t c, locale_t l) { return to_upper(c, l) != c || c == 0xdf; }
+
+// Letters that become several, or that have a third form for the start of a word (the rarer Greek
+// ones left out). Unicode's SpecialCasing.txt and UnicodeData.txt.
+struct SpecialCase {
+  char32_t point;
+  std::u32string_view upper;
+  std::u32string_view title;
+};
+constexpr std::array<SpecialCase, 34> kSpecialCases{{
+    {0xdf, U"SS", U"Ss"},
+    {0x149, U"\u02bcN", U"\u02bcN"},
+    {0x1f0, U"J\u030c", U"J\u030c"},
+    {0x390, U"\u0399\u0308\u0301", U"\u0399\u0308\u0301"},
+    {0x3b0, U"\u03a5\u0308\u0301", U"\u03a5\u0308\u0301"},
+    {0x587, U"\u0535\u0552", U"\u0535\u0582"},
+    {0x1e96, U"H\u0331", U"H\u0331"},
+    {0x1e97, U"T\u0308", U"T\u0308"},
+    {0x1e98, U"W\u030a", U"W\u030a"},
+    {0x1e99, U"Y\u030a", U"Y\u030a"},
+    {0x1e9a, U"A\u02be", U"A\u02be"},
+    {0xfb00, U"FF", U"Ff"},
+    {0xfb01, U"FI", U"Fi"},
+    {0xfb02, U"FL", U"Fl"},
+    {0xfb03, U"FFI", U"Ffi"},
+    {0xfb04, U"FFL", U"Ffl"},
+    {0xfb05, U"ST", U"St"},
+    {0xfb06, U"ST", U"St"},
+    {0xfb13, U"\u0544\u0546", U"\u0544\u0576"},
+    {0xfb14, U"\u0544\u0535", U"\u0544\u0565"},
+    {0xfb15, U"\u0544\u053b", U"\u0544\u056b"},
+    {0xfb16, U"\u054e\u0546", U"\u054e\u0576"},
+    {0xfb17, U"\u0544\u053d", U"\u0544\u056d"},
+    {0x1c4, U"\u01c4", U"\u01c5"},
+    {0x1c5, U"\u01c4", U"\u01c5"},
+    {0x1c6, U"\u01c4", U"\u01c5"},
+    {0x1c7, U"\u01c7", U"\u01c8"},
+    {0x1c8, U"\u01c7", U"\u01c8"},
+    {0x1c9, U"\u01c7", U"\u01c8"},
+    {0x1ca, U"\u01ca", U"\u01cb"},
+    {0x1cb, U"\u01ca", U"\u01cb"},
+    {0x1cc, U"\u01ca", U"\u01cb"},
+    {0x1f1, U"\u01f1", U"\u01f2"},
+    {0x1f3, U"\u01f1", U"\u01f2"},
+}};
+const SpecialCase* special_case(char32_t c) {
+  const auto found = std::find_if(kSpecialCases.begin(), kSpecialCases.end(),
+                                  [c](const SpecialCase& each) { return each.point == c; });
+  return c < 0x80 || found == kSpecialCases.end() ? nullptr : &*found;
+}
+std::u32string upper_points(char32_t c, locale_t l) {
+  const SpecialCase* special = special_case(c);
+  return special != nullptr ? std::u32string(special->upper) : std::u32string(1, to_upper(c, l));
+}
+std::u32string title_points(char32_t c, locale_t l) {
+  const SpecialCase* special = special_case(c);
+  return special != nullptr ? std::u32string(special->title) : std::u32string(1, to_upper(c, l));
+}
+std::u32string lower_points(char32_t c, locale_t l) {
+  return c == 0x130 ? std::u32string(U"i\u0307") : std::u32string(1, to_lower(c, l));
+}
+bool is_lower(char32_t c, locale_t l) { return upper_points(c, l) != std::u32string_view(&c, 1); }
+
+// For comparing without case: like lower, and letters of several forms become one.
+std::string folded(std::string_view text) {
+  const Locale l = all_ascii(text) ? nullptr : unicode();
+  std::string out;
+  for (const char32_t c : value::decode_utf8(text)) {
+    const SpecialCase* special = special_case(c);
+    const bool by_upper = special != nullptr || c == 0xb5 || c == 0x17f || c == 0x3c2;
+    const std::u32string whole = by_upper ? upper_points(c, l.get()) : std::u32string(1, c);
+    for (const char32_t each : whole) out += value::encode_utf8(lower_points(each, l.get()));
+  }
+  return out;
+}
 bool is_alpha(char32_t c, locale_t l) {
   if (c < 0x80) return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
   return l != nullptr && iswalpha_l(static_cast<wint_t>(c), l) != 0;
@@ -101,7 +174,6 @@ Outcome<Value> split(Given& g, const std::string& text, bool from_right) {
         while (end < points.size() && !is_space_point(points[end])) ++end;
       } else {
         end = points.size();
-        while (end > at && is_space_point(points[end - 1])) --end;
       }
       std::u32string part = points.substr(at, end - at);
       if (from_right) std::reverse(part.begin(), part.end());
@@ -211,13 +283,21 @@ Outcome<Value> affix(Given& g, const std::string& text, bool start) {
   std::vector<Value> any{*v};
   if (v->is_tuple()) any = v->items();
   std::string_view window = text;
-  TEMPLATE_TRY(from, g.integer(1, "", 0));
-  if (from > 0) {
+  std::string cut;
+  if (g.count() > 1) {
     const std::u32string points = value::decode_utf8(text);
-    if (static_cast<std::size_t>(from) > points.size()) return Value::boolean(false);
-    window.remove_prefix(
-        value::encode_utf8(std::u32string_view(points).substr(0, static_cast<std::size_t>(from)))
-            .size());
+    const auto size = static_cast<std::int64_t>(points.size());
+    TEMPLATE_TRY(first, g.integer(1, "", 0));
+    TEMPLATE_TRY(last, g.integer(2, "", size));
+    const auto place = [size](std::int64_t i) {
+      return std::max<std::int64_t>(i < 0 ? i + size : i, 0);
+    };
+    const std::int64_t from = place(first);
+    const std::int64_t to = std::min(place(last), size);
+    if (from > to) return Value::boolean(false);
+    cut = value::encode_utf8(std::u32string_view(points).substr(
+        static_cast<std::size_t>(from), static_cast<std::size_t>(to - from)));
+    window = cut;
   }
   for (const Value& each : any) {
     if (!each.is_string())
@@ -266,14 +346,18 @@ Outcome<Value> justify(Given& g, const std::string& text) {
 
 std::string titled(const std::string& text) {
   const Locale l = unicode();
-  std::u32string points = value::decode_utf8(text);
+  std::string out;
   bool inside = false;
-  for (char32_t& c : points) {
+  for (const char32_t c : value::decode_utf8(text)) {
     const bool cased = is_upper(c, l.get()) || is_lower(c, l.get());
-    if (cased) c = inside ? to_lower(c, l.get()) : to_upper(c, l.get());
+    if (cased) {
+      out += value::encode_utf8(inside ? lower_points(c, l.get()) : title_points(c, l.get()));
+    } else {
+      value::append_utf8(out, c);
+    }
     inside = cased;
   }
-  return value::encode_utf8(points);
+  return out;
 }
 
 Value is_kind(std::string_view method, const std::string& text) {
@@ -289,8 +373,12 @@ Value is_kind(std::string_view method, const std::string& text) {
   }
   if (method == "isspace") return every(is_space_point);
   if (method == "isascii") return Value::boolean(all_ascii(text));
-  if (method == "isprintable")
-    return Value::boolean(value::repr_string(text).size() == text.size() + 2);
+  if (method == "isprintable") {
+    return Value::boolean(std::all_of(points.begin(), points.end(), [](char32_t c) {
+      const std::string one = value::encode_utf8(std::u32string_view(&c, 1));
+      return c == '\\' || value::repr_string(one).size() == one.size() + 2;
+    }));
+  }
   if (method == "isidentifier") {
     bool good = !points.empty() && !is_digit(points[0]);
     for (const char32_t c : points)
@@ -363,13 +451,7 @@ Outcome<Value> string_method(Given& g, const Value& object) {
   const std::string_view m = g.method;
   if (m == "upper") return text_value(upper(text));
   if (m == "lower" || m == "casefold") {
-    std::string out = lower(text);
-    if (m == "casefold") {
-      for (std::size_t at = out.find("\xc3\x9f"); at != std::string::npos;
-           at = out.find("\xc3\x9f", at))
-        out.replace(at, 2, "ss");
-    }
-    return text_value(std::move(out));
+    return text_value(m == "lower" ? lower(text) : folded(text));
   }
   if (m == "split") return split(g, text, false);
   if (m == "rsplit") return split(g, text, true);
@@ -390,10 +472,12 @@ Outcome<Value> string_method(Given& g, const Value& object) {
   if (m == "expandtabs") return expand_tabs(g, text);
   if (m == "swapcase") {
     const Locale l = unicode();
-    std::u32string points = value::decode_utf8(text);
-    for (char32_t& c : points)
-      c = is_upper(c, l.get()) ? to_lower(c, l.get()) : to_upper(c, l.get());
-    return text_value(value::encode_utf8(points));
+    std::string out;
+    for (const char32_t c : value::decode_utf8(text)) {
+      const bool up = is_upper(c, l.get());
+      out += value::encode_utf8(up ? lower_points(c, l.get()) : upper_points(c, l.get()));
+    }
+    return text_value(std::move(out));
   }
   if (m == "zfill") {
     TEMPLATE_TRY(width, g.integer(0, "", 0));
@@ -637,19 +721,21 @@ std::string upper(std::string_view text) {
   }
   const Locale l = unicode();
   std::string out;
-  for (const char32_t c : value::decode_utf8(text)) {
-    if (c == 0xdf) {
-      out += "SS";
-    } else {
-      value::append_utf8(out, to_upper(c, l.get()));
-    }
-  }
+  for (const char32_t c : value::decode_utf8(text))
+    out += value::encode_utf8(upper_points(c, l.get()));
   return out;
 }
 std::string lower(std::string_view text) {
   const Locale l = all_ascii(text) ? nullptr : unicode();
+  const std::u32string points = value::decode_utf8(text);
+  const auto letter = [&](std::size_t i) {
+    return i < points.size() && is_alpha(points[i], l.get());
+  };
   std::string out;
-  for (const char32_t c : value::decode_utf8(text)) value::append_utf8(out, to_lower(c, l.get()));
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    const bool last_sigma = points[i] == 0x3a3 && letter(i - 1) && !letter(i + 1);
+    out += value::encode_utf8(last_sigma ? U"\u03c2" : lower_points(points[i], l.get()));
+  }
   return out;
 }
 std::string capitalize(std::string_view text) {
@@ -657,14 +743,8 @@ std::string capitalize(std::string_view text) {
   if (points.empty()) return "";
   const Locale l = unicode();
   std::string out;
-  if (points[0] == 0xdf) {
-    out = "Ss";
-  } else {
-    value::append_utf8(out, to_upper(points[0], l.get()));
-  }
-  for (std::size_t i = 1; i < points.size(); ++i)
-    value::append_utf8(out, to_lower(points[i], l.get()));
-  return out;
+  out = value::encode_utf8(title_points(points[0], l.get()));
+  return out + lower(value::encode_utf8(std::u32string_view(points).substr(1)));
 }
 
 Outcome<Value> replace_text(Interpreter& in, std::string_view text, std::string_view from,

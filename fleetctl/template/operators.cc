@@ -53,10 +53,19 @@ tl::unexpected<std::shared_ptr<Problem>> too_large() {
 bool is_small(const Value& v) { return v.is_int() || v.is_bool(); }
 std::int64_t small(const Value& v) { return v.is_bool() ? (v.as_bool() ? 1 : 0) : v.as_int(); }
 
+Outcome<Value> real_power(double base, double exponent) {
+  if (base == 0.0 && exponent < 0) return bad("0.0 cannot be raised to a negative power");
+  const double made = std::pow(base, exponent);
+  if (std::isfinite(base) && std::isfinite(exponent)) {
+    if (std::isnan(made)) return bad("a negative number to a fraction is a complex number");
+    if (std::isinf(made)) return bad("Numerical result out of range");
+  }
+  return Value::real(made);
+}
+
 Outcome<Value> power(std::int64_t base, std::int64_t exponent) {
   if (exponent < 0) {
-    if (base == 0) return bad("0.0 cannot be raised to a negative power");
-    return Value::real(std::pow(static_cast<double>(base), static_cast<double>(exponent)));
+    return real_power(static_cast<double>(base), static_cast<double>(exponent));
   }
   std::int64_t result = 1;
   while (exponent > 0) {
@@ -131,8 +140,7 @@ Outcome<Value> real_arithmetic(Op op, double a, double b) {
       return Value::real(floored);
     }
     default:
-      if (a == 0.0 && b < 0) return bad("0.0 cannot be raised to a negative power");
-      return Value::real(std::pow(a, b));
+      return real_power(a, b);
   }
 }
 

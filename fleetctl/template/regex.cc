@@ -20,14 +20,55 @@ std::string message_of(int code) {
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
-// Python's \Z is PCRE2's \z.
-std::string translated(std::string_view pattern) {
+// An escape of Python's at `i`, where the backslash is, as PCRE2 writes it.
+Outcome<> translate_escape(std::string_view pattern, std::size_t& i, bool in_class,
+                           std::string& out) {
+  const char c = i + 1 < pattern.size() ? pattern[i + 1] : '\0';
+  const std::size_t digits = c == 'u' ? 4 : c == 'U' ? 8 : 0;
+  const std::string_view known = in_class ? "abfnrtvxuUdDsSwW" : "abfnrtvxuUdDsSwWABZ";
+  if (is_letter(c) && known.find(c) == std::string_view::npos)
+    return bad(std::string("invalid regular expression: bad escape \\") + c + " at position " +
+               std::to_string(i));
+  i += 1 + digits;
+  if (digits > 0) {
+    const std::string_view point = pattern.substr(std::min(i + 1 - digits, pattern.size()), digits);
+    if (point.size() != digits ||
+        point.find_first_not_of("0123456789abcdefABCDEF") != std::string_view::npos)
+      return bad(std::string("invalid regular expression: incomplete escape \\") + c);
+    out += "\\x{" + std::string(point) + "}";
+  } else if (c == 'Z' || c == 'v') {
+    out += c == 'Z' ? "\\z" : "\\x0b";
+  } else {
+    out += '\\';
+    if (c != '\0') out += c;
+  }
+  return {};
+}
+
+// Python's syntax where PCRE2 reads the same text otherwise: \Z, \v, \u1234, {,3}, and [ in a
+// class, which opens [:names:] there.
+Outcome<std::string> translated(std::string_view pattern) {
   std::string out;
+  std::size_t class_start = 0;  // behind the [ and the ^ of an open class
   for (std::size_t i = 0; i < pattern.size(); ++i) {
-    out += pattern[i];
-    if (pattern[i] == '\\' && i + 1 < pattern.size()) {
-      ++i;
-      out += pattern[i] == 'Z' ? 'z' : pattern[i];
+    const char c = pattern[i];
+    if (c == '\\') {
+      TEMPLATE_CHECK(translate_escape(pattern, i, class_start > 0, out));
+    } else if (class_start > 0) {
+      const bool first = i == class_start;
+      if (c == '[' || (first && (c == ':' || c == '.' || c == '='))) out += '\\';
+      if (c == ']' && !first) class_start = 0;
+      out += c;
+    } else {
+      out += c;
+      if (c == '[') {
+        if (i + 1 < pattern.size() && pattern[i + 1] == '^') out += pattern[++i];
+        class_start = i + 1;
+      }
+      if (c == '{' && pattern.substr(i + 1, 1) == ",") {
+        const std::size_t end = pattern.find_first_not_of("0123456789", i + 2);
+        if (end != std::string_view::npos && pattern[end] == '}') out += '0';
+      }
     }
   }
   return out;
@@ -57,7 +98,7 @@ Regex::~Regex() = default;
 Outcome<Regex> Regex::compile(std::string_view pattern, Options options) {
   if (pattern.size() > 64U << 10) return bad("the regular expression is too long");
   Regex regex;
-  const std::string text = translated(pattern);
+  TEMPLATE_TRY(text, translated(pattern));
   std::uint32_t flags = PCRE2_UTF | PCRE2_UCP | PCRE2_MATCH_INVALID_UTF | PCRE2_NEVER_BACKSLASH_C;
   if (options.ignore_case) flags |= PCRE2_CASELESS;
   if (options.multiline) flags |= PCRE2_MULTILINE;

@@ -219,6 +219,24 @@ Outcome<Semantic> semantic_version(std::string text) {
   if (!good) return bad("invalid semantic version '" + text + "'");
   return out;
 }
+
+// distutils' StrictVersion: two or three numbers, then a letter a or b with a number for what comes
+// before the release.
+Outcome<Semantic> strict_version(const std::string& text) {
+  TEMPLATE_TRY(form, Regex::compile(R"(^(\d+)\.(\d+)(?:\.(\d+))?(?:([ab])(\d+))?$)", {}));
+  TEMPLATE_TRY(match, form.search(text, 0));
+  if (!match) return bad("invalid version number " + value::repr_string(text));
+  const auto part = [&](std::size_t group) -> std::optional<std::string> {
+    if (!match->groups[group]) return std::nullopt;
+    const auto [from, to] = *match->groups[group];
+    return text.substr(from, to - from);
+  };
+  Semantic out;
+  for (const std::size_t group : {1, 2, 3})
+    out.numbers.push_back(Value::integer_text(part(group).value_or("0")));
+  if (part(4)) out.pre = {Value::string(*part(4)), Value::integer_text(*part(5))};
+  return out;
+}
 int compare_semantic(const Semantic& a, const Semantic& b) {
   const auto sign = [](const std::vector<Value>& x, const std::vector<Value>& y) {
     for (std::size_t i = 0; i < x.size() && i < y.size(); ++i) {
@@ -238,6 +256,8 @@ Outcome<bool> version(Call& c) {
   TEMPLATE_TRY(other, c.text(0, ""));
   TEMPLATE_TRY(op, c.text(1, "eq"));
   TEMPLATE_TRY(kind, c.text(3, "loose"));
+  const bool strict = c.flag(2, false);
+  if (c.given(2) && c.given(3)) return bad("Cannot specify both 'strict' and 'version_type'");
   if (!value::truthy(c.input)) return bad("Input version value cannot be empty");
   if (other.empty()) return bad("Version parameter to compare against cannot be empty");
   int sign = 0;
@@ -245,11 +265,15 @@ Outcome<bool> version(Call& c) {
     TEMPLATE_TRY(a, semantic_version(mine));
     TEMPLATE_TRY(b, semantic_version(other));
     sign = compare_semantic(a, b);
+  } else if (strict) {
+    TEMPLATE_TRY(a, strict_version(mine));
+    TEMPLATE_TRY(b, strict_version(other));
+    sign = compare_semantic(a, b);
   } else if (kind == "loose") {
     const Value a = Value::list(loose_version(mine));
     const Value b = Value::list(loose_version(other));
     const auto order = value::compare(a, b);
-    if (!order && op != "eq" && op != "==" && op != "=" && op != "ne" && op != "!=" && op != "<>") {
+    if (!order && !value::equal(a, b)) {
       return bad(
           "Version comparison failed: '<' not supported between instances of 'str' and 'int'");
     }

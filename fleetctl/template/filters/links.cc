@@ -17,9 +17,9 @@ constexpr std::string_view kWeb =
     R"((?i)\A(?:(?:https?://|www\.)(?:[\w%-]+\.)*(?:[a-z]{2,63}|xn--[\w%]{2,59}))"
     R"(|(?:[\w%-]{2,63}\.)+(?:com|net|int|edu|gov|org|info|mil))"
     R"(|https?://(?:\d{1,3}(?:\.\d{1,3}){3}|\[(?:[\da-f]{0,4}:){2}(?:[\da-f]{0,4}:?){1,6}\])))"
-    R"((?::\d{1,5})?(?:[/?#]\S*)?\z)";
-constexpr std::string_view kMail = R"(\A\S+@\w[\w.-]*\.\w+\z)";
-constexpr std::string_view kScheme = R"(\A[\w.+-]{2,}:(?:/){0,2}\z)";
+    R"((?::\d{1,5})?(?:[/?#]\S*)?\Z)";
+constexpr std::string_view kMail = R"(\A\S+@\w[\w.-]*\.\w+\Z)";
+constexpr std::string_view kScheme = R"(\A[\w.+-]{2,}:(?:/){0,2}\Z)";
 
 struct Looks {
   Regex web;

@@ -113,6 +113,9 @@ Outcome<Value> join(Call& c) {
 Outcome<Value> sort(Call& c) {
   TEMPLATE_TRY(items, c.in.elements_of(c.input));
   TEMPLATE_TRY(keys, keys_of(c, items, c.get(2), c.flag(1, false), true));
+  if (c.given(2)) {  // lists of attributes are compared, in which equal maps have no order to miss
+    for (Value& key : keys) key = Value::list({key});
+  }
   TEMPLATE_CHECK(sort_by(items, std::move(keys), c.flag(0, false)));
   return Value::list(std::move(items));
 }
@@ -255,7 +258,7 @@ Outcome<Value> map(Call& c) {
   const Value* preset = nullptr;
   for (const auto& [key, v] : c.more) {
     if (key == "attribute") attribute = v;
-    if (key == "default") preset = &v;
+    if (key == "default" && !v.is_none()) preset = &v;
   }
   if (c.rest.empty()) {
     if (attribute.is_none()) return bad("map requires a filter argument");

@@ -95,16 +95,17 @@ Outcome<Value> items2dict(Call& c) {
   const Value value_name = c.has(1) ? *c.args[1] : Value::string("value");
   value::Dict out;
   for (const Value& pair : c.input.items()) {
-    if (!pair.is_dict()) return bad("items2dict requires a list of dictionaries");
-    const Value* key = pair.as_dict().find(key_name);
-    const Value* v = pair.as_dict().find(value_name);
-    if (key == nullptr || v == nullptr) {
+    if (!pair.is_dict() && !pair.is_sequence())
+      return bad("items2dict requires a list of dictionaries");
+    TEMPLATE_TRY(key, c.in.item(pair, key_name));
+    TEMPLATE_TRY(v, c.in.item(pair, value_name));
+    if (key.is_undefined() || v.is_undefined()) {
       return bad("items2dict requires each dictionary in the list to contain the keys '" +
                  value::str(key_name) + "' and '" + value::str(value_name) + "'");
     }
-    if (!value::hashable(*key))
-      return bad("unhashable type: '" + std::string(value::type_name(*key)) + "'");
-    out.set(*key, *v);
+    if (!value::hashable(key))
+      return bad("unhashable type: '" + std::string(value::type_name(key)) + "'");
+    out.set(key, v);
   }
   return Value::dict(std::move(out));
 }
@@ -180,12 +181,14 @@ Outcome<Value> combine(Call& c) {
         "'append_rp' or 'prepend_rp'");
   }
   std::vector<Value> dicts;
-  const auto add = [&dicts](const Value& v) {
-    if (v.is_sequence()) {
-      for (const Value& each : v.items()) dicts.push_back(each);
-    } else if (!v.is_none()) {
-      dicts.push_back(v);
-    }
+  const auto one = [&dicts](const Value& v) {
+    const bool null =
+        v.is_none() || (v.is_string() && (v.as_string() == "None" || v.as_string() == "null"));
+    if (!null) dicts.push_back(v);
+  };
+  const auto add = [&one](const Value& v) {
+    if (!v.is_sequence()) return one(v);
+    for (const Value& each : v.items()) one(each);
   };
   add(c.input);
   for (const Value& v : c.rest) add(v);

@@ -148,7 +148,8 @@ Outcome<Value> round_filter(Call& c) {
   if (precision > 300 || precision < -300) return bad("the precision is too large");
   const double scale = std::pow(10.0, static_cast<double>(precision));
   if (how != "common")
-    return Value::real((how == "ceil" ? std::ceil(n * scale) : std::floor(n * scale)) / scale);
+    return Value::real(((how == "ceil" ? std::ceil(n * scale) : std::floor(n * scale)) + 0.0) /
+                       scale);
   if (!c.input.is_float()) {
     if (precision >= 0)
       return c.input.is_bool() ? Value::integer(c.input.as_bool() ? 1 : 0) : c.input;
@@ -176,7 +177,7 @@ Outcome<Value> filesizeformat(Call& c) {
   const bool binary_units = c.flag(0, false);
   const double base = binary_units ? 1024 : 1000;
   if (bytes == 1) return Value::string("1 Byte");
-  if (bytes < base) return Value::string(fixed(std::trunc(bytes), 0) + " Bytes");
+  if (bytes < base) return Value::string(fixed(std::trunc(bytes) + 0.0, 0) + " Bytes");
   static constexpr std::array<std::string_view, 8> kDecimal{"kB", "MB", "GB", "TB",
                                                             "PB", "EB", "ZB", "YB"};
   static constexpr std::array<std::string_view, 8> kBinary{"KiB", "MiB", "GiB", "TiB",
@@ -244,6 +245,16 @@ Outcome<Value> human_to_bytes(Call& c) {
   return bad("can't interpret following string: " + text);
 }
 
+// math.pow and math.sqrt
+Outcome<Value> real_power(double base, double exponent) {
+  const double made = std::pow(base, exponent);
+  if (std::isfinite(base) && std::isfinite(exponent)) {
+    if (std::isnan(made) || (base == 0.0 && exponent < 0)) return bad("math domain error");
+    if (std::isinf(made)) return bad("math range error");
+  }
+  return Value::real(made);
+}
+
 Outcome<Value> log_filter(Call& c) {
   TEMPLATE_TRY(n, number(c.input));
   if (n <= 0) return bad("math domain error");
@@ -257,7 +268,7 @@ Outcome<Value> pow_filter(Call& c) {
   TEMPLATE_TRY(n, number(c.input));
   if (!c.has(0)) return bad("needs the exponent");
   TEMPLATE_TRY(exponent, number(*c.args[0]));
-  return Value::real(std::pow(n, exponent));
+  return real_power(n, exponent);
 }
 Outcome<Value> root_filter(Call& c) {
   TEMPLATE_TRY(n, number(c.input));
@@ -268,7 +279,7 @@ Outcome<Value> root_filter(Call& c) {
   }
   if (base == 0) return bad("float division by zero");
   if (base == 2 && n < 0) return bad("math domain error");
-  return Value::real(base == 2 ? std::sqrt(n) : std::pow(n, 1.0 / base));
+  return base == 2 ? Value::real(std::sqrt(n)) : real_power(n, 1.0 / base);
 }
 
 constexpr std::array kRows{

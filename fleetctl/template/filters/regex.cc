@@ -56,6 +56,7 @@ Outcome<Value> regex_search(Call& c) {
     if (key == "multiline") options.multiline = value::truthy(v);
   }
   TEMPLATE_TRY(regex, Regex::compile(pattern, options));
+  TEMPLATE_TRY(match, regex.search(text, 0));
   std::vector<std::size_t> groups;
   for (const Value& v : c.rest) {
     TEMPLATE_TRY(argument, c.in.text_of(v));
@@ -67,6 +68,7 @@ Outcome<Value> regex_search(Call& c) {
     } else {
       return bad("Unknown argument");
     }
+    if (!match) continue;
     const bool number = !name.empty() && name.size() < 6 &&
                         name.find_first_not_of("0123456789") == std::string::npos;
     const auto group =
@@ -74,7 +76,6 @@ Outcome<Value> regex_search(Call& c) {
     if (!group || *group > regex.group_count()) return bad("no such group");
     groups.push_back(*group);
   }
-  TEMPLATE_TRY(match, regex.search(text, 0));
   if (!match) return Value();
   if (groups.empty()) return piece(text, *match, 0);
   std::vector<Value> out;

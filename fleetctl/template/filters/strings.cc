@@ -6,6 +6,7 @@
 #include "agent/base/strings.h"
 #include "fleetctl/template/interpreter.h"
 #include "fleetctl/template/operators.h"
+#include "fleetctl/template/regex.h"
 #include "fleetctl/template/runtime.h"
 #include "fleetctl/value/text.h"
 
@@ -90,28 +91,17 @@ Outcome<Value> indent(Call& c) {
   const bool first = c.flag(1, false);
   const bool blank = c.flag(2, false);
   // The text counts as one with a final newline, so that a text ending in one keeps it.
-  std::vector<std::string_view> lines;
-  std::string whole = s + "\n";
-  std::string_view rest = whole;
-  while (!rest.empty()) {
-    std::size_t end = rest.find_first_of("\n\r\v\f\x1c\x1d\x1e");
-    if (end == std::string_view::npos) end = rest.size();
-    lines.push_back(rest.substr(0, end));
-    const std::size_t width =
-        end < rest.size() && rest[end] == '\r' && end + 1 < rest.size() && rest[end + 1] == '\n'
-            ? 2
-            : 1;
-    rest.remove_prefix(std::min(end + width, rest.size()));
-  }
+  TEMPLATE_TRY(split, call_method(c.in, Value::string(s + "\n"), "splitlines", {}));
+  const std::vector<Value>& lines = split.items();
   std::string out;
   for (std::size_t i = 0; i < lines.size(); ++i) {
     if (i > 0) out += '\n';
-    if (i == 0 ? first : (blank || !lines[i].empty())) out += by;
-    out += lines[i];
+    if (i == 0 ? first : (blank || !lines[i].as_string().empty())) out += by;
+    out += lines[i].as_string();
     if (out.size() > c.in.world().limits.output_bytes)
       return problem(ProblemKind::kLimit, "the indented text is too large");
   }
-  return text(std::move(out));
+  return Value::string(std::move(out), c.input.flags() & value::kMarkup);
 }
 
 std::string escaped(std::string_view s) {
@@ -226,51 +216,50 @@ Outcome<Value> truncate(Call& c) {
   return text(value::encode_utf8(cut) + end);
 }
 
-bool is_word_point(char32_t p) {
-  return p == '_' || (p >= '0' && p <= '9') || (p >= 'a' && p <= 'z') || (p >= 'A' && p <= 'Z') ||
-         (p >= 0xaa && !is_space_point(p) && p != 0xab && p != 0xbb && p != 0xd7 && p != 0xf7 &&
-          !(p >= 0x2000 && p <= 0x206f) && !(p >= 0x3000 && p <= 0x3004));
-}
 Outcome<Value> wordcount(Call& c) {
   TEMPLATE_TRY(s, input(c));
-  std::int64_t words = 0;
-  bool inside = false;
-  for (const char32_t p : value::decode_utf8(s)) {
-    const bool word = is_word_point(p);
-    if (word && !inside) ++words;
-    inside = word;
+  TEMPLATE_TRY(word, Regex::compile("\\w+", {}));
+  TEMPLATE_TRY(words, word.all(s));
+  return Value::integer(static_cast<std::int64_t>(words.size()));
+}
+
+// Where Python's textwrap may break a line: white space, em-dashes, and hyphens inside of words.
+constexpr std::string_view kWords =
+    "([\\t\\n\\x0b\\x0c\\r ]+|(?<=[\\w!\"'&.,?])-{2,}(?=\\w)|[^\\t\\n\\x0b\\x0c\\r ]+?(?:"
+    "-(?:(?<=[^\\d\\W]{2}-)|(?<=[^\\d\\W]-[\\w!\"'&.,?]-))(?=[^\\d\\W]-?[^\\d\\W])|"
+    "(?=[\\t\\n\\x0b\\x0c\\r ]|\\Z)|(?<=[\\w!\"'&.,?])(?=-{2,}\\w)))";
+constexpr std::string_view kSpaces = "([\\t\\n\\x0b\\x0c\\r ]+)";
+
+// `text` split at the matches, which are pieces, too.
+Outcome<std::vector<std::u32string>> chunks_of(const Regex& separators, const std::string& text) {
+  TEMPLATE_TRY(matches, separators.all(text));
+  std::vector<std::u32string> chunks;
+  std::size_t at = 0;
+  const auto add = [&](std::size_t to) {
+    if (to > at) chunks.push_back(value::decode_utf8(std::string_view(text).substr(at, to - at)));
+    at = to;
+  };
+  for (const Regex::Match& match : matches) {
+    add(match.groups[0]->first);
+    add(match.groups[0]->second);
   }
-  return Value::integer(words);
+  add(text.size());
+  return chunks;
 }
 
 // One paragraph without newlines, wrapped as Python's textwrap does with expand_tabs and
 // replace_whitespace off.
-std::vector<std::u32string> wrap(const std::u32string& line, std::size_t width, bool break_long,
-                                 bool break_hyphens) {
-  std::vector<std::u32string> chunks;
-  std::size_t at = 0;
-  const auto letter = [](char32_t p) { return is_word_point(p) && !(p >= '0' && p <= '9'); };
-  while (at < line.size()) {
-    std::size_t end = at;
-    if (is_space_point(line[at])) {
-      while (end < line.size() && is_space_point(line[end])) ++end;
-    } else {
-      while (end < line.size() && !is_space_point(line[end])) {
-        ++end;
-        const bool hyphen = line[end - 1] == '-' && end - at >= 3 && end < line.size() &&
-                            letter(line[end - 2]) && letter(line[end - 3]) && letter(line[end]);
-        if (break_hyphens && hyphen && end + 1 < line.size() && letter(line[end + 1])) break;
-      }
-    }
-    chunks.push_back(line.substr(at, end - at));
-    at = end;
-  }
+std::vector<std::u32string> wrap(std::vector<std::u32string> chunks, std::size_t width,
+                                 bool break_long, bool break_hyphens) {
+  const auto space = [](const std::u32string& chunk) {
+    return std::all_of(chunk.begin(), chunk.end(), is_space_point);
+  };
   std::reverse(chunks.begin(), chunks.end());
   std::vector<std::u32string> lines;
   while (!chunks.empty()) {
     std::vector<std::u32string> row;
     std::size_t size = 0;
-    if (is_space_point(chunks.back()[0]) && !lines.empty()) chunks.pop_back();
+    if (space(chunks.back()) && !lines.empty()) chunks.pop_back();
     while (!chunks.empty() && size + chunks.back().size() <= width) {
       size += chunks.back().size();
       row.push_back(std::move(chunks.back()));
@@ -279,27 +268,23 @@ std::vector<std::u32string> wrap(const std::u32string& line, std::size_t width, 
     if (!chunks.empty() && chunks.back().size() > width) {
       const std::size_t room = width > size ? width - size : 0;
       if (break_long) {
-        std::size_t take = std::max<std::size_t>(room, width < 1 ? 1 : 0);
-        if (take > 0) {
-          if (break_hyphens && chunks.back().size() > take) {
-            const std::size_t hyphen = chunks.back().rfind(U'-', take - 1);
-            if (hyphen != std::u32string::npos && hyphen > 0 &&
-                chunks.back().substr(0, hyphen).find_first_not_of(U'-') != std::u32string::npos) {
-              take = hyphen + 1;
-            }
+        std::size_t take = room;
+        if (break_hyphens && take > 0) {
+          const std::size_t hyphen = chunks.back().rfind(U'-', take - 1);
+          if (hyphen != std::u32string::npos && hyphen > 0 &&
+              chunks.back().substr(0, hyphen).find_first_not_of(U'-') != std::u32string::npos) {
+            take = hyphen + 1;
           }
-          row.push_back(chunks.back().substr(0, take));
-          chunks.back().erase(0, take);
-        } else if (row.empty()) {
-          row.push_back(chunks.back());
-          chunks.pop_back();
         }
+        // With no room left this is an empty piece, which keeps the space before it.
+        row.push_back(chunks.back().substr(0, take));
+        chunks.back().erase(0, take);
       } else if (row.empty()) {
         row.push_back(std::move(chunks.back()));
         chunks.pop_back();
       }
     }
-    if (!row.empty() && is_space_point(row.back()[0])) row.pop_back();
+    if (!row.empty() && space(row.back())) row.pop_back();
     if (!row.empty()) {
       std::u32string joined;
       for (const auto& part : row) joined += part;
@@ -321,15 +306,17 @@ Outcome<Value> wordwrap(Call& c) {
   TEMPLATE_TRY(join, c.text(2, "\n"));
   if (c.has(2) && c.args[2]->is_none()) join = "\n";
   const Value lines = call_method(c.in, Value::string(s), "splitlines", {}).value_or(Value::list());
+  const bool hyphens = c.flag(3, true);
+  TEMPLATE_TRY(separators, Regex::compile(hyphens ? kWords : kSpaces, {}));
   std::string out;
   bool first = true;
   for (const Value& line : lines.items()) {
     if (!first) out += join;
     first = false;
     bool inner_first = true;
+    TEMPLATE_TRY(pieces, chunks_of(separators, line.as_string()));
     for (const auto& row :
-         wrap(value::decode_utf8(line.as_string()), static_cast<std::size_t>(width),
-              c.flag(1, true), c.flag(3, true))) {
+         wrap(std::move(pieces), static_cast<std::size_t>(width), c.flag(1, true), hyphens)) {
       if (!inner_first) out += join;
       inner_first = false;
       out += value::encode_utf8(row);
@@ -408,7 +395,10 @@ Outcome<Value> urldecode(Call& c) {
 
 // The pieces of a URL, as Python's urlsplit names them.
 Outcome<Value> urlsplit(Call& c) {
-  TEMPLATE_TRY(s, text_only(c));
+  TEMPLATE_TRY(given, text_only(c));
+  std::string s;
+  std::copy_if(given.begin(), given.end(), std::back_inserter(s),
+               [](char ch) { return ch != '\t' && ch != '\r' && ch != '\n'; });
   std::string_view rest = s;
   while (!rest.empty() && static_cast<unsigned char>(rest.front()) <= ' ') rest.remove_prefix(1);
   std::string scheme;

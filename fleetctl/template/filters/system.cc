@@ -62,7 +62,11 @@ Outcome<Value> b64decode(Call& c) {
 }
 
 Outcome<std::string> digest(const std::string& data, const std::string& name) {
-  const EVP_MD* kind = EVP_get_digestbyname(name.c_str());
+  std::string known = name;  // by OpenSSL
+  if (name == "blake2b") known = "blake2b512";
+  if (name == "blake2s") known = "blake2s256";
+  if (name.rfind("sha3_", 0) == 0) known[4] = '-';
+  const EVP_MD* kind = EVP_get_digestbyname(known.c_str());
   if (kind == nullptr) return bad("unsupported hash type " + name);
   std::array<unsigned char, EVP_MAX_MD_SIZE> bytes{};
   unsigned int size = 0;
@@ -148,8 +152,9 @@ Outcome<Value> splitext(Call& c) {
 }
 Outcome<Value> win_basename(Call& c) {
   TEMPLATE_TRY(s, path_of(c));
-  const std::size_t at = s.find_last_of("\\/:");
-  return text(at == std::string::npos ? s : s.substr(at + 1));
+  const std::size_t at = s.find_last_of("\\/");
+  const std::size_t drive = s.size() > 1 && s[1] == ':' ? 2 : 0;
+  return text(s.substr(at == std::string::npos ? drive : at + 1));
 }
 Outcome<Value> win_dirname(Call& c) {
   TEMPLATE_TRY(s, path_of(c));

@@ -524,6 +524,7 @@ class Writer {
       } else {
         put(text[i]);
         column_ = 0;
+        whitespace_ = indention_ = true;
       }
     }
     write_indent();

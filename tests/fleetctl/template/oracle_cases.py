@@ -771,6 +771,108 @@ d|combine({"c": {"x": [9]}}, recursive=true, list_merge="keep")
 d|combine({"c": {"x": [9]}}, list_merge="prepend")
 [{"a": {"b": 1}}, {"a": {"c": 2}}]|combine(recursive=true)
 "%H:%M"|strftime(1441357287.5, true)
+"ß ŉ ǰ ﬁ ﬀ ﬄ ΐ և ẖ ǆ".upper()
+"İ I ı Σ ΑΣ ΑΣ. Σ'Α ǅ ẞ".lower()
+"ΑΣ ß İ".casefold()
+"ǆungla ﬁn ßa ŉa".title()
+"ǆungla ﬁn ßa ŉa".capitalize()
+"ﬁn".capitalize()
+"ǆ ﬁ ß İ Σ".swapcase()
+"ſ µ K Å".casefold()
+"ﬁ ß".casefold()
+"ﬁ"|upper
+"ﬁx ßx"|title
+"e\u0301x y_z"|wordcount
+"\u00a0".isspace() ~ "\u200b".isspace() ~ "\x1f".isspace() ~ "\x85".isspace()
+["a\u00adb\u200b\ue000\U000e0001\U0001f600\u0378"]
+"<b>&\"'".isprintable() ~ "\\".isprintable() ~ "\n".isprintable() ~ "".isprintable()
+"Ab Cd".istitle() ~ "AB".istitle() ~ "ǅ".istitle() ~ "A1b".istitle()
+"{:.2}|{:.1}|{:.0}|{:.3}|{:.0}".format(10.0, 0.05, 0.0, 12345.6, 123.0)
+"{:.4}|{:.17}|{:.1}".format(1e22, 0.1, 0.96)
+"{:#.3}|{:#x}|{:#.0f}|{:#g}|{:#.3g}".format(3.0, 255, 3.0, 3.0, 3.0)
+"{:n}|{:n}|{:08.3f}|{:+08d}|{:<08d}|{:^+8}|{:=+8}".format(1234, 1234.5, -3.14159, 42, 42, 42, 42)
+"{:0>8}|{:08}|{:08}|{:x<5}|{:5}|{:<5}|{:>5}|{:^5}|".format(True, True, "ab", 1.5, "a", 1, "b", 2)
+"{:c}|{:5c}|{:>5c}".format(65, 66, 67)
+"{:,}|{:_}|{:,.2f}|{:012,}|{:011,d}|{:_b}|{:_x}|{:,%}".format(1234567, 1234567, 1234567.891, 1234567, 1234567, 1000, 1000000, 1234)
+"{:e}|{:.3E}|{:g}|{:G}|{:%}|{:.1%}|{:F}".format(12345.678, 12345.678, 0.00001234, 1e-10, 0.5, 0.256, 1.5)
+"{0:{1}}|{0:>{w}}|{0:{f}{a}{w}}".format("ab", 5, w=6, f="*", a="^")
+"{a.b}{c[0]}{c[-1]}".format(a={"b": 1}, c={"0": 2, "-1": 3})
+"{[a]}{[0]}".format({"a": 1}, [2])
+"{!r:>8}|{!s:<6}|{!a}".format("é", none, "é")
+"{}{}".format(none, [1, "a"])
+"{:5}".format(none)
+"{:5}".format([1])
+"{".format()
+"}".format()
+"{0}{}".format(1, 2)
+"{}{0}".format(1, 2)
+"{:{:{}}}".format(1, 2, 3)
+"%5.2s|%-5s|%05d|%+.1e|%#o|%#x|%x" % ("abc", "d", 42, 12345.6, 8, 255, -255)
+"%s" % [1]
+"%s %s" % [1, 2]
+"%(a)s %(b)5.1f%%" % {"a": 1, "b": 2.25}
+"%*d|%-*d|%.*f" % (5, 42, 5, 42, 2, 3.14159)
+"%s" % ()
+"%d" % 3.99
+"%d" % "3"
+"%d" % true
+"%i|%u|%c|%c" % (-5, 5, "é", 233)
+"%r %a" % ("é'", "é")
+"%.3d|%+5d|% 5d|%-+5d|" % (5, 5, 5, 5)
+"%.0f|%.0f|%.0f|%#.0f|%g|%g|%#g" % (0.5, 1.5, 2.5, 2.0, 1e15, 1e16, 1.0)
+"%e|%G|%08.2f|%+08.2f" % (0, 1e-5, -1.5, 1.5)
+"%z" % 1
+"%s%" % 1
+"a\x0bb\x0cc\x1cd\x1de\x1ef\x85g\u2028h\u2029i\rj\r\nk\nl".splitlines()
+"a\n\nb\n".splitlines(true)
+"a\u2028b"|indent(2)
+"  a  b ".split(" ")
+" a\u00a0b\u2003c ".split()
+" a b c ".split(none, 1)
+" a b c ".rsplit(none, 1)
+"a,b,c".rsplit(",", maxsplit=1)
+"abc".split("")
+"".split() ~ "".split(",")
+"aXbXc".partition("X") ~ "abc".partition("X") ~ "abc".rpartition("X")
+"abc".startswith("") ~ "abc".startswith("c", -1) ~ "abc".startswith("b", 1, 2) ~ "abc".startswith("bc", 1, 2) ~ "".startswith("", 1) ~ "abc".endswith("b", 0, 2) ~ "abc".endswith("", 5) ~ "abc".startswith(("x", "a"), 0)
+"abcabc".find("c", 3) ~ "abcabc".find("c", -2) ~ "abcabc".rfind("a", 0, 3) ~ "aaa".count("aa") ~ "aaa".count("") ~ "abc".find("", 5) ~ "abc".find("", 3) ~ "abc".count("", 5)
+"aaa".replace("", "-", 2) ~ "aaa".replace("a", "b", -1) ~ "aaa".replace("a", "b", 0)
+"ab".center(5, "*") ~ "ab".center(4) ~ "abc".center(6) ~ "a".ljust(3, "é") ~ "a".rjust(-1)
+"+5".zfill(4) ~ "-".zfill(3) ~ "é".zfill(3) ~ "".zfill(2)
+"a\tbc\td".expandtabs() ~ "a\tb".expandtabs(0) ~ "\t".expandtabs(3) ~ "a\n\tb".expandtabs(4)
+"xyx".strip("xy") ~ "|" ~ "\u00a0x\u00a0".strip() ~ "|" ~ "aéa".strip("é") ~ "éaé".strip("é")
+"- a--b well-known x-y 3-4 a-bc-d (x)-(y) e.g.--this"|wordwrap(5, wrapstring="|")
+"averyveryverylongword-indeed--and more"|wordwrap(7, break_on_hyphens=false, wrapstring="|")
+"{'items': [2.5], 'a': 0}"|wordwrap(5, wrapstring="|")
+"a--b\u00a0c   d"|wordwrap(3, wrapstring="|")
+"x" | hash("blake2b") ~ "x"|hash("blake2s") ~ "x"|hash("sha3_256") ~ "x"|hash("sha512")
+"c:x"|win_basename ~ "{'k': 1}"|win_basename ~ "a:b\\c"|win_basename
+[{"a": 1}, none, "null", {"b": 2}]|combine
+2.5 ** 2000
+1e200|pow(2)
+(-8)|root(3)
+0|pow(-1)
+"x"|regex_search("(y)", "\\2") is none
+"x"|regex_search("(y)", "nonsense")
+"[a:]"|regex_findall("[[:alpha:]]")
+"a:l]"|regex_findall("[[:alpha:]]+")
+"aaa"|regex_replace("a{,2}", "x")
+"\u00e9\x0b"|regex_replace("\\u00e9\\v", "x")
+"x"|regex_search("\\h")
+"x]y"|regex_findall("[]x]")
+"1.0" is version("1.0.1", "<", strict=true)
+"1.0a1" is version("1.0", "<", strict=true)
+"1" is version("1.0", "==", strict=true)
+"1.0" is version("1.0", "==", strict=true, version_type="loose")
+"v1" is version("1", "==")
+[{"a": none}]|map(attribute="b", default=none)|list
+[["k", 1], ("l", 2)]|items2dict(key_name=0, value_name=1)
+"<b>"|e|indent(2, true)|e
+{"a": "\u2028z", "b": "x\u2028y"}|to_nice_yaml
+[{"k": {"a": 1}}, {"k": {"a": 1}}]|sort(attribute="k")
+-2.675|round(1, "ceil") ~ -0.01|round(1, "ceil")
+"http://x/\ta\nb"|urlsplit("path")
+"e\u0301 x_y 1"|wordcount
 """.strip("\n").split("\n")
 
 # Whole templates.

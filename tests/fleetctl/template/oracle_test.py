@@ -30,6 +30,7 @@ except ImportError:
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import oracle_cases as cases  # noqa: E402
 import oracle_generator as generator  # noqa: E402
+import oracle_typed as typed  # noqa: E402
 
 
 
@@ -49,7 +50,7 @@ def differs_on_purpose(source, context, ours, theirs):
         return True
     if "cannot be sliced" in ours.get("message", ""):
         return True  # Jinja2 makes an undefined value of it where everything is a constant, else an error
-    if "Markup(" in str(theirs) or "NativeJinjaText" in str(theirs.get("out")):
+    if "Markup" in str(theirs) or "NativeJinjaText" in str(theirs.get("out")):
         return True  # Python's classes of text
     # dict.items() and its kin are views in Python and lists here, which shows only in their own text;
     # an undefined value inside a list that becomes text is Python's repr of it there and an error here.
@@ -100,8 +101,9 @@ def all_cases(folder):
         file_case("{{ " + expression + " }}")
     for document in cases.DOCUMENTS + cases.ERRORS:
         file_case(document)
-    for source, context in generator.templates(random.Random(int(os.environ.get("ORACLE_SEED", "20"))), int(os.environ.get("ORACLE_GENERATED", "8000"))):
-        file_case(source, context)
+    for made_by, count in ((generator, "5000"), (typed, "5000")):
+        for source, context in made_by.templates(random.Random(int(os.environ.get("ORACLE_SEED", "20"))), int(os.environ.get("ORACLE_GENERATED", count))):
+            file_case(source, context)
     for expression, known in cases.ADDRESSES:
         made.append((dict(source="{{ " + expression + " }}", context={}), lambda k=known: {"error": "known"} if k is None else {"out": k}))
     for variables, name in cases.VARIABLES + cases.VARIABLE_ERRORS:

@@ -33,7 +33,7 @@ int main(int argc, char** argv) {
                "fleetctl");
   app.set_version_flag("--version", std::string("fleetctl ") + FLEETCTL_VERSION);
   app.require_subcommand(1);
-  app.get_formatter()->column_width(34);
+  app.formatter(help_format());
   app.fallthrough();  // these may stand behind the command, too
   const FleetFile fleet_file(app);
   bool no_input = false;

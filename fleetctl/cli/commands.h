@@ -4,6 +4,7 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -30,7 +31,8 @@
 
 namespace CLI {
 class App;
-}
+class FormatterBase;
+}  // namespace CLI
 
 namespace fleetctl::cli {
 
@@ -114,6 +116,9 @@ void add_doctor(CLI::App& app, DoctorArguments& arguments, Action& action);
 
 void add_known_hosts(CLI::App& app, RunArguments& arguments, command::RunOptions& run,
                      Action& action);
+
+// How --help is laid out; set before commands are added.
+std::shared_ptr<CLI::FormatterBase> help_format();
 
 // help_commands.cc: those about fleetctl itself.
 void add_completion(CLI::App& app, std::string& shell, Action& action);

@@ -48,6 +48,7 @@ void add_plan(CLI::App& app, PlanArguments& arguments, Action& action) {
   command->add_flag("--exit-code", plan.exit_code, "Exit with 2 when there are changes");
   command->add_flag("--offline", plan.offline, "Render and check only; reach no host");
   command->add_option("--out", plan.out, "Save the plan for deploy --plan")->type_name("FILE");
+  add_drop_listeners_option(*command, plan.drop_listeners);
   add_bundle_option(*command, arguments.agent);
   command->footer(
       "Examples:\n"
@@ -73,7 +74,7 @@ void add_deploy(CLI::App& app, DeployArguments& arguments, Action& action) {
   CLI::App* command =
       app.add_subcommand("deploy", "Bring the agent and its configuration onto every host");
   DeployOptions& deploy = arguments.deploy;
-  add_run_options(*command, arguments, deploy);
+  add_run_options(*command, arguments, deploy, Formats::kJsonAndJunit);
   add_rolling_options(*command, arguments, deploy);
   auto* retry = command->add_flag(
       "--retry-failed", deploy.retry_failed,
@@ -114,6 +115,7 @@ void add_deploy(CLI::App& app, DeployArguments& arguments, Action& action) {
   command->add_flag("-D,--diff", deploy.diff, "Show how configurations differ, secrets masked");
   command->add_flag("--exit-code", deploy.exit_code, "Exit with 2 when there are changes");
   command->add_flag("-y,--yes", deploy.yes, "Do not ask before several hosts are changed");
+  add_drop_listeners_option(*command, deploy.drop_listeners);
   add_bundle_option(*command, arguments.agent);
   command->footer(
       "Examples:\n"
@@ -123,6 +125,7 @@ void add_deploy(CLI::App& app, DeployArguments& arguments, Action& action) {
   command->callback([&] {
     action = [&] {
       arguments.settle(arguments.deploy);
+      arguments.deploy.junit = arguments.format == "junit";
       return run_deploy(arguments.fleet, agent_check(), arguments.agent,
                         arguments.ask_become_password, arguments.deploy);
     };

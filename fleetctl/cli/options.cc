@@ -161,13 +161,17 @@ void add_run_options(CLI::App& command, RunArguments& arguments, RunOptions& run
                    "Tell each step of each host as it happens; -vv, -vvv: and what happens on the "
                    "connection");
   command.add_flag("--quiet", run.quiet, "No progress, no lines of hosts that are unchanged");
+  add_color_option(command, run.colors);
+}
+
+void add_color_option(CLI::App& command, Colors& colors) {
   command
       .add_option_function<std::string>(
           "--color",
-          [&](const std::string& word) {
-            run.colors = word == "always"  ? Colors::kAlways
-                         : word == "never" ? Colors::kNever
-                                           : Colors::kAuto;
+          [&colors](const std::string& word) {
+            colors = word == "always"  ? Colors::kAlways
+                     : word == "never" ? Colors::kNever
+                                       : Colors::kAuto;
           },
           "auto (on a terminal, unless NO_COLOR is set), always or never")
       ->check(CLI::IsMember({"auto", "always", "never"}))
@@ -208,6 +212,11 @@ void add_rolling_options(CLI::App& command, RunArguments& arguments, RunOptions&
       "--canary, else all)");
   max_fail->check(is_amount)->type_name("N|N%");
   add_alias(command, "--max-failures", most, is_amount, max_fail);
+}
+
+void add_drop_listeners_option(CLI::App& command, bool& drop) {
+  command.add_flag("--drop-listeners", drop,
+                   "Take syslog listeners away even where running containers log to them");
 }
 
 void add_bundle_option(CLI::App& command, std::filesystem::path& agent) {

@@ -9,6 +9,7 @@
 #include "fleetctl/command/exit_code.h"
 #include "fleetctl/command/fleet.h"
 #include "fleetctl/command/hosts_run.h"
+#include "fleetctl/command/style.h"
 #include "fleetctl/command/vault_passwords.h"
 
 namespace CLI {
@@ -55,6 +56,9 @@ void add_run_options(CLI::App& command, RunArguments& arguments, command::RunOpt
                      Formats formats = Formats::kJson);
 // Which hosts go first, how many together, and when it is too much.
 void add_rolling_options(CLI::App& command, RunArguments& arguments, command::RunOptions& run);
+// --color, for commands that colour what they print.
+void add_color_option(CLI::App& command, command::Colors& colors);
+void add_drop_listeners_option(CLI::App& command, bool& drop);
 void add_bundle_option(CLI::App& command, std::filesystem::path& agent);
 
 }  // namespace fleetctl::cli

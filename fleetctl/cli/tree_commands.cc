@@ -53,6 +53,7 @@ void add_inventory(CLI::App& app, InventoryOptions& options, bool& yaml, Action&
                                      "json or yaml (default: json); with --origin text or json "
                                      "(default: text)");
   format->check(CLI::IsMember({"json", "yaml", "text"}));
+  add_color_option(*command, options.colors);
   command->add_flag("-y,--yaml", yaml, "The same as --format yaml")->excludes(format);
   command->footer(
       "Examples:\n"
@@ -90,6 +91,7 @@ void add_render(CLI::App& app, RenderOptions& options, Action& action) {
   command->add_flag("-D,--diff", options.diff,
                     "Show how what is in --output differs; write nothing");
   command->add_flag("--exit-code", options.exit_code, "With --diff: exit with 2 when it differs");
+  add_color_option(*command, options.colors);
   command->footer(
       "Examples:\n"
       "  fleetctl render --limit puck.incus\n"
@@ -117,6 +119,7 @@ void add_lint(CLI::App& app, LintOptions& options, Action& action) {
           },
           "text, json or junit (default: text)")
       ->check(CLI::IsMember({"text", "json", "junit"}));
+  add_color_option(*command, options.colors);
   command->footer(
       "Examples:\n"
       "  fleetctl lint\n"
@@ -251,6 +254,7 @@ void add_import(CLI::App& app, ImportOptions& options, Action& action) {
           "--format", [&](const std::string& format) { options.json = format == "json"; },
           "text or json (default: text)")
       ->check(CLI::IsMember({"text", "json"}));
+  add_color_option(*command, options.colors);
   command->footer(
       "Examples:\n"
       "  fleetctl import alloy/deploy.yml --report\n"

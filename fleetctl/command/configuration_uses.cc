@@ -29,11 +29,13 @@ bool is_selective(const BlockNode& block) {
   return false;
 }
 
-void add_listener(const BlockNode& block, Uses& uses) {
+void add_listener(const BlockNode& block, const std::string& component, Uses& uses) {
   const std::string address = text_of(attribute(block, "address"));
   const std::size_t colon = address.rfind(':');
+  uses.every_listener = uses.every_listener && colon != std::string::npos;
   if (colon == std::string::npos) return;
   SyslogListener listener;
+  listener.component = component;
   listener.host = address.substr(0, colon);
   const char* const end = address.data() + address.size();
   const auto parsed = std::from_chars(address.data() + colon + 1, end, listener.port);
@@ -43,23 +45,33 @@ void add_listener(const BlockNode& block, Uses& uses) {
   uses.listeners.push_back(std::move(listener));
 }
 
-void look_at(const BlockNode& block, Uses& uses) {
-  if (block.name == "listener") add_listener(block, uses);
+std::string id_of(const BlockNode& block) {
+  return block.label.empty() ? block.name : block.name + "." + block.label;
+}
+
+void look_at(const BlockNode& block, const std::string& component, Uses& uses) {
+  if (block.name == "listener") add_listener(block, component, uses);
+  if (block.name.starts_with("import.")) uses.every_listener = false;
   if (block.name == "prometheus.exporter.cadvisor") uses.docker = true;
   for (const auto& statement : block.body) {
     if (statement.value && mentions_socket(*statement.value)) uses.docker = true;
-    if (statement.block) look_at(*statement.block, uses);
+    if (!statement.block) continue;
+    const BlockNode& inner = *statement.block;
+    look_at(inner, inner.name.find('.') == std::string::npos ? component : id_of(inner), uses);
   }
 }
 
 }  // namespace
 
+bool SyslogListener::is_local() const {
+  return host.empty() || host == "localhost" || host.rfind("127.", 0) == 0 || host == "0.0.0.0" ||
+         host == "[::]" || host == "[::1]";
+}
+
 bool Uses::hears(int port, std::string_view protocol) const {
   return std::any_of(listeners.begin(), listeners.end(), [&](const SyslogListener& listener) {
-    const std::string& host = listener.host;
-    const bool local = host.empty() || host == "localhost" || host.rfind("127.", 0) == 0 ||
-                       host == "0.0.0.0" || host == "[::]" || host == "[::1]";
-    return local && listener.port == port && (protocol.empty() || listener.protocol == protocol);
+    return listener.is_local() && listener.port == port &&
+           (protocol.empty() || listener.protocol == protocol);
   });
 }
 
@@ -82,7 +94,7 @@ Uses uses_of(const agent::lang::File& configuration) {
   for (const auto& statement : configuration.body) {
     if (!statement.block) continue;
     const BlockNode& block = *statement.block;
-    look_at(block, uses);
+    look_at(block, id_of(block), uses);
     if (block.name == "loki.source.journal") uses.journal = true;
     if (block.name == "loki.source.docker") uses.every_container = true;
     if (block.name == "discovery.docker" || block.name == "discovery.relabel")

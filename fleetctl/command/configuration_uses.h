@@ -13,11 +13,16 @@ namespace fleetctl::command {
 struct SyslogListener {
   std::string host;  // "" or an address to listen on
   int port = 0;
-  std::string protocol;  // "tcp", "udp"
+  std::string protocol;   // "tcp", "udp"
+  std::string component;  // "loki.source.syslog.apps"
+
+  // Whether it hears what is sent to the loopback address.
+  bool is_local() const;
 };
 
 struct Uses {
   std::vector<SyslogListener> listeners;
+  bool every_listener = true;    // no: the address of one is not written out, or may be imported
   bool journal = false;          // reads the journal
   bool docker = false;           // reads Docker's socket
   bool every_container = false;  // reads the log of each container through it

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "fleetctl/command/facts.h"
+#include "fleetctl/command/junit.h"
 #include "fleetctl/command/unfinished.h"
 
 namespace fleetctl::command {
@@ -39,6 +40,33 @@ std::string json_of(const std::string& name, const HostResult& result) {
   return document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
+JunitCase junit_of(const std::string& name, const HostResult& result, bool changes_count) {
+  JunitCase one{name, "deploy"};
+  one.seconds = result.seconds;
+  one.details = text_of(name, 0, result, false);
+  one.message = std::string(state_name(result.state));
+  if (!result.text.empty()) one.message += ": " + result.text;
+  if (result.state == HostState::kUnreachable || result.state == HostState::kLocked ||
+      result.state == HostState::kLost) {
+    one.result = JunitCase::Result::kError;
+  } else if (!is_well(result.state) ||
+             (changes_count &&
+              (result.state == HostState::kChanged || result.state == HostState::kWouldChange))) {
+    one.result = JunitCase::Result::kFailed;
+  }
+  return one;
+}
+
+// Hosts that were not begun are told as skipped.
+std::string junit_of(std::vector<JunitCase> cases, const Course& course) {
+  for (const std::string& name : course.untouched) {
+    JunitCase one{name, "deploy", JunitCase::Result::kSkipped};
+    one.message = "not begun";
+    cases.push_back(std::move(one));
+  }
+  return junit_xml("fleetctl deploy", cases);
+}
+
 ExitCode deploy_until(const Fleet& fleet, const AgentBundle& bundle, const DeployOptions& options,
                       const World& world, std::ostream& out, std::ostream& err,
                       const std::atomic<bool>& stop) {
@@ -49,6 +77,7 @@ ExitCode deploy_until(const Fleet& fleet, const AgentBundle& bundle, const Deplo
   const agent::Mono start = world.clock.mono();
   const std::size_t width = widest_name(fleet);
   Ending ending;
+  std::vector<JunitCase> cases;
   Unfinished unfinished(options.check ? std::filesystem::path() : options.unfinished, world.clock);
   // It only costs the comfort of --resume; said once.
   auto book = [&, told = false](const agent::Result<>& written) mutable {
@@ -65,6 +94,10 @@ ExitCode deploy_until(const Fleet& fleet, const AgentBundle& bundle, const Deplo
       [&](const Host& host, const HostResult& result) {
         ending.add(host, result, state_name(result.state));
         book(unfinished.ended(host.name(), result.state));
+        if (options.junit) {
+          cases.push_back(junit_of(host.name(), result, options.exit_code));
+          return;
+        }
         if (is_left_out(result, options)) return;
         out << (options.json ? json_of(host.name(), result)
                              : text_of(host.name(), width, result, options.color))
@@ -73,7 +106,9 @@ ExitCode deploy_until(const Fleet& fleet, const AgentBundle& bundle, const Deplo
       err);
   book(unfinished.save());
   ending.seconds = seconds_since(world.clock, start);
-  out << last_words(ending, fleet, options, state_name) << std::flush;
+  out << (options.junit ? junit_of(std::move(cases), ending.course)
+                        : last_words(ending, fleet, options, state_name))
+      << std::flush;
   if (!options.check && !options.unfinished.empty() &&
       ending.tally.failures() + ending.course.untouched.size() > 0)
     err << "Once more only for these: fleetctl deploy --resume " << short_run(options.run) << "\n";
@@ -92,6 +127,7 @@ HostResult deploy_to(const Host& host, const AgentBundle& bundle, const DeployOp
   wanted.rolls_back = options.rolls_back;
   wanted.again = options.force;
   HostOrder order{wanted, bundle.release, {}, {}, {}, {}, options.check, options.diff};
+  order.keeps_listeners = !options.drop_listeners;
   order.secrets = &host.secrets();
   if (options.plan) {
     const auto planned = options.plan->hosts.find(host.name());

@@ -16,9 +16,11 @@ namespace fleetctl::command {
 
 struct DeployOptions : RunOptions {
   bool check = false;  // --check: tell what would change, change nothing
+  bool junit = false;  // --format junit
   bool diff = false;   // --diff: show how the configurations differ, secrets masked
   plan::Restart restart = plan::Restart::kWhenNeeded;  // --restart
   bool rolls_back = true;                              // --no-rollback: what does not come up stays
+  bool drop_listeners = false;        // --drop-listeners: those that containers log to, too
   bool force = false;                 // --force: the agent is sent again, and restarted
   bool retry_failed = false;          // --retry-failed: only what earlier runs did not leave well
   std::optional<std::string> resume;  // --resume: only what this run did not; "": the last one

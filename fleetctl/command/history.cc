@@ -102,7 +102,14 @@ ExitCode history(const Fleet& fleet, const HistoryOptions& options, const World&
         }
       },
       err);
-  if (!options.json) out << aligned(rows, options.color) << std::flush;
+  if (!options.json)
+    out << aligned(rows, options.color,
+                   [](std::size_t row, std::size_t column, std::string_view cell) {
+                     if (row == 0 || column != 3 || cell == "-" || cell == "unchanged")
+                       return Tone::kPlain;
+                     return cell == "changed" ? Tone::kChange : Tone::kBad;
+                   })
+        << std::flush;
   return tally.exit_code(course, false);
 }
 

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/base/strings.h"
+#include "fleetctl/command/listeners_in_use.h"
 #include "fleetctl/plan/diff.h"
 
 namespace fleetctl::command {
@@ -18,6 +19,7 @@ using remote::Input;
 
 constexpr std::size_t kErrorLimit = 8192;
 constexpr std::size_t kStepLimit = 40;
+constexpr std::size_t kReasonLimit = 200;
 constexpr std::size_t kLineLimit = 1U << 20;
 constexpr std::size_t kShownLimit = 16U << 20;
 
@@ -121,7 +123,7 @@ class Conversation final : public remote::Dialogue {
   }
 
  private:
-  enum class Stage { kFacts, kShow, kRelease, kApply, kInstalled, kUpkeep };
+  enum class Stage { kFacts, kShow, kContainers, kRelease, kApply, kInstalled, kUpkeep };
 
   void tell(std::string_view step) const {
     if (order_.on_step) order_.on_step(step);
@@ -161,11 +163,13 @@ class Conversation final : public remote::Dialogue {
         if (line != "ready") return plan::read_fact(line, facts_);
         return decide(input);
       case Stage::kShow:
-        if (line == "shown") return make_diff(input);
+        if (line == "shown") return hear_shown(input);
         if (line.rfind("| ", 0) == 0) shown_.append(line.substr(2)).append("\n");
         if (shown_.size() > kShownLimit)
           return fail(ErrorCode::kExhausted, "the host's configuration has no end");
         return {};
+      case Stage::kContainers:
+        return hear_container(line, input);
       case Stage::kRelease:
         if (line == "received") send_apply(input);
         return {};
@@ -251,7 +255,7 @@ class Conversation final : public remote::Dialogue {
           "it is not as it was when the plan was made: " + listed(seen_by(facts_, plan_.changes)) +
           " instead of " + listed(*order_.planned);
       end(input);
-    } else if (order_.diff && plan_.config_differs) {
+    } else if (plan_.config_differs && (order_.diff || may_drop_listeners())) {
       stage_ = Stage::kShow;
       input.send("show\n");
     } else {
@@ -260,7 +264,26 @@ class Conversation final : public remote::Dialogue {
     return {};
   }
 
-  Result<> make_diff(Input& input) {
+  // No containers, or nothing that they could log to: their Docker need not be asked.
+  bool may_drop_listeners() const {
+    return order_.keeps_listeners && facts_.docker && facts_.files.contains(plan::kConfigPath);
+  }
+
+  Result<> hear_shown(Input& input) {
+    if (order_.diff) make_diff();
+    if (may_drop_listeners()) {
+      listeners_.emplace(shown_, order_.wanted.files.front().bytes);
+      if (listeners_->any_goes()) {
+        stage_ = Stage::kContainers;
+        input.send("containers\n");
+        return {};
+      }
+    }
+    go_on(input);
+    return {};
+  }
+
+  void make_diff() {
     const std::string& key = order_.exec.nonce;
     const plan::Secrets none;
     const plan::Secrets& secrets = order_.secrets == nullptr ? none : *order_.secrets;
@@ -268,7 +291,33 @@ class Conversation final : public remote::Dialogue {
         plan::unified_diff(plan::mask_secrets(shown_, key, secrets),
                            plan::mask_secrets(order_.wanted.files.front().bytes, key, secrets),
                            "on the host", "rendered"));
-    go_on(input);
+  }
+
+  // "| ..." for each, then "listed" or "unlisted WHY" (plan/bootstrap.sh).
+  Result<> hear_container(std::string_view line, Input& input) {
+    constexpr std::string_view kUnlisted = "unlisted ";
+    const auto unknown = [&](std::string_view why) {
+      result_.notes.push_back("whether containers log to a listener that goes is not known: " +
+                              printable(why.substr(0, kReasonLimit)));
+    };
+    told_ += line.size();
+    if (told_ > kShownLimit) return fail(ErrorCode::kExhausted, "the host's answer has no end");
+    if (line.starts_with("| ")) {
+      if (const auto heard = listeners_->hear(line.substr(2)); !heard && unread_containers_++ == 0)
+        unknown(heard.error().message);
+      return {};
+    }
+    if (line.starts_with(kUnlisted)) {
+      unknown(line.substr(kUnlisted.size()));
+    } else if (line != "listed") {
+      return {};
+    }
+    result_.text = listeners_->refusal();
+    if (result_.text.empty()) {
+      go_on(input);
+    } else {
+      end(input);
+    }
     return {};
   }
 
@@ -378,7 +427,9 @@ class Conversation final : public remote::Dialogue {
   std::string pending_;  // output without its line feed yet
   std::string errors_;
   std::string shown_;
-  std::size_t told_ = 0;  // bytes of result_.told
+  std::size_t told_ = 0;  // bytes of result_.told, or of what containers there are
+  std::optional<ListenersInUse> listeners_;
+  int unread_containers_ = 0;
   plan::Facts facts_;
   plan::Plan plan_;
   HostResult result_;
@@ -397,9 +448,14 @@ Planned seen_by(const plan::Facts& facts, const std::vector<plan::Change>& chang
 
 std::string printable(std::string_view text) {
   std::string out = agent::to_valid_utf8(text);
+  unsigned char before = 0;
   for (char& c : out) {
     const auto byte = static_cast<unsigned char>(c);
-    if ((byte < ' ' && c != '\n' && c != '\t') || byte == 0x7f) c = '?';
+    // U+0080 to U+009F are bytes C2 80 to C2 9F.
+    const bool high = before == 0xc2 && byte < 0xa0;
+    if (high) *(&c - 1) = '?';
+    if (high || (byte < ' ' && c != '\n' && c != '\t') || byte == 0x7f) c = '?';
+    before = byte;
   }
   return out;
 }

@@ -71,6 +71,7 @@ struct HostOrder {
   std::string who;
   bool check = false;
   bool diff = false;
+  bool keeps_listeners = false;  // refused where a running container logs to one that would go
   Task task = Task::kDeploy;
   unsigned back_to = 0;
   std::string upkeep = {};  // a task of plan/upkeep.sh, with its arguments

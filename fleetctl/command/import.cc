@@ -1,5 +1,7 @@
 #include "fleetctl/command/import.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
@@ -297,8 +299,21 @@ fs::path templates_near(const fs::path& playbook) {
   return {};
 }
 
-void print(const Reader& reader, bool json, std::ostream& out) {
-  if (json) {
+Tone tone_of(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::kDone:
+      return Tone::kGood;
+    case Verdict::kNoNeed:
+      return Tone::kFaint;
+    case Verdict::kVariable:
+    case Verdict::kLeft:
+      return Tone::kChange;
+  }
+  return Tone::kPlain;
+}
+
+void print(const Reader& reader, const ImportOptions& options, std::ostream& out) {
+  if (options.json) {
     nlohmann::ordered_json all = nlohmann::ordered_json::array();
     for (const Task& task : reader.found)
       all.push_back({{"place", task.place},
@@ -316,7 +331,12 @@ void print(const Reader& reader, bool json, std::ostream& out) {
     rows.push_back(
         {task.place, task.name, task.module,
          std::string(word_of(task.verdict)) + (task.note.empty() ? "" : ": " + task.note)});
-  if (rows.size() > 1) out << aligned(rows);
+  if (rows.size() > 1)
+    out << aligned(rows, wants_color(options.colors, STDOUT_FILENO),
+                   [&](std::size_t row, std::size_t column, auto) {
+                     return row == 0 || column != 3 ? Tone::kPlain
+                                                    : tone_of(reader.found[row - 1].verdict);
+                   });
   for (const std::string& one : reader.unread) out << "not read: " << one << "\n";
   const auto left = std::count_if(reader.found.begin(), reader.found.end(),
                                   [](const Task& task) { return task.verdict == Verdict::kLeft; });
@@ -331,7 +351,7 @@ ExitCode import_playbook(const ImportOptions& options, std::ostream& out, std::o
     err << "fleetctl: " << done.error().message << "\n";
     return ExitCode::kRefused;
   }
-  print(reader, options.json, out);
+  print(reader, options, out);
   if (options.report) return ExitCode::kDone;
   std::error_code error;
   if (fs::exists(kFleetFile, error)) {

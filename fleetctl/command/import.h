@@ -6,13 +6,15 @@
 #include <iosfwd>
 
 #include "fleetctl/command/exit_code.h"
+#include "fleetctl/command/style.h"
 
 namespace fleetctl::command {
 
 struct ImportOptions {
   std::filesystem::path playbook;
-  bool report = false;  // --report: only tell
-  bool json = false;    // --format json
+  bool report = false;            // --report: only tell
+  bool json = false;              // --format json
+  Colors colors = Colors::kAuto;  // --color
 };
 
 // Tasks of all plays, of the roles that they name and of the files that they import, to `out`;

@@ -85,7 +85,15 @@ ExitCode known_hosts(KnownHosts action, const Fleet& fleet, const RunOptions& op
         bad = bad || (answered && key.state != State::kKnown && key.state != State::kUnknown);
       },
       err);
-  if (!options.json) out << aligned(rows, options.color) << std::flush;
+  if (!options.json)
+    out << aligned(rows, options.color,
+                   [](std::size_t row, std::size_t column, std::string_view cell) {
+                     if (row == 0 || column != 1) return Tone::kPlain;
+                     return cell == word_of(State::kKnown)     ? Tone::kGood
+                            : cell == word_of(State::kUnknown) ? Tone::kChange
+                                                               : Tone::kBad;
+                   })
+        << std::flush;
   if (action == KnownHosts::kAdd && !unknown.empty() && !stop) {
     const std::string question = "Write " + std::to_string(unknown.size()) +
                                  (unknown.size() == 1 ? " key" : " keys") + " to " +

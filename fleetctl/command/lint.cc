@@ -1,5 +1,7 @@
 #include "fleetctl/command/lint.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <charconv>
 #include <map>
@@ -56,13 +58,15 @@ void merge(std::vector<Finding>& findings) {
   findings = std::move(merged);
 }
 
-void print_text(const std::vector<Finding>& findings, std::ostream& out) {
+void print_text(const std::vector<Finding>& findings, bool color, std::ostream& out) {
   for (const Finding& finding : findings) {
     std::string place = finding.file;
     if (finding.line > 0) place += ":" + std::to_string(finding.line);
     if (finding.line > 0 && finding.column > 0) place += ":" + std::to_string(finding.column);
-    out << place << (place.empty() ? "" : ": ") << (finding.error ? "error: " : "warning: ")
-        << finding.message << " [" << finding.rule << "]"
+    out << place << (place.empty() ? "" : ": ")
+        << painted(finding.error ? "error:" : "warning:",
+                   finding.error ? Tone::kBad : Tone::kChange, color)
+        << " " << finding.message << " " << painted("[" + finding.rule + "]", Tone::kFaint, color)
         << (finding.mend ? " (--fix mends it)" : "");
     if (!finding.hosts.empty()) out << " (" << name_some(finding.hosts) << ")";
     out << "\n";
@@ -107,7 +111,7 @@ void print_junit(const std::vector<Finding>& findings, bool strict, std::ostream
 }
 
 // Leaves the findings that are still there, and shows what was changed.
-void mend(std::vector<Finding>& findings, std::ostream& shown, std::ostream& err) {
+void mend(std::vector<Finding>& findings, bool color, std::ostream& shown, std::ostream& err) {
   std::vector<Finding> left;
   for (Finding& finding : findings) {
     if (!finding.mend) {
@@ -120,7 +124,8 @@ void mend(std::vector<Finding>& findings, std::ostream& shown, std::ostream& err
       left.push_back(std::move(finding));
       continue;
     }
-    shown << plan::unified_diff(what.before, what.after, finding.file, finding.file);
+    shown << painted_diff(plan::unified_diff(what.before, what.after, finding.file, finding.file),
+                          color);
   }
   findings = std::move(left);
 }
@@ -157,7 +162,10 @@ std::vector<Finding> find_all(const LintOptions& options, const ConfigurationChe
 ExitCode lint(const LintOptions& options, const ConfigurationCheck& check, std::ostream& out,
               std::ostream& err) {
   std::vector<Finding> findings = find_all(options, check);
-  if (options.fix) mend(findings, options.json || options.junit ? err : out, err);
+  const bool for_people = !options.json && !options.junit;
+  if (options.fix)
+    mend(findings, wants_color(options.colors, for_people ? STDOUT_FILENO : STDERR_FILENO),
+         for_people ? out : err, err);
   const auto errors = std::count_if(findings.begin(), findings.end(),
                                     [](const Finding& finding) { return finding.error; });
   if (options.json) {
@@ -165,7 +173,7 @@ ExitCode lint(const LintOptions& options, const ConfigurationCheck& check, std::
   } else if (options.junit) {
     print_junit(findings, options.strict, out);
   } else {
-    print_text(findings, out);
+    print_text(findings, wants_color(options.colors, STDOUT_FILENO), out);
   }
   out.flush();
   err << errors << " errors, " << static_cast<std::ptrdiff_t>(findings.size()) - errors

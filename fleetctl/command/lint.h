@@ -9,15 +9,17 @@
 
 #include "fleetctl/command/exit_code.h"
 #include "fleetctl/command/fleet.h"
+#include "fleetctl/command/style.h"
 
 namespace fleetctl::command {
 
 struct LintOptions {
   FleetOptions fleet;
-  bool strict = false;  // --strict: warnings count as errors
-  bool json = false;    // --format json
-  bool junit = false;   // --format junit
-  bool fix = false;     // --fix: write what is safe to write
+  bool strict = false;            // --strict: warnings count as errors
+  bool json = false;              // --format json
+  bool junit = false;             // --format junit
+  bool fix = false;               // --fix: write what is safe to write
+  Colors colors = Colors::kAuto;  // --color
 };
 
 // A file as it is and as it should be; both mean the same.

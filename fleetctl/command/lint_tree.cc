@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <functional>
 #include <map>
 #include <optional>
@@ -18,6 +17,7 @@
 #include "fleetctl/command/configuration_uses.h"
 #include "fleetctl/command/report.h"
 #include "fleetctl/inventory/yaml_reader.h"
+#include "fleetctl/plan/container_logs.h"
 #include "fleetctl/value/encrypted.h"
 #include "fleetctl/value/text.h"
 
@@ -33,39 +33,6 @@ constexpr int kFirstPort = 51400;  // the convention for such ports
 constexpr int kLastPort = 51499;
 constexpr std::size_t kMaxFile = 4U << 20;
 constexpr int kMaxFolders = 6;  // below the tree
-
-std::optional<int> number_in(std::string_view text) {
-  int number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return number;
-}
-
-// Where Docker's syslog driver sends lines to, when that is this machine.
-struct LogAddress {
-  std::string protocol;   // "tcp", "udp"
-  std::string_view port;  // digits, or an expression in double braces
-};
-
-// The value behind `syslog-address`, whatever quotes and signs are around it.
-std::optional<LogAddress> log_address_in(std::string_view text) {
-  for (const std::string_view scheme : {"tcp+tls://", "tcp://", "udp://"}) {
-    const std::size_t at = text.find(scheme);
-    if (at == std::string_view::npos) continue;
-    std::string_view rest = text.substr(at + scheme.size());
-    for (const std::string_view host : {"127.0.0.1:", "localhost:", "[::1]:"}) {
-      if (!rest.starts_with(host)) continue;
-      rest.remove_prefix(host.size());
-      const std::size_t end =
-          rest.starts_with("{{") ? rest.find("}}") : rest.find_first_not_of("0123456789");
-      if (rest.starts_with("{{") && end == std::string_view::npos) return std::nullopt;
-      return LogAddress{std::string(scheme.substr(0, 3)),
-                        rest.substr(0, rest.starts_with("{{") ? end + 2 : end)};
-    }
-    return std::nullopt;
-  }
-  return std::nullopt;
-}
 
 // Files that say how containers log: Compose files, playbooks and their variables, units,
 // Docker's daemon.json; templates of them, too.
@@ -215,7 +182,7 @@ class Review {
     for (const auto& [name, mark] : reserved) {
       const auto value = selected->variable(name);
       if (!value || !value->has_value()) continue;
-      if (const auto port = number_in(value::str(**value)))
+      if (const auto port = plan::port_of(value::str(**value)))
         reserved_[host.name].push_back({name, *port, mark});
     }
   }
@@ -352,13 +319,13 @@ class Review {
       ++number;
       const std::size_t key = line.find(kKey);
       if (key == std::string_view::npos || agent::trim(line).starts_with('#')) continue;
-      const auto address = log_address_in(line.substr(key + kKey.size()));
+      const auto address = plan::log_address_in(line.substr(key + kKey.size()));
       if (!address) continue;
       if (address->protocol == "tcp") tcp_loggers_.push_back(fs::absolute(path).lexically_normal());
       const auto at = [&](Finding& finding) {
         place(finding, path, number, static_cast<int>(key) + 1);
       };
-      if (const auto literal = number_in(address->port)) {
+      if (const auto literal = plan::port_of(address->port)) {
         logs_to_number(*literal, address->protocol, at);
       } else if (address->port.starts_with("{{")) {
         std::string_view variable = agent::trim(address->port.substr(2, address->port.size() - 4));

@@ -240,6 +240,7 @@ ExitCode plan_until(const Fleet& fleet, const AgentBundle& bundle, const PlanOpt
   static_cast<RunOptions&>(check) = options;
   check.check = true;
   check.diff = true;  // for the number of lines, at least
+  check.drop_listeners = options.drop_listeners;
   const agent::Mono start = world.clock.mono();
   const std::size_t width = widest_name(fleet);
   Count count;

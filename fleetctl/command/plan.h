@@ -13,11 +13,12 @@
 namespace fleetctl::command {
 
 struct PlanOptions : RunOptions {
-  bool diff = false;          // --diff: show how the configurations differ, secrets masked
-  bool side_by_side = false;  // --diff=side
-  bool junit = false;         // --format junit
-  bool offline = false;       // --offline: render and check, reach no host
-  std::filesystem::path out;  // --out: save the plan there
+  bool diff = false;            // --diff: show how the configurations differ, secrets masked
+  bool side_by_side = false;    // --diff=side
+  bool junit = false;           // --format junit
+  bool offline = false;         // --offline: render and check, reach no host
+  bool drop_listeners = false;  // --drop-listeners: those that running containers log to, too
+  std::filesystem::path out;    // --out: save the plan there
 };
 
 // Hosts in their order to `out`, then a summary; the tree's problems to `err`.

@@ -102,13 +102,15 @@ ExitCode render(const RenderOptions& options, const ConfigurationCheck& check, s
     if (*before == text) continue;
     ++changed;
     if (options.diff) {
-      out << plan::unified_diff(*before, text, file.string(), host->name() + " (rendered)");
+      out << painted_diff(
+          plan::unified_diff(*before, text, file.string(), host->name() + " (rendered)"),
+          wants_color(options.colors, STDOUT_FILENO));
     } else if (auto done = write(file, text); !done) {
       err << host->name() << ": " << done.error().message << "\n";
       return ExitCode::kRefused;
     }
   }
-  err << fleet->hosts.size() << " hosts, " << changed
+  err << fleet->hosts.size() << (fleet->hosts.size() == 1 ? " host, " : " hosts, ") << changed
       << (options.diff ? " would change" : " written") << "\n";
   return options.diff && options.exit_code && changed > 0 ? ExitCode::kDiffers : ExitCode::kDone;
 }

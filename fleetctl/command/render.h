@@ -6,6 +6,7 @@
 
 #include "fleetctl/command/exit_code.h"
 #include "fleetctl/command/fleet.h"
+#include "fleetctl/command/style.h"
 
 namespace fleetctl::command {
 
@@ -17,6 +18,7 @@ struct RenderOptions {
   std::filesystem::path output;  // --output: DIR/<inventory_hostname>/config.alloy; "", "-": stdout
   bool diff = false;             // --diff: what would change in the folder; nothing is written
   bool exit_code = false;        // --exit-code: kDiffers when --diff finds something
+  Colors colors = Colors::kAuto;  // --color
 };
 
 // One host's text goes to `out` as it is; several are parted by "==> host <==" lines. Nothing is

@@ -1,5 +1,7 @@
 #include "fleetctl/command/show_inventory.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <ostream>
@@ -306,7 +308,8 @@ class View {
     if (!json) return json;
     return shown(value, std::move(*json));
   }
-  static Result<std::string> origins_text(const std::vector<Variable>& variables) {
+  Result<std::string> origins_text(const std::vector<Variable>& variables) const {
+    const bool color = wants_color(options_.colors, STDOUT_FILENO);
     std::string out;
     for (const Variable& variable : variables) {
       const Written& now = variable.history.back();
@@ -317,7 +320,7 @@ class View {
            ++before) {
         auto old = shown_json(before->value);
         if (!old) return old;
-        out += "  overrides " + *old + " of " + place(*before) + "\n";
+        out += painted("  overrides " + *old + " of " + place(*before), Tone::kFaint, color) + "\n";
       }
     }
     if (!out.empty()) out.pop_back();

@@ -102,7 +102,15 @@ ExitCode unlock(const Fleet& fleet, const UnlockOptions& options, const World& w
           }
         },
         err);
-    if (!options.json) out << aligned(rows, options.color) << std::flush;
+    if (!options.json)
+      out << aligned(rows, options.color,
+                     [](std::size_t row, std::size_t column, std::string_view cell) {
+                       if (row == 0 || column != 1) return Tone::kPlain;
+                       return cell == "free"     ? Tone::kGood
+                              : cell == "locked" ? Tone::kChange
+                                                 : Tone::kBad;
+                     })
+          << std::flush;
     for (const auto& host : of.hosts)
       if (locks[host->name()].held) locked.hosts.push_back(host);
     return std::pair(std::move(locked), std::move(course));

@@ -9,7 +9,7 @@
 #   GROUPS_WANTED, FILES   names, separated by spaces
 # Answers, one per line, after N: see facts.h. Orders, one per line: `show`, `release SIZE SHA256` + SIZE bytes,
 # `apply` or `apply current` + a bundle, `installed`, `measured` (with rates, which takes a second),
-# `upkeep TASK ARGUMENTS` (upkeep.sh), `end`. Errors: `error CODE text`, then exit status 1.
+# `upkeep TASK ARGUMENTS` (upkeep.sh), `containers` (how the running ones log), `end`. Errors: `error CODE text`, then exit status 1.
 set -u
 umask 077
 LC_ALL=C
@@ -132,6 +132,33 @@ show() {
   say shown
 }
 
+ask_docker() {
+  set -- docker --host unix:///var/run/docker.sock "$@"
+  ! has timeout || set -- timeout 20 "$@"
+  "$@" 9>&-
+}
+
+# `| ["NAME",LOGCONFIG]` for each running container, then `listed`; or `unlisted WHY`.
+containers() {
+  if ! has docker; then
+    say 'unlisted there is no docker command'
+    return
+  fi
+  if ! ids=$(ask_docker ps --quiet --no-trunc 2>&1); then
+    say "unlisted ${ids%%"$LINE_FEED"*}"
+    return
+  fi
+  # shellcheck disable=SC2086  # words; one that ended meanwhile is left out, and said on standard error
+  told=$([ -z "$ids" ] || ask_docker inspect --format '[{{json .Name}},{{json .HostConfig.LogConfig}}]' $ids 2>/dev/null |
+    cut -b 1-4096 | head -n 5000)
+  if [ -n "$ids" ] && [ -z "$told" ]; then
+    say 'unlisted docker inspect told nothing'
+    return
+  fi
+  [ -z "$told" ] || printf '%s\n' "$told" | sed "s/^/$N | /"
+  say listed
+}
+
 # $1 bytes of standard input with checksum $2 become $RELEASES/$RELEASE. Nothing half-done is left behind.
 take_release() {
   fresh=$RELEASES/.new
@@ -194,6 +221,7 @@ say ready
 while IFS=' ' read -r order size sum; do
   case $order in
     show) show ;;
+    containers) containers ;;
     release) take_release "$size" "$sum" ;;
     apply) apply "$size" ;;
     installed) exec $RELEASES/current/bin/fleet-agent installed --frame "$N" </dev/null ;;

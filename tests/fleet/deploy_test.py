@@ -231,6 +231,8 @@ def ships():
         status, said = b.fleetctl("deploy", "--check")
         check(status == 0, f"--check: status {status}:\n{said}")
 
+        keeps_listeners(b)
+
         # A change of the configuration alone: reloaded, not restarted, and the new label is on the next line.
         pid = b.on(OBERON, f"systemctl show {UNIT} -p MainPID")
         template = b.tree / "templates/oberon/config.alloy.j2"
@@ -242,6 +244,26 @@ def ships():
         check(b.on(OBERON, f"systemctl show {UNIT} -p MainPID") == pid, "a changed configuration restarted the agent")
         said = b.deploy("--transport", "openssh")
         check(f"{len(HOSTS)} hosts: {len(HOSTS)} unchanged." in said, f"by the program ssh: {said}")
+
+
+def keeps_listeners(b):
+    """A syslog listener that a running container logs to stays until somebody insists. puck has a docker command."""
+    only = {"limit": [PUCK]}
+    template = b.tree / "templates/puck/config.alloy.j2"
+    without = template.read_text()
+    template.write_text(without + '\nloki.source.syslog "apps" {\n  listener {\n    address  = "127.0.0.1:51477"\n    protocol = "udp"\n  }\n'
+                        "  forward_to = [loki.write.default.receiver]\n}\n")
+    b.deploy(**only)
+    b.lab.docker("run", "-d", "--name", "speaker", "--network", "none", "--log-driver", "syslog",
+                 "--log-opt", "syslog-address=udp://127.0.0.1:51477", "lab:1", "/bin/sleep", "3600")
+    before = b.snapshot(PUCK).splitlines()[:-1]
+    template.write_text(without)
+    for command in ("plan", "deploy"):
+        status, said = b.fleetctl(command, **only)
+        check(status == 3 and "'speaker' to 51477/udp (loki.source.syslog.apps)" in said and "--drop-listeners" in said, f"{command}: {status}\n{said}")
+    check(b.snapshot(PUCK).splitlines()[:-1] == before, "a refused deploy changed the host")
+    b.deploy("--drop-listeners", **only)
+    check("51477" not in b.on(PUCK, f"cat {CONFIG}"), "--drop-listeners did not insist")
 
 
 GUARDED = """url = "{{ loki_url }}"

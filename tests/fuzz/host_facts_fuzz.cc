@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "agent/base/strings.h"
+#include "fleetctl/plan/container_logs.h"
 #include "fleetctl/plan/diff.h"
 #include "fleetctl/plan/host_facts.h"
 #include "fleetctl/plan/installed.h"
@@ -26,6 +27,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     std::abort();
 
   (void)read_host_facts(text, "ab");
+
+  if (const auto log = read_container_log(text); log && *log && (*log)->container.size() > 128)
+    std::abort();
 
   const std::string masked = mask_secrets(text, "key");
   const std::string other = mask_secrets(text.substr(size / 2), "key");

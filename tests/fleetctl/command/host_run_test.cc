@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "agent/base/file.h"
+#include "agent/base/strings.h"
 #include "fleetctl/remote/local.h"
 #include "tests/support/temp_dir.h"
 
@@ -158,6 +159,75 @@ TEST_CASE("host run: what the host sends without our word is nobody's order") {
   Run run;
   Saying noise("n1 ready\nready\n n0 ready\n" + std::string(kFacts), 0);
   CHECK(run.with(noise).state == HostState::kWouldChange);
+}
+
+TEST_CASE("host run: a listener that running containers log to is not taken away unasked") {
+  const auto listener = [](int port, const std::string& protocol = "tcp") {
+    return "loki.source.syslog \"apps\" {\n  listener {\n    address = \"127.0.0.1:" +
+           std::to_string(port) + "\"\n    protocol = \"" + protocol + "\"\n  }\n}\n";
+  };
+  const auto container = [](const std::string& name, const std::string& address) {
+    return "n0 | [\"/" + name + R"(",{"Type":"syslog","Config":{"syslog-address":")" + address +
+           "\"}}]\n";
+  };
+  // A host with Docker and `present`; its containers, and what ends their list.
+  const auto host = [&](const std::string& present, const std::string& containers,
+                        const std::string& end = "listed") {
+    std::string text = "n0 docker yes\nn0 file /etc/fleet-agent/config.alloy " +
+                       std::string(64, 'b') + " 640 fleet-agent\n" + kFacts;
+    for (const std::string_view line : agent::split(agent::trim(present), '\n'))
+      text += "n0 | " + std::string(line) + "\n";
+    return Saying(text + "n0 shown\n" + containers + "n0 " + end + "\n", 0);
+  };
+  const auto with = [](Saying remote, const std::string& wanted, bool keeps = true) {
+    Run run;
+    run.wanted.files.front().bytes = wanted;
+    run.order.keeps_listeners = keeps;
+    return run.with(remote);
+  };
+  const std::string used = container("kairos", "tcp://127.0.0.1:51421");
+
+  const HostResult refused = with(host(listener(51421), used), "a\n");
+  CHECK(refused.state == HostState::kFailed);
+  CHECK(refused.text ==
+        "running containers log to listeners that would go: 'kairos' to 51421/tcp "
+        "(loki.source.syslog.apps); let them log elsewhere first, or give --drop-listeners");
+  // By another protocol it is another listener.
+  CHECK(with(host(listener(51421), used), listener(51421, "udp")).state == HostState::kFailed);
+  CHECK(with(host(listener(51421, "udp"), container("u", "udp://localhost:51421")), "a\n").state ==
+        HostState::kFailed);
+
+  // Nobody uses it; it stays; it is another machine's; nobody asks; it is not seen what there will
+  // be.
+  CHECK(with(host(listener(51421), container("x", "tcp://127.0.0.1:51422")), "a\n").state ==
+        HostState::kWouldChange);
+  CHECK(with(host(listener(51421), used), listener(51421)).state == HostState::kWouldChange);
+  CHECK(with(host(listener(51421), container("x", "tcp://192.0.2.1:51421")), "a\n").state ==
+        HostState::kWouldChange);
+  CHECK(with(host(listener(51421), used), "a\n", false).state == HostState::kWouldChange);
+  for (const char* unseen : {"import.file \"m\" {\n  filename = \"m\"\n}\n",
+                             "loki.source.syslog \"a\" {\n  listener {\n    address = "
+                             "sys.env(\"A\")\n  }\n}\n"})
+    CHECK(with(host(listener(51421), used), unseen).state == HostState::kWouldChange);
+
+  // What cannot be told is a note; the change is made.
+  const HostResult unknown =
+      with(host(listener(51421), "", "unlisted Cannot connect\x1b[31m"), "a\n");
+  CHECK(unknown.state == HostState::kWouldChange);
+  CHECK(unknown.notes == std::vector<std::string>{"whether containers log to a listener that goes "
+                                                  "is not known: Cannot connect?[31m"});
+  const HostResult unread = with(host(listener(51421), "n0 | [\nn0 | {}\n" + used), "a\n");
+  CHECK(unread.state == HostState::kFailed);
+  CHECK(unread.notes.size() == 1);
+
+  // Names are the host's to choose.
+  std::string many;
+  for (int i = 0; i < 9; ++i)
+    many += container("c\\u001b\\n\\u0085" + std::string(500, 'x'), "tcp://[::1]:51421");
+  const HostResult hostile = with(host(listener(51421), many), "a\n");
+  CHECK(hostile.text.size() < 900);
+  CHECK(hostile.text.find("'c??") != std::string::npos);
+  CHECK(hostile.text.find(" and 6 more; let them") != std::string::npos);
 }
 
 TEST_CASE("host run: a host that sends without end or sense is cut off") {

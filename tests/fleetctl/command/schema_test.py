@@ -4,8 +4,11 @@ in it. Each case is a function below."""
 
 import copy
 import json
+import re
+import xml.etree.ElementTree
+from pathlib import Path
 
-from example_fleet import ROOT, Fleet, check, main
+from example_fleet import ROOT, Fleet, check, fleetctl, main
 from fake_hosts import FakeHosts
 from terminal_test import prepared
 
@@ -49,12 +52,47 @@ def lines_hold(shown, kind, others=()):
     return kinds
 
 
+# What each command that prints JSON says is held against these.
+RUN = ["begin", "step", "end", "summary"]
+KINDS = {"lint": ["lint"], "plan": ["plan", "plan_offline", "summary"], "deploy": ["deploy", *RUN], "rollback": ["rollback", "rollback_list", "summary"],
+         "status": ["status"], "verify": ["verify"], "facts": ["facts"], "history": ["history", "history_unknown"], "doctor": ["doctor"],
+         "unlock": ["unlock"], "uninstall": ["uninstall", "summary"], "known-hosts check": ["known_hosts"], "known-hosts add": ["known_hosts"],
+         "import": ["import"],
+         "inventory": []}  # in Ansible's own shape
+
+
+def commands(*path):
+    """-> {"vault edit": what its --help says} of every command below this one, and of its own."""
+    said = fleetctl(*path, "--help")[0]
+    below = re.findall(r"(?m)^  ([a-z-]+)", said.split("\nSubcommands:\n")[1].split("\n\n")[0]) if "\nSubcommands:\n" in said else []
+    found = {} if below else {" ".join(path): said}
+    for name in below:
+        found.update(commands(*path, name))
+    return found
+
+
+def helps():
+    """Each command tells what it does, with an example that begins with its name, and each of its options something."""
+    for name, said in commands().items():
+        check(f"  fleetctl {name}" in said.split("\nExample")[-1] or f" fleetctl {name}" in said.split("\nExample")[-1], f"{name}: no example\n{said}")
+        check("{false}" not in said and not re.search(r"\(not with *\)|UINT|:\{|:FILE", said), said)
+    said = commands()["deploy"]
+    check("--forks N=64" in said and "--color {auto,always,never}" in said and re.search(r"--plan FILE \(not with [^\n]*--retry-failed", said), said)
+
+
 def schema():
-    """The schema is one."""
+    """The schema is one, and each command that prints JSON is held against it here."""
     import jsonschema
     jsonschema.Draft7Validator.check_schema(SCHEMA)
     for kind in SCHEMA["definitions"].values():
         jsonschema.Draft7Validator.check_schema(kind)
+    printing = {name for name, said in commands().items() if re.search(r"--format [^\n]*json", said)}
+    check(printing == set(KINDS), f"not held against the schema: {printing - set(KINDS)}; no command: {set(KINDS) - printing}")
+    kinds = {kind for of in KINDS.values() for kind in of}
+    check(kinds == set(SCHEMA["definitions"]), kinds ^ set(SCHEMA["definitions"]))
+    cases = Path(__file__).read_text().split("\ndef lint():")[1]
+    for kind in kinds - {"history"}:  # of which only a booted host has one: tests/fleet
+        check(f'"{kind}"' in cases, f"no case looks at {kind}")
 
 
 def lint():
@@ -103,6 +141,10 @@ def deploys():
         check("ssh_" in said and SECRET not in said, said[-2000:])
         shown = fleet.run("known-hosts", "scan", "-i", fleet.folder / "fakes", "--format", "json", status=4, env=env)[0]
         check(lines_hold(shown, "known_hosts") == ["known_hosts"] * 3, shown)
+        junit = xml.etree.ElementTree.fromstring(fleet.run("deploy", *words, "--format", "junit", status=6, env=env)[0])
+        cases = {case.get("classname"): case for case in junit.iter("testcase")}
+        check({name: [part.tag for part in case if part.tag in ("failure", "error")] for name, case in cases.items()} ==
+              {"first": [], "second": ["failure"], "third": ["error"]} and "not ready" in cases["second"][0].get("message"), cases)
         for wanted, more in ((2, ()), (4, ("--limit", "third"))):
             fleet.run("deploy", *words, *more, "--ansible-exit-codes", status=wanted, env=env)
 
@@ -121,8 +163,18 @@ def others():
     lines_hold(fleet.run("verify", *asked, "--loki", "http://127.0.0.1:1", status=3)[0], "verify")
     shown = fleet.run("uninstall", "--yes", *asked, status=4)[0]
     check(lines_hold(shown, "uninstall", ["summary"]) == ["uninstall", "summary"], shown)
+    holds("facts", json.loads(fleet.run("facts", "--format", "json", *NOWHERE, status=4)[0]))
+    local = ("-i", "here,", "-e", '{"ansible_connection": "local", "services": ["alloy"]}')
+    facts = json.loads(fleet.run("facts", *local)[0])
+    check(facts["here"]["system"] == "Linux", facts)
+    holds("facts", facts)
+    fleet.write("alloy/deploy.yml", "- hosts: all\n  tasks:\n  - template: {src: config.alloy.j2, dest: /etc/alloy/config.alloy}\n"
+                "  - name: else\n    command: 'true'\n  - include_tasks: '{{ x }}.yml'\n")
+    imported = json.loads(fleet.run("import", "alloy/deploy.yml", "--report", "--format", "json")[0])
+    check([task["verdict"] for task in imported["tasks"]] == ["done by deploy", "stays with Ansible"] and len(imported["unread"]) == 1, imported)
+    holds("import", imported)
     check(lines_hold(fleet.run("doctor", *asked, *fleet.bundle(), status=4)[0], "doctor") == ["doctor"] * 2, "doctor")
 
 
 if __name__ == "__main__":
-    main(schema, lint, deploys, others)
+    main(helps, schema, lint, deploys, others)

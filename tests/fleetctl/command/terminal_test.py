@@ -180,6 +180,30 @@ def plain():
               and lines[1]["exit_code"] == 5, shown)
 
 
+def colours():
+    """lint and the like colour as deploy does: on a terminal and where they are told to; the words are there without it."""
+    fleet = Fleet()
+    session = Session(fleet, "lint")
+    check(session.finish() == 0 and "\x1b[33mwarning:\x1b[0m 'athena" in session.raw and "\x1b[2m[syslog-port-unused]" in session.raw, session.raw)
+    for more, environment in (((), {"NO_COLOR": "1"}), ((), {"TERM": "dumb"}), (("--color", "never"), {})):
+        session = Session(fleet, "lint", *more, **environment)
+        check(session.finish() == 0 and "\x1b[3" not in session.raw and "warning: 'athena" in session.raw, f"{more} {environment}: {session.raw!r}")
+    check("\x1b" not in fleet.run("lint")[0], "a file is coloured")
+    check("\x1b[33mwarning:" in fleet.run("lint", env={"CLICOLOR_FORCE": "1"})[0], "CLICOLOR_FORCE")
+    fleet.write("templates/x.alloy", "logging {\nlevel=\"info\"\n}\n")
+    check('\x1b[1;31m-level="info"' in fleet.run("lint", "--fix", "--color", "always")[0], "--fix")
+    fleet.run("render", "-o", "rendered", "-l", "ariel")
+    fleet.append("templates/ariel/config.alloy.j2", "// more\n")
+    check("\x1b[32m+}// more" in fleet.run("render", "-o", "rendered", "-l", "ariel", "--diff", "--color", "always")[0], "render --diff")
+    fleet.append("host_vars/ariel.incus.yml", "loki_url: http://other\n")
+    check("\x1b[2m  overrides" in fleet.run("inventory", "--host", "ariel.incus", "--origin", "--color", "always")[0], "inventory --origin")
+    fleet.write("deploy.yml", "- hosts: all\n  tasks:\n  - name: else\n    command: 'true'\n")
+    check("\x1b[33mstays with Ansible" in fleet.run("import", "deploy.yml", "--report", "--color", "always")[0], "import")
+    gone = ("-i", "nowhere,", "-e", '{"ansible_host": "127.0.0.1", "ansible_port": 1, "services": ["alloy"]}', "--color", "always")
+    for command in (("history",), ("unlock", "--list"), ("known-hosts", "check")):
+        check("\x1b[1;31munreachable" in fleet.run(*command, *gone, status=4)[0], command)
+
+
 def interrupted():
     """Ctrl-C: the hosts at work are finished, no further one is begun, and it says so; --resume takes up the rest."""
     fleet = Fleet()
@@ -198,4 +222,4 @@ def interrupted():
 
 
 if __name__ == "__main__":
-    main(block, plain, interrupted)
+    main(block, plain, colours, interrupted)

@@ -82,6 +82,32 @@ bool contains(const std::string& text, const std::string& part) {
 
 }  // namespace
 
+TEST_CASE("bootstrap: it tells how running containers log, or why it cannot") {
+  const std::string shell =
+      GENERATE(as<std::string>{}, "/bin/dash", "/bin/bash", "/usr/bin/busybox ash");
+  Host host;
+  const auto told = [&] { return host.talk(shell, "containers\nend\n"); };
+  const std::string checks =
+      "[ \"$1 $2\" = '--host unix:///var/run/docker.sock' ] || exit 9\nshift 2\n";
+  host.tool("docker", checks + R"(case $1 in
+    ps) echo aa; echo bb;;
+    inspect) echo "[\"/one\",{}]$4"; echo '["/two",{"Type":"syslog"}]'; head -c 9000 /dev/zero | tr '\0' x;
+      echo 'Error: No such object: cc' >&2; exit 1;;
+  esac)");
+  const std::string both = told();
+  CHECK(contains(
+      both, "abc123 | [\"/one\",{}]aa\nabc123 | [\"/two\",{\"Type\":\"syslog\"}]\nabc123 | xxx"));
+  CHECK(contains(both, "x\nabc123 listed\n"));
+  CHECK(both.size() < 6000);
+  CHECK(!contains(both, "No such object"));
+  host.tool("docker", checks + "[ $1 = ps ] || exit 9");
+  CHECK(contains(told(), "abc123 ready\nabc123 listed\n"));
+  host.tool("docker", checks + "[ $1 = ps ] && echo aa");
+  CHECK(contains(told(), "abc123 ready\nabc123 unlisted docker inspect told nothing\n"));
+  host.tool("docker", "echo 'Cannot connect to the Docker daemon'; echo more; exit 1");
+  CHECK(contains(told(), "abc123 ready\nabc123 unlisted Cannot connect to the Docker daemon\n"));
+}
+
 TEST_CASE(
     "bootstrap: the command line survives any login shell: one line, no exclamation mark, balanced "
     "quotes") {

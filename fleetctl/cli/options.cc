@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "fleetctl/cli/fleet_file.h"
+#include "fleetctl/command/ansible_configuration.h"
 #include "fleetctl/command/exit_code.h"
 #include "fleetctl/command/fleet.h"
 #include "fleetctl/command/hosts_run.h"
@@ -39,6 +40,13 @@ void RunArguments::settle(RunOptions& run) const {
   run.host_limit = std::chrono::seconds(host_seconds);
   if (total_seconds > 0) run.total_limit = std::chrono::seconds(total_seconds);
   run.reach.verbose = run.verbose;
+  const AnsibleConfiguration configuration = AnsibleConfiguration::find(fleet.root);
+  if (run.reach.user.empty())
+    run.reach.user = configuration.text("ANSIBLE_REMOTE_USER", "remote_user");
+  if (run.reach.private_key.empty())
+    run.reach.private_key = configuration.path("ANSIBLE_PRIVATE_KEY_FILE", "private_key_file");
+  if (configuration.flag("ANSIBLE_BECOME", "become", "privilege_escalation"))
+    run.reach.become = true;
 }
 
 const CLI::App* find_command(const CLI::App& app, const std::string& name) {

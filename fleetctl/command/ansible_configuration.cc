@@ -2,7 +2,9 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <array>
+#include <cctype>
 #include <cstdlib>
 #include <system_error>
 
@@ -43,6 +45,47 @@ std::vector<std::string> parts_of(std::string_view text) {
   return parts;
 }
 
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return out;
+}
+
+// ~, $NAME, ${NAME} and {{CWD}}; a variable that is not set stays as it is written.
+std::string expanded(std::string_view path) {
+  std::string out;
+  if (const std::string home = environment("HOME");
+      !home.empty() && (path == "~" || path.starts_with("~/"))) {
+    out = home;
+    path.remove_prefix(1);
+  }
+  while (!path.empty()) {
+    std::size_t used = 1;
+    std::string value(path.substr(0, 1));
+    if (path.starts_with("{{CWD}}")) {
+      std::error_code error;
+      used = 7;
+      value = fs::current_path(error).string();
+    } else if (path[0] == '$') {
+      const bool braces = path.substr(1, 1) == "{";
+      const std::size_t from = braces ? 2 : 1;
+      std::size_t to = from;
+      while (to < path.size() &&
+             (path[to] == '_' || std::isalnum(static_cast<unsigned char>(path[to])) != 0))
+        ++to;
+      const std::string found = environment(std::string(path.substr(from, to - from)).c_str());
+      if (to > from && !found.empty() && (!braces || path.substr(to, 1) == "}")) {
+        used = to + (braces ? 1 : 0);
+        value = found;
+      }
+    }
+    out += value;
+    path.remove_prefix(used);
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string environment(const char* variable) {
@@ -55,56 +98,72 @@ AnsibleConfiguration AnsibleConfiguration::find(const fs::path& root) {
   const fs::path path = find_file(root);
   const auto text = path.empty() ? std::string() : agent::read_file(path, kMaxFile).value_or("");
   result.folder_ = path.parent_path();
-  bool defaults = false;
-  for (std::string_view line : agent::split(text, '\n')) {
-    line = agent::trim(line.substr(0, line.find(" ;")));
+  auto* section = &result.sections_[""];
+  std::string* open = nullptr;  // the value that a line goes on with that is indented further
+  std::size_t indent = 0;
+  for (const std::string_view whole : agent::split(text, '\n')) {
+    const std::size_t comment = std::min(whole.find(" ;"), whole.find("\t;"));
+    const std::string_view line = agent::trim(whole.substr(0, comment));
     if (line.empty() || line[0] == '#' || line[0] == ';') continue;
+    const std::size_t before = whole.find_first_not_of(" \t");
+    if (open != nullptr && before > indent) {
+      *open += "\n" + std::string(line);
+      continue;
+    }
+    open = nullptr;
     if (line[0] == '[') {
-      defaults = line == "[defaults]";
+      section = &result.sections_[std::string(line.substr(1, line.find(']') - 1))];
       continue;
     }
     const std::size_t separator = line.find_first_of("=:");
-    if (!defaults || separator == std::string_view::npos) continue;
-    std::string_view value = agent::trim(line.substr(separator + 1));
-    if (value.size() > 1 && (value[0] == '"' || value[0] == '\'') && value.back() == value[0])
-      value = value.substr(1, value.size() - 2);
-    result.defaults_[std::string(agent::trim(line.substr(0, separator)))] = std::string(value);
+    if (separator == std::string_view::npos) continue;
+    indent = before;
+    open = &(*section)[lower(agent::trim(line.substr(0, separator)))];
+    *open = agent::trim(line.substr(separator + 1));
+  }
+  for (auto& [name, values] : result.sections_) {
+    for (auto& [key, value] : values) {
+      if (value.size() > 1 && (value[0] == '"' || value[0] == '\'') && value.back() == value[0])
+        value = value.substr(1, value.size() - 2);
+    }
   }
   return result;
 }
 
-std::string AnsibleConfiguration::text(const char* variable, std::string_view key) const {
-  if (std::string value = environment(variable); !value.empty()) return value;
-  const auto found = defaults_.find(key);
-  return found == defaults_.end() ? std::string() : found->second;
+std::string AnsibleConfiguration::text(const char* variable, std::string_view key,
+                                       std::string_view section) const {
+  std::string value = variable == nullptr ? std::string() : environment(variable);
+  if (!value.empty()) return value;
+  const auto values = sections_.find(section);
+  if (values == sections_.end()) return {};
+  const auto found = values->second.find(key);
+  return found == values->second.end() ? std::string() : found->second;
 }
 
-bool AnsibleConfiguration::flag(const char* variable, std::string_view key) const {
-  std::string value = text(variable, key);
-  for (char& c : value)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+bool AnsibleConfiguration::flag(const char* variable, std::string_view key,
+                                std::string_view section) const {
+  const std::string value = lower(text(variable, key, section));
   for (const std::string_view yes : {"yes", "on", "1", "true", "t", "y"})
     if (value == yes) return true;
   return false;
 }
 
 std::string AnsibleConfiguration::beside(std::string_view path) const {
-  if (path.starts_with("~/") || path.starts_with("/")) return std::string(path);
-  return (folder_ / path).string();
+  const std::string whole = expanded(path);
+  return whole.starts_with("/") ? whole : (folder_ / whole).string();
 }
 
 std::string AnsibleConfiguration::path(const char* variable, std::string_view key) const {
   if (std::string value = environment(variable); !value.empty()) return value;
-  const auto found = defaults_.find(key);
-  return found == defaults_.end() || found->second.empty() ? std::string() : beside(found->second);
+  const std::string value = text(nullptr, key);
+  return value.empty() ? std::string() : beside(value);
 }
 
 std::vector<std::string> AnsibleConfiguration::paths(const char* variable,
                                                      std::string_view key) const {
   if (const std::string value = environment(variable); !value.empty()) return parts_of(value);
   std::vector<std::string> paths;
-  if (const auto found = defaults_.find(key); found != defaults_.end())
-    for (const std::string& part : parts_of(found->second)) paths.push_back(beside(part));
+  for (const std::string& part : parts_of(text(nullptr, key))) paths.push_back(beside(part));
   return paths;
 }
 

@@ -1,7 +1,9 @@
-// What of ansible.cfg and of Ansible's environment variables says where things are and how
-// variables are read. Anything else in them concerns Ansible's own work.
-//   [defaults]
-//   key = value            "; comment" ends a line; "#" only begins one
+// What of ansible.cfg and of Ansible's environment variables says where things are, how variables
+// are read and how hosts are reached. Anything else in them concerns Ansible's own work.
+//   [section]              defaults, privilege_escalation, ssh_connection, ...
+//   key = value            the key in any case; "; comment" ends a line; "#" only begins one
+//     more of the value    a line that is indented further goes on
+// In paths ~, $NAME, ${NAME} and {{CWD}} are replaced.
 #pragma once
 
 #include <filesystem>
@@ -22,19 +24,23 @@ class AnsibleConfiguration {
   // ~/.ansible.cfg, /etc/ansible/ansible.cfg; nothing when there is none.
   static AnsibleConfiguration find(const std::filesystem::path& root);
 
-  // The environment's word counts more than the file's; "" when neither says anything.
-  std::string text(const char* variable, std::string_view key) const;
-  bool flag(const char* variable, std::string_view key) const;
+  // The environment's word counts more than the file's; "" when neither says anything. A null
+  // `variable`: only the file can say it.
+  std::string text(const char* variable, std::string_view key,
+                   std::string_view section = kDefaults) const;
+  bool flag(const char* variable, std::string_view key, std::string_view section = kDefaults) const;
   // Relative ones in the file are beside the file.
   std::string path(const char* variable, std::string_view key) const;
   std::vector<std::string> paths(const char* variable, std::string_view key) const;
   std::vector<std::string> list(const char* variable, std::string_view key) const;
 
  private:
+  static constexpr std::string_view kDefaults = "defaults";
+
   std::string beside(std::string_view path) const;
 
   std::filesystem::path folder_;
-  std::map<std::string, std::string, std::less<>> defaults_;
+  std::map<std::string, std::map<std::string, std::string, std::less<>>, std::less<>> sections_;
 };
 
 // The value of an environment variable, "" when it is not set.

@@ -117,7 +117,13 @@ class LoadedHost final : public Host {
 
   void read_connection(std::vector<Problem>& problems) {
     auto connection = inventory::read_connection(
-        name_, [&](std::string_view name) { return renderer_->resolve(*variables_, name); });
+        name_, [&](std::string_view name) -> Result<std::optional<Value>> {
+          auto value = renderer_->resolve(*variables_, name);
+          if (value && !value->has_value()) {
+            if (const Value* preset = tree_->connection_defaults().find(name)) return *preset;
+          }
+          return value;
+        });
     if (!connection) {
       complain(connection.error().message, problems);
     } else {

@@ -34,14 +34,15 @@ enum class Rendering {
 
 // The options that every command shares, spelt as Ansible spells them.
 struct FleetOptions {
-  std::vector<std::string> inventories;  // -i; none: <root>/inventory, else ANSIBLE_INVENTORY
-  bool inventory_programs = false;       // --allow-inventory-script
-  std::filesystem::path templates;       // --templates; "": <root>/templates
-  std::filesystem::path playbook;        // --playbook: its variables count; "": none
-  std::filesystem::path playbook_dir;    // --playbook-dir; "": the playbook's folder, else the one
-                                         // above the templates
-  std::vector<std::string> limit;        // --limit, several are a union; none: all hosts
-  std::vector<std::string> canary;       // --canary, a pattern: which of them go first
+  std::vector<std::string>
+      inventories;  // -i; none: ANSIBLE_INVENTORY or ansible.cfg, else <root>/inventory
+  bool inventory_programs = false;     // --allow-inventory-script
+  std::filesystem::path templates;     // --templates; "": <root>/templates
+  std::filesystem::path playbook;      // --playbook: its variables count; "": none
+  std::filesystem::path playbook_dir;  // --playbook-dir; "": the playbook's folder, else the one
+                                       // above the templates
+  std::vector<std::string> limit;      // --limit, several are a union; none: all hosts
+  std::vector<std::string> canary;     // --canary, a pattern: which of them go first
   std::optional<std::set<std::string>> only;  // --retry-failed, --resume: and these alone
   std::vector<std::string> extra_vars;        // -e: "k=v k=v", JSON/YAML in braces, @file
   std::filesystem::path facts;                // --facts: what `fleetctl facts` saved; "": none

@@ -1,6 +1,12 @@
 #include "fleetctl/command/rendering.h"
 
+#include <pwd.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+
 #include <algorithm>
+#include <array>
+#include <ctime>
 #include <functional>
 #include <set>
 #include <system_error>
@@ -225,10 +231,35 @@ void report_check(Tree& tree, const Locate& locate, const template_::Rendered& r
   }
 }
 
+std::string replaced(std::string text, std::string_view from, std::string_view to) {
+  for (std::size_t at = text.find(from); at != std::string::npos;
+       at = text.find(from, at + to.size()))
+    text.replace(at, from.size(), to);
+  return text;
+}
+
 // Ansible's variables of one template.
-void set_template_variables(const fs::path& path, HostVariables& variables) {
+void set_template_variables(const fs::path& path, const std::string& managed,
+                            HostVariables& variables) {
   const std::string shown = inventory::shown_path(path);
-  variables.set("ansible_managed", Value::string("Ansible managed"));
+  struct stat file {};
+  struct utsname machine {};
+  ::uname(&machine);
+  const bool exists = ::stat(path.c_str(), &file) == 0;
+  const passwd* owner = exists ? ::getpwuid(file.st_uid) : nullptr;  // one thread renders
+  const std::string uid = owner != nullptr ? owner->pw_name : std::to_string(file.st_uid);
+  std::string text = replaced(managed, "{file}", shown);
+  text = replaced(replaced(text, "{host}", machine.nodename), "{uid}", uid);
+  if (text.find('%') != std::string::npos) {
+    struct tm local {};
+    ::localtime_r(&file.st_mtime, &local);
+    std::array<char, 4096> written{};
+    text.assign(written.data(),
+                std::strftime(written.data(), written.size(), text.c_str(), &local));
+  }
+  variables.set("ansible_managed", Value::string(std::move(text), value::kUnsafe));
+  variables.set("template_host", Value::string(machine.nodename));
+  variables.set("template_uid", Value::string(uid));
   variables.set("template_path", Value::string(shown));
   variables.set("template_fullpath", Value::string(path.string()));
   variables.set("template_destpath", Value::none());
@@ -290,7 +321,7 @@ std::string Renderer::render(HostVariables& variables, const fs::path& path,
     problems.push_back({"", source.error().message});
     return {};
   }
-  set_template_variables(path, variables);
+  set_template_variables(path, tree_.managed(), variables);
   const Surroundings around(tree_, path);
   const Locate locate = around.locate();
   const template_::Engine& engine = around.engine();

@@ -1,5 +1,6 @@
 #include "fleetctl/command/tree.h"
 
+#include <array>
 #include <system_error>
 #include <utility>
 
@@ -145,6 +146,7 @@ Result<> Tree::read(const FleetOptions& options, Part part) {
     return fail(ErrorCode::kInvalid,
                 "hash_behaviour = " + hash_behaviour + ": it is replace or merge");
   layers_.merges_maps = hash_behaviour == "merge";
+  read_settings(configuration);
   if (auto added = add_passwords(options.vault, Purpose::kRead, false, configuration, vault_,
                                  inventory_.warnings());
       !added)
@@ -152,9 +154,9 @@ Result<> Tree::read(const FleetOptions& options, Part part) {
 
   std::vector<std::string> sources = options.inventories;
   std::error_code error;
+  if (sources.empty()) sources = configuration.paths("ANSIBLE_INVENTORY", "inventory");
   if (sources.empty() && fs::exists(options.root / "inventory", error))
     sources = {(options.root / "inventory").string()};
-  if (sources.empty()) sources = configuration.paths("ANSIBLE_INVENTORY", "inventory");
   if (sources.empty())
     return fail(ErrorCode::kNotFound, "there is no inventory: " +
                                           (options.root / "inventory").lexically_normal().string() +
@@ -208,6 +210,50 @@ Result<> Tree::read(const FleetOptions& options, Part part) {
     magic_.set("ansible_limit", Value::string(std::move(limit)));
   }
   return {};
+}
+
+void Tree::read_settings(const AnsibleConfiguration& configuration) {
+  managed_ = configuration.text(nullptr, "ansible_managed");
+  if (managed_.empty()) managed_ = "Ansible managed";
+
+  struct Setting {
+    const char* variable;
+    std::string_view section;
+    std::string_view key;
+    std::string_view name;  // of the connection variable
+  };
+  static constexpr std::array<Setting, 9> kConnection{{
+      {"ANSIBLE_TRANSPORT", "defaults", "transport", "ansible_connection"},
+      {"ANSIBLE_REMOTE_PORT", "defaults", "remote_port", "ansible_port"},
+      {"ANSIBLE_HOST_KEY_CHECKING", "defaults", "host_key_checking", "ansible_host_key_checking"},
+      {"ANSIBLE_SSH_HOST_KEY_CHECKING", "ssh_connection", "host_key_checking",
+       "ansible_ssh_host_key_checking"},
+      {"ANSIBLE_SSH_ARGS", "ssh_connection", "ssh_args", "ansible_ssh_args"},
+      {"ANSIBLE_SSH_COMMON_ARGS", "ssh_connection", "ssh_common_args", "ansible_ssh_common_args"},
+      {"ANSIBLE_SSH_EXTRA_ARGS", "ssh_connection", "ssh_extra_args", "ansible_ssh_extra_args"},
+      {"ANSIBLE_BECOME_METHOD", "privilege_escalation", "become_method", "ansible_become_method"},
+      {"ANSIBLE_BECOME_USER", "privilege_escalation", "become_user", "ansible_become_user"},
+  }};
+  for (const Setting& one : kConnection) {
+    const std::string text = configuration.text(one.variable, one.key, one.section);
+    if (!text.empty()) connection_defaults_.set(one.name, Value::string(text));
+  }
+
+  static constexpr std::array<Setting, 6> kNotFollowed{{
+      {"ANSIBLE_JINJA2_NATIVE", "defaults", "jinja2_native", ""},
+      {"ANSIBLE_PRECEDENCE", "defaults", "precedence", ""},
+      {"ANSIBLE_INVENTORY_IGNORE", "defaults", "inventory_ignore_extensions", ""},
+      {"ANSIBLE_INVENTORY_IGNORE_REGEX", "defaults", "inventory_ignore_patterns", ""},
+      {nullptr, "inventory", "ignore_extensions", ""},
+      {nullptr, "inventory", "ignore_patterns", ""},
+  }};
+  for (const Setting& one : kNotFollowed) {
+    const std::string text = configuration.text(one.variable, one.key, one.section);
+    if (text.empty() || (one.key == "jinja2_native" && !configuration.flag(one.variable, one.key)))
+      continue;
+    inventory_.warnings().push_back("ansible.cfg: " + std::string(one.key) + " = " + text +
+                                    " is not followed");
+  }
 }
 
 // {"host": {"architecture": ..., ...}}

@@ -21,6 +21,8 @@
 
 namespace fleetctl::command {
 
+class AnsibleConfiguration;
+
 // One host's variables, templates in them unresolved; encrypted values are decrypted when they are
 // read. A value that cannot be decrypted looks undefined and adds a line to `failures`.
 class HostVariables final : public template_::Variables {
@@ -59,6 +61,10 @@ class Tree final : public template_::Hosts {
   const inventory::Inventory& inventory() const { return inventory_; }
   const std::filesystem::path& templates() const { return templates_; }  // absolute
   const std::filesystem::path& play_folder() const { return play_folder_; }
+  // The text behind `ansible_managed`, with {file}, {host}, {uid} and strftime's signs in it.
+  const std::string& managed() const { return managed_; }
+  // What ansible.cfg says about reaching hosts, by the names of the variables that override it.
+  const value::Dict& connection_defaults() const { return connection_defaults_; }
   std::vector<std::string>& warnings() { return inventory_.warnings(); }
   // Variables of one host without what belongs to one template; they live as long as the tree.
   agent::Result<const HostVariables*> variables(const inventory::Host& host) const;
@@ -82,6 +88,7 @@ class Tree final : public template_::Hosts {
  private:
   explicit Tree(const FleetOptions& options);
   agent::Result<> read(const FleetOptions& options, Part part);
+  void read_settings(const AnsibleConfiguration& configuration);
   agent::Result<> read_facts(const FleetOptions& options);
   agent::Result<> read_plays(const FleetOptions& options, const std::vector<std::string>& roles);
   agent::Result<value::Dict> merged(const inventory::Host& host) const;
@@ -93,6 +100,8 @@ class Tree final : public template_::Hosts {
   inventory::Inventory inventory_;
   inventory::Loader loader_;
   mutable inventory::Layers layers_;
+  std::string managed_;
+  value::Dict connection_defaults_;
   value::Dict magic_;  // the same for all hosts
   mutable std::map<const inventory::Host*, agent::Result<std::unique_ptr<HostVariables>>> known_;
 };

@@ -91,6 +91,30 @@ def logs():
     fleet.run("logs", "caliban.incus", "-e", "ansible_host=127.0.0.1 ansible_port=1", status=UNREACHABLE)
 
 
+def ansible_cfg():
+    """What ansible.cfg says about reaching hosts counts, the command line more, variables most."""
+    fleet = Fleet()
+    fleet.write("ansible.cfg", "[defaults]\n  Remote_User = somebody ; of old\n  private_key_file = $KEYS/id\n  remote_port: 2200\n  jinja2_native = True\n"
+                "[ssh_connection]\nssh_common_args = -o ConnectTimeout=7\n   -o ProxyJump=bastion\n")
+    fleet.write("../bin/ssh", '#!/bin/sh\necho "$*" >>"$HOME/said"\nexit 255\n')
+    (fleet.folder / "bin/ssh").chmod(0o755)
+
+    def reached(*words):
+        (fleet.folder / "said").unlink(missing_ok=True)
+        env = {"PATH": f"{fleet.folder / 'bin'}:/usr/bin:/bin", "KEYS": "keys"}
+        _, warned = fleet.run("logs", "caliban.incus", "--transport", "openssh", *words, env=env, status=UNREACHABLE)
+        check("ansible.cfg: jinja2_native = True is not followed" in warned, warned)
+        return (fleet.folder / "said").read_text()
+
+    said = reached()
+    for part in ("somebody", "keys/id", "2200", "bastion", "ConnectTimeout=7"):
+        check(part in said, f"{part}: {said}")
+    said = reached("-u", "other", "-e", "ansible_port=2300")
+    check("other" in said and "somebody" not in said and "2300" in said and "2200" not in said, said)
+    said = reached("-u", "other", "-e", "ansible_user=third")
+    check("third" in said and "other" not in said, said)
+
+
 def ui():
     """One host alone; ports that are none and a host that is not there are told."""
     fleet = Fleet()
@@ -376,4 +400,4 @@ def imported():
 
 
 if __name__ == "__main__":
-    main(broken_template, command_lines, spellings, logs, ui, batches, playbook_batches, facts, openssh, junit, known_hosts, init, fleet_file, imported)
+    main(broken_template, command_lines, spellings, logs, ansible_cfg, ui, batches, playbook_batches, facts, openssh, junit, known_hosts, init, fleet_file, imported)

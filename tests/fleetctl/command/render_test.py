@@ -61,6 +61,7 @@ def equals_ansible():
 // {{ hostvars[inventory_hostname].nested.b }} {{ vars['port_text'] }} {{ hostvars['ariel.incus'].inventory_hostname_short }}
 // {{ hostvars['nobody'] is defined }} {{ hostvars['nobody'].x | default('none') }} {{ template_path | basename }}
 """)
+    fleet.write("ansible.cfg", "[defaults]\nansible_managed = By {uid} on {host}: %Y-%m-%d %H:%M\n")
     fleet.render("--output", fleet.folder / "out")
     fleet.write("play.yml", """
 - hosts: all

@@ -473,6 +473,14 @@ ExitCode in_the_world(
     screen.shape = Shape::kNone;
   }
   Progress progress(std::move(screen), clock);
+  context.private_keys.ask = [&](const std::string& file, bool again) {
+    std::optional<agent::Wiped> passphrase;
+    progress.above([&] {
+      const std::string question = (again ? "Wrong. " : "") + ("Passphrase of " + file + ": ");
+      passphrase = ask_secret_meanwhile(question, stop);
+    });
+    return passphrase;
+  };
   const Interruption interruption(stop, said_on_stop);
   return body(World{reacher, nonces, clock, &progress}, stop);
 }

@@ -25,8 +25,16 @@ std::string_view word_of(State state) {
       return "CHANGED";
     case State::kOtherType:
       return "other type";
+    case State::kRevoked:
+      return "REVOKED";
   }
   return "";
+}
+
+std::string note_of(const ShownKey& key) {
+  if (key.state == State::kKnown || key.state == State::kUnknown) return "";
+  if (key.state == State::kRevoked) return "see " + key.file;
+  return "see " + key.file + ", and ssh-keygen -R " + key.host;
 }
 
 std::string json_of(const Host& host, const HostResult& result, const ShownKey& key) {
@@ -74,9 +82,7 @@ ExitCode known_hosts(KnownHosts action, const Fleet& fleet, const RunOptions& op
           out << json_of(host, result, key) << std::flush;
         } else if (answered) {
           rows.push_back({host.name(), std::string(word_of(key.state)), key.type, key.fingerprint,
-                          key.state == State::kKnown || key.state == State::kUnknown
-                              ? ""
-                              : "see " + key.file + ", and ssh-keygen -R " + key.host});
+                          note_of(key)});
         } else {
           rows.push_back(
               {host.name(), std::string(state_name(result.state)), "-", "-", result.text});

@@ -1,6 +1,7 @@
 #include "fleetctl/command/terminal.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
@@ -37,23 +38,32 @@ class Silence {
   termios old_{};
 };
 
-std::optional<agent::Wiped> line_of_terminal(const std::string& question) {
+// Until `stop` is set, if there is one.
+std::optional<agent::Wiped> line_of_terminal(const std::string& question,
+                                             const std::atomic<bool>* stop) {
+  constexpr int kSliceMs = 200;
   const agent::FileDescriptor terminal(::open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC));
   if (!terminal) return std::nullopt;
   const Silence silence(terminal.get());
   std::cerr << question << std::flush;
   std::string answer;
-  for (char c = 0; ::read(terminal.get(), &c, 1) == 1;) {
+  while (stop == nullptr || !*stop) {
+    pollfd waiting{terminal.get(), POLLIN, 0};
+    if (::poll(&waiting, 1, kSliceMs) <= 0) continue;
+    char c = 0;
+    if (::read(terminal.get(), &c, 1) != 1) break;
     if (c == '\n') return agent::Wiped(std::move(answer));
     answer.push_back(c);
   }
+  agent::wipe(answer);
   return std::nullopt;
 }
 
 }  // namespace
 
 std::optional<agent::Wiped> ask_secret(const std::string& question, Asked asked) {
-  if (asked == Asked::kTerminal && ::isatty(STDIN_FILENO) == 0) return line_of_terminal(question);
+  if (asked == Asked::kTerminal && ::isatty(STDIN_FILENO) == 0)
+    return line_of_terminal(question, nullptr);
   std::string answer;
   bool read = false;
   if (::isatty(STDIN_FILENO) != 0) {
@@ -65,6 +75,12 @@ std::optional<agent::Wiped> ask_secret(const std::string& question, Asked asked)
   }
   if (!read) return std::nullopt;
   return agent::Wiped(std::move(answer));
+}
+
+std::optional<agent::Wiped> ask_secret_meanwhile(const std::string& question,
+                                                 const std::atomic<bool>& stop) {
+  if (::isatty(STDIN_FILENO) == 0) return std::nullopt;
+  return line_of_terminal(question, &stop);
 }
 
 std::optional<std::string> ask_line(const std::string& question) {

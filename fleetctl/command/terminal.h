@@ -1,6 +1,7 @@
 // Questions to the person.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <optional>
 #include <string>
@@ -16,7 +17,11 @@ enum class Asked {
 // On a terminal the question is shown and what is typed is not. nullopt when there is no answer.
 std::optional<agent::Wiped> ask_secret(const std::string& question,
                                        Asked asked = Asked::kStandardInput);
-// The same, and what is typed can be seen.
+// Asks the terminal while other threads work; nobody where standard input is none, and not once
+// `stop` is set.
+std::optional<agent::Wiped> ask_secret_meanwhile(const std::string& question,
+                                                 const std::atomic<bool>& stop);
+// As the first one, and what is typed can be seen.
 std::optional<std::string> ask_line(const std::string& question);
 
 // How wide the terminal `fd` is; 0: that is not known.

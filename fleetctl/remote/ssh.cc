@@ -6,14 +6,9 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
-#include <openssl/sha.h>
 #include <poll.h>
 #include <pwd.h>
-#include <sys/random.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -22,8 +17,8 @@
 #include <charconv>
 #include <cstdlib>
 #include <optional>
+#include <utility>
 
-#include "agent/base/base64.h"
 #include "agent/base/file.h"
 #include "agent/base/strings.h"
 #include "fleetctl/remote/tunnel.h"
@@ -123,18 +118,10 @@ const char* keyscan_type(std::string_view type) {
   return type.substr(0, 5) == "ecdsa" ? "ecdsa" : "ed25519";
 }
 
-// "|1|SALT|HASH", see HashKnownHosts in ssh_config(5).
-Result<std::string> hashed_name(const std::string& host) {
-  std::string salt(SHA_DIGEST_LENGTH, '\0'), hash(SHA_DIGEST_LENGTH, '\0');
-  if (::getrandom(salt.data(), salt.size(), 0) != static_cast<ssize_t>(salt.size()))
-    return fail_errno("getrandom", errno);
-  unsigned size = 0;
-  if (HMAC(EVP_sha1(), salt.data(), static_cast<int>(salt.size()),
-           reinterpret_cast<const unsigned char*>(host.data()), host.size(),
-           reinterpret_cast<unsigned char*>(hash.data()), &size) == nullptr ||
-      size != hash.size())
-    return fail(ErrorCode::kIo, "known hosts: the name cannot be hashed");
-  return "|1|" + agent::to_base64(salt) + "|" + agent::to_base64(hash);
+// The operator's file and the machine's.
+std::string known_hosts_text(const std::string& file) {
+  return agent::read_file(file).value_or("") + "\n" +
+         agent::read_file("/etc/ssh/ssh_known_hosts").value_or("");
 }
 
 }  // namespace
@@ -198,22 +185,6 @@ Result<SshTarget> parse_jump(std::string_view text) {
 
 SshContext::SshContext() { ssh_init(); }
 SshContext::~SshContext() { ssh_finalize(); }
-
-Result<> add_known_host(const ShownKey& key) {
-  const auto name = hashed_name(key.host);
-  if (!name) return fail(name.error());
-  const std::string folder = key.file.substr(0, key.file.rfind('/'));
-  if (folder != key.file && !folder.empty()) ::mkdir(folder.c_str(), 0700);
-  const agent::FileDescriptor fd(
-      ::open(key.file.c_str(), O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0600));
-  if (!fd) return fail_errno(key.file, errno);
-  // A line that somebody left without its end must not swallow ours.
-  char last = '\n';
-  if (const auto size = ::lseek(fd.get(), 0, SEEK_END); size > 0)
-    (void)!::pread(fd.get(), &last, 1, size - 1);
-  return agent::write_all(
-      fd.get(), (last == '\n' ? "" : "\n") + *name + " " + key.type + " " + key.key + "\n");
-}
 
 Ssh::Ssh(const Clock& clock, SshContext& context, SshTarget target)
     : clock_(clock), context_(context), target_(std::move(target)) {}
@@ -450,6 +421,9 @@ Result<ShownKey> Ssh::shown_key() {
   shown.type = ssh_key_type_to_char(ssh_key_type(raw));
   shown.host = session_->port == 22 ? session_->host
                                     : "[" + session_->host + "]:" + std::to_string(session_->port);
+  const Marked marked = marked_in(known_hosts_text(shown.file), shown.host, shown.key);
+  if (marked.revoked) shown.state = ShownKey::State::kRevoked;
+  shown.has_authority = marked.authority;
   return shown;
 }
 
@@ -475,6 +449,9 @@ Result<> Ssh::check_host_key() {
     case ShownKey::State::kOtherType:
       return refuse("host key: " + shows + ", " + key.file +
                     " knows it by a key of another type only");
+    case ShownKey::State::kRevoked:
+      return refuse("THE HOST KEY IS REVOKED: " + shows + ", " + key.file +
+                    " says that nobody may use it");
     case ShownKey::State::kUnknown:
       break;
   }
@@ -488,6 +465,9 @@ Result<> Ssh::check_host_key() {
                         " " + key.fingerprint);
     return {};
   }
+  if (key.has_authority)
+    return refuse("unknown host key: " + shows + ", and " + key.file +
+                  " wants a certificate of an authority: --transport openssh checks those");
   const std::string type = keyscan_type(key.type);
   return refuse("unknown host key: " + shows +
                 ". Compare it with the host's own (ssh-keygen -lf /etc/ssh/ssh_host_" + type +
@@ -495,24 +475,24 @@ Result<> Ssh::check_host_key() {
                 std::to_string(session_->port) + " " + session_->host + " >> " + key.file);
 }
 
-// True when the host let us in with this key. An unreadable or encrypted file is an error only in
-// the final message: the agent may hold the key.
-Result<bool> Ssh::try_key(const std::string& path) {
-  ssh_key raw = nullptr;
-  const int read = ssh_pki_import_privkey_file(path.c_str(), nullptr, nullptr, nullptr, &raw);
-  const Key key(raw);
-  if (read == SSH_EOF) {
-    tried_.push_back(path + " (no such file, or not readable)");
+// True when the host let us in with this key. A file that cannot be used is an error only in the
+// final message: the agent may hold the key.
+Result<bool> Ssh::try_key(const std::string& path, bool asks) {
+  PrivateKeys& keys = context_.private_keys;
+  const auto found = asks ? keys.unlock(path) : keys.read(path);
+  if (!found) {
+    const bool locked = found.error().code == ErrorCode::kPermission;
+    if (locked && !asks) locked_.push_back(path);
+    if (!locked || asks) tried_.push_back(path + " (" + found.error().message + ")");
     return false;
   }
-  if (read != SSH_OK) {
-    tried_.push_back(path + " (encrypted or not a key: add it to ssh-agent)");
-    return false;
-  }
-  const int state = ssh_userauth_publickey(session_->handle, nullptr, raw);
-  if (state == SSH_AUTH_SUCCESS) return true;
   tried_.push_back(path);
-  if (state == SSH_AUTH_ERROR) return fail(last_error("authentication"));
+  for (const auto& key : {found->certified, found->key}) {
+    if (!key) continue;
+    const int state = ssh_userauth_publickey(session_->handle, nullptr, key.get());
+    if (state == SSH_AUTH_SUCCESS) return true;
+    if (state == SSH_AUTH_ERROR) return fail(last_error("authentication"));
+  }
   return false;
 }
 
@@ -520,18 +500,25 @@ Result<> Ssh::authenticate() {
   std::vector<std::string> named = target_.options.identity_files;
   if (!target_.private_key.empty()) named.insert(named.begin(), target_.private_key);
   for (const std::string& path : named) {
-    auto in = try_key(expand_home(path));
+    auto in = try_key(expand_home(path), false);
     if (!in) return fail(in.error());
     if (*in) return {};
   }
   int state = SSH_AUTH_DENIED;
-  if (!identities_only_ || named.empty()) {
+  if (!identities_only_ || named.empty() || !locked_.empty()) {
     // The agent's keys, then the files of ~/.ssh/config and the usual ones. With IdentitiesOnly the
-    // agent is left out.
-    if (identities_only_) ssh_options_set(session_->handle, SSH_OPTIONS_IDENTITY_AGENT, "none");
+    // agent is left out, unless it may be what opens a named key.
+    if (identities_only_ && locked_.empty())
+      ssh_options_set(session_->handle, SSH_OPTIONS_IDENTITY_AGENT, "none");
     state = ssh_userauth_publickey_auto(session_->handle, nullptr, nullptr);
     tried_.push_back(identities_only_ ? "the keys of the ssh configuration"
                                       : "ssh-agent, the usual keys");
+  }
+  for (const std::string& path : std::exchange(locked_, {})) {
+    if (state == SSH_AUTH_SUCCESS) break;
+    auto in = try_key(path, true);
+    if (!in) return fail(in.error());
+    if (*in) return {};
   }
   const std::string& password = target_.password.reveal();
   if (state != SSH_AUTH_SUCCESS && !password.empty()) {

@@ -1,8 +1,8 @@
-// SSH through libssh: strict host keys, keys and agent and password, ~/.ssh/config as far as libssh
-// reads it (HostName, Port, User, IdentityFile, ProxyCommand, UserKnownHostsFile, Include, ...)
-// plus IdentitiesOnly, StrictHostKeyChecking and ProxyJump, read here: each jump is a connection of
-// ours, with the same checks of its host key. No agent forwarding, no
-// terminal, no environment is sent.
+// SSH through libssh: strict host keys, keys with their certificates, agent and password,
+// ~/.ssh/config as far as libssh reads it (HostName, Port, User, IdentityFile, ProxyCommand,
+// UserKnownHostsFile, Include, ...) plus IdentitiesOnly, StrictHostKeyChecking and ProxyJump, read
+// here: each jump is a connection of ours, with the same checks of its host key. No agent
+// forwarding, no terminal, no environment is sent.
 #pragma once
 
 #include <functional>
@@ -15,6 +15,8 @@
 #include "agent/base/file.h"
 #include "agent/base/mutex.h"
 #include "agent/base/secret.h"
+#include "fleetctl/remote/known_hosts.h"
+#include "fleetctl/remote/private_keys.h"
 #include "fleetctl/remote/relay.h"
 #include "fleetctl/remote/remote.h"
 #include "fleetctl/remote/ssh_options.h"
@@ -30,6 +32,7 @@ class SshContext {
   SshContext& operator=(const SshContext&) = delete;
 
   agent::Mutex known_hosts;  // held while the file is written
+  PrivateKeys private_keys;
   // Handshakes with jump hosts at a time: sshd drops some of more than ten (MaxStartups).
   std::counting_semaphore<8> jump_handshakes{8};
 };
@@ -50,24 +53,6 @@ struct SshTarget {
 
 // A host of ProxyJump: [ssh://][user@]host[:port].
 agent::Result<SshTarget> parse_jump(std::string_view text);
-
-// The key that a host shows, and what known_hosts says of it.
-struct ShownKey {
-  enum class State {
-    kKnown,
-    kUnknown,
-    kChanged,    // another one is known
-    kOtherType,  // one of another type is known
-  };
-  State state = State::kUnknown;
-  std::string host;         // as known_hosts names it: "puck.incus", "[10.0.0.1]:2222"
-  std::string type;         // "ssh-ed25519"
-  std::string key;          // base64
-  std::string fingerprint;  // "SHA256:..."
-  std::string file;         // the operator's known_hosts
-};
-// Appends the key, the host's name hashed, in one write. The folder is made where it is missing.
-Result<> add_known_host(const ShownKey& key);
 
 class Ssh final : public Remote {
  public:
@@ -94,7 +79,7 @@ class Ssh final : public Remote {
   Result<ShownKey> shown_key();
   Result<> check_host_key();
   Result<> authenticate();
-  Result<bool> try_key(const std::string& path);
+  Result<bool> try_key(const std::string& path, bool asks);
   Result<> open_channel(const std::string& command, Mono deadline);
   Error last_error(const std::string& what) const;
 
@@ -105,8 +90,9 @@ class Ssh final : public Remote {
   HostKeys host_keys_ = HostKeys::kStrict;
   std::vector<std::string> warnings_;
   std::vector<std::string> tried_;
-  std::string proxy_jump_;     // "": straight to the host
-  std::unique_ptr<Ssh> jump_;  // the connection to the last host before this one
+  std::vector<std::string> locked_;  // named keys with a passphrase that nobody said yet
+  std::string proxy_jump_;           // "": straight to the host
+  std::unique_ptr<Ssh> jump_;        // the connection to the last host before this one
   std::unique_ptr<Session> session_;
   std::unique_ptr<Relay> relay_;  // of the connection that goes through this one
 };

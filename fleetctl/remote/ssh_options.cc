@@ -105,8 +105,8 @@ bool patterns_match(std::string_view patterns, const std::string& host) {
   bool matched = false;
   for (const std::string_view word : agent::split(patterns, ' ')) {
     const bool negated = !word.empty() && word[0] == '!';
-    const std::string pattern(agent::trim(negated ? word.substr(1) : word));
-    if (pattern.empty() || ::fnmatch(pattern.c_str(), host.c_str(), 0) != 0) continue;
+    const std::string_view pattern = agent::trim(negated ? word.substr(1) : word);
+    if (pattern.empty() || !ssh_pattern_matches(pattern, host)) continue;
     if (negated) return false;
     matched = true;
   }
@@ -114,6 +114,15 @@ bool patterns_match(std::string_view patterns, const std::string& host) {
 }
 
 }  // namespace
+
+bool ssh_pattern_matches(std::string_view pattern, std::string_view name) {
+  std::string escaped;  // only these two mean something
+  for (const char c : pattern) {
+    if (c == '[' || c == '\\') escaped += '\\';
+    escaped += c;
+  }
+  return ::fnmatch(escaped.c_str(), std::string(name).c_str(), 0) == 0;
+}
 
 Result<SshOptions> parse_ssh_arguments(const std::vector<std::string>& words) {
   constexpr std::string_view kWithValue = "oilpJFcm";

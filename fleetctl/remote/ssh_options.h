@@ -36,6 +36,9 @@ struct SshOptions {
   std::vector<std::string> words;
 };
 
+// A pattern with * and ? for the whole of `name`, see PATTERNS in ssh_config(5).
+bool ssh_pattern_matches(std::string_view pattern, std::string_view name);
+
 agent::Result<SshOptions> parse_ssh_arguments(const std::vector<std::string>& words);
 
 // The value of `key` for `host` in the text of an ssh_config(5) file: the first one in a matching

@@ -1,10 +1,11 @@
-// ssh_config(5) files and ssh's own arguments, as inventories hold them.
+// ssh_config(5) and known_hosts files, and ssh's own arguments, as inventories hold them.
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
 
 #include "agent/base/strings.h"
+#include "fleetctl/remote/known_hosts.h"
 #include "fleetctl/remote/ssh.h"
 #include "fleetctl/remote/ssh_options.h"
 
@@ -18,5 +19,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (const std::string_view word : agent::split(text, '\n')) words.emplace_back(word);
   (void)remote::parse_ssh_arguments(words);
   (void)remote::parse_jump(text);
+  (void)remote::marked_in(text, "puck.incus", "AAAA");
   return 0;
 }

@@ -221,5 +221,25 @@ def interrupted():
         check("2 hosts: 2 changed." in shown and "first" not in shown, shown)
 
 
+def passphrase():
+    """What opens a key is asked for once, cannot be seen, and serves all hosts; Ctrl-C instead ends the run."""
+    fleet = Fleet()
+    with FakeHosts(fleet.folder / "ssh") as fakes:
+        words = prepared(fleet, fakes, ["first", "second", "third"])
+        fakes.open()
+        subprocess.run(["ssh-keygen", "-q", "-p", "-N", "seven words", "-f", fakes.folder / "good"], check=True)
+        said = fleet.run("deploy", *words, status=4, env={"HOME": str(fleet.folder)})[0]
+        check(said.count("it has a passphrase: add it to ssh-agent") == 3, said)
+        session = Session(fleet, "deploy", *words)
+        session.read_until(lambda: "Passphrase of " in session.raw, "asked for the passphrase")
+        session.type("seven words\n")
+        check(session.finish() == 0, session.raw)
+        check("3 hosts: 3 changed." in session.raw and session.raw.count("Passphrase of ") == 1 and "seven" not in session.raw, session.raw)
+        session = Session(fleet, "deploy", *words, "--forks", "1")
+        session.read_until(lambda: "Passphrase of " in session.raw, "asked for the passphrase")
+        session.process.send_signal(signal.SIGINT)
+        check(session.finish() == 130 and "not touched: second, third" in session.raw, session.raw)
+
+
 if __name__ == "__main__":
-    main(block, plain, colours, interrupted)
+    main(block, plain, colours, interrupted, passphrase)

@@ -135,6 +135,60 @@ TEST_CASE_METHOD(Fixture, "ssh: a changed host key is always refused") {
   CHECK(refusal(accepting).find("THE HOST KEY HAS CHANGED: [127.0.0.1]:") == 0);
 }
 
+TEST_CASE_METHOD(Fixture, "ssh: a revoked host key is refused, whatever else is said of it") {
+  const std::string key = *agent::read_file(sshd.path("host_key.pub"));
+  std::ofstream(sshd.path("known_hosts"), std::ios::app) << "@revoked * " << key;
+  SshTarget accepting = target();
+  accepting.options.host_keys = HostKeys::kAcceptNew;
+  for (const SshTarget& one : {target(), accepting})
+    CHECK(refusal(one).find("THE HOST KEY IS REVOKED: [127.0.0.1]:") == 0);
+}
+
+TEST_CASE_METHOD(Fixture, "ssh: a host whose key an authority has to certify is not just unknown") {
+  std::ofstream(sshd.path("known_hosts"), std::ios::trunc)
+      << "@cert-authority * " << *agent::read_file(sshd.path("other_key.pub"));
+  CHECK(refusal(target()).find("wants a certificate of an authority") != std::string::npos);
+}
+
+TEST_CASE_METHOD(Fixture, "ssh: the passphrase of a key is asked for once, for all hosts") {
+  REQUIRE(std::system(("ssh-keygen -q -p -N 'a secret' -f " + sshd.path("user_key")).c_str()) == 0);
+  const std::string locked = refusal(target());
+  CHECK(locked.find("user_key (it has a passphrase: add it to ssh-agent)") != std::string::npos);
+  SshContext asking;
+  std::vector<std::string> asked;
+  asking.private_keys.ask = [&](const std::string& file, bool again) {
+    asked.push_back(file + (again ? " again" : ""));
+    return agent::Wiped(again ? "a secret" : "a guess");
+  };
+  std::vector<std::thread> hosts;
+  std::atomic<int> in{0};
+  for (int i = 0; i < 4; ++i)
+    hosts.emplace_back([&] {
+      Ssh ssh(clock, asking, target());
+      if (ssh.connect(deadline())) ++in;
+    });
+  for (std::thread& one : hosts) one.join();
+  CHECK(in == 4);
+  CHECK(asked == std::vector<std::string>{sshd.path("user_key"), sshd.path("user_key") + " again"});
+}
+
+TEST_CASE_METHOD(Fixture, "ssh: the certificate beside a key lets in where the key does not") {
+  const std::string authority = sshd.path("authority");
+  const auto run = [](const std::string& command) { REQUIRE(std::system(command.c_str()) == 0); };
+  run("ssh-keygen -q -t ed25519 -N '' -f " + authority);
+  run("ssh-keygen -q -s " + authority + " -I test -n " + sshd.user() + " " +
+      sshd.path("other_key.pub"));
+  std::ofstream(sshd.path("sshd_config"), std::ios::app)
+      << "TrustedUserCAKeys " << authority << ".pub\n";
+  SshTarget certified = target();
+  certified.private_key = sshd.path("other_key");
+  CHECK(refusal(certified) == "let in");
+  REQUIRE(::unlink(sshd.path("other_key-cert.pub").c_str()) == 0);
+  SshContext fresh;
+  Ssh without(clock, fresh, certified);
+  CHECK_FALSE(without.connect(deadline()));
+}
+
 TEST_CASE_METHOD(Fixture, "ssh: a hashed known_hosts is read as a plain one") {
   REQUIRE(std::system(
               ("ssh-keygen -q -H -f " + sshd.path("known_hosts") + " >/dev/null 2>&1").c_str()) ==

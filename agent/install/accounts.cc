@@ -71,20 +71,28 @@ Result<Accounts> read_accounts(System& system, const std::vector<std::string>& w
 
 Result<Accounts> complete_accounts(System& system, const Accounts& accounts,
                                    const std::vector<std::string>& wanted) {
-  if (!accounts.user_exists) {
-    auto made = must(
-        system, {"useradd", "--system", "--user-group", "--no-create-home", "--home-dir",
-                 std::string(kStateFolder), "--shell", "/usr/sbin/nologin", std::string(kUser)});
-    if (!made) return fail(made.error());
-  }
   std::string missing;
   for (const Group& group : accounts.groups) {
     if (!group.member) missing += (missing.empty() ? "" : ",") + group.name;
   }
-  if (!missing.empty()) {
-    auto joined = must(system, {"usermod", "--append", "--groups", missing, std::string(kUser)});
-    if (!joined) return fail(joined.error());
+  if (accounts.user_exists && missing.empty()) return accounts;
+  std::vector<std::string> argv;
+  if (accounts.user_exists) {
+    argv = {"usermod", "--append"};
+  } else {
+    argv = {"useradd",
+            "--system",
+            "--user-group",
+            "--no-create-home",
+            "--no-log-init",
+            "--home-dir",
+            std::string(kStateFolder),
+            "--shell",
+            "/usr/sbin/nologin"};
   }
+  if (!missing.empty()) argv.insert(argv.end(), {"--groups", missing});
+  argv.emplace_back(kUser);
+  if (auto done = must(system, argv); !done) return fail(done.error());
   auto now = read_accounts(system, wanted);
   if (now && !now->user_exists) return fail(ErrorCode::kUnavailable, "useradd left no user");
   return now;

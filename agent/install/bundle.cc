@@ -3,13 +3,13 @@
 //   bundle   = "fleet-apply 1 " manifest-size LF manifest files
 //   manifest = a JSON object of manifest-size bytes:
 //     { "run": text, "who": text, "release": 16 hex digits, "groups": [name...],
-//       "http": "127.0.0.1:12345", "ready_seconds": n, "settle_seconds": n,
+//       "http": "127.0.0.1:12345", "ready_seconds": n, "grace_ms": n, "delivery": bool,
 //       "restart": "always" | "never", "roll_back": bool,
 //       "files": [ { "path": text, "mode": "0640", "size": n, "sha256": 64 hex digits } ... ] }
 //   files    = the bytes of each file, in the manifest's order, with nothing between them
 //
 // Limits: manifest 256 KiB, 256 files, 16 MiB in all. Unknown members are ignored, missing ones are
-// an error except http, ready_seconds, settle_seconds, restart and roll_back. A manifest with
+// an error except http, ready_seconds, grace_ms, delivery, restart and roll_back. A manifest with
 // "back_to": n asks for a generation that the host has kept; it needs run and who, and has no
 // release, groups and files.
 #include "agent/install/bundle.h"
@@ -20,6 +20,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -57,11 +58,27 @@ std::optional<std::string> text_of(const json& object, const char* name) {
   return found->get<std::string>();
 }
 
-std::optional<Duration> seconds_of(const json& object, const char* name, Duration otherwise) {
+// At most ten minutes.
+Result<> read_duration(const json& object, const char* name, Duration unit,
+                       const std::function<void(Duration)>& take) {
   const auto found = object.find(name);
-  if (found == object.end()) return otherwise;
-  if (!found->is_number_unsigned() || found->get<std::uint64_t>() > 600) return std::nullopt;
-  return std::chrono::seconds(found->get<std::uint64_t>());
+  if (found == object.end()) return {};
+  const auto most = static_cast<std::uint64_t>(Duration(std::chrono::minutes(10)) / unit);
+  if (!found->is_number_unsigned() || found->get<std::uint64_t>() > most)
+    return bad("bad " + std::string(name));
+  take(unit * found->get<std::int64_t>());
+  return {};
+}
+
+// When the change is taken for good.
+Result<> parse_gate(const json& document, Bundle& bundle) {
+  if (auto read = read_duration(document, "ready_seconds", std::chrono::seconds(1),
+                                [&](Duration ready) { bundle.ready = ready; });
+      !read)
+    return read;
+  bundle.delivery = document.value("delivery", json(true)) != json(false);
+  return read_duration(document, "grace_ms", std::chrono::milliseconds(1),
+                       [&](Duration grace) { bundle.grace = grace; });
 }
 
 bool is_hex(std::string_view text, std::size_t size) {
@@ -125,6 +142,7 @@ Result<Manifest> parse_manifest(std::string_view text) {
   const auto files = document.find("files");
   bundle.run = run.value_or("");
   bundle.who = who.value_or("");
+  if (auto parsed = parse_gate(document, bundle); !parsed) return fail(parsed.error());
   if (const auto back_to = document.find("back_to"); back_to != document.end()) {
     if (!run || !who) return bad("run or who is missing");
     if (!back_to->is_number_unsigned() || back_to->get<std::uint64_t>() > kGenerationLimit)
@@ -151,11 +169,6 @@ Result<Manifest> parse_manifest(std::string_view text) {
   if (restart == "always") bundle.restart = Restart::kAlways;
   if (restart == "never") bundle.restart = Restart::kNever;
   bundle.rolls_back = document.value("roll_back", json(true)) != json(false);
-  const auto ready = seconds_of(document, "ready_seconds", bundle.ready);
-  const auto settle = seconds_of(document, "settle_seconds", bundle.settle);
-  if (!ready || !settle) return bad("bad ready_seconds or settle_seconds");
-  bundle.ready = *ready;
-  bundle.settle = *settle;
   if (auto parsed = parse_files(*files, manifest); !parsed) return fail(parsed.error());
   return manifest;
 }

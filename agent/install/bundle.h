@@ -36,7 +36,10 @@ struct Bundle {
   bool rolls_back = true;                     // no: what does not come up stays as it is
   std::string http = "127.0.0.1:12345";       // where the agent will answer
   Duration ready = std::chrono::seconds(30);  // how long it may take to become ready and healthy
-  Duration settle = std::chrono::seconds(1);  // how long it must stay so; half of it after a reload
+  // How long it must stay so; zero: once is enough. Unset: 1 s after a restart, half of it after a
+  // reload.
+  std::optional<Duration> grace;
+  bool delivery = true;  // no: it need not have delivered anything
 };
 
 // Reads a whole bundle from `fd` until its last byte. Every size is checked before anything is

@@ -9,6 +9,9 @@ namespace agent::install {
 inline constexpr std::string_view kUser = "fleet-agent";  // and its primary group
 inline constexpr std::string_view kUnitName = "fleet-agent.service";
 inline constexpr std::string_view kUnitFile = "/etc/systemd/system/fleet-agent.service";
+// There while it is enabled, as the unit's [Install] has it.
+inline constexpr std::string_view kBootLink =
+    "/etc/systemd/system/multi-user.target.wants/fleet-agent.service";
 inline constexpr std::string_view kConfigFolder = "/etc/fleet-agent";  // 0750 root:fleet-agent
 inline constexpr std::string_view kConfigFile = "/etc/fleet-agent/config.alloy";
 inline constexpr std::string_view kStateFolder = "/var/lib/fleet-agent";  // the agent's own

@@ -56,6 +56,16 @@ std::string one_line(std::string_view text) {
   return out;
 }
 
+// Of NAME=VALUE lines, as `systemctl show` prints them; "" when it is not there.
+std::string value_of(std::string_view lines, std::string_view name) {
+  for (const std::string_view line : split(lines, '\n')) {
+    const auto equals = line.find('=');
+    if (line.substr(0, equals) == name && equals != std::string_view::npos)
+      return std::string(trim(line.substr(equals + 1)));
+  }
+  return "";
+}
+
 std::string base_name(std::string_view path) {
   return std::string(path.substr(path.rfind('/') + 1));
 }
@@ -211,8 +221,11 @@ Result<> Transaction::look() {
   std::error_code ignored;
   const fs::path link = fs::read_symlink(system_.at(std::string(kReleases) + "/current"), ignored);
   if (valid_release(link.filename().string())) present_.release = link.filename();
-  present_.enabled = is("is-enabled");
-  present_.active = is("is-active");
+  present_.enabled = fs::is_symlink(system_.at(kBootLink), ignored);
+  const auto properties = show("ActiveState,MainPID");
+  present_.active = value_of(properties, "ActiveState") == "active" ||
+                    value_of(properties, "ActiveState") == "reloading";
+  present_.pid = value_of(properties, "MainPID");
   present_.ready = present_.active && asks("/-/ready").has_value();
   if (present_.ready) {
     const auto healthy = asks("/-/healthy");
@@ -416,13 +429,24 @@ Result<> Transaction::install() {
   if (present_.release != bundle_.release || before_.release != bundle_.release) {
     if (auto pointed = point_to(bundle_.release); !pointed) return pointed;
   }
-  if (unit_changes_ || present_.underway) {
-    if (auto done = systemctl({"daemon-reload"}, kCommandLimit); !done) return done;
-  }
+  const bool reread = unit_changes_ || present_.underway;
   if (!present_.enabled) {
-    return systemctl({"enable", "--quiet", std::string(kUnitName)}, kCommandLimit);
+    std::vector<std::string> words{"enable", "--quiet", std::string(kUnitName)};
+    if (reread) words.insert(words.begin() + 1, "--no-reload");
+    if (auto done = systemctl(words, kCommandLimit); !done) return done;
   }
-  return {};
+  if (!reread || unit_is_known()) return {};
+  return systemctl({"daemon-reload"}, kCommandLimit);
+}
+
+// systemd reads a unit that it did not have by itself, when it is asked for it; to make it read all
+// units again takes longer than anything else that we do.
+bool Transaction::unit_is_known() {
+  const SavedFile* unit = find_file(present_.files, kUnitFile);
+  if (unit == nullptr || unit->present || present_.underway) return false;
+  const auto properties = show("LoadState,NeedDaemonReload");
+  return value_of(properties, "LoadState") == "loaded" &&
+         value_of(properties, "NeedDaemonReload") == "no";
 }
 
 Result<> Transaction::activate() {
@@ -467,7 +491,8 @@ Result<> Transaction::asks(const char* path) {
 Result<> Transaction::wait_until_good(Effect effect, bool delivery) {
   progress_("wait");
   const Mono start = clock_.mono();
-  const Duration settle = effect == Effect::kRestart ? bundle_.settle : bundle_.settle / 2;
+  const Duration settle = bundle_.grace.value_or(effect == Effect::kRestart ? 1s : 500ms);
+  delivery = delivery && bundle_.delivery;
   std::string pid;  // of the process that was good the last time
   for (int polls = 1;; ++polls) {
     const Duration waited = clock_.mono() - start;
@@ -478,12 +503,15 @@ Result<> Transaction::wait_until_good(Effect effect, bool delivery) {
       well = {};
     }
     if (well && effect == Effect::kNone) return {};
+    if (well && settle == Duration::zero())
+      return delivery ? wait_for_delivery(clock_.mono()) : Result<>();
+    if (well && !pid.empty()) {
+      if (main_pid() == pid) return {};
+      return fail(ErrorCode::kUnavailable, "the agent was ready but did not stay up");
+    }
     if (well) {
-      const std::string now = show("MainPID");
-      if (!pid.empty() && now == pid) return {};
-      if (!pid.empty())
-        return fail(ErrorCode::kUnavailable, "the agent was ready but did not stay up");
-      pid = now;
+      // A reload leaves the process that was there.
+      pid = effect == Effect::kReload ? present_.pid : main_pid();
       const Mono settled = clock_.mono() + settle;
       if (std::exchange(delivery, false)) {
         if (auto delivered = wait_for_delivery(settled); !delivered) return delivered;
@@ -497,7 +525,7 @@ Result<> Transaction::wait_until_good(Effect effect, bool delivery) {
           Error(well.error()).within("not ready and healthy after " + format_duration(patience)));
     }
     if (polls % kPollsPerLook == 0) {
-      const std::string state = show("SubState");
+      const std::string state = value_of(show("SubState"), "SubState");
       if (state == "failed" || state == "auto-restart" || state == "dead") {
         return fail(ErrorCode::kUnavailable, "the agent does not stay up (" + state + ")");
       }
@@ -516,7 +544,7 @@ Deliveries Transaction::deliveries() {
 // delivered and whose receivers answer does; of one that cannot tell, what waits in the queue is
 // sent within seconds.
 void Transaction::note_deliveries() {
-  if (report_.effect == Effect::kNone || !present_.ready) return;
+  if (report_.effect == Effect::kNone || !present_.ready || !bundle_.delivery) return;
   before_change_ = deliveries();
   const double sent = before_change_.sent;
   if (sent <= 0) return;
@@ -652,18 +680,13 @@ void Transaction::roll_back(Error why) {
 // --- small questions
 // ---------------------------------------------------------------------------------------------
 
-bool Transaction::is(const char* question) {
-  const auto done =
-      system_.run({"systemctl", question, "--quiet", std::string(kUnitName)}, kCommandLimit);
-  return done && done->status == 0;
+std::string Transaction::show(const char* properties) {
+  const auto done = system_.run(
+      {"systemctl", "show", "--property", properties, std::string(kUnitName)}, kCommandLimit);
+  return done ? done->output : std::string();
 }
 
-std::string Transaction::show(const char* property) {
-  const auto done =
-      system_.run({"systemctl", "show", "--property", property, "--value", std::string(kUnitName)},
-                  kCommandLimit);
-  return done ? std::string(trim(done->output)) : std::string();
-}
+std::string Transaction::main_pid() { return value_of(show("MainPID"), "MainPID"); }
 
 // What the agent and systemd said since the change began: the errors and warnings if there are any,
 // else the end.

@@ -77,6 +77,7 @@ class Transaction {
     std::vector<SavedFile>
         files;  // those of the bundle, then those that an earlier bundle had and this one has not
     std::string release;
+    std::string pid;  // of the agent
     bool enabled = false;
     bool active = false;
     bool ready = false;
@@ -106,9 +107,10 @@ class Transaction {
   Result<> write_files();
   Result<> point_to(const std::string& release);
   Result<> systemctl(const std::vector<std::string>& words, Duration limit);
-  bool is(const char* question);  // systemctl is-active, is-enabled
   Result<> asks(const char* path);
-  std::string show(const char* property);
+  std::string show(const char* properties);  // of the unit, separated by commas
+  std::string main_pid();
+  bool unit_is_known();
   std::vector<std::string> journal();
   Report refuse(Error error);
 

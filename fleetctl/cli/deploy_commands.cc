@@ -106,6 +106,7 @@ void add_deploy(CLI::App& app, DeployArguments& arguments, Action& action) {
   restart->check(CLI::IsMember({"auto", "always", "never"}))->excludes("--plan");
   command->add_flag("!--no-rollback", deploy.rolls_back,
                     "Leave what does not come up as it is, to look at it");
+  add_health_options(*command, deploy.gate);
   command
       ->add_flag("--force", deploy.force,
                  "Send the agent again, and restart it, even where nothing changed")
@@ -121,6 +122,7 @@ void add_deploy(CLI::App& app, DeployArguments& arguments, Action& action) {
       "Examples:\n"
       "  fleetctl deploy --limit puck.incus --check --diff\n"
       "  fleetctl deploy --canary puck.incus --serial 10% --max-fail 2\n"
+      "  fleetctl deploy --health-grace 10 --health-timeout 120\n"
       "  fleetctl deploy --resume 7f3a");
   command->callback([&] {
     action = [&] {
@@ -138,6 +140,7 @@ void add_rollback(CLI::App& app, RollbackArguments& arguments, Action& action) {
   RollbackOptions& rollback = arguments.rollback;
   add_run_options(*command, arguments, rollback);
   add_rolling_options(*command, arguments, rollback);
+  add_health_options(*command, rollback.gate);
   command
       ->add_option("--to", rollback.to,
                    "The generation (default: on each host the one before the present)")

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <chrono>
+#include <cmath>
 #include <filesystem>
 #include <functional>
 #include <string>
@@ -225,6 +226,32 @@ void add_rolling_options(CLI::App& command, RunArguments& arguments, RunOptions&
 void add_drop_listeners_option(CLI::App& command, bool& drop) {
   command.add_flag("--drop-listeners", drop,
                    "Take syslog listeners away even where running containers log to them");
+}
+
+void add_health_options(CLI::App& command, plan::Gate& gate) {
+  command
+      .add_option_function<double>(
+          "--health-grace",
+          [&gate](double seconds) {
+            gate.grace = std::chrono::milliseconds(std::llround(seconds * 1000));
+          },
+          "Seconds that a changed agent must stay ready and healthy; 0: to be so once is enough "
+          "(default: 1 after a restart, 0.5 after a reload)")
+      ->check(CLI::Range(0.0, 600.0))
+      ->type_name("SECONDS");
+  command
+      .add_option_function<unsigned>(
+          "--health-timeout",
+          [&gate](unsigned seconds) { gate.timeout = std::chrono::seconds(seconds); },
+          "Seconds within which it must become so, else the change is taken back (default: 30)")
+      ->check(CLI::Range(1U, 600U))
+      ->type_name("SECONDS");
+  command
+      .add_option_function<std::string>(
+          "--delivery", [&gate](const std::string& word) { gate.delivery = word != "never"; },
+          "auto: it must deliver where the one before it did; never: that is not looked at")
+      ->check(CLI::IsMember({"auto", "never"}))
+      ->type_name("WHEN");
 }
 
 void add_bundle_option(CLI::App& command, std::filesystem::path& agent) {

@@ -11,6 +11,7 @@
 #include "fleetctl/command/hosts_run.h"
 #include "fleetctl/command/style.h"
 #include "fleetctl/command/vault_passwords.h"
+#include "fleetctl/plan/plan.h"
 
 namespace CLI {
 class App;
@@ -59,6 +60,8 @@ void add_rolling_options(CLI::App& command, RunArguments& arguments, command::Ru
 // --color, for commands that colour what they print.
 void add_color_option(CLI::App& command, command::Colors& colors);
 void add_drop_listeners_option(CLI::App& command, bool& drop);
+// When a host's agent counts as well.
+void add_health_options(CLI::App& command, plan::Gate& gate);
 void add_bundle_option(CLI::App& command, std::filesystem::path& agent);
 
 }  // namespace fleetctl::cli

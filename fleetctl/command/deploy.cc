@@ -126,6 +126,7 @@ HostResult deploy_to(const Host& host, const AgentBundle& bundle, const DeployOp
   wanted.restart = options.restart;
   wanted.rolls_back = options.rolls_back;
   wanted.again = options.force;
+  wanted.gate = options.gate;
   HostOrder order{wanted, bundle.release, {}, {}, {}, {}, options.check, options.diff};
   order.keeps_listeners = !options.drop_listeners;
   order.secrets = &host.secrets();

@@ -21,6 +21,7 @@ struct DeployOptions : RunOptions {
   plan::Restart restart = plan::Restart::kWhenNeeded;  // --restart
   bool rolls_back = true;                              // --no-rollback: what does not come up stays
   bool drop_listeners = false;        // --drop-listeners: those that containers log to, too
+  plan::Gate gate;                    // --health-grace, --health-timeout, --delivery
   bool force = false;                 // --force: the agent is sent again, and restarted
   bool retry_failed = false;          // --retry-failed: only what earlier runs did not leave well
   std::optional<std::string> resume;  // --resume: only what this run did not; "": the last one

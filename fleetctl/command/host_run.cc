@@ -221,7 +221,7 @@ class Conversation final : public remote::Dialogue {
       input.close();
     } else {
       stage_ = Stage::kApply;
-      input.send(plan::rollback_order(order_.back_to, order_.run, order_.who));
+      input.send(plan::rollback_order(order_.back_to, order_.wanted.gate, order_.run, order_.who));
       input.close();
     }
   }

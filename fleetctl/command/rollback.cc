@@ -138,7 +138,8 @@ HostResult foreseen(HostResult result, unsigned to) {
 HostResult one(const Host& host, const RollbackOptions& options, const World& world) {
   if (options.list) return look_at(host, options, world);
   if (options.check) return foreseen(look_at(host, options, world), options.to);
-  const plan::Wanted wanted{plan::standard_files("", ""), {}, ""};
+  plan::Wanted wanted{plan::standard_files("", ""), {}, ""};
+  wanted.gate = options.gate;
   const plan::Release release;
   HostOrder order{wanted, release, {}, {}, {}, {}};
   order.task = Task::kRollback;

@@ -11,6 +11,7 @@
 namespace fleetctl::command {
 
 struct RollbackOptions : RunOptions {
+  plan::Gate gate;     // --health-grace, --health-timeout, --delivery
   unsigned to = 0;     // --to: the generation; 0: the one before the present
   bool check = false;  // --check: tell what would change, change nothing
   bool list = false;   // --list: tell what there is to go back to, change nothing

@@ -1,5 +1,6 @@
 #include "fleetctl/plan/bootstrap.h"
 
+#include <chrono>
 #include <nlohmann/json.hpp>
 
 #include "agent/base/file.h"
@@ -29,6 +30,13 @@ std::string joined(const List& list, const Text& text) {
   std::string out;
   for (const auto& one : list) out += (out.empty() ? "" : " ") + text(one);
   return out;
+}
+
+void add_gate(nlohmann::json& manifest, const Gate& gate) {
+  using namespace std::chrono;
+  if (gate.grace) manifest["grace_ms"] = duration_cast<milliseconds>(*gate.grace).count();
+  if (gate.timeout) manifest["ready_seconds"] = duration_cast<seconds>(*gate.timeout).count();
+  if (!gate.delivery) manifest["delivery"] = false;
 }
 
 std::string bundle_head(const nlohmann::json& manifest) {
@@ -90,11 +98,15 @@ std::string apply_order(const Wanted& wanted, std::string_view run, std::string_
   if (wanted.restart == Restart::kAlways || wanted.again) document["restart"] = "always";
   if (wanted.restart == Restart::kNever) document["restart"] = "never";
   if (!wanted.rolls_back) document["roll_back"] = false;
+  add_gate(document, wanted.gate);
   return "apply\n" + bundle_head(document) + bytes;
 }
 
-std::string rollback_order(unsigned back_to, std::string_view run, std::string_view who) {
-  return "apply current\n" + bundle_head({{"run", run}, {"who", who}, {"back_to", back_to}});
+std::string rollback_order(unsigned back_to, const Gate& gate, std::string_view run,
+                           std::string_view who) {
+  nlohmann::json document{{"run", run}, {"who", who}, {"back_to", back_to}};
+  add_gate(document, gate);
+  return "apply current\n" + bundle_head(document);
 }
 
 }  // namespace fleetctl::plan

@@ -44,6 +44,7 @@ std::string release_order(const Release& release);
 std::string apply_order(const Wanted& wanted, std::string_view run, std::string_view who);
 // The same for a generation that the host has kept, 0 being the one before the present, by the
 // agent that is installed.
-std::string rollback_order(unsigned back_to, std::string_view run, std::string_view who);
+std::string rollback_order(unsigned back_to, const Gate& gate, std::string_view run,
+                           std::string_view who);
 
 }  // namespace fleetctl::plan

@@ -21,6 +21,7 @@ RELEASES=/opt/fleet-agent
 BOOKS=/var/lib/fleetctl
 CONFIG=/etc/fleet-agent/config.alloy
 UNIT=fleet-agent.service
+UNIT_FOLDER=/etc/systemd/system
 LINE_FEED='
 '
 PATIENCE=300 # seconds that fleetctl may take to say what it wants
@@ -60,7 +61,9 @@ unwatch() { [ -z "$watcher" ] || kill "$watcher"; }
 
 # Starting a program costs more than all else here, and most runs find nothing to do: each is asked for all at once.
 tell_facts() {
-  say "arch $(uname -m)"
+  # Linux has it in a file since 6.1.
+  { read -r arch </proc/sys/kernel/arch; } 2>/dev/null || arch=$(uname -m)
+  say "arch $arch"
   # shellcheck disable=SC1091,SC2154  # the host's own file
   [ ! -r /etc/os-release ] || (. /etc/os-release && say "os ${ID:-unknown} ${VERSION_ID:-}")
   [ ! -S /var/run/docker.sock ] || say 'docker yes'
@@ -68,9 +71,10 @@ tell_facts() {
   [ -d /run/systemd/system ] && has systemctl || return 0
   say 'systemd yes'
   states=$(systemctl is-active $UNIT alloy.service 2>/dev/null) # a line for each
-  enabled=$(systemctl is-enabled $UNIT 2>/dev/null)
+  # What `systemctl is-enabled` would look at.
+  if [ -L $UNIT_FOLDER/multi-user.target.wants/$UNIT ]; then enabled=enabled; else enabled=disabled; fi
   active=${states%%"$LINE_FEED"*}
-  say "unit ${active:-unknown} ${enabled:-none}"
+  say "unit ${active:-unknown} $enabled"
   case $states in *"${LINE_FEED}active") say 'alloy active' ;; esac
 }
 
@@ -162,15 +166,14 @@ containers() {
 # $1 bytes of standard input with checksum $2 become $RELEASES/$RELEASE. Nothing half-done is left behind.
 take_release() {
   fresh=$RELEASES/.new
-  rm -rf $fresh # of a connection that broke; we hold the lock
-  if ! said=$(mkdir -p $RELEASES 2>&1 && chmod 755 $RELEASES && mkdir $fresh 2>&1); then
-    die "failed $said"
-  fi
+  [ ! -e $fresh ] || rm -rf $fresh # of a connection that broke; we hold the lock
+  said=$(umask 022 && mkdir -p $fresh 2>&1) || die "failed $said"
   if ! said=$(head -c "$1" 2>&1 >$fresh/release.tar.gz 9>&-); then
     rm -rf $fresh
     die "failed receiving the agent: $said"
   fi
-  sum=$(sha256_of <$fresh/release.tar.gz)
+  # OpenSSL uses what the processor has for it, which most sha256sums do not.
+  if has openssl; then sum=$(openssl dgst -sha256 -r); else sum=$(sha256_of); fi <$fresh/release.tar.gz
   if [ "${sum%% *}" != "$2" ]; then
     rm -rf $fresh
     die 'failed receiving the agent: wrong checksum'
@@ -180,9 +183,9 @@ take_release() {
     die "failed unpacking the agent: $said"
   fi
   use_fallbacks
-  chmod 755 $fresh && : >$fresh/.complete
+  : >$fresh/.complete
   sync -f $fresh/.complete 2>/dev/null || sync
-  rm -rf "${RELEASES:?}/$RELEASE"
+  [ ! -e $RELEASES/"$RELEASE" ] || rm -rf "${RELEASES:?}/$RELEASE"
   mv $fresh "$RELEASES/$RELEASE" || die 'failed cannot write to /opt'
   say received
 }

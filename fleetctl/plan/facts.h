@@ -26,7 +26,7 @@ struct Facts {
   std::int64_t free_kib = -1;  // where the agent goes; -1: unknown
   bool alloy_runs = false;     // Grafana Alloy itself
   std::string unit_active;     // systemctl is-active: active, inactive, failed, unknown
-  std::string unit_enabled;    // systemctl is-enabled
+  std::string unit_enabled;    // enabled, disabled
   bool user = false;
   std::map<std::string, bool> groups;          // those that exist -> the service user is a member
   bool release_present = false;                // the wanted one

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "agent/base/clock.h"
 #include "fleetctl/plan/facts.h"
 
 namespace fleetctl::plan {
@@ -29,6 +31,13 @@ struct WantedFile {
 
 enum class Restart { kWhenNeeded, kAlways, kNever };
 
+// When a host takes a change for good; what is unset is as `fleet-agent apply` has it.
+struct Gate {
+  std::optional<agent::Duration> grace;    // how long the agent must stay ready and healthy
+  std::optional<agent::Duration> timeout;  // to become so, in whole seconds
+  bool delivery = true;                    // a delivery has to arrive
+};
+
 struct Wanted {
   std::vector<WantedFile> files;    // the configuration first
   std::vector<std::string> groups;  // joined where they exist
@@ -36,6 +45,7 @@ struct Wanted {
   Restart restart = Restart::kWhenNeeded;
   bool rolls_back = true;  // no: what does not come up stays, for somebody to look at
   bool again = false;      // the release is sent even where it is, and its agent restarted
+  Gate gate = {};
 };
 
 enum class Effect { kNone, kReload, kRestart };

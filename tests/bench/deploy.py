@@ -5,7 +5,9 @@ The hosts are booted ones of tests/support/lab, with Python for Ansible, behind 
 Prometheus. Three runs each: a first deploy to hosts without an agent, a changed configuration, and the same again. Ansible does what a
 playbook for this job does (user, copy, unarchive, file, template, systemd, a handler that restarts) with Ansible's defaults, and once more
 for the run without a change with pipelining, all hosts at once and without facts. What Ansible does not do is in fleetctl's time all the same:
-the configuration checked here and on the host, the agent ready and healthy and staying so, a first delivery, a way back.
+the configuration checked here and on the host, the agent ready and healthy and staying so, a first delivery, a way back. The rows
+"unwatched" are fleetctl told to wait for as little as Ansible does: ready once, no delivery. "ssh true" is OpenSSH's client that has
+nothing done, at all hosts at once: the floor for whatever goes by SSH to hosts that share this machine.
 Then the commands that reach no host, and a plan, over 200 hosts. Prints seconds, CPU seconds of the operator's side, the most resident
 memory of one process, and ratios. Nothing depends on the figures. With more hosts than ANSIBLE_MOST fleetctl works alone. pyinfra is not
 measured: Debian does not have it. Needs root, ansible-core, and 100 MB of memory for each host.
@@ -32,6 +34,8 @@ UNIT, CONFIG = "fleet-agent.service", "/etc/fleet-agent/config.alloy"
 WIPE = f"""systemctl disable --now -q {UNIT} 2>/dev/null; rm -rf /opt/fleet-agent /etc/fleet-agent /var/lib/fleetctl /var/lib/fleet-agent
 rm -rf /etc/systemd/system/{UNIT} /root/.ansible; userdel fleet-agent 2>/dev/null; systemctl daemon-reload; systemctl reset-failed"""
 STATE = f"systemctl is-active {UNIT}; systemctl is-enabled {UNIT}; id -nG fleet-agent; stat -c '%a %U %G' {CONFIG}; sha256sum {CONFIG}"
+
+UNWATCHED = ("--health-grace", "0", "--delivery", "never")
 
 PLAYBOOK = """
 - hosts: fleet
@@ -105,8 +109,16 @@ class Bench:
         with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
             return dict(zip(hosts, pool.map(one, hosts)))
 
-    def by_fleetctl(self):
-        return timed([self.fleetctl, "deploy", "--yes"], self.tree, self.env)
+    def by_fleetctl(self, *more):
+        return timed([self.fleetctl, "deploy", "--yes", *more], self.tree, self.env)
+
+    def by_ssh(self, hosts):
+        """No work at all, on each."""
+        to = " ".join(self.addresses[host] for host in hosts)
+        ssh = (f"ssh -q -F none -i {self.lab.folder}/key -o IdentitiesOnly=yes -o UserKnownHostsFile={self.lab.folder}/known_hosts "
+               "-o KexAlgorithms=curve25519-sha256")
+        script = f"all=; for to in {to}; do {ssh} root@$to true & all=\"$all $!\"; done; for one in $all; do wait $one || exit; done"
+        return timed(["/bin/sh", "-c", script], self.tree, self.env)
 
     def by_ansible(self, playbook="deploy.yml", **env):
         # Between two runs of a person, ControlPersist ends the connections.
@@ -130,9 +142,17 @@ class Bench:
             log = (self.tree / "last.log").read_text()
             check("changed=0" in log or f"{number} unchanged" in log, f"{who} changed something again:\n{log[-2000:]}")
             states[who] = self.on_all(hosts, STATE)
-        if "Ansible" in parties:
-            tuned = self.by_ansible("tuned.yml", ANSIBLE_PIPELINING="1", ANSIBLE_FORKS=str(number))
-            table["again, tuned"] = {"Ansible": tuned, "fleetctl": table["again"]["fleetctl"]}
+            if who == "Ansible":
+                table["again, tuned"] = {who: self.by_ansible("tuned.yml", ANSIBLE_PIPELINING="1", ANSIBLE_FORKS=str(number))}
+        # Once more, without what Ansible does not do.
+        self.template.write_text(self.clean_template + "// changed again\n")
+        table["changed, unwatched"] = {**table["changed"], "fleetctl": self.by_fleetctl(*UNWATCHED)}
+        self.on_all(hosts, WIPE)
+        self.template.write_text(self.clean_template)
+        table["first, unwatched"] = {**table["first"], "fleetctl": self.by_fleetctl(*UNWATCHED)}
+        table["ssh true"] = {"ssh": self.by_ssh(hosts)}
+        if "again, tuned" in table:
+            table["again, tuned"]["fleetctl"] = table["again"]["fleetctl"]
         for host in hosts:
             made = {who: of_hosts[host] for who, of_hosts in states.items()}
             check(len(set(made.values())) == 1 and made["fleetctl"].startswith("active\nenabled\n"), f"{host}: not the same was made: {made}")
@@ -164,7 +184,7 @@ def watches_for(hosts):
 
 def show(number, table):
     for what, parties in table.items():
-        line = f"{number:4} hosts  {what:12}"
+        line = f"{number:4} hosts  {what:18}"
         for who, (seconds, cpu, mib) in sorted(parties.items(), reverse=True):
             line += f"  {who} {seconds:7.2f} s {cpu:6.2f} CPU s {mib:3.0f} MiB"
         if "Ansible" in parties:

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -31,8 +32,8 @@ class FakeHost final : public System {
   bool user = false;
   std::map<std::string, unsigned> groups{{"adm", 4}, {"systemd-journal", 101}, {"docker", 102}};
   std::set<std::string> member_of;
-  bool enabled = false;
   bool active = false;
+  bool looks_by_itself = true;  // systemd finds a unit that it did not have
   int pid = 100;
   int healthy = 200;                // what /-/healthy answers
   int ready = 200;                  // what /-/ready answers
@@ -54,6 +55,10 @@ class FakeHost final : public System {
   std::vector<std::string> commands;  // as typed
   std::vector<std::string> requests;
 
+  bool enabled() const {
+    return std::filesystem::is_symlink(
+        at("/etc/systemd/system/multi-user.target.wants/fleet-agent.service"));
+  }
   std::string config() { return text("/etc/fleet-agent/config.alloy"); }
   std::string text(std::string_view path) { return read_file(at(path)).value_or(""); }
   std::string current() {
@@ -107,8 +112,8 @@ class FakeHost final : public System {
       return said(0, found);
     }
     if (argv[0] == "useradd") user = true;
-    if (argv[0] == "usermod") {
-      std::string names = argv[3] + ",";
+    if (const auto option = std::find(argv.begin(), argv.end(), "--groups"); option != argv.end()) {
+      std::string names = option[1] + ",";
       for (auto comma = names.find(','); comma != std::string::npos; comma = names.find(',')) {
         member_of.insert(names.substr(0, comma));
         names.erase(0, comma + 1);
@@ -120,18 +125,25 @@ class FakeHost final : public System {
     if (argv[0] == "journalctl")
       return said(0, "starting\nts=1 level=error msg=\"cannot listen\"\n");
     if (argv[0] != "systemctl") return said(0, "");
-    if (argv[1] == "is-active") return said(active ? 0 : 3, "");
-    if (argv[1] == "is-enabled") return said(enabled ? 0 : 1, "");
-    if (argv[1] == "enable") enabled = true;
-    if (argv[1] == "disable") enabled = false;
+    const std::filesystem::path link =
+        at("/etc/systemd/system/multi-user.target.wants/fleet-agent.service");
+    if (argv[1] == "enable") {
+      std::filesystem::create_directories(link.parent_path());
+      if (!enabled()) std::filesystem::create_symlink("../fleet-agent.service", link);
+    }
+    if (argv[1] == "disable") std::filesystem::remove(link);
     if (argv[1] == "stop") active = false;
     if (argv[1] == "show" && dies_soon) ++pid;
     if (argv[1] == "show" && argv[3].rfind("ActiveState,", 0) == 0) {
       return said(0, std::string("ActiveState=") + (active ? "active" : "inactive") +
-                         "\nUnitFileState=" + (enabled ? "enabled" : "disabled") +
-                         "\nNRestarts=2\nActiveEnterTimestampMonotonic=5000000\n");
+                         "\nUnitFileState=" + (enabled() ? "enabled" : "disabled") +
+                         "\nNRestarts=2\nActiveEnterTimestampMonotonic=5000000\nMainPID=" +
+                         std::to_string(pid) + "\n");
     }
-    if (argv[1] == "show") return said(0, argv[3] == "MainPID" ? std::to_string(pid) : "running");
+    if (argv[1] == "show") {
+      return said(0, "MainPID=" + std::to_string(pid) + "\nSubState=running\nLoadState=" +
+                         (looks_by_itself ? "loaded" : "not-found") + "\nNeedDaemonReload=no\n");
+    }
     if (argv[1] == "restart") {
       ++pid;
       active = starts(*this);

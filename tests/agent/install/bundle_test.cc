@@ -54,6 +54,19 @@ TEST_CASE(
   CHECK(with(R"("restart":"always",)")->restart == Restart::kAlways);
   CHECK(with(R"("restart":"never","roll_back":false,)")->restart == Restart::kNever);
   CHECK_FALSE(with(R"("restart":"never","roll_back":false,)")->rolls_back);
+  CHECK_FALSE(with("")->grace);
+  CHECK(with("")->delivery);
+  CHECK(with(R"("grace_ms":0,)")->grace == Duration::zero());
+  CHECK(with(R"("grace_ms":600000,)")->grace == std::chrono::minutes(10));
+  CHECK_FALSE(with(R"("delivery":false,)")->delivery);
+  CHECK(with(R"("ready_seconds":600,)")->ready == std::chrono::minutes(10));
+  for (const char* bad : {"600001", "-1", "0.5", "\"1\"", "99999999999999999999"}) {
+    INFO(bad);
+    const auto refused = with("\"grace_ms\":" + std::string(bad) + ",");
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().message == "bundle: bad grace_ms");
+  }
+  CHECK_FALSE(with(R"("ready_seconds":601,)"));
 }
 
 TEST_CASE("bundle: one that asks for a kept generation brings nothing else") {

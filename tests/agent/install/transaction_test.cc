@@ -88,9 +88,10 @@ TEST_CASE("apply: a bare host gets user, groups, files, unit and a running agent
   CHECK(run.host.member_of == std::set<std::string>{"adm", "systemd-journal"});
   CHECK(run.host.config() == "a");
   CHECK(run.host.current() == kOld);
-  CHECK(run.host.enabled);
+  CHECK(run.host.enabled());
   CHECK(run.host.active);
-  CHECK(run.host.ran("systemctl daemon-reload"));
+  // systemd finds by itself a unit that it did not have.
+  CHECK_FALSE(run.host.ran("systemctl daemon-reload"));
   CHECK(
       run.host.ran("/opt/fleet-agent/1111111111111111/bin/fleet-agent validate "
                    "/etc/fleet-agent/.config.alloy.staged  (as the service user)"));
@@ -101,6 +102,14 @@ TEST_CASE("apply: a bare host gets user, groups, files, unit and a running agent
   CHECK((status.st_mode & 07777) == 0750);
   CHECK_FALSE(std::filesystem::exists(run.host.at("/etc/fleet-agent/.config.alloy.staged")));
   CHECK_FALSE(std::filesystem::exists(run.host.at("/var/lib/fleetctl/underway.json")));
+}
+
+TEST_CASE("apply: systemd reads its units again where it does not know a new one by itself") {
+  Run run;
+  run.host.looks_by_itself = false;
+  CHECK(run.apply(bundle("a")).outcome == Outcome::kChanged);
+  CHECK(run.host.ran("systemctl enable --no-reload"));
+  CHECK(run.host.ran("systemctl daemon-reload"));
 }
 
 TEST_CASE("apply: the same again changes nothing, writes nothing and starts nothing") {
@@ -426,6 +435,45 @@ TEST_CASE("apply: it is looked whether the agent stays while its first delivery 
   CHECK(run.clock.mono() - reloaded == std::chrono::milliseconds(500));
 }
 
+TEST_CASE("apply: how long an agent must stay well, and whether it must deliver, can be said") {
+  Run run;
+  run.apply(bundle("a"));
+  Mono reloaded{};
+  run.host.reloads = [&](FakeHost&) {
+    reloaded = run.clock.mono();
+    return 200;
+  };
+  run.host.metrics = [](FakeHost& host) {
+    return host.config() == "b" ? metrics(0, 2, 7) : metrics(40, 1, 0);
+  };
+  Bundle b = bundle("b");
+  b.delivery = false;
+  SECTION("for longer") {
+    b.grace = std::chrono::seconds(20);
+    CHECK(run.apply(b).outcome == Outcome::kChanged);
+    CHECK(run.clock.mono() - reloaded == std::chrono::seconds(20));
+  }
+  SECTION("not at all, but well it must be") {
+    b.grace = Duration::zero();
+    CHECK(run.apply(b).outcome == Outcome::kChanged);
+    CHECK(run.clock.mono() == reloaded);
+    Bundle c = bundle("c");
+    c.grace = Duration::zero();
+    c.ready = std::chrono::seconds(10);
+    run.host.reloads = [&](FakeHost& host) {
+      host.healthy = 500;
+      return 200;
+    };
+    CHECK(run.apply(c).error ==
+          "not ready and healthy after 5s: /-/healthy answers 500: loki.x: ill");
+  }
+  SECTION("and what it delivers counts all the same") {
+    b.grace = Duration::zero();
+    b.delivery = true;
+    CHECK(run.apply(b).outcome == Outcome::kRolledBack);
+  }
+}
+
 TEST_CASE(
     "apply: what is refused a moment after the reload is seen, whatever was sent just before") {
   Run run;
@@ -453,7 +501,7 @@ TEST_CASE("apply: a first install that fails leaves a host without agent, unit a
   CHECK_FALSE(std::filesystem::exists(run.host.at(kConfigPath)));
   CHECK_FALSE(std::filesystem::exists(run.host.at(kUnitPath)));
   CHECK(run.host.current().empty());
-  CHECK_FALSE(run.host.enabled);
+  CHECK_FALSE(run.host.enabled());
   CHECK_FALSE(run.host.active);
 }
 
@@ -622,7 +670,7 @@ TEST_CASE("apply: killed at any moment, the host is whole and the next run finis
       CHECK(run.has(next.notes, "the deploy r1 of me@box was interrupted") == begun);
       CHECK_FALSE(std::filesystem::exists(run.host.at("/var/lib/fleetctl/underway.json")));
       CHECK(run.host.active);
-      CHECK(run.host.enabled);
+      CHECK(run.host.enabled());
       if (bad) {
         CHECK(next.outcome == Outcome::kRolledBack);
         CHECK(run.host.config() == "a");

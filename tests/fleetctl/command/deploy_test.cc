@@ -376,7 +376,7 @@ TEST_CASE("deploy: once --total-timeout is over no further host is begun") {
   CHECK(run.transcripts["puck"].empty());
 }
 
-TEST_CASE("deploy: --restart, --no-rollback and --force are said to the host") {
+TEST_CASE("deploy: --restart, --no-rollback, --force and the gate are said to the host") {
   const auto sent = [](const std::function<void(DeployOptions&)>& set) {
     Run run;
     set(run.options);
@@ -396,6 +396,8 @@ TEST_CASE("deploy: --restart, --no-rollback and --force are said to the host") {
   CHECK(has(sent([](DeployOptions& o) { o.restart = plan::Restart::kAlways; }),
             "\"restart\":\"always\""));
   CHECK(has(sent([](DeployOptions& o) { o.rolls_back = false; }), "\"roll_back\":false"));
+  CHECK(has(sent([](DeployOptions& o) { o.gate.grace = std::chrono::milliseconds(1500); }),
+            "\"grace_ms\":1500"));
   const std::string again = sent([](DeployOptions& o) { o.force = true; });
   CHECK(again.find("> release 11 ") == 0);
   CHECK(has(again, "\"restart\":\"always\""));

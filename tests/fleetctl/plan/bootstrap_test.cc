@@ -44,14 +44,17 @@ std::string moved(std::string script, const std::string& root, const std::string
 struct Host {
   agent::TempDir folder;
   std::string root = folder.path().string();
+  std::filesystem::path link =
+      folder / "etc/systemd/system/multi-user.target.wants/fleet-agent.service";  // enabled
   Host() {
     for (const char* place :
          {"opt", "run/systemd/system", "bin", "etc/fleet-agent", "var/lib/fleetctl"}) {
       std::filesystem::create_directories(folder / place);
     }
     tool("id", "case $1 in -u) echo 0;; -un) echo root;; -nG) echo fleet-agent adm;; esac");
-    tool("systemctl",
-         "case $1 in is-active) echo active; echo inactive;; is-enabled) echo enabled;; esac");
+    tool("systemctl", "case $1 in is-active) echo active; echo inactive;; esac");
+    std::filesystem::create_directories(link.parent_path());
+    std::filesystem::create_symlink("../fleet-agent.service", link);
   }
   void tool(const std::string& name, const std::string& body) {
     const auto path = (folder / ("bin/" + name)).string();
@@ -164,14 +167,38 @@ TEST_CASE("bootstrap: what is wanted of restarts and the way back is what apply 
   CHECK(read(what) == std::pair(Restart::kAlways, true));
 }
 
+TEST_CASE("bootstrap: when a change is taken for good is what apply reads") {
+  const auto read = [](const Gate& gate) {
+    Wanted what = wanted();
+    what.gate = gate;
+    auto bundle =
+        agent::install::parse_bundle(std::string_view(apply_order(what, "r1", "me@box")).substr(6));
+    REQUIRE(bundle);
+    return *bundle;
+  };
+  CHECK_FALSE(read({}).grace);
+  CHECK(read({}).ready == std::chrono::seconds(30));
+  CHECK(read({}).delivery);
+  Gate gate;
+  gate.grace = std::chrono::milliseconds(2500);
+  gate.timeout = std::chrono::seconds(90);
+  gate.delivery = false;
+  CHECK(read(gate).grace == std::chrono::milliseconds(2500));
+  CHECK(read(gate).ready == std::chrono::seconds(90));
+  CHECK_FALSE(read(gate).delivery);
+}
+
 TEST_CASE(
     "bootstrap: a rollback's bundle is one that apply reads, for the agent that is installed") {
-  const std::string order = rollback_order(12, "r1", "me@box");
+  Gate gate;
+  gate.delivery = false;
+  const std::string order = rollback_order(12, gate, "r1", "me@box");
   REQUIRE(order.rfind("apply current\n", 0) == 0);
   const auto bundle = agent::install::parse_bundle(std::string_view(order).substr(14));
   REQUIRE(bundle);
   CHECK(bundle->back_to == 12U);
   CHECK(bundle->who == "me@box");
+  CHECK_FALSE(bundle->delivery);
 }
 
 TEST_CASE("bootstrap: the installed agent rolls back and tells, whatever release is wanted") {
@@ -183,7 +210,7 @@ TEST_CASE("bootstrap: the installed agent rolls back and tells, whatever release
   std::filesystem::create_directories(host.folder / release);
   std::filesystem::create_symlink("1111111111111111", host.folder / "opt/fleet-agent/current");
   host.tool("../" + release + "/fleet-agent", "echo \"the agent: $*\"; cat");
-  const std::string back = host.talk(shell, rollback_order(0, "r1", "me@box"));
+  const std::string back = host.talk(shell, rollback_order(0, {}, "r1", "me@box"));
   INFO(back);
   CHECK(contains(back, "the agent: apply --frame abc123"));
   CHECK(contains(back, "\"back_to\":0"));
@@ -219,13 +246,12 @@ TEST_CASE("bootstrap: every shell tells the same facts") {
 
   // With the unit and the release there, and Alloy beside.
   const std::string unit = host.root + "/etc/systemd/system/fleet-agent.service";
-  std::filesystem::create_directories(host.folder / "etc/systemd/system");
+  std::filesystem::remove(host.link);
   std::ofstream(unit) << "[Unit]\n";
   ::chmod(unit.c_str(), 0604);
   std::filesystem::create_directories(host.folder / "opt/fleet-agent/2222222222222222");
   std::ofstream(host.folder / "opt/fleet-agent/2222222222222222/.complete");
-  host.tool("systemctl",
-            "case $1 in is-active) echo failed; echo active;; is-enabled) echo disabled;; esac");
+  host.tool("systemctl", "case $1 in is-active) echo failed; echo active;; esac");
   const std::string then = host.talk(shell, "end\n");
   INFO(then);
   CHECK(contains(then, config));

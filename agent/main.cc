@@ -665,7 +665,7 @@ int main(int argc, char** argv) {
   if (bundle_command->parsed()) return support_bundle(bundle);
   if (components->parsed()) return list_components(json);
   if (complete->parsed()) {
-    std::cout << cli::completion(app, shell, "").value_or("");
+    std::cout << cli::completion(app, shell, {}).value_or("");
     return kOk;
   }
   if (man->parsed()) {

@@ -1,6 +1,6 @@
 #!/bin/sh
-# bundle.sh AGENT UNIT FOLDER: what fleetctl brings to hosts, made from the agent's binary and the unit file.
-#   FOLDER/bundle.json           {"archive", "sha256", "architecture", "glibc", "unpacked"}
+# bundle.sh AGENT UNIT FOLDER VERSION: what fleetctl brings to hosts, made from the agent's binary and the unit file.
+#   FOLDER/bundle.json           {"archive", "sha256", "architecture", "glibc", "unpacked", "version", "unit_sha256"}
 #   FOLDER/fleet-agent.tar.gz    bin/fleet-agent (stripped), lib/, lib-fallback/, share/README; its sha256 names the release
 #   FOLDER/fleet-agent.service   the unit
 #   FOLDER/fleet-agent.cdx.json  the agent's bill of materials (sbom.py): not in the archive, because it also changes with
@@ -16,6 +16,7 @@ set -eu
 agent=$1
 unit=$2
 folder=$3
+version=$4
 : "${STRIP:=strip}" "${OBJDUMP:=objdump}"
 
 work=$(mktemp -d)
@@ -66,5 +67,5 @@ mkdir -p "$folder"
 cp "$work/agent.tar.gz" "$folder/fleet-agent.tar.gz"
 cp "$unit" "$folder/fleet-agent.service"
 "$(dirname "$0")/sbom.py" "$(dirname "$agent")/.." fleet-agent >"$folder/fleet-agent.cdx.json"
-printf '{"archive": "fleet-agent.tar.gz", "sha256": "%s", "architecture": "%s", "glibc": "%s", "unpacked": %s}\n' \
-  "$sha256" "$architecture" "${glibc#GLIBC_}" "$unpacked" >"$folder/bundle.json"
+printf '{"archive": "fleet-agent.tar.gz", "sha256": "%s", "architecture": "%s", "glibc": "%s", "unpacked": %s, "version": "%s", "unit_sha256": "%s"}\n' \
+  "$sha256" "$architecture" "${glibc#GLIBC_}" "$unpacked" "$version" "$(sha256sum <"$unit" | cut -d ' ' -f 1)" >"$folder/bundle.json"

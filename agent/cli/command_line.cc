@@ -11,11 +11,14 @@ namespace agent::cli {
 namespace {
 
 // What a shell offers as an option's value.
-enum class Values { kNone, kFiles, kFolders, kHosts, kChoices };
+enum class Values { kNone, kFiles, kFolders, kChoices };
+// What value there may be, by its placeholder: a command that prints words.
+using Words = std::map<std::string, std::string>;
 
 struct Option {
   std::vector<std::string> names;    // with their dashes; empty: positional
   std::string placeholder;           // FILE; "" for a flag
+  std::string value;                 // the same; not "" for a flag that may have a value either
   std::string default_value;         // "" when there is none
   std::string text;                  // one line
   Values values = Values::kNone;     //
@@ -68,19 +71,18 @@ Option describe(const CLI::Option& option) {
   described.default_value = option.get_default_str();
   described.required = option.get_required();
   described.repeatable = option.get_expected_max() > 1;
-  // A flag, or as good as one: what it may be given stands behind a "=".
-  if (option.get_expected_max() == 0 || option.get_expected_min() == 0) return described;
+  if (option.get_expected_max() == 0) return described;
   const std::string type = option.get_type_name();
+  described.value = type.substr(0, type.find_first_of(":{ "));
+  if (option.get_expected_min() == 0) return described;  // as good as a flag
   described.choices = choices_of(type);
-  described.placeholder = type.substr(0, type.find_first_of(":{ "));
-  if (described.positional()) described.placeholder = to_upper(option.get_name());
+  described.placeholder = described.value;
+  if (described.positional()) described.value = described.placeholder = to_upper(option.get_name());
   if (!described.choices.empty()) {
     described.values = Values::kChoices;
     if (!described.positional()) described.placeholder = join(described.choices, "|");
   } else if (described.placeholder == "DIR") {
     described.values = Values::kFolders;
-  } else if (described.placeholder == "PATTERN" || described.placeholder == "HOST") {
-    described.values = Values::kHosts;
   } else if (described.placeholder == "FILE" || described.placeholder == "PATH") {
     described.values = Values::kFiles;
   }
@@ -204,17 +206,15 @@ std::string path_key(const Command& command) {
 }
 
 // In bash what follows an option or stands alone is a list of words, files or folders.
-std::string bash_values(const Option& option, const std::string& hosts) {
+std::string bash_values(const Option& option, const Words& words) {
+  if (const auto asked = words.find(option.value); asked != words.end())
+    return "COMPREPLY=($(compgen -W \"$(" + asked->second + " 2>/dev/null)\" -- \"$cur\"))";
   switch (option.values) {
     case Values::kChoices:
       return "COMPREPLY=($(compgen -W " + single_quoted(join(option.choices, " ")) +
              " -- \"$cur\"))";
     case Values::kFolders:
       return "compopt -o filenames; COMPREPLY=($(compgen -d -- \"$cur\"))";
-    case Values::kHosts:
-      if (!hosts.empty())
-        return "COMPREPLY=($(compgen -W \"$(" + hosts + " 2>/dev/null)\" -- \"$cur\"))";
-      return "COMPREPLY=()";
     case Values::kFiles:
       return "compopt -o filenames; COMPREPLY=($(compgen -f -- \"$cur\"))";
     case Values::kNone:
@@ -223,7 +223,7 @@ std::string bash_values(const Option& option, const std::string& hosts) {
   return {};
 }
 
-std::string bash(const std::vector<Command>& commands, const std::string& hosts) {
+std::string bash(const std::vector<Command>& commands, const Words& given) {
   const std::string program = commands.front().path.front();
   const std::string function = "_" + identifier(program);
   std::string out = "# bash completion for " + program + ", made by `" + program +
@@ -248,11 +248,11 @@ std::string bash(const std::vector<Command>& commands, const std::string& hosts)
       "  case \"$path:$prev\" in\n";
   for (const Command& command : commands) {
     for (const Option& option : command.options) {
-      if (option.positional() || option.flag()) continue;
+      if (option.positional() || (option.flag() && !given.contains(option.value))) continue;
       std::vector<std::string> patterns;
       for (const std::string& name : option.names)
         patterns.push_back("'" + path_key(command) + ":" + name + "'");
-      out += "    " + join(patterns, "|") + ") " + bash_values(option, hosts) + "; return ;;\n";
+      out += "    " + join(patterns, "|") + ") " + bash_values(option, given) + "; return ;;\n";
     }
   }
   out +=
@@ -263,7 +263,7 @@ std::string bash(const std::vector<Command>& commands, const std::string& hosts)
            single_quoted(words_of(command)) + " -- \"$cur\"))\n";
     for (const Option& option : command.options) {
       if (!option.positional()) continue;
-      out += "      [[ $cur == -* ]] || { " + bash_values(option, hosts) + "; }\n";
+      out += "      [[ $cur == -* ]] || { " + bash_values(option, given) + "; }\n";
       break;
     }
     out += "      ;;\n";
@@ -273,13 +273,15 @@ std::string bash(const std::vector<Command>& commands, const std::string& hosts)
 }
 
 // _arguments' specification of what an option takes: ":what:action".
-std::string zsh_values(const Option& option, const std::string& hosts) {
-  std::string out = ":" + (option.placeholder.empty() ? "value" : option.placeholder) + ":";
+std::string zsh_values(const Option& option, const Words& words) {
+  const auto asked = words.find(option.value);
+  if (option.flag() && asked == words.end()) return "";
+  // After two colons it may be left out.
+  std::string out = (option.flag() ? "::" : ":") + option.value + ":";
   if (option.values == Values::kChoices) out = ":value:(" + join(option.choices, " ") + ")";
   if (option.values == Values::kFiles) out += "_files";
   if (option.values == Values::kFolders) out += "_files -/";
-  if (option.values == Values::kHosts && !hosts.empty())
-    out += "compadd -- ${(f)\"$(" + hosts + " 2>/dev/null)\"}";
+  if (asked != words.end()) out += "compadd -- ${(f)\"$(" + asked->second + " 2>/dev/null)\"}";
   return out;
 }
 
@@ -293,7 +295,7 @@ std::string zsh_text(std::string_view text) {
   return out;
 }
 
-std::string zsh(const std::vector<Command>& commands, const std::string& hosts) {
+std::string zsh(const std::vector<Command>& commands, const Words& given) {
   const std::string program = commands.front().path.front();
   std::string out = "#compdef " + program + "\n# zsh completion for " + program + ", made by `" +
                     program + " completion zsh`.\n";
@@ -304,9 +306,8 @@ std::string zsh(const std::vector<Command>& commands, const std::string& hosts) 
     for (const Option& option : command.options) {
       if (option.positional()) continue;
       for (const std::string& name : option.names)
-        out += " \\\n    " +
-               single_quoted((option.repeatable ? "*" : "") + name + "[" + zsh_text(option.text) +
-                             "]" + (option.flag() ? "" : zsh_values(option, hosts)));
+        out += " \\\n    " + single_quoted((option.repeatable ? "*" : "") + name + "[" +
+                                           zsh_text(option.text) + "]" + zsh_values(option, given));
     }
     if (!command.children.empty()) {
       out += " \\\n    '1:command:->command' '*::argument:->argument'\n";
@@ -329,7 +330,7 @@ std::string zsh(const std::vector<Command>& commands, const std::string& hosts) 
       for (const Option& option : command.options)
         if (option.positional())
           out += " \\\n    " +
-                 single_quoted((option.repeatable ? "*" : "") + zsh_values(option, hosts));
+                 single_quoted((option.repeatable ? "*" : "") + zsh_values(option, given));
       out += "\n";
     }
     out += "}\n";
@@ -341,7 +342,7 @@ std::string zsh(const std::vector<Command>& commands, const std::string& hosts) 
   return out;
 }
 
-std::string fish(const std::vector<Command>& commands, const std::string& hosts) {
+std::string fish(const std::vector<Command>& commands, const Words& given) {
   const std::string program = commands.front().path.front();
   std::string out = "# fish completion for " + program + ", made by `" + program +
                     " completion fish`.\ncomplete -c " + program + " -f\n";
@@ -375,8 +376,8 @@ std::string fish(const std::vector<Command>& commands, const std::string& hosts)
         line += " -a " + single_quoted(join(option.choices, " "));
       if (option.values == Values::kFiles) line += " -F";
       if (option.values == Values::kFolders) line += " -a '(__fish_complete_directories)'";
-      if (option.values == Values::kHosts && !hosts.empty())
-        line += " -a " + single_quoted("(" + hosts + " 2>/dev/null)");
+      if (const auto asked = given.find(option.value); asked != given.end())
+        line += " -a " + single_quoted("(" + asked->second + " 2>/dev/null)");
       out += line + " -d " + single_quoted(option.text) + "\n";
     }
   }
@@ -411,12 +412,11 @@ std::string man_page(const CLI::App& app, const ManPage& page) {
   return out;
 }
 
-Result<std::string> completion(const CLI::App& app, std::string_view shell,
-                               std::string_view hosts) {
+Result<std::string> completion(const CLI::App& app, std::string_view shell, const Words& words) {
   const std::vector<Command> commands = describe(app);
-  if (shell == "bash") return bash(commands, std::string(hosts));
-  if (shell == "zsh") return zsh(commands, std::string(hosts));
-  if (shell == "fish") return fish(commands, std::string(hosts));
+  if (shell == "bash") return bash(commands, words);
+  if (shell == "zsh") return zsh(commands, words);
+  if (shell == "fish") return fish(commands, words);
   return fail(ErrorCode::kInvalid,
               "no completion for " + std::string(shell) + ": bash, zsh or fish");
 }

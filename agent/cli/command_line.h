@@ -2,6 +2,7 @@
 // description that parses it. Options and subcommands without a group (hidden ones) are left out.
 #pragma once
 
+#include <map>
 #include <string>
 #include <string_view>
 
@@ -24,8 +25,9 @@ struct ManPage {
 // In roff's man macros (man(7)): one page for the program and all of its subcommands.
 std::string man_page(const CLI::App& app, const ManPage& page);
 
-// A script for `shell`, which is bash, zsh or fish. `hosts` is a command that prints a host's or
-// group's name per line, run when a PATTERN or HOST is completed; empty when there is none.
-Result<std::string> completion(const CLI::App& app, std::string_view shell, std::string_view hosts);
+// A script for `shell`, which is bash, zsh or fish. `words` has, for what values are called in help
+// (HOST), a command that prints a word per line, run when one is completed.
+Result<std::string> completion(const CLI::App& app, std::string_view shell,
+                               const std::map<std::string, std::string>& words);
 
 }  // namespace agent::cli

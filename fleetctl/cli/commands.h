@@ -47,13 +47,13 @@ void add_import(CLI::App& app, command::ImportOptions& options, Action& action);
 // deploy_commands.cc: those on what is, or is to be, installed on hosts.
 struct PlanArguments : RunArguments {
   command::PlanOptions plan;
-  std::filesystem::path agent;
+  command::AgentOptions agent;
 };
 void add_plan(CLI::App& app, PlanArguments& arguments, Action& action);
 
 struct DeployArguments : RunArguments {
   command::DeployOptions deploy;
-  std::filesystem::path agent;
+  command::AgentOptions agent;
 };
 void add_deploy(CLI::App& app, DeployArguments& arguments, Action& action);
 
@@ -110,7 +110,7 @@ void add_verify(CLI::App& app, VerifyArguments& arguments, Action& action);
 
 struct DoctorArguments : RunArguments {
   command::DoctorOptions doctor;
-  std::filesystem::path agent;
+  command::AgentOptions agent;
 };
 void add_doctor(CLI::App& app, DoctorArguments& arguments, Action& action);
 

@@ -49,7 +49,7 @@ void add_plan(CLI::App& app, PlanArguments& arguments, Action& action) {
   command->add_flag("--offline", plan.offline, "Render and check only; reach no host");
   command->add_option("--out", plan.out, "Save the plan for deploy --plan")->type_name("FILE");
   add_drop_listeners_option(*command, plan.drop_listeners);
-  add_bundle_option(*command, arguments.agent);
+  add_agent_options(*command, arguments.agent);
   command->footer(
       "Examples:\n"
       "  fleetctl plan\n"
@@ -117,7 +117,7 @@ void add_deploy(CLI::App& app, DeployArguments& arguments, Action& action) {
   command->add_flag("--exit-code", deploy.exit_code, "Exit with 2 when there are changes");
   command->add_flag("-y,--yes", deploy.yes, "Do not ask before several hosts are changed");
   add_drop_listeners_option(*command, deploy.drop_listeners);
-  add_bundle_option(*command, arguments.agent);
+  add_agent_options(*command, arguments.agent);
   command->footer(
       "Examples:\n"
       "  fleetctl deploy --limit puck.incus --check --diff\n"
@@ -175,6 +175,10 @@ void add_status(CLI::App& app, StatusArguments& arguments, Action& action) {
       {"samples", StatusOrder::kSamples}, {"backlog", StatusOrder::kBacklog}};
   command->add_flag("--exit-code", arguments.status.exit_code,
                     "Exit with 2 when a host is not as it should be");
+  command->add_flag("--drift", arguments.status.drift,
+                    "Only hosts that do not have what the tree gives them (edited there, files "
+                    "missing, or the tree moved on), and how the configurations differ, secrets "
+                    "masked");
   command
       ->add_option_function<unsigned>(
           "--watch",
@@ -195,6 +199,7 @@ void add_status(CLI::App& app, StatusArguments& arguments, Action& action) {
       "Examples:\n"
       "  fleetctl status\n"
       "  fleetctl status --sort backlog\n"
+      "  fleetctl status --drift --exit-code\n"
       "  fleetctl status --limit applications --exit-code\n"
       "  fleetctl status --watch 5");
   command->callback([&] {

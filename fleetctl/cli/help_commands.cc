@@ -14,9 +14,15 @@ namespace {
 
 using namespace command;
 
-// Hosts and groups of ./inventory, one per line, for completion.
+// Words for completion, one per line: hosts and groups of ./inventory; runs that --resume knows and
+// versions that there are, which the refusals of others name.
 constexpr const char* kHostNames =
     "fleetctl inventory --graph | sed 's/^[ |]*\\(--\\)\\{0,1\\}@\\{0,1\\}//; s/:$//'";
+constexpr const char* kRuns =
+    "fleetctl deploy --resume . 2>&1 | sed -n 's/.*known are: //p' | tr -s ', ' '\\n'";
+constexpr const char* kVersions =
+    "fleetctl plan --offline --version . 2>&1 | sed -n 's/.*there are: //p' | tr ',' '\\n' | "
+    "sed 's/.*(\\(.*\\))/\\1/'";
 
 }  // namespace
 
@@ -31,7 +37,9 @@ void add_completion(CLI::App& app, std::string& shell, Action& action) {
       "  fleetctl completion fish > ~/.config/fish/completions/fleetctl.fish");
   command->callback([&] {
     action = [&] {
-      const auto script = agent::cli::completion(app, shell, kHostNames);
+      const auto script = agent::cli::completion(
+          app, shell,
+          {{"HOST", kHostNames}, {"PATTERN", kHostNames}, {"RUN", kRuns}, {"VERSION", kVersions}});
       std::cout << script.value_or("");
       return ExitCode::kDone;
     };

@@ -111,7 +111,7 @@ void add_doctor(CLI::App& app, DoctorArguments& arguments, Action& action) {
       "doctor", "Look for what would stop a deploy: here, on the way and on each host");
   add_run_options(*command, arguments, arguments.doctor);
   command->add_flag("--all", arguments.doctor.all, "Show what is well, too");
-  add_bundle_option(*command, arguments.agent);
+  add_agent_options(*command, arguments.agent);
   command->footer(
       "Examples:\n"
       "  fleetctl doctor\n"

@@ -3,7 +3,6 @@
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <cmath>
-#include <filesystem>
 #include <functional>
 #include <string>
 #include <vector>
@@ -254,12 +253,16 @@ void add_health_options(CLI::App& command, plan::Gate& gate) {
       ->type_name("WHEN");
 }
 
-void add_bundle_option(CLI::App& command, std::filesystem::path& agent) {
+void add_agent_options(CLI::App& command, AgentOptions& agent) {
   command
-      .add_option("--agent-bundle", agent,
-                  "Folder of the agent that is brought to hosts (default: ../bundle beside "
+      .add_option("--agent-bundle", agent.bundles,
+                  "Folder of the agent that is brought to hosts, with #SHA256 that of its "
+                  "bundle.json; repeatable, one for each architecture (default: ../bundle beside "
                   "fleetctl)")
+      ->allow_extra_args(false)
       ->type_name("DIR");
+  command.add_option("--version", agent.version, "Of these, those of this version alone")
+      ->type_name("VERSION");
 }
 
 }  // namespace fleetctl::cli

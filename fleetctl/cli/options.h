@@ -6,6 +6,7 @@
 #include <functional>
 #include <string>
 
+#include "fleetctl/command/agent_bundle.h"
 #include "fleetctl/command/exit_code.h"
 #include "fleetctl/command/fleet.h"
 #include "fleetctl/command/hosts_run.h"
@@ -62,6 +63,7 @@ void add_color_option(CLI::App& command, command::Colors& colors);
 void add_drop_listeners_option(CLI::App& command, bool& drop);
 // When a host's agent counts as well.
 void add_health_options(CLI::App& command, plan::Gate& gate);
-void add_bundle_option(CLI::App& command, std::filesystem::path& agent);
+// Which agent is brought to hosts.
+void add_agent_options(CLI::App& command, command::AgentOptions& agent);
 
 }  // namespace fleetctl::cli

@@ -67,7 +67,7 @@ std::string junit_of(std::vector<JunitCase> cases, const Course& course) {
   return junit_xml("fleetctl deploy", cases);
 }
 
-ExitCode deploy_until(const Fleet& fleet, const AgentBundle& bundle, const DeployOptions& options,
+ExitCode deploy_until(const Fleet& fleet, const AgentBundles& bundles, const DeployOptions& options,
                       const World& world, std::ostream& out, std::ostream& err,
                       const std::atomic<bool>& stop) {
   if (fleet.hosts.empty()) {
@@ -90,7 +90,7 @@ ExitCode deploy_until(const Fleet& fleet, const AgentBundle& bundle, const Deplo
   book(unfinished.begin(options.run, names));
   ending.course = over_hosts(
       fleet, options, world, options.check ? "checking" : "deploying", stop, Sequence::kAsTheyEnd,
-      [&](const Host& host) { return deploy_to(host, bundle, options, world); },
+      [&](const Host& host) { return deploy_to(host, bundles, options, world); },
       [&](const Host& host, const HostResult& result) {
         ending.add(host, result, state_name(result.state));
         book(unfinished.ended(host.name(), result.state));
@@ -117,17 +117,26 @@ ExitCode deploy_until(const Fleet& fleet, const AgentBundle& bundle, const Deplo
 
 }  // namespace
 
-HostResult deploy_to(const Host& host, const AgentBundle& bundle, const DeployOptions& options,
+HostResult deploy_to(const Host& host, const AgentBundles& bundles, const DeployOptions& options,
                      const World& world) {
-  plan::Wanted wanted{plan::standard_files(host.configuration(), bundle.unit),
-                      {"systemd-journal", "adm"},
-                      bundle.release.id};
-  if (host.docker_group() != DockerGroup::kNo) wanted.groups.emplace_back("docker");
-  wanted.restart = options.restart;
-  wanted.rolls_back = options.rolls_back;
-  wanted.again = options.force;
-  wanted.gate = options.gate;
-  HostOrder order{wanted, bundle.release, {}, {}, {}, {}, options.check, options.diff};
+  std::vector<plan::Build> builds;
+  std::map<std::string, std::string> releases;
+  for (const AgentBundle& bundle : bundles) {
+    plan::Wanted wanted{plan::standard_files(host.configuration(), bundle.unit),
+                        {"systemd-journal", "adm"},
+                        bundle.release.id};
+    if (host.docker_group() != DockerGroup::kNo) wanted.groups.emplace_back("docker");
+    wanted.restart = options.restart;
+    wanted.rolls_back = options.rolls_back;
+    wanted.again = options.force;
+    wanted.gate = options.gate;
+    releases[bundle.release.architecture] = bundle.release.id;
+    builds.push_back({std::move(wanted), bundle.release});
+  }
+  builds.front().wanted.releases = std::move(releases);
+  HostOrder order{builds.front().wanted, builds.front().release, {}, {}, {}, {}, options.check,
+                  options.diff};
+  order.builds = &builds;
   order.keeps_listeners = !options.drop_listeners;
   order.secrets = &host.secrets();
   if (options.plan) {
@@ -138,31 +147,29 @@ HostResult deploy_to(const Host& host, const AgentBundle& bundle, const DeployOp
   return visit(host, std::move(order), options, world);
 }
 
-ExitCode deploy(const Fleet& fleet, const AgentBundle& bundle, const DeployOptions& options,
+ExitCode deploy(const Fleet& fleet, const AgentBundles& bundles, const DeployOptions& options,
                 const World& world, std::ostream& out, std::ostream& err) {
   if (!report_tree(fleet, err)) return ExitCode::kRefused;
   const std::atomic<bool> never{false};
-  return deploy_until(fleet, bundle, options, world, out, err, never);
+  return deploy_until(fleet, bundles, options, world, out, err, never);
 }
 
 std::optional<Rendered> load_rendered(const FleetOptions& options, const ConfigurationCheck& check,
-                                      const RunOptions* run,
-                                      const std::filesystem::path& agent_bundle) {
+                                      const RunOptions* run, const AgentOptions& agent) {
+  auto bundles = read_agent_bundles(agent);
+  if (!bundles) {
+    std::cerr << "fleetctl: " << bundles.error().message << "\n";
+    return std::nullopt;
+  }
   auto fleet = usable(
       run == nullptr ? load_fleet(options, check) : load_fleet_with_facts(options, check, *run),
       std::cerr);
   if (!fleet) return std::nullopt;
-  auto bundle = read_agent_bundle(agent_bundle);
-  if (!bundle) {
-    std::cerr << "fleetctl: " << bundle.error().message << "\n";
-    return std::nullopt;
-  }
-  return Rendered{std::move(*fleet), std::move(*bundle)};
+  return Rendered{std::move(*fleet), std::move(*bundles)};
 }
 
 ExitCode run_deploy(FleetOptions fleet_options, const ConfigurationCheck& check,
-                    const std::filesystem::path& agent_bundle, bool ask_become_password,
-                    DeployOptions options) {
+                    const AgentOptions& agent, bool ask_become_password, DeployOptions options) {
   const auto refuse = [](const std::string& why) {
     std::cerr << "fleetctl: " << why << "\n";
     return ExitCode::kRefused;
@@ -195,11 +202,11 @@ ExitCode run_deploy(FleetOptions fleet_options, const ConfigurationCheck& check,
     const auto names = hosts_to_change(*options.plan);
     fleet_options.only.emplace(names.begin(), names.end());
   }
-  const auto rendered = load_rendered(fleet_options, check, &options, agent_bundle);
+  const auto rendered = load_rendered(fleet_options, check, &options, agent);
   if (!rendered) return ExitCode::kRefused;
   if (options.plan) {
     const auto other =
-        differences(*options.plan, rendered->fleet, rendered->bundle, !options.limited);
+        differences(*options.plan, rendered->fleet, rendered->bundles, !options.limited);
     for (const std::string& one : other) std::cerr << "fleetctl: " << one << "\n";
     if (!other.empty())
       return refuse("not what was planned (" + options.plan_file.string() +
@@ -211,7 +218,7 @@ ExitCode run_deploy(FleetOptions fleet_options, const ConfigurationCheck& check,
   if (!options.check && !may_change(options, rendered->fleet.hosts.size(), "Deploy to"))
     return ExitCode::kRefused;
   return in_the_world(options, ask_become_password, [&](const World& world, const auto& stop) {
-    return deploy_until(rendered->fleet, rendered->bundle, options, world, std::cout, std::cerr,
+    return deploy_until(rendered->fleet, rendered->bundles, options, world, std::cout, std::cerr,
                         stop);
   });
 }

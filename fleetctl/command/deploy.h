@@ -32,26 +32,24 @@ struct DeployOptions : RunOptions {
 
 // Results go to `out`, one line (and details) per host as it ends, then a summary; the rest to
 // `err`. Nothing is touched when the fleet has a problem.
-ExitCode deploy(const Fleet& fleet, const AgentBundle& bundle, const DeployOptions& options,
+ExitCode deploy(const Fleet& fleet, const AgentBundles& bundles, const DeployOptions& options,
                 const World& world, std::ostream& out, std::ostream& err);
 
 // The whole command with the real world: loads the fleet and the bundle, asks where it must.
 ExitCode run_deploy(FleetOptions fleet_options, const ConfigurationCheck& check,
-                    const std::filesystem::path& agent_bundle, bool ask_become_password,
-                    DeployOptions options);
+                    const AgentOptions& agent, bool ask_become_password, DeployOptions options);
 
 // One host's part: what it gets, or with options.check what it would get. Any thread.
-HostResult deploy_to(const Host& host, const AgentBundle& bundle, const DeployOptions& options,
+HostResult deploy_to(const Host& host, const AgentBundles& bundles, const DeployOptions& options,
                      const World& world);
 
 // What deploy and plan need before a host is changed. Without `run` no host is asked for facts.
 // nullopt: why not is on standard error.
 struct Rendered {
   Fleet fleet;
-  AgentBundle bundle;
+  AgentBundles bundles;
 };
 std::optional<Rendered> load_rendered(const FleetOptions& options, const ConfigurationCheck& check,
-                                      const RunOptions* run,
-                                      const std::filesystem::path& agent_bundle);
+                                      const RunOptions* run, const AgentOptions& agent);
 
 }  // namespace fleetctl::command

@@ -137,17 +137,18 @@ void check_clock(const Told& told, std::int64_t error, std::vector<Check>& check
 }
 
 std::vector<Check> check_this_machine(const Fleet& fleet,
-                                      const agent::Result<AgentBundle>& bundle) {
+                                      const agent::Result<AgentBundles>& bundles) {
   std::vector<Check> checks;
   checks.push_back({"tree", fleet.warnings.empty() ? Health::kGood : Health::kOdd,
                     fmt::format("{} hosts{}", fleet.hosts.size(),
                                 fleet.warnings.empty() ? "" : ", with warnings: fleetctl lint")});
-  if (bundle) {
-    checks.push_back(
-        {"bundle", Health::kGood,
-         fmt::format("release {}, {}", bundle->release.id, bundle->release.architecture)});
+  if (bundles) {
+    for (const AgentBundle& one : *bundles)
+      checks.push_back({"bundle", Health::kGood,
+                        fmt::format("release {}, {} {}", one.release.id, one.release.architecture,
+                                    one.release.version)});
   } else {
-    checks.push_back({"bundle", Health::kBad, bundle.error().message});
+    checks.push_back({"bundle", Health::kBad, bundles.error().message});
   }
   const char* socket = std::getenv("SSH_AUTH_SOCK");
   checks.push_back({"ssh-agent", Health::kGood,
@@ -182,7 +183,8 @@ std::string json_of(const std::string& name, const std::vector<Check>& checks) {
 }  // namespace
 
 std::vector<Check> check_host(const Host& host, const HostResult& result,
-                              const agent::Result<AgentBundle>& bundle, std::int64_t clock_error) {
+                              const agent::Result<AgentBundles>& bundles,
+                              std::int64_t clock_error) {
   std::vector<Check> checks;
   if (result.state == HostState::kUnreachable) return {{"reach", Health::kBad, result.text}};
   std::string notes;
@@ -211,10 +213,15 @@ std::vector<Check> check_host(const Host& host, const HostResult& result,
   checks.push_back({"system", Health::kGood,
                     fmt::format("{}, {}, {}", printable(facts.os), printable(facts.architecture),
                                 text_of("systemd-version"))});
-  if (bundle) {
-    const plan::Wanted wanted{{}, {}, bundle->release.id};
-    const plan::Plan plan = plan::make_plan(facts, wanted, bundle->release);
-    if (!plan.refusal.empty()) checks.push_back({"deploy", Health::kBad, printable(plan.refusal)});
+  if (bundles) {
+    std::vector<plan::Build> builds;
+    for (const AgentBundle& one : *bundles)
+      builds.push_back({{{}, {}, one.release.id}, one.release});
+    const auto build = plan::build_for(builds, facts.architecture);
+    const std::string refusal =
+        build ? plan::make_plan(facts, (*build)->wanted, (*build)->release).refusal
+              : build.error().message;
+    if (!refusal.empty()) checks.push_back({"deploy", Health::kBad, printable(refusal)});
   }
   if (facts.alloy_runs)
     checks.push_back({"deploy", Health::kOdd,
@@ -237,7 +244,7 @@ std::vector<Check> check_host(const Host& host, const HostResult& result,
   return checks;
 }
 
-ExitCode doctor(const Fleet& fleet, const agent::Result<AgentBundle>& bundle,
+ExitCode doctor(const Fleet& fleet, const agent::Result<AgentBundles>& bundles,
                 const DoctorOptions& options, const World& world, const std::atomic<bool>& stop,
                 std::ostream& out, std::ostream& err) {
   std::vector<std::vector<std::string>> rows{{"HOST", "CHECK", "RESULT", "NOTE"}};
@@ -255,7 +262,11 @@ ExitCode doctor(const Fleet& fleet, const agent::Result<AgentBundle>& bundle,
     if (rows.size() == before)
       rows.push_back({name, "all", "ok", fmt::format("{} checks", checks.size())});
   };
-  const auto own = check_this_machine(fleet, bundle);
+  const auto own = check_this_machine(fleet, bundles);
+  std::map<std::string, std::string> releases;
+  if (bundles) {
+    for (const AgentBundle& one : *bundles) releases[one.release.architecture] = one.release.id;
+  }
   show("localhost", own);
 
   agent::Mutex mutex;
@@ -267,8 +278,7 @@ ExitCode doctor(const Fleet& fleet, const agent::Result<AgentBundle>& bundle,
         std::string task = "doctor";
         for (const std::string& address : addresses_of(host)) task += " " + address;
         const std::int64_t before = world.clock.wall_ns() / 1'000'000'000;
-        HostResult result = look_after(host, std::move(task), false, options, world,
-                                       bundle ? bundle->release.id : "");
+        HostResult result = look_after(host, std::move(task), false, options, world, releases);
         const std::int64_t after = world.clock.wall_ns() / 1'000'000'000;
         for (const std::string& line : result.told) {
           if (line.rfind("clock ", 0) != 0) continue;
@@ -287,7 +297,7 @@ ExitCode doctor(const Fleet& fleet, const agent::Result<AgentBundle>& bundle,
           const agent::MutexLock lock(mutex);
           error = clock_errors[host.name()];
         }
-        const auto checks = check_host(host, result, bundle, error);
+        const auto checks = check_host(host, result, bundles, error);
         const bool bad = worst(checks) == Health::kBad;
         tally.add(bad && result.state == HostState::kUnchanged ? HostState::kFailed : result.state);
         show(host.name(), checks);
@@ -305,14 +315,13 @@ ExitCode doctor(const Fleet& fleet, const agent::Result<AgentBundle>& bundle,
 }
 
 ExitCode run_doctor(FleetOptions fleet_options, const ConfigurationCheck& check,
-                    const std::filesystem::path& agent_bundle, bool ask_become_password,
-                    DoctorOptions options) {
+                    const AgentOptions& agent, bool ask_become_password, DoctorOptions options) {
   fleet_options.rendering = Rendering::kWhereItCan;
   const auto fleet = usable(load_fleet(fleet_options, check), std::cerr);
   if (!fleet) return ExitCode::kRefused;
-  const auto bundle = read_agent_bundle(agent_bundle);
+  const auto bundles = read_agent_bundles(agent);
   return in_the_world(options, ask_become_password, [&](const World& world, const auto& stop) {
-    return doctor(*fleet, bundle, options, world, stop, std::cout, std::cerr);
+    return doctor(*fleet, bundles, options, world, stop, std::cout, std::cerr);
   });
 }
 

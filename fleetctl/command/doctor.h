@@ -35,16 +35,15 @@ struct DoctorOptions : RunOptions {
 // What is to be known of one host that was asked. `clock_error`: its clock is ahead of ours by so
 // many seconds, 0 where it may be right.
 std::vector<Check> check_host(const Host& host, const HostResult& result,
-                              const agent::Result<AgentBundle>& bundle, std::int64_t clock_error);
+                              const agent::Result<AgentBundles>& bundles, std::int64_t clock_error);
 
 // A table, or one JSON object per host and line, to `out`; the first is this machine, "localhost".
-ExitCode doctor(const Fleet& fleet, const agent::Result<AgentBundle>& bundle,
+ExitCode doctor(const Fleet& fleet, const agent::Result<AgentBundles>& bundles,
                 const DoctorOptions& options, const World& world, const std::atomic<bool>& stop,
                 std::ostream& out, std::ostream& err);
 
 // The whole command with the real world.
 ExitCode run_doctor(FleetOptions fleet_options, const ConfigurationCheck& check,
-                    const std::filesystem::path& agent_bundle, bool ask_become_password,
-                    DoctorOptions options);
+                    const AgentOptions& agent, bool ask_become_password, DoctorOptions options);
 
 }  // namespace fleetctl::command

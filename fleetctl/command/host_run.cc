@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "agent/base/file.h"
 #include "agent/base/strings.h"
 #include "fleetctl/command/listeners_in_use.h"
 #include "fleetctl/plan/diff.h"
@@ -57,7 +58,11 @@ std::string listed(const Planned& seen) {
 
 class Conversation final : public remote::Dialogue {
  public:
-  explicit Conversation(const HostOrder& order) : order_(order), prefix_(order.exec.nonce + " ") {}
+  explicit Conversation(const HostOrder& order)
+      : order_(order),
+        prefix_(order.exec.nonce + " "),
+        wanted_(&order.wanted),
+        release_(&order.release) {}
 
   void on_start(Input& input) override {
     tell("is asked");
@@ -205,6 +210,12 @@ class Conversation final : public remote::Dialogue {
     return {};
   }
 
+  bool differs() const {
+    const auto there = facts_.files.find(plan::kConfigPath);
+    return there != facts_.files.end() &&
+           there->second.sha256 != agent::sha256_hex(wanted_->files.front().bytes);
+  }
+
   // For the tasks that need an agent, and no plan.
   void ask_agent(Input& input) {
     const bool looks = order_.task == Task::kLook || order_.task == Task::kMeasure;
@@ -215,6 +226,9 @@ class Conversation final : public remote::Dialogue {
       if (looks) result_.state = HostState::kUnchanged;
       if (order_.task == Task::kRollback) result_.text = "no agent is installed";
       end(input);
+    } else if (looks && order_.diff && differs() && stage_ != Stage::kShow) {
+      stage_ = Stage::kShow;
+      input.send("show\n");
     } else if (looks) {
       stage_ = Stage::kInstalled;
       input.send(order_.task == Task::kMeasure ? "measured\n" : "installed\n");
@@ -238,7 +252,18 @@ class Conversation final : public remote::Dialogue {
       ask_agent(input);
       return {};
     }
-    plan_ = plan::make_plan(facts_, order_.wanted, order_.release);
+    std::string no_build;
+    if (order_.builds != nullptr) {
+      const auto build = plan::build_for(*order_.builds, facts_.architecture);
+      if (build) {
+        wanted_ = &(*build)->wanted;
+        release_ = &(*build)->release;
+      } else {
+        no_build = build.error().message;
+      }
+    }
+    plan_ = plan::make_plan(facts_, *wanted_, *release_);
+    if (!no_build.empty()) plan_.refusal = no_build;
     for (const plan::Change& change : plan_.changes)
       result_.changes.push_back(printable(change.what));
     result_.planned = plan_.changes;
@@ -271,8 +296,12 @@ class Conversation final : public remote::Dialogue {
 
   Result<> hear_shown(Input& input) {
     if (order_.diff) make_diff();
+    if (order_.task != Task::kDeploy) {
+      ask_agent(input);
+      return {};
+    }
     if (may_drop_listeners()) {
-      listeners_.emplace(shown_, order_.wanted.files.front().bytes);
+      listeners_.emplace(shown_, wanted_->files.front().bytes);
       if (listeners_->any_goes()) {
         stage_ = Stage::kContainers;
         input.send("containers\n");
@@ -287,10 +316,9 @@ class Conversation final : public remote::Dialogue {
     const std::string& key = order_.exec.nonce;
     const plan::Secrets none;
     const plan::Secrets& secrets = order_.secrets == nullptr ? none : *order_.secrets;
-    result_.diff = printable(
-        plan::unified_diff(plan::mask_secrets(shown_, key, secrets),
-                           plan::mask_secrets(order_.wanted.files.front().bytes, key, secrets),
-                           "on the host", "rendered"));
+    result_.diff = printable(plan::unified_diff(
+        plan::mask_secrets(shown_, key, secrets),
+        plan::mask_secrets(wanted_->files.front().bytes, key, secrets), "on the host", "rendered"));
   }
 
   // "| ..." for each, then "listed" or "unlisted WHY" (plan/bootstrap.sh).
@@ -329,8 +357,8 @@ class Conversation final : public remote::Dialogue {
     } else if (plan_.send_release) {
       stage_ = Stage::kRelease;
       tell("gets the agent");
-      input.send(plan::release_order(order_.release));
-      input.send(order_.release.archive);
+      input.send(plan::release_order(*release_));
+      input.send(release_->archive);
     } else {
       send_apply(input);
     }
@@ -338,7 +366,7 @@ class Conversation final : public remote::Dialogue {
 
   void send_apply(Input& input) {
     stage_ = Stage::kApply;
-    input.send(plan::apply_order(order_.wanted, order_.run, order_.who));
+    input.send(plan::apply_order(*wanted_, order_.run, order_.who));
     input.close();
   }
 
@@ -420,6 +448,8 @@ class Conversation final : public remote::Dialogue {
 
   const HostOrder& order_;
   const std::string prefix_;
+  const plan::Wanted* wanted_;
+  const plan::Release* release_;
   Stage stage_ = Stage::kFacts;
   bool script_sent_ = false;
   bool password_sent_ = false;

@@ -56,7 +56,7 @@ Planned seen_by(const plan::Facts& facts, const std::vector<plan::Change>& chang
 enum class Task {
   kDeploy,
   kRollback,  // `back_to`; 0: the generation before the present one
-  kLook,      // tell, without the host's lock
+  kLook,      // tell, without the host's lock; with `diff` how the configurations differ, too
   kMeasure,   // the same with rates, which takes a second on the host
   kUpkeep,    // `upkeep`
 };
@@ -76,6 +76,9 @@ struct HostOrder {
   unsigned back_to = 0;
   std::string upkeep = {};  // a task of plan/upkeep.sh, with its arguments
   bool locks = false;       // Task::kUpkeep: it is done under the host's lock
+  // A deploy where hosts differ: the one for the host's architecture counts instead of `wanted` and
+  // `release`. Outlive the run.
+  const std::vector<plan::Build>* builds = nullptr;
   std::optional<Planned> planned = std::nullopt;
   const plan::Secrets* secrets = nullptr;  // of the configuration, for `diff`; outlives the run
   // Hears what the host is at: "is asked", "gets the agent", then the steps of its own apply.

@@ -163,10 +163,11 @@ HostResult visit(const Host& host, HostOrder order, const RunOptions& options, c
 
 namespace {
 
-HostResult visit_for(Task task, std::string upkeep, bool locks, std::string release,
-                     const Host& host, const RunOptions& options, const World& world,
-                     const After& after = {}) {
-  const plan::Wanted wanted{plan::standard_files("", ""), {}, std::move(release)};
+HostResult visit_for(Task task, std::string upkeep, bool locks,
+                     std::map<std::string, std::string> releases, const Host& host,
+                     const RunOptions& options, const World& world, const After& after = {}) {
+  plan::Wanted wanted{plan::standard_files("", ""), {}, ""};
+  wanted.releases = std::move(releases);
   const plan::Release none;
   HostOrder order{wanted, none, {}, {}, {}, {}};
   order.task = task;
@@ -179,12 +180,12 @@ HostResult visit_for(Task task, std::string upkeep, bool locks, std::string rele
 
 HostResult look_at(const Host& host, const RunOptions& options, const World& world, Task task,
                    const After& after) {
-  return visit_for(task, "", false, "", host, options, world, after);
+  return visit_for(task, "", false, {}, host, options, world, after);
 }
 
 HostResult look_after(const Host& host, std::string upkeep, bool locks, const RunOptions& options,
-                      const World& world, std::string release) {
-  return visit_for(Task::kUpkeep, std::move(upkeep), locks, std::move(release), host, options,
+                      const World& world, std::map<std::string, std::string> releases) {
+  return visit_for(Task::kUpkeep, std::move(upkeep), locks, std::move(releases), host, options,
                    world);
 }
 

@@ -70,9 +70,10 @@ HostResult look_at(const Host& host, const RunOptions& options, const World& wor
                    Task task = Task::kLook, const After& after = {});
 
 // A task of plan/upkeep.sh, "history 20", with or without the host's lock. What it told is in
-// `told`. With a release the host tells whether it has that one, or the room for it.
+// `told`. With releases, by architecture, the host tells whether it has its own, or the room for
+// it.
 HostResult look_after(const Host& host, std::string upkeep, bool locks, const RunOptions& options,
-                      const World& world, std::string release = "");
+                      const World& world, std::map<std::string, std::string> releases = {});
 
 enum class Sequence {
   kAsTheyEnd,

@@ -197,9 +197,9 @@ bool save(const PlanFile& plan, const PlanOptions& options, std::ostream& err) {
 }
 
 // What can be told without the hosts: what each would get.
-ExitCode plan_offline(const Fleet& fleet, const AgentBundle& bundle, const PlanOptions& options,
+ExitCode plan_offline(const Fleet& fleet, const AgentBundles& bundles, const PlanOptions& options,
                       std::ostream& out, std::ostream& err) {
-  PlanFile saved = plan_of(bundle, options.run);
+  PlanFile saved = plan_of(bundles, options.run);
   const std::size_t width = widest_name(fleet);
   for (const auto& host : fleet.hosts) {
     PlannedHost& planned = saved.hosts[host->name()];
@@ -212,7 +212,7 @@ ExitCode plan_offline(const Fleet& fleet, const AgentBundle& bundle, const PlanO
                             {"state", "rendered"},
                             {"config_sha256", planned.config_sha256},
                             {"bytes", host->configuration().size()},
-                            {"release", bundle.release.id},
+                            {"release", saved.release},
                             {"template", source}}
                  .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)
           << "\n";
@@ -224,12 +224,12 @@ ExitCode plan_offline(const Fleet& fleet, const AgentBundle& bundle, const PlanO
   if (!options.json)
     out << fmt::format("Plan: {} {} rendered and checked, none asked (agent {})\n",
                        fleet.hosts.size(), fleet.hosts.size() == 1 ? "host" : "hosts",
-                       bundle.release.id);
+                       saved.release);
   out.flush();
   return save(saved, options, err) ? ExitCode::kDone : ExitCode::kRefused;
 }
 
-ExitCode plan_until(const Fleet& fleet, const AgentBundle& bundle, const PlanOptions& options,
+ExitCode plan_until(const Fleet& fleet, const AgentBundles& bundles, const PlanOptions& options,
                     const World& world, std::ostream& out, std::ostream& err,
                     const std::atomic<bool>& stop) {
   if (fleet.hosts.empty()) {
@@ -245,10 +245,10 @@ ExitCode plan_until(const Fleet& fleet, const AgentBundle& bundle, const PlanOpt
   const std::size_t width = widest_name(fleet);
   Count count;
   std::vector<JunitCase> cases;
-  PlanFile saved = plan_of(bundle, options.run);
+  PlanFile saved = plan_of(bundles, options.run);
   count.ending.course = over_hosts(
       fleet, options, world, "planning", stop, Sequence::kAsListed,
-      [&](const Host& host) { return deploy_to(host, bundle, check, world); },
+      [&](const Host& host) { return deploy_to(host, bundles, check, world); },
       [&](const Host& host, const HostResult& result) {
         count.add(host, result);
         if (is_well(result.state)) saved.hosts[host.name()] = planned_of(host, result);
@@ -278,25 +278,24 @@ ExitCode plan_until(const Fleet& fleet, const AgentBundle& bundle, const PlanOpt
 
 }  // namespace
 
-ExitCode plan_fleet(const Fleet& fleet, const AgentBundle& bundle, const PlanOptions& options,
+ExitCode plan_fleet(const Fleet& fleet, const AgentBundles& bundles, const PlanOptions& options,
                     const World& world, std::ostream& out, std::ostream& err) {
   if (!report_tree(fleet, err)) return ExitCode::kRefused;
-  if (options.offline) return plan_offline(fleet, bundle, options, out, err);
+  if (options.offline) return plan_offline(fleet, bundles, options, out, err);
   const std::atomic<bool> never{false};
-  return plan_until(fleet, bundle, options, world, out, err, never);
+  return plan_until(fleet, bundles, options, world, out, err, never);
 }
 
 ExitCode run_plan(const FleetOptions& fleet_options, const ConfigurationCheck& check,
-                  const std::filesystem::path& agent_bundle, bool ask_become_password,
-                  PlanOptions options) {
+                  const AgentOptions& agent, bool ask_become_password, PlanOptions options) {
   if (!options.offline && !ask_login_password(options)) return ExitCode::kUsage;
   const auto rendered =
-      load_rendered(fleet_options, check, options.offline ? nullptr : &options, agent_bundle);
+      load_rendered(fleet_options, check, options.offline ? nullptr : &options, agent);
   if (!rendered) return ExitCode::kRefused;
   if (options.offline)
-    return plan_offline(rendered->fleet, rendered->bundle, options, std::cout, std::cerr);
+    return plan_offline(rendered->fleet, rendered->bundles, options, std::cout, std::cerr);
   return in_the_world(options, ask_become_password, [&](const World& world, const auto& stop) {
-    return plan_until(rendered->fleet, rendered->bundle, options, world, std::cout, std::cerr,
+    return plan_until(rendered->fleet, rendered->bundles, options, world, std::cout, std::cerr,
                       stop);
   });
 }

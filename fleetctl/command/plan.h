@@ -22,12 +22,11 @@ struct PlanOptions : RunOptions {
 };
 
 // Hosts in their order to `out`, then a summary; the tree's problems to `err`.
-ExitCode plan_fleet(const Fleet& fleet, const AgentBundle& bundle, const PlanOptions& options,
+ExitCode plan_fleet(const Fleet& fleet, const AgentBundles& bundles, const PlanOptions& options,
                     const World& world, std::ostream& out, std::ostream& err);
 
 // The whole command with the real world.
 ExitCode run_plan(const FleetOptions& fleet_options, const ConfigurationCheck& check,
-                  const std::filesystem::path& agent_bundle, bool ask_become_password,
-                  PlanOptions options);
+                  const AgentOptions& agent, bool ask_become_password, PlanOptions options);
 
 }  // namespace fleetctl::command

@@ -29,8 +29,15 @@ bool flag_of(const json& object, const char* name) {
 
 }  // namespace
 
-PlanFile plan_of(const AgentBundle& bundle, const std::string& run) {
-  return {run, bundle.release.id, agent::sha256_hex(bundle.unit), {}};
+PlanFile plan_of(const AgentBundles& bundles, const std::string& run) {
+  std::map<std::string, std::string> units;  // by release: in whatever order they were named
+  for (const AgentBundle& one : bundles) units[one.release.id] = one.unit;
+  std::string releases, unit;
+  for (const auto& [release, text] : units) {
+    releases += (releases.empty() ? "" : " ") + release;
+    unit += text;
+  }
+  return {run, releases, agent::sha256_hex(unit), {}};
 }
 
 PlannedHost planned_of(const Host& host, const HostResult& result) {
@@ -100,9 +107,9 @@ std::vector<std::string> hosts_to_change(const PlanFile& plan) {
 }
 
 std::vector<std::string> differences(const PlanFile& plan, const Fleet& fleet,
-                                     const AgentBundle& bundle, bool whole) {
+                                     const AgentBundles& bundles, bool whole) {
   std::vector<std::string> out;
-  const PlanFile now = plan_of(bundle, "");
+  const PlanFile now = plan_of(bundles, "");
   if (plan.release != now.release)
     out.push_back("the plan is for the agent " + plan.release + ", this is " + now.release);
   if (plan.unit_sha256 != now.unit_sha256) out.emplace_back("the unit is another one");

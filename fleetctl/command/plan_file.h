@@ -23,13 +23,13 @@ struct PlannedHost {
 
 struct PlanFile {
   std::string run;
-  std::string release;
+  std::string release;  // or several, with blanks between
   std::string unit_sha256;
   std::map<std::string, PlannedHost> hosts;  // those that answered
 };
 
 // The same tree and the same agent, as yet without hosts.
-PlanFile plan_of(const AgentBundle& bundle, const std::string& run);
+PlanFile plan_of(const AgentBundles& bundles, const std::string& run);
 PlannedHost planned_of(const Host& host, const HostResult& result);
 
 agent::Result<> write_plan(const std::filesystem::path& file, const PlanFile& plan);
@@ -40,6 +40,6 @@ std::vector<std::string> hosts_to_change(const PlanFile& plan);
 // What the tree or the agent gives otherwise than when the plan was made: a sentence each. A host
 // that is planned and not in the fleet counts only where `whole`.
 std::vector<std::string> differences(const PlanFile& plan, const Fleet& fleet,
-                                     const AgentBundle& bundle, bool whole);
+                                     const AgentBundles& bundles, bool whole);
 
 }  // namespace fleetctl::command

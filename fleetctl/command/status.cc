@@ -192,6 +192,11 @@ struct Answer {
   const Host* host = nullptr;
   HostResult result;
   Condition condition;
+  // Whether it is known to have all that the tree gives it, as a deploy put it there.
+  bool in_step() const {
+    return result.installed && condition.config == ConfigState::kInStep &&
+           result.installed->drift.empty();
+  }
   std::string_view state() const {
     if (!result.text.empty()) return state_name(result.state);
     return condition.as_it_should_be ? "ok" : "attention";
@@ -407,6 +412,7 @@ json json_of(const Answer& answer) {
           {"healthy", now.healthy},
           {"unhealthy", unhealthy},
           {"drift", drift},
+          {"diff", result.diff},
           {"lines_per_second", known(now.figures.lines_per_second)},
           {"samples_per_second", known(now.figures.samples_per_second)},
           {"backlog",
@@ -424,6 +430,29 @@ json json_of(const Answer& answer) {
           {"seconds", result.seconds}};
 }
 
+// With the host's configuration where it is another one than rendered. Rates are left out, which
+// would take a second.
+HostResult compare(const Host& host, const RunOptions& options, const World& world) {
+  const plan::Wanted wanted{plan::standard_files(host.configuration(), ""), {}, ""};
+  const plan::Release none;
+  HostOrder order{wanted, none, {}, {}, {}, {}};
+  order.task = Task::kLook;
+  order.diff = !host.configuration().empty();  // it did not render
+  order.secrets = &host.secrets();
+  return visit(host, std::move(order), options, world);
+}
+
+// "3 hosts: 1 as the tree gives them, 1 not, 1 not known"
+std::string drift_sum(const std::map<std::string_view, int>& counts, std::size_t hosts) {
+  std::string out = fmt::format("{} {}:", hosts, hosts == 1 ? "host" : "hosts");
+  const char* separator = " ";
+  for (const auto& [word, count] : counts) {
+    out += fmt::format("{}{} {}", separator, count, word);
+    separator = ", ";
+  }
+  return out + "\n";
+}
+
 ExitCode status_until(const Fleet& fleet, const StatusOptions& options, const World& world,
                       std::ostream& out, std::ostream& err, const std::atomic<bool>& stop) {
   if (fleet.hosts.empty()) {
@@ -432,14 +461,20 @@ ExitCode status_until(const Fleet& fleet, const StatusOptions& options, const Wo
   }
   std::vector<Answer> answers;
   Tally tally;
+  std::map<std::string_view, int> drifts;
   const Course course = over_hosts(
       fleet, options, world, "asking", stop, Sequence::kAsListed,
-      [&](const Host& host) { return look_at(host, options, world, Task::kMeasure); },
+      [&](const Host& host) {
+        return options.drift ? compare(host, options, world)
+                             : look_at(host, options, world, Task::kMeasure);
+      },
       [&](const Host& host, const HostResult& result) {
         Answer answer{&host, result, condition_of(host, result)};
-        const bool wants =
-            result.state == HostState::kUnchanged && !answer.condition.as_it_should_be;
-        tally.add(wants ? HostState::kWouldChange : result.state);
+        const bool good = options.drift ? answer.in_step() : answer.condition.as_it_should_be;
+        const bool answered = result.state == HostState::kUnchanged;
+        tally.add(answered && !good ? HostState::kWouldChange : result.state);
+        ++drifts[good ? "as the tree gives them" : answered ? "not" : "not known"];
+        if (options.drift && good) return;
         if (options.json) {
           out << json_of(answer).dump(-1, ' ', false, json::error_handler_t::replace) << "\n"
               << std::flush;
@@ -450,8 +485,20 @@ ExitCode status_until(const Fleet& fleet, const StatusOptions& options, const Wo
       err);
   if (!options.json) {
     put_in_order(answers, options.order);
-    out << table_of(answers, options.columns, options.color) << worst_of(answers, options.color)
-        << sum_of(answers) << std::flush;
+    if (!options.drift || !answers.empty())
+      out << table_of(answers, options.columns, options.color);
+    if (options.drift) {
+      for (const Answer& answer : answers) {
+        if (answer.result.diff.empty()) continue;
+        out << "\n"
+            << answer.host->name() << "\n"
+            << painted_diff(answer.result.diff, options.color);
+      }
+      out << (answers.empty() ? "" : "\n") << drift_sum(drifts, fleet.hosts.size());
+    } else {
+      out << worst_of(answers, options.color) << sum_of(answers);
+    }
+    out << std::flush;
   }
   return tally.exit_code(course, options.exit_code);
 }

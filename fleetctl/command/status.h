@@ -24,7 +24,8 @@ enum class StatusOrder {
 struct StatusOptions : RunOptions {
   agent::Duration watch{0};  // --watch: again and again, this long after the last answer; 0: once
   StatusOrder order = StatusOrder::kListed;  // --sort; of the table
-  std::size_t columns = 0;                   // of the terminal; 0: there is none
+  bool drift = false;  // --drift: only hosts that are not as the tree gives them, with the diff
+  std::size_t columns = 0;  // of the terminal; 0: there is none
 };
 
 // A table with its sum below, or one JSON object per host and line (docs/deploy.md has its

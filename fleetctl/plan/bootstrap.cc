@@ -65,9 +65,23 @@ std::string command(const Exec& exec) {
          " ];then exec /bin/sh -c \"$1\";else exec " + sudo + ";fi' sh '" + load + "'";
 }
 
+namespace {
+
+// The host itself tells which of several it is.
+std::string release_assignment(const Wanted& wanted) {
+  if (wanted.releases.empty()) return assignment("RELEASE", wanted.release);
+  if (wanted.releases.size() == 1) return assignment("RELEASE", wanted.releases.begin()->second);
+  std::string out = assignment("RELEASE", "") + "case $(uname -m) in\n";
+  for (const auto& [architecture, release] : wanted.releases)
+    out += "'" + quotable(architecture) + "') " + assignment("RELEASE", release) + ";;\n";
+  return out + "esac\n";
+}
+
+}  // namespace
+
 std::string script(const Exec& exec, const Wanted& wanted, Orders orders) {
   return assignment("N", exec.nonce) + assignment("LOCK", exec.lock ? "yes" : "no") +
-         assignment("WHO", exec.who) + assignment("RELEASE", wanted.release) +
+         assignment("WHO", exec.who) + release_assignment(wanted) +
          assignment("GROUPS_WANTED",
                     joined(wanted.groups, [](const std::string& name) { return name; })) +
          assignment("FILES",

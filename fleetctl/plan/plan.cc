@@ -24,10 +24,6 @@ std::pair<int, int> version(std::string_view text) {
 
 std::string refusal_of(const Facts& facts, const Release& release) {
   if (!facts.systemd) return "this host does not run systemd";
-  if (facts.architecture != release.architecture) {
-    return "this host is " + facts.architecture + ", the agent bundle is for " +
-           release.architecture;
-  }
   constexpr std::string_view kGlibc = "glibc ";
   if (facts.libc.substr(0, kGlibc.size()) == kGlibc &&
       version(std::string_view(facts.libc).substr(kGlibc.size())) < version(release.glibc)) {
@@ -83,6 +79,20 @@ std::string_view effect_name(Effect effect) {
       return "restart";
   }
   return "";
+}
+
+agent::Result<const Build*> build_for(const std::vector<Build>& builds,
+                                      std::string_view architecture) {
+  std::string there;
+  for (const Build& build : builds) {
+    const Release& release = build.release;
+    if (release.architecture == architecture) return &build;
+    there += (there.empty() ? "" : ", ") + release.architecture +
+             (release.version.empty() ? "" : " (" + release.version + ")");
+  }
+  return agent::fail(
+      agent::ErrorCode::kNotFound,
+      "this host is " + std::string(architecture) + ", there are builds of the agent for " + there);
 }
 
 Effect Plan::effect() const {

@@ -1,6 +1,7 @@
 // What would change on a host, and why it cannot, if it cannot. Pure: facts in, plan out.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,6 +21,7 @@ struct Release {
   std::string glibc;                           // the oldest that will do, "2.36"
   std::shared_ptr<const std::string> archive;  // tar.gz
   std::size_t unpacked = 0;                    // bytes
+  std::string version = {};                    // "0.3.1"; "": not known
 };
 
 struct WantedFile {
@@ -42,11 +44,23 @@ struct Wanted {
   std::vector<WantedFile> files;    // the configuration first
   std::vector<std::string> groups;  // joined where they exist
   std::string release;              // Release::id
+  // By architecture, where it is not known yet which it is: instead of `release`.
+  std::map<std::string, std::string> releases = {};
   Restart restart = Restart::kWhenNeeded;
   bool rolls_back = true;  // no: what does not come up stays, for somebody to look at
   bool again = false;      // the release is sent even where it is, and its agent restarted
   Gate gate = {};
 };
+
+// What a host of one architecture gets.
+struct Build {
+  Wanted wanted;
+  Release release;
+};
+// The one for hosts that say they are `architecture`. An error, for the person, names what there
+// is.
+agent::Result<const Build*> build_for(const std::vector<Build>& builds,
+                                      std::string_view architecture);
 
 enum class Effect { kNone, kReload, kRestart };
 std::string_view effect_name(Effect effect);  // "none", "reload", "restart"

@@ -80,6 +80,7 @@ def bash_completes():
     assert in_bash("fleetctl", "vault", "enc") == ["encrypt", "encrypt-string", "encrypt_string"]
     assert in_bash("fleetctl", "deploy", "--dif") == ["--diff"]
     assert in_bash("fleetctl", "lint", "--format", "") == ["text", "json", "junit"]
+    assert in_bash("fleetctl", "status", "--transport", "") == ["libssh", "openssh"]
     assert "puck.incus" in in_bash("fleetctl", "deploy", "--limit", "pu")
     assert in_bash("fleet-agent", "val") == ["validate"]
     assert "README.md" in in_bash("fleet-agent", "validate", "READ")
@@ -91,6 +92,7 @@ def fish_completes():
     assert "--diff" in in_fish("fleetctl", "deploy --dif")
     assert "puck.incus" in in_fish("fleetctl", "deploy --limit pu")
     assert sorted(in_fish("fleetctl", "lint --format ")) == ["json", "junit", "text"]
+    assert sorted(in_fish("fleetctl", "status --transport ")) == ["libssh", "openssh"]
     assert "validate" in in_fish("fleet-agent", "val")
 
 

@@ -92,18 +92,19 @@ class Bed:
         """Another release than the built one: with another unit, or with what change(folder) makes of its files."""
         folder = self.folder / name
         shutil.copytree(BIN.parent / "bundle", folder)
+        told = json.loads((folder / "bundle.json").read_text())
         if unit:
             path = folder / "fleet-agent.service"
             path.write_text(unit(path.read_text()))
+            told["unit_sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
         if change:
             archive, files = folder / "fleet-agent.tar.gz", folder / "files"
             files.mkdir()
             subprocess.run(["tar", "-xzf", archive, "-C", files], check=True)
             change(files)
             subprocess.run(["tar", "-c", "-I", "gzip -1", "-f", archive, "-C", files, "."], check=True)
-            told = json.loads((folder / "bundle.json").read_text())
             told["sha256"] = hashlib.sha256(archive.read_bytes()).hexdigest()
-            (folder / "bundle.json").write_text(json.dumps(told))
+        (folder / "bundle.json").write_text(json.dumps(told))
         return ("--agent-bundle", folder)
 
     def deploy(self, *words, **options):

@@ -57,6 +57,7 @@ function(house_fuzz name)
 endfunction()
 
 # One line per target, in the alphabet's order.
+house_fuzz(agent_machine RUNS 100000 LIBS fleetctl_command)
 house_fuzz(apply_bundle RUNS 200000 LIBS agent_install)
 house_fuzz(batch_record RUNS 300000 LIBS agent_wire)
 house_fuzz(cadvisor RUNS 13000 LIBS agent_exporter)

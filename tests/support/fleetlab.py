@@ -366,7 +366,7 @@ class Lab:
         """Puts the built agent and the shipped unit onto the host, as a deploy would; it is not started."""
         root = self.folder / "hosts" / host / "root"
         unit = ROOT / "packaging/fleet-agent.service"
-        subprocess.run([ROOT / "packaging/bundle.sh", BIN / "fleet-agent", unit, self.folder / "bundle"], check=True, capture_output=True)
+        subprocess.run([ROOT / "packaging/bundle.sh", BIN / "fleet-agent", unit, self.folder / "bundle", "0"], check=True, capture_output=True)
         (root / "opt/fleet-agent/current").mkdir(parents=True)
         subprocess.run(["tar", "-C", root / "opt/fleet-agent/current", "-xf", self.folder / "bundle/fleet-agent.tar.gz"], check=True)
         shutil.copy(unit, root / "etc/systemd/system")

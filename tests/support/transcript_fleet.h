@@ -81,6 +81,7 @@ inline std::string served_facts(const std::string& config, const std::string& un
 struct TranscriptFleet {
   Fleet fleet;
   AgentBundle bundle;
+  AgentBundles others;  // for other architectures
   agent::SteppingClock clock;
   std::map<std::string, Answers> answers;
   std::map<std::string, std::string> transcripts;
@@ -99,6 +100,11 @@ struct TranscriptFleet {
   TranscriptFleet(const TranscriptFleet&) = delete;
   TranscriptFleet& operator=(const TranscriptFleet&) = delete;
 
+  AgentBundles bundles() const {
+    AgentBundles all{bundle};
+    all.insert(all.end(), others.begin(), others.end());
+    return all;
+  }
   static void settle(RunOptions& options) {
     options.forks = 1;
     options.run = "r1";

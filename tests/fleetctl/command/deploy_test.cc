@@ -25,7 +25,7 @@ std::string bare_facts() {
 struct Run : TranscriptFleet {
   DeployOptions options;
   Run() { settle(options); }
-  ExitCode deploy() { return command::deploy(fleet, bundle, options, world(), out, err); }
+  ExitCode deploy() { return command::deploy(fleet, bundles(), options, world(), out, err); }
 };
 
 // The transcript from the end of the script on.
@@ -60,6 +60,43 @@ TEST_CASE("deploy: a bare host gets the agent, then the bundle") {
   CHECK(sent.find("> release 11 " + std::string(64, 'a') +
                   "\n> (11 bytes)\n> apply\n> fleet-apply 1 ") == 0);
   CHECK(sent.find("\"groups\":[\"systemd-journal\",\"adm\"]") != std::string::npos);
+}
+
+TEST_CASE(
+    "deploy: each host gets the build for its architecture, or is told what builds there are") {
+  Run run;
+  AgentBundle arm = run.bundle;
+  arm.unit = "[Unit] # arm\n";
+  arm.release.id = "fedcba9876543210";
+  arm.release.architecture = "aarch64";
+  arm.release.archive = std::make_shared<const std::string>("for arm");
+  run.others.push_back(arm);
+  const auto bare = [](const std::string& machine) {
+    std::string facts = bare_facts();
+    return facts.replace(facts.find("x86_64"), 6, machine);
+  };
+  const std::string report = "n0 " + std::string(kReport) + "\n";
+  run.host("ariel", "a\n",
+           {{kEnd, bare("aarch64")}, {"for arm", "n0 received\n"}, {"# arm\n", report}});
+  run.host("oberon", "a\n", {{kEnd, bare("riscv64")}});
+  run.host("puck", "a\n",
+           {{kEnd, bare("x86_64")},
+            {*run.bundle.release.archive, "n0 received\n"},
+            {"[Unit]\n", report}});
+  CHECK(run.deploy() == ExitCode::kHostFailed);
+  const std::string said = run.out.str();
+  INFO(said);
+  CHECK(said.find("oberon  failed        this host is riscv64, there are builds of the agent for "
+                  "x86_64, aarch64  ") != std::string::npos);
+  CHECK(said.find("3 hosts: 2 changed, 1 failed.") != std::string::npos);
+  const auto sent = [&](const std::string& host, const std::string& what) {
+    return after_script(run.transcripts[host]).find(what) != std::string::npos;
+  };
+  CHECK(sent("ariel", "\"release\":\"fedcba9876543210\""));
+  CHECK(sent("ariel", "[Unit] # arm"));
+  CHECK(sent("puck", "\"release\":\"0123456789abcdef\""));
+  CHECK(run.transcripts["puck"].find("> 'aarch64') RELEASE='fedcba9876543210'\n") !=
+        std::string::npos);
 }
 
 TEST_CASE("deploy: docker among the services asks for the docker group") {
@@ -303,7 +340,7 @@ TEST_CASE("deploy: colours go around the words, and only where they are wanted")
 
 TEST_CASE("deploy --plan: a host that is as it was is changed, another one is left alone") {
   Run run;
-  run.options.plan = plan_of(run.bundle, "r0");
+  run.options.plan = plan_of(run.bundles(), "r0");
   PlannedHost& planned = run.options.plan->hosts["puck"];
   planned.asked = planned.would_change = true;
   planned.seen = {agent::sha256_hex("a\n"), {"~ config.alloy"}};
@@ -327,7 +364,7 @@ TEST_CASE("deploy --plan: a plan comes back from its file, and tells what is ano
   Run run;
   run.host("ariel", "a\n", {});
   run.host("puck", "b\n", {});
-  PlanFile plan = plan_of(run.bundle, "r0");
+  PlanFile plan = plan_of(run.bundles(), "r0");
   plan.hosts["ariel"] = {agent::sha256_hex("a\n"), true, true, {"", {"+ config.alloy"}}};
   plan.hosts["puck"] = {agent::sha256_hex("b\n"), false, false, {}};
   plan.hosts["umbriel"] = {agent::sha256_hex("b\n"), true, false, {}};
@@ -337,12 +374,12 @@ TEST_CASE("deploy --plan: a plan comes back from its file, and tells what is ano
   CHECK(read->run == "r0");
   CHECK(read->hosts.at("ariel").seen == plan.hosts["ariel"].seen);
   CHECK(hosts_to_change(*read) == std::vector<std::string>{"ariel", "puck"});
-  CHECK(differences(*read, run.fleet, run.bundle, true).empty());
+  CHECK(differences(*read, run.fleet, run.bundles(), true).empty());
 
   run.fleet.hosts.erase(run.fleet.hosts.begin());
   run.bundle.unit = "[Unit] # other\n";
   plan.hosts["puck"].config_sha256 = agent::sha256_hex("c\n");
-  CHECK(differences(plan, run.fleet, run.bundle, true) ==
+  CHECK(differences(plan, run.fleet, run.bundles(), true) ==
         std::vector<std::string>{"the unit is another one", "puck would get another configuration",
                                  "ariel is not in the tree any more"});
   for (const char* bad : {"", "{}", "[]", R"({"kind":"fleetctl plan","schema":2,"hosts":{}})",

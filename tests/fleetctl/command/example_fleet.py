@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -44,14 +45,20 @@ class Fleet:
         for name in ("inventory", "group_vars", "host_vars", "templates"):
             shutil.copytree(ROOT / name, self.tree / name)
 
-    def bundle(self):
-        """Something that passes for an agent; no host gets it."""
-        archive = "not really"
-        self.write("../bundle/agent.tar.gz", archive)
-        self.write("../bundle/fleet-agent.service", "[Unit]\n")
-        self.write("../bundle/bundle.json", json.dumps({"sha256": hashlib.sha256(archive.encode()).hexdigest(), "architecture": "x86_64",
-                                                        "glibc": "2.36", "archive": "agent.tar.gz", "unpacked": 1000}))
-        return ("--agent-bundle", self.folder / "bundle")
+    def bundle(self, name="bundle", architecture="x86_64", version="1.0", machine=62, program=None):
+        """Something that passes for an agent for this ELF machine (62: x86-64, 183: AArch64); no host gets it."""
+        folder = self.folder / name
+        (folder / "files/bin").mkdir(parents=True, exist_ok=True)
+        elf = b"\x7fELF\2\1\1" + bytes(9) + struct.pack("<HH", 3, machine) + version.encode()
+        (folder / "files/bin/fleet-agent").write_bytes(elf if program is None else program)
+        (folder / "files/a-note").write_text("comes before the program\n" * 100)
+        subprocess.run(["tar", "--sort=name", "-czf", folder / "agent.tar.gz", "-C", folder / "files", "."], check=True)
+        (folder / "fleet-agent.service").write_text("[Unit]\n")
+        (folder / "bundle.json").write_text(json.dumps({
+            "archive": "agent.tar.gz", "sha256": hashlib.sha256((folder / "agent.tar.gz").read_bytes()).hexdigest(),
+            "architecture": architecture, "glibc": "2.36", "unpacked": 1000, "version": version,
+            "unit_sha256": hashlib.sha256(b"[Unit]\n").hexdigest()}))
+        return ("--agent-bundle", folder)
 
     def run(self, *words, status=0, cwd=None, env=None, **more):
         return fleetctl(*words, status=status, cwd=cwd or self.tree, env={"HOME": str(self.folder), **(env or {})}, **more)

@@ -14,7 +14,7 @@ namespace {
 struct Run : TranscriptFleet {
   PlanOptions options;
   Run() { settle(options); }
-  ExitCode plan() { return plan_fleet(fleet, bundle, options, world(), out, err); }
+  ExitCode plan() { return plan_fleet(fleet, bundles(), options, world(), out, err); }
 };
 
 // One line of the configuration differs, its password too, and a group is missing.

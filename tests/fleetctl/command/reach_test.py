@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """reach_test.py CASE | --list: the commands that reach hosts, the real program, where no host answers. Each case is a function below."""
 
+import hashlib
 import json
 import os
 import re
@@ -12,6 +13,16 @@ from fake_hosts import FakeHosts
 
 NOWHERE = ("-e", "ansible_host=127.0.0.1 ansible_port=1", "--limit", "oberon.incus,caliban.incus")
 REFUSED, UNREACHABLE, TOO_MANY, USAGE = 1, 4, 5, 64
+
+
+def completed(fleet, *words, env=None):
+    """What bash offers for the last of the words."""
+    script = ('source <(fleetctl completion bash)\nCOMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))\n'
+              'compopt() { :; }; _fleetctl; printf "%s\\n" "${COMPREPLY[@]}"')
+    done = subprocess.run(["bash", "-uc", script, "bash", "fleetctl", *words], cwd=fleet.tree, text=True, capture_output=True, timeout=60,
+                          env={**SYSTEM, "HOME": str(fleet.folder), **(env or {}), "PATH": f"{BIN}:/usr/bin:/bin"}, check=True)
+    check(done.stderr == "", done.stderr)
+    return done.stdout.split()
 
 
 def broken_template():
@@ -157,6 +168,8 @@ def batches():
     check("--resume: no run none of this tree is known here, known are: " in said and f"{stopped[1]}-{stopped[2]}" in said, said)
     for words in (("--resume", "--retry-failed"), ("--resume", "--plan", "x")):
         fleet.run("deploy", *more, *words, status=USAGE, env=home)
+    runs = completed(fleet, "deploy", "--resume", "", env=home)
+    check(len(runs) == 3 and f"{stopped[1]}-{stopped[2]}" in runs, f"runs are completed as {runs}")
     book.write_text(json.dumps({"schema": 1, "runs": ["x"], "hosts": {}}))
     for words in (("--retry-failed",), ("--resume", "x")):
         check("Nothing to do again" in fleet.run("deploy", *words, *more, env=home)[0], words)
@@ -165,6 +178,55 @@ def batches():
         fleet.run("deploy", *more, *words, status=USAGE, env=home)
     said = fleet.run("deploy", "--canary", "puck.incus", *more, status=REFUSED, env=home)[1]
     check("--canary names no host of this run" in said, said)
+
+
+def bundles():
+    """Builds for several architectures and versions: which are taken, which are refused, and what is pinned; no host is reached."""
+    fleet = Fleet()
+    here = ("plan", "--offline", "--limit", "puck")
+    _, x86 = fleet.bundle("x86")
+    _, arm = fleet.bundle("arm", "aarch64", "1.0", 183)
+    _, newer = fleet.bundle("newer", version="1.1")
+
+    def planned(*words, **more):
+        shown, said = fleet.run(*here, *words, **more)
+        return shown if not said else said
+
+    def ids(*folders):
+        names = sorted(json.loads((folder / "bundle.json").read_text())["sha256"][:16] for folder in folders)
+        return f"(agent {' '.join(names)})"
+
+    both = ("--agent-bundle", x86, "--agent-bundle", arm)
+    check(ids(x86, arm) in planned(*both), planned(*both))
+    check("two for x86_64: " in planned(*both, "--agent-bundle", newer, status=REFUSED), "two for one architecture")
+    check(ids(newer) in planned(*both, "--agent-bundle", newer, "--version", "1.1"), "--version")
+    said = planned(*both, "--version", "7", status=REFUSED)
+    check("agent bundle: none of version 7, there are: x86_64 (1.0), aarch64 (1.0)\n" in said, said)
+
+    pin = hashlib.sha256((x86 / "bundle.json").read_bytes()).hexdigest()
+    fleet.write("fleet.yaml", f"agent-bundle: [{x86}#{pin}, {arm}]\n")
+    check(ids(x86, arm) in planned(), "fleet.yaml")
+    check(set(completed(fleet, "plan", "--version", "")) == {"1.0"}, "versions are not completed")
+    said = planned("--agent-bundle", f"{arm}#{pin}", status=REFUSED)
+    check(f"arm/bundle.json: its SHA-256 is " in said and f", not {pin}\n" in said, said)
+    check("bundle.json" in planned("--agent-bundle", f"{x86}#{pin[:-1]}", status=REFUSED), "half a pin")
+    (x86 / "fleet-agent.service").write_text("[Unit]\nDescription=another\n")
+    check("x86/fleet-agent.service: wrong checksum" in planned(status=REFUSED), "the unit is not pinned")
+
+    for words, wrong in (({"machine": 183}, "its agent is for aarch64, bundle.json says x86_64"), ({"machine": 99}, "for the ELF machine 99"),
+                         ({"program": b"\x7fEL"}, "is cut off"), ({"program": b"nothing at all " * 9}, "is no program")):
+        said = planned(*fleet.bundle("bad", **words), status=REFUSED)
+        check("bad/agent.tar.gz: " in said and wrong in said, f"{words}: {said}")
+    planned(*fleet.bundle("script", program=b"#!/bin/sh\nexec real\n"))
+    told = json.loads((arm / "bundle.json").read_text())
+    for change, wrong in (({"archive": "../x"}, "not a bundle"), ({"sha256": "0" * 64}, "wrong checksum"), ({"unit_sha256": ""}, "before it could be pinned")):
+        text = json.dumps({**told, **change})
+        (arm / "bundle.json").write_text(text)
+        said = planned("--agent-bundle", f"{arm}#{hashlib.sha256(text.encode()).hexdigest()}", status=REFUSED)
+        check(wrong in said, f"{change}: {said}")
+    (arm / "agent.tar.gz").write_bytes(b"not gzip")
+    (arm / "bundle.json").write_text(json.dumps({**told, "sha256": hashlib.sha256(b"not gzip").hexdigest()}))
+    check("no tar.gz with bin/fleet-agent" in planned("--agent-bundle", arm, status=REFUSED), "not gzip")
 
 
 def playbook_batches():
@@ -400,4 +462,4 @@ def imported():
 
 
 if __name__ == "__main__":
-    main(broken_template, command_lines, spellings, logs, ansible_cfg, ui, batches, playbook_batches, facts, openssh, junit, known_hosts, init, fleet_file, imported)
+    main(broken_template, command_lines, spellings, logs, ansible_cfg, ui, batches, bundles, playbook_batches, facts, openssh, junit, known_hosts, init, fleet_file, imported)

@@ -233,4 +233,68 @@ TEST_CASE("status: an agent that cannot tell, and one that tells nonsense, fail 
   CHECK(run.out.str().find("failed: the host's report cannot be read") != std::string::npos);
 }
 
+TEST_CASE("status --drift: only hosts that are not as the tree gives them, and how they differ") {
+  Run run;
+  run.options.drift = true;
+  run.options.exit_code = true;
+  const auto answering = [&](const std::string& name, const std::string& config,
+                             const std::string& there, json told) {
+    Answers says{{kEnd, served_facts(there)}};
+    if (config != there && !config.empty())
+      says.push_back({"show\n", "n0 | " + there + "n0 shown\n"});
+    told["config"]["sha256"] = agent::sha256_hex(there);
+    says.push_back({"installed\n", "n0 " + told.dump() + "\n"});
+    run.host(name, config, std::move(says));
+  };
+  json ill = installed();
+  ill["healthy"] = false;
+  json missing = installed();
+  missing["drift"] = {{{"path", "/etc/systemd/system/fleet-agent.service"}, {"how", "missing"}}};
+  answering("ariel", "password = \"new\"\n", "password = \"old\"\n",
+            installed("x", "password = \"old\"\n"));
+  answering("miranda", "a\n", "a\n", ill);
+  answering("oberon", "a\n", "a\n", missing);
+  answering("puck", "a\n", "a\n", installed());
+  answering("setebos", "", "a\n", installed());  // its template does not render
+  CHECK(run.status() == ExitCode::kDiffers);
+  const std::string out = run.out.str();
+  INFO(out);
+  CHECK(out.find("\nariel    1.0      13   behind ") != std::string::npos);
+  CHECK(out.find("\noberon   1.0      13   drifted ") != std::string::npos);
+  CHECK(out.find("\nsetebos  1.0      13   unknown ") != std::string::npos);
+  CHECK(out.find("puck") == std::string::npos);
+  CHECK(out.find("miranda") == std::string::npos);
+  CHECK(out.find(
+            "\n\nariel\n--- on the host\n+++ rendered\n@@ -1,1 +1,1 @@\n-password = \"(secret #") !=
+        std::string::npos);
+  CHECK(out.find("\"old\"") == std::string::npos);
+  CHECK(out.find("\"new\"") == std::string::npos);
+  CHECK(out.find("\n5 hosts: 2 as the tree gives them, 3 not\n") != std::string::npos);
+
+  run.out.str("");
+  run.options.json = true;
+  CHECK(run.status() == ExitCode::kDiffers);
+  std::istringstream lines(run.out.str());
+  std::vector<json> told;
+  for (std::string line; std::getline(lines, line);) told.push_back(json::parse(line));
+  REQUIRE(told.size() == 3);
+  CHECK(told[0]["diff"].get<std::string>().rfind("--- on the host", 0) == 0);
+  CHECK(told[1]["drift"][0]["how"] == "missing");
+  CHECK(told[1]["diff"] == "");
+
+  run.fleet.hosts.erase(run.fleet.hosts.begin() + 2);
+  run.fleet.hosts.erase(run.fleet.hosts.begin());
+  run.fleet.hosts.pop_back();
+  run.out.str("");
+  run.options.json = false;
+  CHECK(run.status() == ExitCode::kDone);
+  CHECK(run.out.str() == "2 hosts: 2 as the tree gives them\n");
+
+  run.fleet.hosts.clear();
+  run.host("umbriel", "a\n", {});
+  run.out.str("");
+  CHECK(run.status() == ExitCode::kUnreachable);
+  CHECK(run.out.str().find("1 host: 1 not known\n") != std::string::npos);
+}
+
 }  // namespace fleetctl::command

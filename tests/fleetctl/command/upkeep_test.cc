@@ -175,9 +175,9 @@ TEST_CASE("doctor: what a deploy needs and a host has not") {
   result.facts.current = "0123456789abcdef";
   result.told = {"clock 1",   "missing tar",  "missing gzip",    "state-free 1024",
                  "lock held", "by you@there", "misses loki:3100"};
-  const agent::Result<AgentBundle> bundle = run.bundle;
+  const agent::Result<AgentBundles> bundles = run.bundles();
   std::string said;
-  for (const Check& check : check_host(host, result, bundle, -90))
+  for (const Check& check : check_host(host, result, bundles, -90))
     if (check.health != Health::kGood)
       said += check.name + (check.health == Health::kBad ? " bad " : " odd ") + check.text + "\n";
   CHECK(said ==
@@ -205,15 +205,15 @@ TEST_CASE("doctor: hosts that are well take a line; the exit status is that of t
                                     "\nn0 state-free 9999999\nn0 lock free\nn0 reaches "
                                     "loki:443\nn0 done\n"}};
   run.host("umbriel", "", {});
-  const agent::Result<AgentBundle> bundle = run.bundle;
-  CHECK(doctor(run.fleet, bundle, options, run.world(), run.stop, run.out, run.err) ==
+  const agent::Result<AgentBundles> bundles = run.bundles();
+  CHECK(doctor(run.fleet, bundles, options, run.world(), run.stop, run.out, run.err) ==
         ExitCode::kUnreachable);
   INFO(run.out.str());
   CHECK(contains(run.out.str(), "\nlocalhost  all    ok      3 checks\n"));
   CHECK(contains(run.out.str(), "\npuck       all    ok      8 checks\n"));
   CHECK(contains(run.out.str(), "\numbriel    reach  bad     puck port 22: No route to host\n"));
   CHECK(contains(run.transcripts["puck"], "> upkeep doctor loki:443\n> (end)\n"));
-  const agent::Result<AgentBundle> none =
+  const agent::Result<AgentBundles> none =
       agent::fail(agent::ErrorCode::kNotFound, "bundle.json: not there");
   run.fleet.hosts.pop_back();
   CHECK(doctor(run.fleet, none, options, run.world(), run.stop, run.out, run.err) ==

@@ -130,6 +130,23 @@ TEST_CASE("bootstrap: nothing that is quoted into the script can leave its quote
   CHECK(contains(script(exec, wanted()), "\nWHO='x_; rm -rf /; __'\n"));
 }
 
+TEST_CASE("bootstrap: of several releases the host takes the one for what it is") {
+  Wanted several = wanted();
+  several.releases = {{"aarch64", "1111111111111111"}, {"x86_64", "2222222222222222"}};
+  const std::string text = script(Exec{"abc123", "me", Become::kNone, "root", true}, several);
+  const std::string choice = text.substr(0, text.find("GROUPS_WANTED"));
+  for (const auto& [machine, release] : std::map<std::string, std::string>{
+           {"aarch64", "1111111111111111"}, {"x86_64", "2222222222222222"}, {"riscv64", ""}}) {
+    remote::ListeningDialogue dialogue;
+    const agent::SystemClock clock;
+    const auto status = remote::Local(clock).exec(
+        "uname() { echo " + machine + "; }\n" + choice + "echo \"<$RELEASE>\"", dialogue,
+        clock.mono() + std::chrono::seconds(60));
+    CHECK(status);
+    CHECK(dialogue.output == "<" + release + ">\n");
+  }
+}
+
 TEST_CASE("bootstrap: the bundle that is sent is the one that apply reads") {
   const std::string order = apply_order(wanted(), "r1", "me@box");
   REQUIRE(order.rfind("apply\n", 0) == 0);

@@ -111,6 +111,16 @@ TEST_CASE("plan: an interrupted deploy is finished and told") {
   CHECK(plan.notes == std::vector<std::string>{"the deploy r7 of me@box was interrupted"});
 }
 
+TEST_CASE("plan: the build for the host's architecture, or what builds there are") {
+  std::vector<Build> builds{{wanted(), release()}, {wanted(), release()}};
+  builds[1].release.architecture = "aarch64";
+  builds[1].release.version = "1.1";
+  CHECK(build_for(builds, "x86_64").value() == &builds[0]);
+  CHECK(build_for(builds, "aarch64").value() == &builds[1]);
+  CHECK(build_for(builds, "riscv64").error().message ==
+        "this host is riscv64, there are builds of the agent for x86_64, aarch64 (1.1)");
+}
+
 TEST_CASE("plan: hosts that cannot be served are refused with the reason") {
   const auto refusal = [](const Facts& facts) {
     return make_plan(facts, wanted(), release()).refusal;
@@ -118,9 +128,6 @@ TEST_CASE("plan: hosts that cannot be served are refused with the reason") {
   Facts facts = served();
   facts.systemd = false;
   CHECK(refusal(facts) == "this host does not run systemd");
-  facts = served();
-  facts.architecture = "aarch64";
-  CHECK(refusal(facts) == "this host is aarch64, the agent bundle is for x86_64");
   facts = served();
   facts.libc = "glibc 2.31";
   CHECK(refusal(facts) == "this host has glibc 2.31, the agent bundle needs glibc 2.36 or newer");

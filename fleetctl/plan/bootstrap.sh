@@ -132,7 +132,8 @@ tell_book() { # one line of JSON
 }
 
 show() {
-  [ ! -f $CONFIG ] || sed "s/^/$N | /" $CONFIG
+  # sed leaves the last line without an end where the file does; an empty line goes by.
+  [ ! -f $CONFIG ] || { sed "s/^/$N | /" $CONFIG && echo; }
   say shown
 }
 

@@ -280,9 +280,14 @@ TEST_CASE("bootstrap: every shell tells the same facts") {
 }
 
 TEST_CASE("bootstrap: it shows the configuration line by line") {
+  const std::string shell =
+      GENERATE(as<std::string>{}, "/bin/dash", "/bin/bash", "/usr/bin/busybox ash");
+  const std::string end = GENERATE(as<std::string>{}, "\n", "");
   Host host;
-  std::ofstream(host.folder / "etc/fleet-agent/config.alloy") << "a\n  b\n";
-  CHECK(contains(host.talk("/bin/sh", "show\nend\n"), "abc123 | a\nabc123 |   b\nabc123 shown\n"));
+  std::ofstream(host.folder / "etc/fleet-agent/config.alloy") << "a\n  b" + end;
+  const std::string told = host.talk(shell, "show\nend\n");
+  CHECK(contains(told, "abc123 | a\nabc123 |   b\n"));
+  CHECK(contains(told, "\nabc123 shown\n"));
 }
 
 TEST_CASE("bootstrap: a release is taken, checked, unpacked and handed the bundle") {

@@ -325,7 +325,7 @@ def openssh():
 
 
 def junit():
-    """--format junit of lint, plan and verify is XML with a case for each finding, host and way."""
+    """--format junit of lint, plan, deploy and verify is XML with a case for each finding, host and way."""
     fleet = Fleet()
 
     def cases(*words, status):
@@ -344,7 +344,9 @@ def junit():
     suite, found = cases("verify", *NOWHERE, "--only", "journal", status=UNREACHABLE)
     check(("caliban.incus", "journal", "error") in found, found)
     fleet.run("plan", "--offline", "--format", "junit", *NOWHERE, *fleet.bundle(), status=USAGE)
-    fleet.run("deploy", "--format", "junit", *NOWHERE, status=USAGE)
+    _, found = cases("deploy", *NOWHERE, *fleet.bundle(), status=UNREACHABLE)
+    check(sorted(found) == [("caliban.incus", "deploy", "error"), ("oberon.incus", "deploy", "error")], found)  # as they end
+    fleet.run("rollback", "--format", "junit", *NOWHERE, status=USAGE)
 
 
 def known_hosts():

@@ -174,7 +174,7 @@ take_release() {
     die "failed receiving the agent: $said"
   fi
   # OpenSSL uses what the processor has for it, which most sha256sums do not.
-  if has openssl; then sum=$(openssl dgst -sha256 -r); else sum=$(sha256_of); fi <$fresh/release.tar.gz
+  sum=$(openssl dgst -sha256 -r <$fresh/release.tar.gz 2>/dev/null) || sum=$(sha256_of <$fresh/release.tar.gz)
   if [ "${sum%% *}" != "$2" ]; then
     rm -rf $fresh
     die 'failed receiving the agent: wrong checksum'

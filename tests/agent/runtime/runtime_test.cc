@@ -133,7 +133,7 @@ TEST_CASE(
     f.diary.blocked["test.part.b"] = false;
   }
   CHECK(f.diary.wait_for("run test.part.b"));
-  CHECK(f.runtime->waiting().empty());
+  CHECK(f.eventually([&] { return f.runtime->waiting().empty(); }));
   CHECK(f.message_of("test.part.b").empty());
 }
 

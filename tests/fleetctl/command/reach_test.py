@@ -125,6 +125,15 @@ def ansible_cfg():
     said = reached("-u", "other", "-e", "ansible_user=third")
     check("third" in said and "other" not in said, said)
 
+    # The inventory that it names, as Ansible's own commands have it; ANSIBLE_INVENTORY above that, -i above all.
+    fleet.write("ansible.cfg", "[defaults]\ninventory = of-the-file\n")
+    for name in ("of-the-file", "of-the-environment", "of-the-command"):
+        fleet.write(name, f"{name}.example\n")
+    for words, env, name in (((), {}, "of-the-file"), ((), {"ANSIBLE_INVENTORY": "of-the-environment"}, "of-the-environment"),
+                             (("-i", "of-the-command"), {"ANSIBLE_INVENTORY": "of-the-environment"}, "of-the-command")):
+        shown = fleet.run("inventory", "--graph", *words, env=env)[0]
+        check(re.findall(r"[a-z-]+\.example", shown.replace("|--", " ")) == [f"{name}.example"], shown)
+
 
 def ui():
     """One host alone; ports that are none and a host that is not there are told."""

@@ -346,7 +346,7 @@ class Daemon {
   Mutex reload_mutex_;
 };
 
-int validate(const std::string& path, const convert::Reading& reading, bool json) {
+int validate(const std::string& path, const convert::Reading& reading, bool json, bool modules) {
   component::Registry registry;
   register_components(registry);
   auto read = convert::read_configuration(path, reading, registry);
@@ -355,8 +355,9 @@ int validate(const std::string& path, const convert::Reading& reading, bool json
     return kFailed;
   }
   std::cerr << read->report;
-  const runtime::CheckReport report = runtime::check(read->texts, registry, *lang::system_world(),
-                                                     lint::review, runtime::local_importer());
+  const runtime::CheckReport report =
+      runtime::check(read->texts, registry, *lang::system_world(), lint::review,
+                     modules ? runtime::local_importer() : nullptr);
   if (json) {
     std::cout << lang::render_json(report.diagnostics);
   } else {
@@ -555,6 +556,9 @@ int main(int argc, char** argv) {
   check->add_option("path", path, "The configuration: a file, or a folder of *.alloy files.")
       ->required();
   check->add_flag("--json", json, "Diagnostics as JSON on standard output.");
+  bool no_modules = false;
+  check->add_flag("--no-modules", no_modules,
+                  "Leave files of import blocks unread, and what uses them unchecked.");
   convert::Reading reading;
   add_reading_flags(*check, reading);
 
@@ -653,7 +657,7 @@ int main(int argc, char** argv) {
     }
     return Daemon(std::move(options)).run();
   }
-  if (check->parsed()) return validate(path, reading, json);
+  if (check->parsed()) return validate(path, reading, json, !no_modules);
   if (fmt->parsed()) return format(path, write, test);
   if (test_command->parsed()) return run_tests(test_files, update);
   if (convert_command->parsed()) {

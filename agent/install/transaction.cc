@@ -311,6 +311,14 @@ Result<> Transaction::prepare() {
   return make_folder(system_.at(kStateFolder), 0750, user.uid, user.gid);
 }
 
+bool Transaction::changes_beside_config() const {
+  return std::any_of(bundle_.files.begin(), bundle_.files.end(), [&](const BundleFile& file) {
+    const SavedFile& now = *find_file(present_.files, file.path);
+    return file.path != kConfigFile && in_config_folder(file.path) &&
+           (!now.present || now.bytes != file.bytes);
+  });
+}
+
 Result<> Transaction::validate() {
   const auto config = std::find_if(bundle_.files.begin(), bundle_.files.end(),
                                    [](const BundleFile& file) { return file.path == kConfigFile; });
@@ -323,8 +331,11 @@ Result<> Transaction::validate() {
   if (!written) return written;
   const std::string binary =
       system_.at(std::string(kReleases) + "/" + bundle_.release + "/bin/fleet-agent").string();
-  const auto done =
-      system_.run({binary, "validate", staged.string()}, kCommandLimit, present_.accounts.user);
+  std::vector<std::string> command{binary, "validate"};
+  // What it may import is not in its place yet; the agent itself refuses what does not fit.
+  if (changes_beside_config()) command.emplace_back("--no-modules");
+  command.push_back(staged.string());
+  const auto done = system_.run(command, kCommandLimit, present_.accounts.user);
   ::unlink(staged.c_str());
   if (!done) return fail(Error(done.error()).within("validate"));
   if (done->status == 0) return {};

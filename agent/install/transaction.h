@@ -90,6 +90,7 @@ class Transaction {
   void compare();
   void note_change(std::string what, Effect effect);
   Result<> prepare();
+  bool changes_beside_config() const;  // other files of its folder come or change
   Result<> validate();
   Result<> save();
   Result<> install();

@@ -18,6 +18,7 @@ namespace {
 std::string text_of(const std::string& name, std::size_t width, const HostResult& result,
                     bool color) {
   std::string out = painted_diff(result.diff, color);
+  for (const auto& [path, diff] : result.file_diffs) out += painted_diff(diff, color);
   std::string line = fmt::format("{:<{}}  ", name, width);
   line += painted(fmt::format("{:<12}", state_name(result.state)), tone_of(result.state), color);
   if (!result.text.empty()) line += "  " + result.text;
@@ -36,6 +37,7 @@ std::string json_of(const std::string& name, const HostResult& result) {
                                 {"changes", result.changes},
                                 {"effect", plan::effect_name(result.effect)},
                                 {"diff", result.diff},
+                                {"file_diffs", result.file_diffs},
                                 {"seconds", result.seconds}};
   return document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
@@ -125,6 +127,7 @@ HostResult deploy_to(const Host& host, const AgentBundles& bundles, const Deploy
     plan::Wanted wanted{plan::standard_files(host.configuration(), bundle.unit),
                         {"systemd-journal", "adm"},
                         bundle.release.id};
+    wanted.files.insert(wanted.files.end(), host.files().begin(), host.files().end());
     if (host.docker_group() != DockerGroup::kNo) wanted.groups.emplace_back("docker");
     wanted.restart = options.restart;
     wanted.rolls_back = options.rolls_back;

@@ -27,6 +27,8 @@ using value::Value;
 
 constexpr std::string_view kManagedBy = "alloy";
 constexpr std::string_view kDocker = "docker";
+constexpr std::size_t kMostBytesOfFile = 1U << 20;  // of one beside the configuration
+constexpr std::size_t kMostBytes = 8U << 20;        // of a host's configuration and those together
 constexpr std::string_view kTemplate = "config.alloy.j2";
 
 // A name that becomes part of paths.
@@ -51,6 +53,7 @@ class LoadedHost final : public Host {
   DockerGroup docker_group() const override { return docker_group_; }
   const std::string& configuration() const override { return configuration_; }
   const plan::Secrets& secrets() const override { return secrets_; }
+  const std::vector<plan::WantedFile>& files() const override { return files_; }
   const fs::path& template_path() const override { return template_; }
 
   Result<std::optional<Value>> variable(std::string_view name) const override {
@@ -137,19 +140,9 @@ class LoadedHost final : public Host {
       complain("a host's name cannot be a path", problems);
       return;
     }
-    std::error_code error;
-    const fs::path& folder = tree_->templates();
-    for (const fs::path& candidate :
-         {folder / name_ / kTemplate, folder / short_name_ / kTemplate, folder / kTemplate}) {
-      if (!fs::exists(candidate, error)) continue;
-      template_ = candidate;
-      break;
-    }
+    template_ = find_source(kTemplate);
     if (template_.empty()) {
-      complain("there is no template: neither " +
-                   inventory::shown_path(folder / short_name_ / kTemplate) + " nor " +
-                   inventory::shown_path(folder / kTemplate) + " exists",
-               problems);
+      complain("there is no template: " + neither(kTemplate), problems);
       return;
     }
     for (const char* name :
@@ -160,12 +153,76 @@ class LoadedHost final : public Host {
     for (std::size_t i = before; i < problems.size(); ++i) problems[i].host = name_;
   }
 
+  // After render().
+  void render_files(const std::vector<FileRule>& rules, std::vector<Problem>& problems) {
+    if (template_.empty()) return;
+    std::size_t total = configuration_.size();
+    for (const FileRule& rule : rules) {
+      if (rule.when) {
+        const auto wanted = holds(*rule.when, problems);
+        if (!wanted.value_or(false)) continue;
+      }
+      const fs::path source = find_source(rule.source);
+      if (source.empty()) {
+        complain(rule.place + ": files: there is no such file: " + neither(rule.source), problems);
+        continue;
+      }
+      const bool beside = rule.path.starts_with(kFilesFolder);
+      plan::WantedFile file{rule.path, rule.mode, beside ? "fleet-agent" : "", ""};
+      file.source = inventory::shown_path(source);
+      auto text = tree_->loader().text(source);
+      if (!text) {
+        complain(text.error().message, problems);
+        continue;
+      }
+      if (rule.is_template) {
+        const std::size_t before = problems.size();
+        file.bytes = renderer_->render(*variables_, source, nullptr, problems, file.secrets);
+        for (std::size_t i = before; i < problems.size(); ++i) problems[i].host = name_;
+        if (problems.size() > before) continue;
+      } else {
+        file.bytes = std::move(text->bytes);
+      }
+      if (text->decrypted) {
+        file.secrets = {};
+        file.secrets.fills_lines = true;
+      }
+      total += file.bytes.size();
+      if (file.bytes.size() > kMostBytesOfFile || total > kMostBytes) {
+        complain(rule.place + ": files: " + file.source +
+                     " comes to more than 1 MiB, or all of the "
+                     "host's to more than 8 MiB",
+                 problems);
+        return;
+      }
+      files_.push_back(std::move(file));
+    }
+  }
+
   bool misses_facts() const { return variables_ != nullptr && variables_->misses_facts(); }
 
   // What rendered and is refused by the check is nothing to compare with.
-  void forget_configuration() { configuration_.clear(); }
+  void forget_configuration() {
+    configuration_.clear();
+    files_.clear();
+  }
 
  private:
+  // The first that exists of the host's own one, that of its short name, and the one for all.
+  fs::path find_source(std::string_view name) const {
+    std::error_code error;
+    const fs::path& folder = tree_->templates();
+    for (const fs::path& candidate :
+         {folder / name_ / name, folder / short_name_ / name, folder / name})
+      if (fs::exists(candidate, error)) return candidate;
+    return {};
+  }
+  std::string neither(std::string_view name) const {
+    const fs::path& folder = tree_->templates();
+    return "neither " + inventory::shown_path(folder / short_name_ / name) + " nor " +
+           inventory::shown_path(folder / name) + " exists";
+  }
+
   bool complain(std::string what, std::vector<Problem>& problems) const {
     problems.push_back({name_, std::move(what)});
     return false;
@@ -181,6 +238,7 @@ class LoadedHost final : public Host {
   DockerGroup docker_group_ = DockerGroup::kNo;
   std::string configuration_;
   plan::Secrets secrets_;
+  std::vector<plan::WantedFile> files_;
   fs::path template_;
 };
 
@@ -324,6 +382,7 @@ Result<Fleet> load_fleet(const std::shared_ptr<Tree>& tree, const FleetOptions& 
       const std::size_t tolerated_before = tolerated.size();
       host->render(selected, check, render_problems);
       host->decide_docker_group(docker_when, by_services, render_problems);
+      if (options.rules) host->render_files(options.rules->files, render_problems);
       if (tolerated.size() > tolerated_before) host->forget_configuration();
     }
     if (fleet.problems.size() == before) fleet.hosts.push_back(host);

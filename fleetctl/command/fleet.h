@@ -19,6 +19,7 @@
 #include "fleetctl/command/vault_passwords.h"
 #include "fleetctl/inventory/connection.h"
 #include "fleetctl/plan/diff.h"
+#include "fleetctl/plan/plan.h"
 
 namespace fleetctl::value {
 class Value;
@@ -77,6 +78,7 @@ class Host {
   virtual DockerGroup docker_group() const = 0;
   virtual const std::string& configuration() const = 0;  // rendered and checked; "": Rendering
   virtual const plan::Secrets& secrets() const = 0;      // in it, from encrypted variables
+  virtual const std::vector<plan::WantedFile>& files() const = 0;  // beside it, as fleet.yaml says
   virtual const std::filesystem::path& template_path() const = 0;  // where it came from
   // A variable as a template would see it; nullopt when the host has none of that name. The error
   // names host, variable and file.

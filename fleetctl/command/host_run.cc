@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "agent/base/file.h"
 #include "agent/base/strings.h"
@@ -21,8 +22,9 @@ using remote::Input;
 constexpr std::size_t kErrorLimit = 8192;
 constexpr std::size_t kStepLimit = 40;
 constexpr std::size_t kReasonLimit = 200;
-constexpr std::size_t kLineLimit = 1U << 20;
+constexpr std::size_t kLineLimit = 2U << 20;  // that of a whole file, in a diff
 constexpr std::size_t kShownLimit = 16U << 20;
+constexpr std::size_t kComparedLimit = 1U << 20;  // of a file beside the configuration
 
 std::string text_of(const json& object, const char* name) {
   const auto found = object.find(name);
@@ -280,13 +282,31 @@ class Conversation final : public remote::Dialogue {
           "it is not as it was when the plan was made: " + listed(seen_by(facts_, plan_.changes)) +
           " instead of " + listed(*order_.planned);
       end(input);
-    } else if (plan_.config_differs && (order_.diff || may_drop_listeners())) {
+    } else {
+      ask_to_show(input);
+    }
+    return {};
+  }
+
+  // One file after another, the configuration last: what follows may depend on that.
+  void ask_to_show(Input& input) {
+    shown_.clear();
+    for (; order_.diff && file_shown_ < plan_.other_files.size(); ++file_shown_) {
+      const std::string& path = plan_.other_files[file_shown_];
+      if (facts_.files.contains(path)) {
+        shows_file_ = true;
+        stage_ = Stage::kShow;
+        input.send("show " + path + "\n");
+        return;
+      }
+      make_file_diff(path);
+    }
+    if (plan_.config_differs && (order_.diff || may_drop_listeners())) {
       stage_ = Stage::kShow;
       input.send("show\n");
     } else {
       go_on(input);
     }
-    return {};
   }
 
   // No containers, or nothing that they could log to: their Docker need not be asked.
@@ -295,6 +315,11 @@ class Conversation final : public remote::Dialogue {
   }
 
   Result<> hear_shown(Input& input) {
+    if (std::exchange(shows_file_, false)) {
+      make_file_diff(plan_.other_files[file_shown_++]);
+      ask_to_show(input);
+      return {};
+    }
     if (order_.diff) make_diff();
     if (order_.task != Task::kDeploy) {
       ask_agent(input);
@@ -319,6 +344,17 @@ class Conversation final : public remote::Dialogue {
     result_.diff = printable(plan::unified_diff(
         plan::mask_secrets(shown_, key, secrets),
         plan::mask_secrets(wanted_->files.front().bytes, key, secrets), "on the host", "rendered"));
+  }
+
+  // Against what was shown; nothing, where there is no such file yet.
+  void make_file_diff(const std::string& path) {
+    const auto& files = wanted_->files;
+    const auto file = std::find_if(files.begin(), files.end(),
+                                   [&](const plan::WantedFile& one) { return one.path == path; });
+    result_.file_diffs[path] = shown_.size() > kComparedLimit + 1
+                                   ? path + ": not shown, the one on the host has more than 1 MiB\n"
+                                   : printable(plan::file_diff(shown_, file->bytes, path,
+                                                               order_.exec.nonce, file->secrets));
   }
 
   // "| ..." for each, then "listed" or "unlisted WHY" (plan/bootstrap.sh).
@@ -457,7 +493,9 @@ class Conversation final : public remote::Dialogue {
   std::string pending_;  // output without its line feed yet
   std::string errors_;
   std::string shown_;
-  std::size_t told_ = 0;  // bytes of result_.told, or of what containers there are
+  std::size_t file_shown_ = 0;  // the number of the one of plan_.other_files that is
+  bool shows_file_ = false;     // and not the configuration
+  std::size_t told_ = 0;        // bytes of result_.told, or of what containers there are
   std::optional<ListenersInUse> listeners_;
   int unread_containers_ = 0;
   plan::Facts facts_;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -38,6 +39,8 @@ struct HostResult {
   std::vector<plan::Change> planned;  // before anything was done
   plan::Effect effect = plan::Effect::kNone;
   std::string diff;  // of the configuration, secrets masked
+  // plan::file_diff() of the files beside it that are new or other, by their paths.
+  std::map<std::string, std::string> file_diffs;
   plan::Facts facts;
   std::optional<plan::Installed> installed;  // Task::kLook and kMeasure, where an agent is
   unsigned back_to = 0;                      // Task::kRollback: the generation

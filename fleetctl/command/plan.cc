@@ -42,6 +42,24 @@ Extent extent_of(std::string_view diff) {
   return extent;
 }
 
+std::string extent_text(std::string_view diff) {
+  if (!diff.starts_with("--- ")) return "";
+  const Extent extent = extent_of(diff);
+  return fmt::format("+{} -{}  ", extent.added, extent.removed);
+}
+
+// The file beside the configuration that the change is of; none: it is another change. A drop-in
+// may have the name of another file, and is the one that needs a restart.
+const plan::WantedFile* file_of(const Host& host, const plan::Change& change) {
+  if (change.sign == '-') return nullptr;
+  for (const plan::WantedFile& file : host.files()) {
+    const bool drop_in = file.path.starts_with(kDropInFolder);
+    const std::string name = file.path.substr(file.path.rfind('/') + 1);
+    if (change.what == name && drop_in == (change.effect == plan::Effect::kRestart)) return &file;
+  }
+  return nullptr;
+}
+
 // Groups are read when a process starts, and the unit by systemd: why it is not a reload.
 std::string_view reason_of(const plan::Change& change) {
   if (change.effect != plan::Effect::kRestart) return "";
@@ -63,13 +81,13 @@ std::string row_of(const plan::Change& change, const std::string& more, bool col
   return line.substr(0, line.find_last_not_of(' ') + 1);
 }
 
-// How the configurations differ, in the form that is asked for.
-std::string shown_diff(const HostResult& result, const PlanOptions& options, bool color) {
-  if (!options.side_by_side) return painted_diff(result.diff, color);
+// How two files differ, in the form that is asked for. What is no diff tells why it is none.
+std::string shown_diff(const std::string& diff, const PlanOptions& options, bool color) {
+  if (!options.side_by_side || !diff.starts_with("--- ")) return painted_diff(diff, color);
   const std::size_t columns = terminal_columns(STDOUT_FILENO);
   std::string out;
   for (const plan::SideRow& row :
-       plan::side_by_side(result.diff, columns > 0 ? columns : kColumnsOfFile)) {
+       plan::side_by_side(diff, columns > 0 ? columns : kColumnsOfFile)) {
     const Tone tone = row.sign == '@'   ? Tone::kFaint
                       : row.sign == '<' ? Tone::kBad
                       : row.sign == '>' ? Tone::kGood
@@ -91,9 +109,11 @@ std::string text_of(const Host& host, std::size_t width, const HostResult& resul
     for (const plan::Change& change : result.planned) {
       std::string more(reason_of(change));
       if (change.what == "config.alloy") {
-        const Extent extent = extent_of(result.diff);
-        if (!result.diff.empty()) more = fmt::format("+{} -{}  ", extent.added, extent.removed);
-        more += "from " + inventory::shown_path(host.template_path());
+        more = extent_text(result.diff) + "from " + inventory::shown_path(host.template_path());
+      } else if (const plan::WantedFile* file = file_of(host, change)) {
+        const auto diff = result.file_diffs.find(file->path);
+        if (diff != result.file_diffs.end()) more = extent_text(diff->second);
+        more += "from " + file->source;
       } else if (change.what == "group docker" &&
                  host.docker_group() == DockerGroup::kByConfiguration) {
         more += ", its configuration names Docker's socket";
@@ -101,7 +121,10 @@ std::string text_of(const Host& host, std::size_t width, const HostResult& resul
       out += (first ? "" : indent) + row_of(change, more, color) + "\n";
       first = false;
     }
-    if (options.diff) out += shown_diff(result, options, color);
+    if (options.diff) {
+      out += shown_diff(result.diff, options, color);
+      for (const auto& [path, diff] : result.file_diffs) out += shown_diff(diff, options, color);
+    }
   } else {
     out +=
         painted(state_name(result.state), tone_of(result.state), color) + "  " + result.text + "\n";
@@ -122,20 +145,22 @@ std::string json_of(const Host& host, const HostResult& result, bool diff) {
   const bool would = result.state == HostState::kWouldChange;
   const bool same = result.state == HostState::kUnchanged;
   const Extent extent = extent_of(result.diff);
-  const nlohmann::json document{{"schema", kSchema},
-                                {"type", "host"},
-                                {"host", host.name()},
-                                {"state", word_of(result.state)},
-                                {"reason", would || same ? "" : result.text},
-                                {"config_sha256", agent::sha256_hex(host.configuration())},
-                                {"changes", changes},
-                                {"effect", plan::effect_name(result.effect)},
-                                {"added", extent.added},
-                                {"removed", extent.removed},
-                                {"diff", diff ? result.diff : ""},
-                                {"template", inventory::shown_path(host.template_path())},
-                                {"notes", result.notes},
-                                {"seconds", result.seconds}};
+  const nlohmann::json document{
+      {"schema", kSchema},
+      {"type", "host"},
+      {"host", host.name()},
+      {"state", word_of(result.state)},
+      {"reason", would || same ? "" : result.text},
+      {"config_sha256", agent::sha256_hex(host.configuration())},
+      {"changes", changes},
+      {"effect", plan::effect_name(result.effect)},
+      {"added", extent.added},
+      {"removed", extent.removed},
+      {"diff", diff ? result.diff : ""},
+      {"file_diffs", diff ? result.file_diffs : decltype(result.file_diffs)()},
+      {"template", inventory::shown_path(host.template_path())},
+      {"notes", result.notes},
+      {"seconds", result.seconds}};
   return document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
@@ -203,14 +228,15 @@ ExitCode plan_offline(const Fleet& fleet, const AgentBundles& bundles, const Pla
   const std::size_t width = widest_name(fleet);
   for (const auto& host : fleet.hosts) {
     PlannedHost& planned = saved.hosts[host->name()];
-    planned.config_sha256 = agent::sha256_hex(host->configuration());
+    planned.config_sha256 = rendered_sha256(*host);
     const std::string source = inventory::shown_path(host->template_path());
+    const std::string config_sha256 = agent::sha256_hex(host->configuration());
     if (options.json) {
       out << nlohmann::json{{"schema", kSchema},
                             {"type", "host"},
                             {"host", host->name()},
                             {"state", "rendered"},
-                            {"config_sha256", planned.config_sha256},
+                            {"config_sha256", config_sha256},
                             {"bytes", host->configuration().size()},
                             {"release", saved.release},
                             {"template", source}}
@@ -218,7 +244,7 @@ ExitCode plan_offline(const Fleet& fleet, const AgentBundles& bundles, const Pla
           << "\n";
     } else {
       out << fmt::format("{:<{}}  {}  {:>7} bytes  from {}\n", host->name(), width,
-                         planned.config_sha256.substr(0, 12), host->configuration().size(), source);
+                         config_sha256.substr(0, 12), host->configuration().size(), source);
     }
   }
   if (!options.json)

@@ -29,6 +29,14 @@ bool flag_of(const json& object, const char* name) {
 
 }  // namespace
 
+std::string rendered_sha256(const Host& host) {
+  std::string sum = agent::sha256_hex(host.configuration());
+  for (const plan::WantedFile& file : host.files())
+    sum = agent::sha256_hex(sum + " " + file.path + " " + file.mode + " " +
+                            agent::sha256_hex(file.bytes));
+  return sum;
+}
+
 PlanFile plan_of(const AgentBundles& bundles, const std::string& run) {
   std::map<std::string, std::string> units;  // by release: in whatever order they were named
   for (const AgentBundle& one : bundles) units[one.release.id] = one.unit;
@@ -42,7 +50,7 @@ PlanFile plan_of(const AgentBundles& bundles, const std::string& run) {
 
 PlannedHost planned_of(const Host& host, const HostResult& result) {
   PlannedHost planned;
-  planned.config_sha256 = agent::sha256_hex(host.configuration());
+  planned.config_sha256 = rendered_sha256(host);
   planned.asked = true;
   planned.would_change = result.state == HostState::kWouldChange;
   planned.seen = seen_by(result.facts, result.planned);
@@ -117,8 +125,7 @@ std::vector<std::string> differences(const PlanFile& plan, const Fleet& fleet,
   for (const auto& host : fleet.hosts) {
     std::erase(missing, host->name());
     const auto planned = plan.hosts.find(host->name());
-    if (planned == plan.hosts.end() ||
-        planned->second.config_sha256 != agent::sha256_hex(host->configuration()))
+    if (planned == plan.hosts.end() || planned->second.config_sha256 != rendered_sha256(*host))
       out.push_back(host->name() + " would get another configuration");
   }
   if (whole) {

@@ -15,7 +15,7 @@
 namespace fleetctl::command {
 
 struct PlannedHost {
-  std::string config_sha256;  // of what was rendered
+  std::string config_sha256;  // of what was rendered: rendered_sha256()
   bool asked = false;         // no: --offline; `seen` and would_change mean nothing
   bool would_change = false;
   Planned seen;
@@ -27,6 +27,9 @@ struct PlanFile {
   std::string unit_sha256;
   std::map<std::string, PlannedHost> hosts;  // those that answered
 };
+
+// Of the host's configuration; where it has more files, of that and those.
+std::string rendered_sha256(const Host& host);
 
 // The same tree and the same agent, as yet without hosts.
 PlanFile plan_of(const AgentBundles& bundles, const std::string& run);

@@ -30,8 +30,20 @@ void print(const Fleet& fleet, const RenderOptions& options, std::ostream& out) 
   }
 }
 
-fs::path file_of(const fs::path& folder, const Host& host) {
-  return folder / host.name() / "config.alloy";
+// Where a file that lies at `path` on the host is written.
+fs::path file_of(const fs::path& folder, const Host& host, const fs::path& path) {
+  const bool drop_in = path.string().starts_with(kDropInFolder);
+  return folder / host.name() / (drop_in ? "fleet-agent.service.d" : "") / path.filename();
+}
+
+// What a host gets, masked where that is asked for.
+std::vector<plan::WantedFile> files_of(const Host& host, const RenderOptions& options) {
+  std::vector<plan::WantedFile> files{{plan::kConfigPath, "", "", text_of(host, options)}};
+  for (const plan::WantedFile& file : host.files()) {
+    files.push_back(file);
+    if (options.mask) files.back().bytes = plan::mask_file(file.bytes, "", file.secrets);
+  }
+  return files;
 }
 
 // What is there now; "" when there is nothing yet.
@@ -92,23 +104,26 @@ ExitCode render(const RenderOptions& options, const ConfigurationCheck& check, s
   }
   std::size_t changed = 0;
   for (const auto& host : fleet->hosts) {
-    const fs::path file = file_of(options.output, *host);
-    const auto before = present(file);
-    if (!before) {
-      err << host->name() << ": " << before.error().message << "\n";
-      return ExitCode::kRefused;
+    bool differs = false;
+    for (const plan::WantedFile& wanted : files_of(*host, options)) {
+      const fs::path file = file_of(options.output, *host, wanted.path);
+      const auto before = present(file);
+      if (!before) {
+        err << host->name() << ": " << before.error().message << "\n";
+        return ExitCode::kRefused;
+      }
+      if (*before == wanted.bytes) continue;
+      differs = true;
+      if (options.diff) {
+        out << painted_diff(
+            plan::unified_diff(*before, wanted.bytes, file.string(), host->name() + " (rendered)"),
+            wants_color(options.colors, STDOUT_FILENO));
+      } else if (auto done = write(file, wanted.bytes); !done) {
+        err << host->name() << ": " << done.error().message << "\n";
+        return ExitCode::kRefused;
+      }
     }
-    const std::string text = text_of(*host, options);
-    if (*before == text) continue;
-    ++changed;
-    if (options.diff) {
-      out << painted_diff(
-          plan::unified_diff(*before, text, file.string(), host->name() + " (rendered)"),
-          wants_color(options.colors, STDOUT_FILENO));
-    } else if (auto done = write(file, text); !done) {
-      err << host->name() << ": " << done.error().message << "\n";
-      return ExitCode::kRefused;
-    }
+    changed += differs ? 1 : 0;
   }
   err << fleet->hosts.size() << (fleet->hosts.size() == 1 ? " host, " : " hosts, ") << changed
       << (options.diff ? " would change" : " written") << "\n";

@@ -54,10 +54,29 @@ std::string_view name_of(ConfigState state) {
 
 // What is told of one host that answered.
 struct Condition {
-  std::string rendered_sha256;  // "": it did not render
+  std::string rendered_sha256;           // "": it did not render
+  std::vector<std::string> other_files;  // notes on those beside it that a deploy would change
   ConfigState config = ConfigState::kAbsent;
   bool as_it_should_be = false;
 };
+
+// What the last deploy put beside the configuration, against what the tree gives now.
+std::vector<std::string> other_files(const Host& host, const plan::Facts& facts) {
+  std::vector<std::string> out;
+  std::map<std::string, std::string> applied = facts.applied;
+  if (applied.empty()) return out;  // it is not known
+  applied.erase(plan::kConfigPath);
+  applied.erase(plan::kUnitPath);
+  for (const plan::WantedFile& file : host.files()) {
+    const auto found = applied.find(file.path);
+    if (found == applied.end() || found->second != agent::sha256_hex(file.bytes))
+      out.push_back("the tree gives another " + file.path);
+    if (found != applied.end()) applied.erase(found);
+  }
+  for (const auto& [path, sha256] : applied)
+    out.push_back("the tree has no " + printable(path) + " any more");
+  return out;
+}
 
 Condition condition_of(const Host& host, const HostResult& result) {
   Condition condition;
@@ -76,6 +95,9 @@ Condition condition_of(const Host& host, const HostResult& result) {
     condition.config =
         condition.rendered_sha256.empty() ? ConfigState::kUnknown : ConfigState::kBehind;
   }
+  if (!condition.rendered_sha256.empty()) condition.other_files = other_files(host, result.facts);
+  if (condition.config == ConfigState::kInStep && !condition.other_files.empty())
+    condition.config = ConfigState::kBehind;
   condition.as_it_should_be = condition.config == ConfigState::kInStep && now.drift.empty() &&
                               now.unit_active == "active" && now.ready && now.healthy &&
                               now.interrupted.empty();
@@ -145,6 +167,7 @@ std::vector<std::string> notes_of(const HostResult& result, const Condition& con
       notes.push_back("the deploy " + printable(now.interrupted) + " was interrupted");
     switch (condition.config) {
       case ConfigState::kBehind:
+        if (now.config_sha256 == condition.rendered_sha256) break;  // only files beside it
         notes.push_back(fmt::format("has {}, the tree gives {}", short_hash(now.config_sha256),
                                     short_hash(condition.rendered_sha256)));
         break;
@@ -158,6 +181,7 @@ std::vector<std::string> notes_of(const HostResult& result, const Condition& con
       default:
         break;
     }
+    notes.insert(notes.end(), condition.other_files.begin(), condition.other_files.end());
     for (const plan::Drift& drift : now.drift) {
       if (drift.path == plan::kConfigPath && !now.config_sha256.empty()) continue;  // told above
       notes.push_back(drift.how == "missing"

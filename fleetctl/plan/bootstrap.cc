@@ -12,17 +12,21 @@ extern const char* const kUpkeepScript;     // upkeep.sh
 
 namespace {
 
+constexpr std::size_t kLongestWord = 200;
+constexpr std::size_t kLongestList = 32U << 10;  // of paths
+
 // For a place between single quotes: what would end them, and control characters, become '_'.
-std::string quotable(std::string_view text) {
-  std::string out(text.substr(0, 200));
+std::string quotable(std::string_view text, std::size_t limit = kLongestWord) {
+  std::string out(text.substr(0, limit));
   for (char& c : out) {
     if (c == '\'' || c == '\\' || static_cast<unsigned char>(c) < ' ') c = '_';
   }
   return out;
 }
 
-std::string assignment(std::string_view name, std::string_view value) {
-  return std::string(name) + "='" + quotable(value) + "'\n";
+std::string assignment(std::string_view name, std::string_view value,
+                       std::size_t limit = kLongestWord) {
+  return std::string(name) + "='" + quotable(value, limit) + "'\n";
 }
 
 template <class List, class Text>
@@ -84,8 +88,8 @@ std::string script(const Exec& exec, const Wanted& wanted, Orders orders) {
          assignment("WHO", exec.who) + release_assignment(wanted) +
          assignment("GROUPS_WANTED",
                     joined(wanted.groups, [](const std::string& name) { return name; })) +
-         assignment("FILES",
-                    joined(wanted.files, [](const WantedFile& file) { return file.path; })) +
+         assignment("FILES", joined(wanted.files, [](const WantedFile& file) { return file.path; }),
+                    kLongestList) +
          (orders == Orders::kUpkeep ? kUpkeepScript : "") + kBootstrapScript + exec.nonce +
          "-end\n";
 }

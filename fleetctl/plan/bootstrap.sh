@@ -7,7 +7,7 @@
 #   WHO     operator@machine, run
 #   RELEASE the wanted release, 16 hex digits
 #   GROUPS_WANTED, FILES   names, separated by spaces
-# Answers, one per line, after N: see facts.h. Orders, one per line: `show`, `release SIZE SHA256` + SIZE bytes,
+# Answers, one per line, after N: see facts.h. Orders, one per line: `show [FILE]`, `release SIZE SHA256` + SIZE bytes,
 # `apply` or `apply current` + a bundle, `installed`, `measured` (with rates, which takes a second),
 # `upkeep TASK ARGUMENTS` (upkeep.sh), `containers` (how the running ones log), `end`. Errors: `error CODE text`, then exit status 1.
 set -u
@@ -131,9 +131,13 @@ tell_book() { # one line of JSON
   say "$1 $book"
 }
 
-show() {
-  # sed leaves the last line without an end where the file does; an empty line goes by.
-  [ ! -f $CONFIG ] || { sed "s/^/$N | /" $CONFIG && echo; }
+show() { # the configuration, or of the file $1 as much as is compared
+  if [ -z "$1" ]; then
+    [ ! -f $CONFIG ] || sed "s/^/$N | /" $CONFIG
+  elif [ -f "$1" ]; then
+    head -c 1048578 "$1" | sed "s/^/$N | /"
+  fi
+  echo # sed leaves the last line without an end where the file does; an empty line goes by
   say shown
 }
 
@@ -224,7 +228,7 @@ say ready
 
 while IFS=' ' read -r order size sum; do
   case $order in
-    show) show ;;
+    show) show "$size" ;;
     containers) containers ;;
     release) take_release "$size" "$sum" ;;
     apply) apply "$size" ;;

@@ -188,6 +188,7 @@ Secrets secrets_of(std::string_view text,
     Secrets::Frame frame{std::string(text.substr(at, std::min(first, end) - at)),
                          std::string(last > at ? text.substr(last, end - last) : "")};
     const bool tells = !agent::trim(frame.before).empty() || !agent::trim(frame.after).empty();
+    secrets.fills_lines = secrets.fills_lines || (first < last && !tells);
     if (first < last && tells &&
         std::find(secrets.frames.begin(), secrets.frames.end(), frame) == secrets.frames.end())
       secrets.frames.push_back(std::move(frame));
@@ -286,6 +287,45 @@ std::string mask_text(std::string_view text, bool is_comment, std::string_view r
 
 std::string mask_secrets(std::string_view text, std::string_view run_key, const Secrets& secrets) {
   return mask_text(without(text, run_key, secrets), false, run_key);
+}
+
+bool is_text(std::string_view bytes) {
+  return bytes.find('\0') == std::string_view::npos && agent::to_valid_utf8(bytes) == bytes;
+}
+
+std::string mask_file(std::string_view text, std::string_view run_key, const Secrets& secrets) {
+  const bool is_secret = secrets.fills_lines && secrets.texts.empty();
+  if (is_secret || (!secrets.texts.empty() && !is_text(text))) return mask(text, run_key);
+  if (!is_text(text)) return std::string(text);
+  const std::string masked = mask_urls(mask_secrets(text, run_key, secrets), run_key);
+  std::string out;
+  bool first = true;
+  for (const std::string_view raw : agent::split(masked, '\n')) {
+    std::string line(raw);
+    for (auto at = line.find_first_of("=:"); at != std::string::npos;
+         at = line.find_first_of("=:", at + 1)) {
+      if (!names_a_secret(std::string_view(line).substr(0, at))) continue;
+      const auto value = line.find_first_not_of(" \t", at + 1);
+      if (value != std::string::npos)
+        line.replace(value, std::string::npos, mask(std::string_view(line).substr(value), run_key));
+      break;
+    }
+    out += (first ? "" : "\n") + line;
+    first = false;
+  }
+  return out;
+}
+
+std::string file_diff(std::string_view before, std::string_view after, std::string_view name,
+                      std::string_view run_key, const Secrets& secrets) {
+  constexpr std::string_view kPrivateKey = "PRIVATE KEY-----";
+  const auto instead = [&](const char* why) { return std::string(name) + ": " + why + "\n"; };
+  if (!is_text(before) || !is_text(after)) return instead("binary");
+  if (secrets.fills_lines || before.find(kPrivateKey) != std::string_view::npos ||
+      after.find(kPrivateKey) != std::string_view::npos)
+    return instead("not shown, lines of it are secret");
+  return unified_diff(mask_file(before, run_key, secrets), mask_file(after, run_key, secrets),
+                      std::string(name) + " on the host", std::string(name) + " rendered");
 }
 
 }  // namespace fleetctl::plan

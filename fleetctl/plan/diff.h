@@ -24,6 +24,9 @@ struct Secrets {
     bool operator==(const Frame&) const = default;
   };
   std::vector<Frame> frames;
+  // A line is nothing but a secret: no frame tells where the host has another in its place. Without
+  // texts: all lines are.
+  bool fills_lines = false;
 };
 // `ranges`: [from, to) of `text`.
 Secrets secrets_of(std::string_view text,
@@ -36,5 +39,15 @@ Secrets secrets_of(std::string_view text,
 // "(secret)".
 std::string mask_secrets(std::string_view text, std::string_view run_key,
                          const Secrets& secrets = {});
+
+// No binary data: UTF-8, without NUL.
+bool is_text(std::string_view bytes);
+// The same of a file of any kind, and by lines: what follows `NAME=` or `NAME:`, where the name is
+// that of a secret. Binary data with secrets is not told.
+std::string mask_file(std::string_view text, std::string_view run_key, const Secrets& secrets);
+// How such a file differs, its secrets masked; or, in one line, that it is binary, or
+// holds what is not found in what lies on the host: a private key, a secret that fills lines.
+std::string file_diff(std::string_view before, std::string_view after, std::string_view name,
+                      std::string_view run_key, const Secrets& secrets);
 
 }  // namespace fleetctl::plan

@@ -63,8 +63,12 @@ void plan_file(const Facts& facts, const WantedFile& file, Plan& plan) {
   } else if (applied != facts.applied.end() && applied->second != sha256) {
     plan.changes.push_back({'~', name + " (in place, but not in effect)", effect});
   }
-  if (file.path == kConfigPath)
-    plan.config_differs = now == facts.files.end() || now->second.sha256 != sha256;
+  if (now != facts.files.end() && now->second.sha256 == sha256) return;
+  if (file.path == kConfigPath) {
+    plan.config_differs = true;
+  } else if (file.path != kUnitPath) {
+    plan.other_files.push_back(file.path);
+  }
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "agent/base/clock.h"
+#include "fleetctl/plan/diff.h"
 #include "fleetctl/plan/facts.h"
 
 namespace fleetctl::plan {
@@ -29,6 +30,8 @@ struct WantedFile {
   std::string mode;   // "0640"
   std::string group;  // who may read it; "" leaves it alone
   std::string bytes;
+  Secrets secrets = {};     // in it; not those of the configuration
+  std::string source = {};  // the file here that it comes from, as it is shown
 };
 
 enum class Restart { kWhenNeeded, kAlways, kNever };
@@ -77,6 +80,7 @@ struct Plan {
   std::vector<std::string> notes;
   bool send_release = false;
   bool config_differs = false;
+  std::vector<std::string> other_files;  // paths, beside configuration and unit: new, or differ
 
   bool empty() const { return changes.empty(); }
   Effect effect() const;  // the strongest

@@ -112,6 +112,13 @@ remove() {
   say "removed $1"
 }
 
+# Drop-ins that deploys put there (applied.json, agent/install/books.cc); others are this host's own.
+remove_own_drop_ins() {
+  grep -o "\"/etc/systemd/system/$UNIT\.d/[A-Za-z0-9._@+-]*\"" "$BOOKS/applied.json" 2>/dev/null | tr -d '"' |
+    while read -r file; do remove "$file"; done || exit 1
+  rmdir "/etc/systemd/system/$UNIT.d" 2>/dev/null
+}
+
 # $1 "purge": what the agent and the deploys remember, the unit's own changes and the user as well.
 uninstall() {
   # One that comes and goes, or does not get ready, is "activating".
@@ -124,6 +131,7 @@ uninstall() {
   esac
   systemctl disable --quiet "$UNIT" 2>/dev/null
   remove "/etc/systemd/system/$UNIT"
+  remove_own_drop_ins
   [ "$1" != purge ] || remove "/etc/systemd/system/$UNIT.d"
   systemctl daemon-reload 2>/dev/null
   systemctl reset-failed "$UNIT" 2>/dev/null

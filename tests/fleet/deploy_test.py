@@ -385,7 +385,7 @@ def refuses_a_broken_template():
 
 
 def rolls_back():
-    """A configuration that validates but cannot start: put back, the old agent ships on, the other hosts go on."""
+    """A configuration that validates but cannot start: put back, the old agent ships on, the other hosts go on. So do files beside it."""
     with bed() as b:
         mint = Mint("rollback", random.randrange(1 << 32))
         b.deploy()
@@ -410,6 +410,72 @@ def rolls_back():
         b.on(OBERON, "systemctl stop squatter")
         b.deploy()
         check("51499" in b.on(OBERON, f"cat {CONFIG}"), "a later deploy did not bring the configuration")
+        brings_files(b)
+
+
+def brings_files(b):
+    """Files of fleet.yaml beside the configuration: they come, stay, change, go back and go; an agent that does not start leaves them as they were."""
+    only = {"limit": [OBERON]}
+    beside, drop_in = "/etc/fleet-agent/endpoints.json", f"/etc/systemd/system/{UNIT}.d/limits.conf"
+    template, limits = b.tree / "templates/endpoints.json.j2", b.tree / "templates/limits.conf"
+    config = b.tree / "templates/oberon/config.alloy.j2"
+    without_module = config.read_text()
+
+    def said(wanted, status, *words):
+        got, text = b.fleetctl(*words, **only)
+        check(got == status and re.search(wanted, text), f"fleetctl {words}: status {got}, wanted {status} {wanted!r}:\n{text}")
+        return text
+
+    def now():
+        """Process, its limit of open files, and what lies in both places."""
+        return b.on(OBERON, f"for one in MainPID LimitNOFILE; do systemctl show {UNIT} -p $one --value; done; "
+                            f"cat {beside} {drop_in} 2>&1; true").splitlines()
+
+    (b.tree / "fleet.yaml").write_text("files:\n  - {copy: more.alloy, path: /etc/fleet-agent/more.alloy}\n"
+                                       f"  - {{template: endpoints.json.j2, path: {beside}}}\n  - {{copy: limits.conf, path: {drop_in}}}\n")
+    config.write_text(without_module + '\nimport.file "more" {\n  filename = "/etc/fleet-agent/more.alloy"\n}\n\nmore.out "x" { }\n')
+    (b.tree / "templates/more.alloy").write_text('declare "out" {\n  loki.echo "x" { }\n}\n')
+    template.write_text('{"of": "{{ inventory_hostname_short }}", "token": "first"}\n')
+    limits.write_text("[Service]\nLimitNOFILE=54321\n")
+    without = now()
+    print(said(r"changed +config\.alloy, more\.alloy, endpoints\.json, limits\.conf \(restart\)", 0, "deploy"))
+    modes = b.on(OBERON, f"stat -c '%a %U %G' {beside} {drop_in}")
+    check(modes == "640 root fleet-agent\n644 root root", modes)
+    first = now()
+    check(first[0] != without[0] and first[1:] == ["54321", '{"of": "oberon", "token": "first"}', *limits.read_text().splitlines()], first)
+    said("no change\nPlan: 0 hosts to change", 0, "plan", "--exit-code")
+    said("unchanged", 0, "deploy")
+    check(now() == first, "a deploy without a change changed something")
+
+    # A file beside the configuration is reloaded; what it holds is not told.
+    template.write_text('{"of": "{{ inventory_hostname_short }}", "token": "second"}\n')
+    text = said(r"~ endpoints\.json +reload +\+1 -1 +from templates/endpoints\.json\.j2", DIFFERS, "plan", "--diff", "--exit-code")
+    check("(secret #" in text and "first" not in text and "second" not in text, text)
+    said(r"behind .*the tree gives another /etc/fleet-agent/endpoints\.json", 0, "status")
+    said(r"changed +endpoints\.json \(reload\)", 0, "deploy")
+    second = now()
+    check(second[:2] == first[:2] and "second" in second[2], second)
+    said(r"endpoints\.json \(reload\)", 0, "rollback")
+    check(now() == first, f"going back: {now()}")
+    said(r"changed +endpoints\.json \(reload\)", 0, "deploy")
+    b.on(OBERON, f"echo by hand >>{beside}")
+    said(rf"drifted .*{beside} edited", DIFFERS, "status", "--exit-code")
+    said(r"changed +endpoints\.json \(reload\)", 0, "deploy")
+    check(now() == second, f"after an edit by hand: {now()}")
+
+    # What does not start takes all of it back.
+    limits.write_text("[Service]\nExecStart=\nExecStart=/nonexistent\n")
+    template.write_text("third\n")
+    print(said("rolled back", ROLLED_BACK, "deploy"))
+    check(now()[1:] == second[1:] and b.ready(OBERON), f"not as before: {now()}")
+
+    # What fleet.yaml does not name any more goes.
+    (b.tree / "fleet.yaml").unlink()
+    config.write_text(without_module)
+    said(r"- endpoints\.json +reload\n +- more\.alloy +reload\n +- limits\.conf +restart", 0, "plan")
+    said(r"changed +config\.alloy, removed endpoints\.json, removed more\.alloy, removed limits\.conf \(restart\)", 0, "deploy")
+    left = b.on(OBERON, f"ls {beside} {drop_in} /etc/fleet-agent/more.alloy 2>/dev/null; true")
+    check(left == "" and now()[1] == without[1] and b.ready(OBERON), f"{left} {now()}")
 
 
 # Stands before an agent's program. When `apply` tells the step that /run/cut names, it cuts, "link": SSH on the host's side, or

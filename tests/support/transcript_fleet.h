@@ -35,6 +35,7 @@ class PlainHost final : public Host {
   }
   const std::string& configuration() const override { return configuration_; }
   const plan::Secrets& secrets() const override { return secrets_; }
+  const std::vector<plan::WantedFile>& files() const override { return files_; }
   const std::filesystem::path& template_path() const override { return path_; }
   agent::Result<std::optional<value::Value>> variable(std::string_view) const override {
     return std::optional<value::Value>();
@@ -44,6 +45,7 @@ class PlainHost final : public Host {
   }
   inventory::Connection connection_;
   plan::Secrets secrets_;
+  std::vector<plan::WantedFile> files_;
   DockerGroup docker_group_ = DockerGroup::kNo;
 
  private:

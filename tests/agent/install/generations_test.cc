@@ -24,7 +24,8 @@ BundleFile file(const std::string& path, mode_t mode, const std::string& bytes) 
 struct Run {
   FakeHost host;
   SteppingClock clock;
-  std::string error;  // why a generation was not found
+  std::string error;             // why a generation was not found
+  std::vector<BundleFile> more;  // beside configuration and unit
 
   Report apply(const Bundle& bundle) {
     host.commands.clear();
@@ -38,6 +39,7 @@ struct Run {
     bundle.release = release;
     bundle.groups = {"adm"};
     bundle.files = {file(kConfigPath, 0640, config), file(kUnitPath, 0644, "[Service]\n")};
+    bundle.files.insert(bundle.files.end(), more.begin(), more.end());
     host.put_release(release);
     clock.advance(std::chrono::seconds(100));
     return apply(bundle);
@@ -79,6 +81,30 @@ TEST_CASE("rollback: the generation before comes back, and the way there is a ch
   CHECK(run.kept() == std::vector<unsigned>{2, 1});
   run.back();  // so the next one takes the rollback back
   CHECK(run.host.config() == "b");
+}
+
+TEST_CASE("rollback: what lies beside the configuration comes and goes with it") {
+  constexpr const char* kBeside = "/etc/fleet-agent/endpoints.json";
+  Run run;
+  run.deploy("a");
+  run.more = {file(kBeside, 0640, "[1]")};
+  run.deploy("a");
+  run.more = {file(kBeside, 0640, "[2]")};
+  run.deploy("b");
+  CHECK(run.back().outcome == Outcome::kChanged);
+  CHECK(run.host.config() == "a");
+  CHECK(run.host.text(kBeside) == "[1]");
+  CHECK(run.back(1).outcome == Outcome::kChanged);
+  CHECK_FALSE(std::filesystem::exists(run.host.at(kBeside)));
+  CHECK(run.back(3).outcome == Outcome::kChanged);
+  CHECK(run.host.config() == "b");
+  CHECK(run.host.text(kBeside) == "[2]");
+  const auto told = nlohmann::json::parse(installed_json(run.host, run.clock, "1", false));
+  CHECK(told["drift"].empty());
+  run.host.put(kBeside, "by hand");
+  const auto then = nlohmann::json::parse(installed_json(run.host, run.clock, "1", false));
+  REQUIRE(then["drift"].size() == 1);
+  CHECK(then["drift"][0]["path"] == kBeside);
 }
 
 TEST_CASE("rollback: to a generation by its number, with its release, and groups stay") {

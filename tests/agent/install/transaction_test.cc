@@ -700,6 +700,53 @@ TEST_CASE("apply: a file that an earlier bundle brought and this one does not is
   CHECK(run.host.text("/etc/fleet-agent/by-hand.txt") == "mine");
 }
 
+TEST_CASE("apply: a file beside the configuration is reloaded, a drop-in of the unit restarts") {
+  constexpr const char* kBeside = "/etc/fleet-agent/endpoints.json";
+  constexpr const char* kDropIn = "/etc/systemd/system/fleet-agent.service.d/limits.conf";
+  Run run;
+  run.apply(bundle("a"));
+  Bundle more = bundle("a");
+  more.files.push_back(file(kBeside, 0640, "[1]"));
+  Report report = run.apply(more);
+  CHECK(report.changes == std::vector<std::string>{"endpoints.json"});
+  CHECK(report.effect == Effect::kReload);
+  // The configuration may import what is not there yet.
+  CHECK(
+      run.host.ran("/opt/fleet-agent/1111111111111111/bin/fleet-agent validate --no-modules /etc"));
+  CHECK_FALSE(run.host.ran("systemctl daemon-reload"));
+  more.files.push_back(file(kDropIn, 0644, "[Service]\nLimitNOFILE=9\n"));
+  report = run.apply(more);
+  CHECK(report.changes == std::vector<std::string>{"limits.conf"});
+  CHECK(run.host.ran("/opt/fleet-agent/1111111111111111/bin/fleet-agent validate /etc"));
+  CHECK(report.effect == Effect::kRestart);
+  CHECK(run.host.ran("systemctl daemon-reload"));
+  CHECK(run.host.text(kDropIn) == "[Service]\nLimitNOFILE=9\n");
+  CHECK(run.apply(more).outcome == Outcome::kUnchanged);
+
+  // Neither a refusal nor what does not start leaves anything of them.
+  Bundle other = bundle("b");
+  other.files.push_back(file(kBeside, 0640, "[2]"));
+  run.host.validate_says = "1:1: unknown component";
+  CHECK(run.apply(other).outcome == Outcome::kRefused);
+  CHECK(run.host.text(kBeside) == "[1]");
+  CHECK(run.host.text(kDropIn) == "[Service]\nLimitNOFILE=9\n");
+  run.host.validate_says.clear();
+  run.host.starts = [](FakeHost& host) { return host.config() != "b"; };
+  CHECK(run.apply(other).outcome == Outcome::kRolledBack);
+  CHECK(run.host.text(kBeside) == "[1]");
+  CHECK(run.host.text(kDropIn) == "[Service]\nLimitNOFILE=9\n");
+  CHECK(run.host.ran("systemctl daemon-reload"));
+  CHECK(run.host.config() == "a");
+
+  report = run.apply(bundle("a"));
+  CHECK(report.effect == Effect::kRestart);
+  CHECK(report.changes ==
+        std::vector<std::string>{"removed endpoints.json", "removed limits.conf"});
+  CHECK_FALSE(std::filesystem::exists(run.host.at(kBeside)));
+  CHECK_FALSE(std::filesystem::exists(run.host.at(kDropIn)));
+  CHECK(run.apply(bundle("a")).outcome == Outcome::kUnchanged);
+}
+
 TEST_CASE("apply: a stopped agent is started although nothing differs") {
   Run run;
   run.apply(bundle("a"));

@@ -44,6 +44,27 @@ TEST_CASE("deploy: a host that has everything is told to end, and nothing is sen
   CHECK(after_script(run.transcripts["puck"]) == "> end\n> (end)\n");
 }
 
+TEST_CASE("deploy: a host that has all files, too, is told to end; else they are in the bundle") {
+  constexpr const char* kPath = "/etc/fleet-agent/endpoints.json";
+  Run run;
+  std::string facts = served_facts("a\n");
+  facts.insert(facts.find("n0 ready"), "n0 file " + std::string(kPath) + " " +
+                                           agent::sha256_hex("[1]") + " 640 fleet-agent\n");
+  const auto puck = run.host("puck", "a\n", {{kEnd, facts}});
+  puck->files_ = {{kPath, "0640", "fleet-agent", "[1]"}};
+  CHECK(run.deploy() == ExitCode::kDone);
+  CHECK(after_script(run.transcripts["puck"]) == "> end\n> (end)\n");
+  puck->files_.front().bytes = "[22]\n";
+  run.transcripts.clear();
+  run.answers["puck"] = {{kEnd, facts}, {"[22]\n", "n0 " + std::string(kReport) + "\n"}};
+  run.deploy();
+  const std::string sent = after_script(run.transcripts["puck"]);
+  INFO(sent);
+  CHECK(sent.find("> apply\n") == 0);
+  CHECK(sent.find("\"mode\":\"0640\",\"path\":\"/etc/fleet-agent/endpoints.json\"") !=
+        std::string::npos);
+}
+
 TEST_CASE("deploy: a bare host gets the agent, then the bundle") {
   Run run;
   const std::string archive = *run.bundle.release.archive;
@@ -309,13 +330,14 @@ TEST_CASE("deploy: as JSON, one object per line, the last of which sums up") {
   run.options.json = true;
   run.host("puck", "a\n", {{kEnd, served_facts("a\n")}});
   run.deploy();
-  CHECK(run.out.str() ==
-        R"({"changes":[],"details":[],"diff":"","effect":"none","host":"puck","notes":[],)"
-        R"("schema":1,"seconds":0.0,"state":"unchanged","text":"","type":"host"})"
-        "\n"
-        R"({"counts":{"unchanged":1},"exit_code":0,"hosts":1,"run":"r1","schema":1,"seconds":0.0,)"
-        R"("stopped":false,"summary":"1 host: 1 unchanged","type":"summary","untouched":[]})"
-        "\n");
+  CHECK(
+      run.out.str() ==
+      R"({"changes":[],"details":[],"diff":"","effect":"none","file_diffs":{},"host":"puck","notes":[],)"
+      R"("schema":1,"seconds":0.0,"state":"unchanged","text":"","type":"host"})"
+      "\n"
+      R"({"counts":{"unchanged":1},"exit_code":0,"hosts":1,"run":"r1","schema":1,"seconds":0.0,)"
+      R"("stopped":false,"summary":"1 host: 1 unchanged","type":"summary","untouched":[]})"
+      "\n");
 }
 
 TEST_CASE("deploy: of many hosts, those that ended badly come once more at the end") {

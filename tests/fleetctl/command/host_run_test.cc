@@ -232,7 +232,7 @@ TEST_CASE("host run: a listener that running containers log to is not taken away
 
 TEST_CASE("host run: a host that sends without end or sense is cut off") {
   Run run;
-  Saying endless(std::string(2U << 20, 'x'), 0);
+  Saying endless(std::string(3U << 20, 'x'), 0);
   CHECK(run.with(endless).text == "the host sent a line without end");
   Saying senseless("n0 free lots\n", 0);
   CHECK(run.with(senseless).text == "unreadable fact: free lots");

@@ -172,6 +172,23 @@ def configurations():
     check("overwrites" in rule["message"] and rule["hosts"] == [] and rule["column"] == 3, rule)
 
 
+def files_beside():
+    """A template of fleet.yaml's files that does not resolve has its place in it; one that nobody has is told at its rule."""
+    fleet = Fleet()
+    fleet.write("templates/endpoints.json.j2", "[\n  {{ nothing_here }}]\n")
+    fleet.write("fleet.yaml", "files:\n  - {template: endpoints.json.j2, path: /etc/fleet-agent/endpoints.json}\n")
+    things = found(fleet, status=1, known=[])
+    check(set(things) == {("render", "templates/endpoints.json.j2", 2)}, things)
+    thing = things[("render", "templates/endpoints.json.j2", 2)]
+    check(thing["column"] == 6 and "nothing_here" in thing["message"] and len(thing["hosts"]) > 3, thing)
+    (fleet.tree / "templates/endpoints.json.j2").rename(fleet.tree / "templates/ariel/endpoints.json.j2")
+    fleet.write("templates/ariel/endpoints.json.j2", "[]\n")
+    things = found(fleet, "--limit", "ariel", known=[])
+    check(not things, things)
+    things = found(fleet, status=1, known=[])
+    check({place for place, thing in things.items() if thing["severity"] == "error"} == {("render", "fleet.yaml", 2)}, things)
+
+
 def go_templates():
     """What is meant for the agent and stands where Jinja2 reads it: told with the way out, in templates and in variables; else nothing of it."""
     fleet = Fleet()
@@ -213,4 +230,4 @@ def broken_trees():
 
 
 if __name__ == "__main__":
-    main(example_fleet, ports, container_logs, mended, unused_files, secrets, configurations, go_templates, broken_trees)
+    main(example_fleet, ports, container_logs, mended, unused_files, secrets, configurations, files_beside, go_templates, broken_trees)

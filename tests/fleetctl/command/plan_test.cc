@@ -73,6 +73,87 @@ TEST_CASE("plan: --diff shows the lines, secrets masked") {
   CHECK(said.find("\"old\"") == std::string::npos);
 }
 
+TEST_CASE("plan: each file beside the configuration has a line, and its lines, secrets masked") {
+  constexpr const char* kData = "/etc/fleet-agent/data.bin";
+  constexpr const char* kEndpoints = "/etc/fleet-agent/endpoints.json";
+  constexpr const char* kDropIn = "/etc/systemd/system/fleet-agent.service.d/limits.conf";
+  Run run;
+  run.options.diff = true;
+  std::string facts = served_facts("a\n");
+  const auto lies_there = [&](const std::string& path, const std::string& bytes) {
+    facts.insert(facts.find("n0 ready"),
+                 "n0 file " + path + " " + agent::sha256_hex(bytes) + " 640 fleet-agent\n");
+  };
+  lies_there(kEndpoints, "\"token\": \"t1\"\n\"pin\": 12\n");
+  lies_there(kData, "x");
+  lies_there("/etc/fleet-agent/same.txt", "s");
+  facts.insert(facts.find("n0 ready"),
+               "n0 applied {\"files\":{\"/etc/fleet-agent/gone.txt\":\"00\"}}\n");
+  const auto puck = run.host("puck", "a\n",
+                             {{kEnd, facts},
+                              {"show /etc/fleet-agent/endpoints.json\n",
+                               "n0 | \"token\": \"t1\"\nn0 | \"pin\": 12\n\nn0 shown\n"},
+                              {"show /etc/fleet-agent/data.bin\n", "n0 | x\nn0 shown\n"}});
+  const std::string endpoints = "\"token\": \"t2\"\n\"pin\": 4711\n";
+  const auto pin = endpoints.find("4711");
+  puck->files_ = {{kEndpoints, "0640", "fleet-agent", endpoints,
+                   plan::secrets_of(endpoints, {{pin, pin + 4}}), "templates/endpoints.json.j2"},
+                  {kData, "0640", "fleet-agent", std::string("\0y", 2), {}, "templates/data.bin"},
+                  {"/etc/fleet-agent/same.txt", "0640", "fleet-agent", "s"},
+                  {kDropIn, "0644", "", "[Service]\n", {}, "templates/limits.conf"}};
+  CHECK(run.plan() == ExitCode::kDone);
+  const std::string said = run.out.str();
+  INFO(said << run.transcripts["puck"]);
+  CHECK(said.find(
+            "puck  ~ endpoints.json            reload   +2 -2  from templates/endpoints.json.j2\n"
+            "      ~ data.bin                  reload   from templates/data.bin\n"
+            "      + limits.conf               restart  +1 -0  from templates/limits.conf\n"
+            "      - gone.txt                  reload\n"
+            "/etc/fleet-agent/data.bin: binary\n"
+            "--- /etc/fleet-agent/endpoints.json on the host\n") == 0);
+  CHECK(said.find("\n+\"pin\": (secret #") != std::string::npos);
+  CHECK(said.find("+++ /etc/systemd/system/fleet-agent.service.d/limits.conf rendered\n"
+                  "@@ -0,0 +1,1 @@\n+[Service]\n") != std::string::npos);
+  for (const char* secret : {"t1", "t2", ": 12", "4711"})
+    CHECK(said.find(secret) == std::string::npos);
+  const std::string& sent = run.transcripts["puck"];
+  CHECK(sent.find("> FILES='/etc/fleet-agent/config.alloy "
+                  "/etc/systemd/system/fleet-agent.service /etc/fleet-agent/endpoints.json "
+                  "/etc/fleet-agent/data.bin /etc/fleet-agent/same.txt " +
+                  std::string(kDropIn) + "'\n") != std::string::npos);
+  CHECK(sent.find("> apply\n") == std::string::npos);
+
+  // For machines; and in two columns, which a line that tells why there is no diff is not.
+  run.out.str("");
+  run.options.json = true;
+  run.plan();
+  const auto told = nlohmann::json::parse(run.out.str().substr(0, run.out.str().find('\n')));
+  CHECK(told["diff"] == "");
+  CHECK(told["added"] == 0);
+  CHECK(told["file_diffs"].size() == 3);
+  CHECK(told["file_diffs"][kData] == "/etc/fleet-agent/data.bin: binary\n");
+  run.out.str("");
+  run.options.json = false;
+  run.options.side_by_side = true;
+  run.plan();
+  CHECK(run.out.str().find("/etc/fleet-agent/data.bin: binary\n@@ -") != std::string::npos);
+}
+
+TEST_CASE("plan: --out knows of files beside the configuration") {
+  Run run;
+  const auto puck = run.host("puck", "a\n", {{kEnd, served_facts("a\n")}});
+  PlanFile plan = plan_of(run.bundles(), "r1");
+  plan.hosts["puck"].config_sha256 = rendered_sha256(*puck);
+  CHECK(rendered_sha256(*puck) == agent::sha256_hex("a\n"));
+  CHECK(differences(plan, run.fleet, run.bundles(), true).empty());
+  puck->files_ = {{"/etc/fleet-agent/x", "0640", "fleet-agent", "1"}};
+  CHECK(differences(plan, run.fleet, run.bundles(), true).size() == 1);
+  plan.hosts["puck"].config_sha256 = rendered_sha256(*puck);
+  CHECK(differences(plan, run.fleet, run.bundles(), true).empty());
+  puck->files_.front().mode = "0600";
+  CHECK(differences(plan, run.fleet, run.bundles(), true).size() == 1);
+}
+
 TEST_CASE("plan: --exit-code tells changes from none, and a failure from both") {
   Run run;
   run.options.exit_code = true;

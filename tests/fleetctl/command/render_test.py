@@ -388,6 +388,65 @@ def chosen_hosts():
         chosen(rules=rules, status=64, said=said)
 
 
+def files_beside():
+    """`files` of fleet.yaml: templates and copies, of all hosts or a host's own, where `when` holds; vaults are opened; what is wrong has its place."""
+    fleet = Fleet()
+    tree, out = fleet.folder / "plain", fleet.folder / "out"
+    rules = """files:
+  - {template: endpoints.json.j2, path: /etc/fleet-agent/endpoints.json}
+  - {copy: parts/limits.conf, path: /etc/systemd/system/fleet-agent.service.d/limits.conf, when: first}
+  - {copy: ca.pem, path: /etc/fleet-agent/ca.pem, mode: "0444", when: "'web' in group_names"}
+"""
+    secret = "-----BEGIN SOMETHING-----\nMIIB\n"
+    for path, text in (("inventory/hosts", "[web]\nw1\nw2.example.com\n[db]\nd1\n"), ("templates/config.alloy.j2", "// {{ inventory_hostname }}\n"),
+                       ("group_vars/all.yml", "first: \"{{ inventory_hostname == 'w1' }}\"\n"), ("fleet.yaml", rules), ("password", "one"),
+                       ("templates/endpoints.json.j2", '{"of": "{{ inventory_hostname }}", "pin": "{{ pin }}"}\n'),
+                       ("templates/w2/endpoints.json.j2", "[2]\n"), ("templates/parts/limits.conf", "[Service]\n# {{ as it is }}\n"),
+                       ("templates/ca.pem", secret)):
+        fleet.write(tree / path, text)
+    fleet.run("vault", "encrypt", "--vault-password-file", "password", "templates/ca.pem", cwd=tree)
+    pin, _ = fleet.run("vault", "encrypt-string", "--vault-password-file", "password", "--stdin-name", "pin", cwd=tree, given="4711-0815")
+    fleet.append(tree / "group_vars/all.yml", pin)
+    words = ("--vault-password-file", "password")
+    wanted = {"w1/config.alloy": "// w1\n", "w1/endpoints.json": '{"of": "w1", "pin": "4711-0815"}\n', "w1/ca.pem": secret,
+              "w1/fleet-agent.service.d/limits.conf": "[Service]\n# {{ as it is }}\n", "w2.example.com/config.alloy": "// w2.example.com\n",
+              "w2.example.com/endpoints.json": "[2]\n", "w2.example.com/ca.pem": secret, "d1/config.alloy": "// d1\n",
+              "d1/endpoints.json": '{"of": "d1", "pin": "4711-0815"}\n'}
+
+    def rendered(*more):
+        _, said = fleet.render("--output", out, *words, *more, cwd=tree)
+        return {name: text.decode() for name, text in files_below(out).items()}, said
+
+    found, said = rendered()
+    check(found == wanted and "3 hosts, 3 written" in said, f"{found}\n{said}")
+    shown, said = fleet.render("--output", out, "--diff", *words, cwd=tree)
+    check(shown == "" and "3 hosts, 0 would change" in said, shown + said)
+    fleet.write(tree / "templates/w2/endpoints.json.j2", "[3]\n")
+    shown, said = fleet.render("--output", out, "--diff", *words, cwd=tree)
+    check("-[2]\n+[3]\n" in shown and "3 hosts, 1 would change" in said, shown + said)
+    masked, _ = rendered("--mask")
+    check(masked["w1/endpoints.json"] == '{"of": "w1", "pin": "(secret)"}\n' and masked["w1/ca.pem"] == "(secret)", masked)
+    check(fleet.render("--limit", "w1", *words, cwd=tree)[0] == "// w1\n", "only the configuration is printed")
+
+    def refused(said, status=1, more=words):
+        shown = fleet.render(*more, cwd=tree, status=status)[1]
+        check(said in shown, shown)
+
+    refused("templates/ca.pem: it is vault-encrypted and no vault password was given", more=())
+    fleet.write(tree / "templates/w2/endpoints.json.j2", "[\n  {{ nothing_here }}]\n")
+    refused("w2.example.com: templates/w2/endpoints.json.j2:2:6: ")
+    fleet.write(tree / "templates/w2/endpoints.json.j2", "{{ 'x' * 1048577 }}")
+    refused("w2.example.com: fleet.yaml:2: files: templates/w2/endpoints.json.j2 comes to more than 1 MiB")
+    fleet.write(tree / "templates/w2/endpoints.json.j2", "{{ 'x' * 1048576 }}")
+    check(len(rendered()[0]["w2.example.com/endpoints.json"]) == 1 << 20, "1 MiB may be")
+    for more, said, status in (("- {copy: none, path: /etc/fleet-agent/none}", "fleet.yaml:5: files: there is no such file: neither templates/w1/none nor templates/none exists", 1),
+                               ("- {copy: ca.pem, path: /etc/fleet-agent/x, when: 1}", "fleet.yaml:5: files, when: ", 64),
+                               ("- {copy: ca.pem, path: /etc/fleet-agent/x, when: '[1]'}", "fleet.yaml:5: files, when: it is to be true or false", 1),
+                               ("- {copy: ca.pem, path: /etc/passwd}", "fleet.yaml:5: files: path is a name", 64)):
+        fleet.write(tree / "fleet.yaml", rules + "  " + more + "\n")
+        refused(said, status)
+
+
 if __name__ == "__main__":
     main(golden, equals_ansible, prints, one_host, writes_and_compares, selects, chosen_hosts, reports_every_problem, vaulted_values, other_trees,
-         ansible_configuration, playbook, facts, warns)
+         ansible_configuration, playbook, facts, warns, files_beside)

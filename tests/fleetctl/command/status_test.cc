@@ -114,6 +114,27 @@ TEST_CASE("status: a file beside the configuration that somebody touched, and th
   CHECK(out.find(std::string(300, 'y')) == std::string::npos);
 }
 
+TEST_CASE("status: what lies beside the configuration is not what the tree gives") {
+  Run run;
+  std::string facts = served_facts("a\n");
+  facts.insert(facts.find("n0 ready"),
+               "n0 applied {\"files\":{\"/etc/fleet-agent/config.alloy\":\"" +
+                   agent::sha256_hex("a\n") +
+                   "\",\"/etc/systemd/system/fleet-agent.service\":\"0\","
+                   "\"/etc/fleet-agent/endpoints.json\":\"" +
+                   agent::sha256_hex("[1]") + "\",\"/etc/fleet-agent/gone.txt\":\"00\"}}\n");
+  const auto puck =
+      run.host("puck", "a\n", {{kEnd, facts}, {"measured\n", "n0 " + installed().dump() + "\n"}});
+  puck->files_ = {{"/etc/fleet-agent/endpoints.json", "0640", "fleet-agent", "[2]"}};
+  run.status();
+  const std::string out = run.out.str();
+  INFO(out);
+  CHECK(out.find("  behind  ") != std::string::npos);
+  CHECK(out.find("the tree gives another /etc/fleet-agent/endpoints.json\n") != std::string::npos);
+  CHECK(out.find("the tree has no /etc/fleet-agent/gone.txt any more\n") != std::string::npos);
+  CHECK(out.find("1 host: 1 attention.") != std::string::npos);
+}
+
 TEST_CASE("status: an agent from before it could measure has its state, and no figures") {
   Run run;
   json told = installed();

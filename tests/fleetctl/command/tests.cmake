@@ -7,6 +7,7 @@ house_test(fleetctl/command/status_test.cc LIBS fleetctl_command third_party::js
 house_test(fleetctl/command/ui_test.cc LIBS fleetctl_command third_party::json)
 house_test(fleetctl/command/upkeep_test.cc LIBS fleetctl_command third_party::json)
 house_test(fleetctl/command/report_test.cc LIBS fleetctl_command)
+house_test(fleetctl/command/tree_rules_test.cc LIBS fleetctl_command)
 # Each case of such a script is a test of its own.
 foreach(command render inventory vault lint reach terminal asking verify schema)
   set(script ${CMAKE_SOURCE_DIR}/tests/fleetctl/command/${command}_test.py)

@@ -290,6 +290,32 @@ TEST_CASE("bootstrap: it shows the configuration line by line") {
   CHECK(contains(told, "\nabc123 shown\n"));
 }
 
+TEST_CASE("bootstrap: it shows another file, and of a large one no more than is compared") {
+  const std::string shell =
+      GENERATE(as<std::string>{}, "/bin/dash", "/bin/bash", "/usr/bin/busybox ash");
+  INFO(shell);
+  Host host;
+  const std::string file = host.root + "/etc/fleet-agent/endpoints.json";
+  const auto told = [&] { return host.talk(shell, "show " + file + "\nend\n"); };
+  CHECK(contains(told(), "abc123 ready\n\nabc123 shown\n"));
+  std::ofstream(file) << "[\n1]";
+  CHECK(contains(told(), "abc123 | [\nabc123 | 1]\nabc123 shown\n"));
+  std::ofstream(file) << std::string(3U << 20, 'x');
+  const std::string large = told();
+  CHECK(contains(large, "\nabc123 shown\n"));
+  CHECK(std::count(large.begin(), large.end(), 'x') < (1 << 20) + 1000);
+}
+
+TEST_CASE("bootstrap: every file is asked for, however many there are") {
+  Wanted many = wanted();
+  for (int i = 0; i < 32; ++i)
+    many.files.push_back(
+        {"/etc/fleet-agent/" + std::string(180, 'x') + std::to_string(i), "0640", "", ""});
+  const std::string sent = script({"abc123", "me@box", Become::kNone, "root", true}, many);
+  CHECK(contains(sent, "\nFILES='/etc/fleet-agent/config.alloy "));
+  for (const WantedFile& file : many.files) CHECK(contains(sent, file.path));
+}
+
 TEST_CASE("bootstrap: a release is taken, checked, unpacked and handed the bundle") {
   const std::string shell =
       GENERATE(as<std::string>{}, "/bin/dash", "/bin/bash", "/usr/bin/busybox ash");
@@ -433,6 +459,12 @@ TEST_CASE("bootstrap: the agent is taken off, and its state only where that is a
                               "etc/systemd/system/fleet-agent.service.d", "etc/fleet-agent"})
       std::filesystem::create_directories(host.folder / place);
     std::ofstream(host.folder / "etc/systemd/system/fleet-agent.service") << "[Unit]\n";
+    const auto drop_ins = host.folder / "etc/systemd/system/fleet-agent.service.d";
+    for (const char* name : {"ours.conf", "mine.conf"})
+      std::ofstream(drop_ins / name) << "[Unit]\n";
+    std::ofstream(host.folder / "var/lib/fleetctl/applied.json")
+        << "{\"files\":{\"" << host.root << "/etc/fleet-agent/config.alloy\":\"00\",\""
+        << (drop_ins / "ours.conf").string() << "\":\"00\"}}\n";
   };
   make();
   const std::string said = host.talk(shell, "upkeep uninstall\n", Orders::kUpkeep);
@@ -443,7 +475,11 @@ TEST_CASE("bootstrap: the agent is taken off, and its state only where that is a
   CHECK_FALSE(std::filesystem::exists(host.folder / "opt/fleet-agent"));
   CHECK_FALSE(std::filesystem::exists(host.folder / "etc/fleet-agent"));
   CHECK(std::filesystem::exists(host.folder / "var/lib/fleet-agent/x"));
-  CHECK(std::filesystem::exists(host.folder / "etc/systemd/system/fleet-agent.service.d"));
+  // Of the unit's own changes those that a deploy brought.
+  const auto drop_ins = host.folder / "etc/systemd/system/fleet-agent.service.d";
+  CHECK(contains(said, "abc123 removed " + (drop_ins / "ours.conf").string() + "\n"));
+  CHECK_FALSE(std::filesystem::exists(drop_ins / "ours.conf"));
+  CHECK(std::filesystem::exists(drop_ins / "mine.conf"));
   CHECK_FALSE(std::filesystem::exists(host.folder / "userdel"));
 
   make();

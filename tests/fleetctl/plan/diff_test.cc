@@ -98,6 +98,50 @@ TEST_CASE(
   CHECK(secrets_of(text, {}).frames.empty());
 }
 
+TEST_CASE("diff: a file of any kind, its secrets masked; what cannot be masked is not shown") {
+  const std::string before =
+      "{\"url\": \"http://u:pw1@loki/\",\n \"token\": \"aaaa\",\n \"size\": 1}\n";
+  const std::string after =
+      "{\"url\": \"http://u:pw2@loki/\",\n \"token\": \"bbbb\",\n \"size\": 2}\n";
+  const std::string diff = file_diff(before, after, "/x", "k", {});
+  INFO(diff);
+  CHECK(diff.find("--- /x on the host\n+++ /x rendered\n") == 0);
+  for (const char* shown : {"\n- \"token\": (secret #", "\n+ \"token\": (secret #",
+                            "\n- \"size\": 1}", "\n+ \"size\": 2}", "http://u:(secret #"}) {
+    INFO(shown);
+    CHECK(diff.find(shown) != std::string::npos);
+  }
+  for (const char* secret : {"aaaa", "bbbb", "pw1", "pw2"})
+    CHECK(diff.find(secret) == std::string::npos);
+  CHECK(mask_file("[Service]\nEnvironment=\"API_TOKEN=abc\" X=1\nA=b:c\npassword: x\nkey: v\nurl: "
+                  "http://u:pw@h/\n",
+                  "", {}) ==
+        "[Service]\nEnvironment=\"API_TOKEN=(secret)\nA=b:c\npassword: (secret)\nkey: (secret)\n"
+        "url: http://u:(secret)@h/\n");
+  CHECK(file_diff("", "a\n", "/x", "k", {}) ==
+        "--- /x on the host\n+++ /x rendered\n@@ -0,0 +1,1 @@\n+a\n");
+  CHECK(file_diff("a", std::string("a\0", 2), "/x", "k", {}) == "/x: binary\n");
+  CHECK(file_diff("\xff\xfe", "a", "/x", "k", {}) == "/x: binary\n");
+  const std::string hidden = "/x: not shown, lines of it are secret\n";
+  CHECK(file_diff("a", "-----BEGIN PRIVATE KEY-----\n", "/x", "k", {}) == hidden);
+  // From a vault: where the host has another in its place is told by what stands around it, or by
+  // nothing.
+  const std::string around = "pin hunter2 is it\n";
+  const Secrets framed = secrets_of(around, {{4, 11}});
+  CHECK_FALSE(framed.fills_lines);
+  const std::string masked = file_diff("pin other is it\n", around, "/x", "k", framed);
+  CHECK(masked.find("other") == std::string::npos);
+  CHECK(masked.find("hunter2") == std::string::npos);
+  const Secrets alone = secrets_of("a\nhunter2\n", {{2, 9}});
+  CHECK(alone.fills_lines);
+  CHECK(file_diff("a\nother\n", "a\nhunter2\n", "/x", "k", alone) == hidden);
+  CHECK(mask_file("a\nhunter2\n", "", alone) == "a\n(secret)\n");
+  Secrets all;
+  all.fills_lines = true;
+  CHECK(mask_file("a\nb\n", "", all) == "(secret)");
+  CHECK(mask_file(std::string("\0", 1), "", {}) == std::string("\0", 1));
+}
+
 TEST_CASE("diff: in two columns, cut to the width") {
   const std::string before = "a\nsame\nold\ngone\nend\n",
                     after = "a\nsame\nn\xc3\xa9w and quite long\nend\nmore\n";

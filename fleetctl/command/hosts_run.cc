@@ -476,10 +476,7 @@ ExitCode in_the_world(
   Progress progress(std::move(screen), clock);
   context.private_keys.ask = [&](const std::string& file, bool again) {
     std::optional<agent::Wiped> passphrase;
-    progress.above([&] {
-      const std::string question = (again ? "Wrong. " : "") + ("Passphrase of " + file + ": ");
-      passphrase = ask_secret_meanwhile(question, stop);
-    });
+    progress.above([&] { passphrase = ask_passphrase(file, again, stop); });
     return passphrase;
   };
   const Interruption interruption(stop, said_on_stop);

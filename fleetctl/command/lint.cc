@@ -176,8 +176,9 @@ ExitCode lint(const LintOptions& options, const ConfigurationCheck& check, std::
     print_text(findings, wants_color(options.colors, STDOUT_FILENO), out);
   }
   out.flush();
-  err << errors << " errors, " << static_cast<std::ptrdiff_t>(findings.size()) - errors
-      << " warnings\n";
+  const auto warnings = static_cast<std::ptrdiff_t>(findings.size()) - errors;
+  err << errors << (errors == 1 ? " error, " : " errors, ") << warnings
+      << (warnings == 1 ? " warning\n" : " warnings\n");
   if (!out) {
     err << "writing to standard output failed\n";
     return ExitCode::kRefused;

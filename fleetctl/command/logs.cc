@@ -2,10 +2,12 @@
 
 #include <signal.h>
 
+#include <atomic>
 #include <iostream>
 
 #include "fleetctl/command/ask_host.h"
 #include "fleetctl/command/report.h"
+#include "fleetctl/command/terminal.h"
 
 namespace fleetctl::command {
 namespace {
@@ -98,6 +100,10 @@ ExitCode run_logs(FleetOptions fleet_options, const LogsOptions& options) {
   ::signal(SIGPIPE, SIG_IGN);
   agent::SystemClock clock;
   remote::SshContext context;
+  const std::atomic<bool> never{false};
+  context.private_keys.ask = [&](const std::string& file, bool again) {
+    return ask_passphrase(file, again, never);
+  };
   const Reacher reacher = [&](const Host& host) {
     return reach(host.connection(), options.reach, clock, context);
   };

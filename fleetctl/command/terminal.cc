@@ -2,10 +2,12 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
 
+#include <array>
 #include <iostream>
 #include <utility>
 
@@ -15,27 +17,44 @@ namespace fleetctl::command {
 
 namespace {
 
-// While it lives, what is typed cannot be seen.
+// Of the Silence that lives: whoever is ended by a signal leaves the terminal as it was.
+int silent_terminal = -1;
+termios before_silence{};
+
+void speak_and_end(int signal) {
+  ::tcsetattr(silent_terminal, TCSANOW, &before_silence);
+  ::raise(signal);  // the handler is gone (SA_RESETHAND), and this one waits until it returns
+}
+
+// While it lives, what is typed cannot be seen. One at a time.
 class Silence {
  public:
-  explicit Silence(int terminal) : terminal_(terminal) {
-    known_ = ::tcgetattr(terminal_, &old_) == 0;
-    termios silent = old_;
+  explicit Silence(int terminal) {
+    if (::tcgetattr(terminal, &before_silence) != 0) return;
+    silent_terminal = terminal;
+    struct sigaction action {};
+    action.sa_handler = speak_and_end;
+    action.sa_flags = static_cast<int>(SA_RESETHAND);
+    for (std::size_t i = 0; i < kSignals.size(); ++i)
+      ::sigaction(kSignals[i], &action, &handlers_[i]);
+    termios silent = before_silence;
     silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
-    if (known_) ::tcsetattr(terminal_, TCSAFLUSH, &silent);
+    ::tcsetattr(terminal, TCSAFLUSH, &silent);
   }
   ~Silence() {
-    if (!known_) return;
-    ::tcsetattr(terminal_, TCSAFLUSH, &old_);
+    if (silent_terminal < 0) return;
+    ::tcsetattr(silent_terminal, TCSAFLUSH, &before_silence);
+    for (std::size_t i = 0; i < kSignals.size(); ++i)
+      ::sigaction(kSignals[i], &handlers_[i], nullptr);
+    silent_terminal = -1;
     std::cerr << "\n";
   }
   Silence(const Silence&) = delete;
   Silence& operator=(const Silence&) = delete;
 
  private:
-  int terminal_;
-  bool known_ = false;
-  termios old_{};
+  static constexpr std::array<int, 3> kSignals{SIGINT, SIGTERM, SIGHUP};
+  std::array<struct sigaction, kSignals.size()> handlers_{};
 };
 
 // Until `stop` is set, if there is one.
@@ -77,10 +96,11 @@ std::optional<agent::Wiped> ask_secret(const std::string& question, Asked asked)
   return agent::Wiped(std::move(answer));
 }
 
-std::optional<agent::Wiped> ask_secret_meanwhile(const std::string& question,
-                                                 const std::atomic<bool>& stop) {
+std::optional<agent::Wiped> ask_passphrase(const std::string& file, bool again,
+                                           const std::atomic<bool>& stop) {
   if (::isatty(STDIN_FILENO) == 0) return std::nullopt;
-  return line_of_terminal(question, &stop);
+  return line_of_terminal((again ? "Wrong. Passphrase of " : "Passphrase of ") + file + ": ",
+                          &stop);
 }
 
 std::optional<std::string> ask_line(const std::string& question) {

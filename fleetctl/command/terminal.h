@@ -17,10 +17,10 @@ enum class Asked {
 // On a terminal the question is shown and what is typed is not. nullopt when there is no answer.
 std::optional<agent::Wiped> ask_secret(const std::string& question,
                                        Asked asked = Asked::kStandardInput);
-// Asks the terminal while other threads work; nobody where standard input is none, and not once
-// `stop` is set.
-std::optional<agent::Wiped> ask_secret_meanwhile(const std::string& question,
-                                                 const std::atomic<bool>& stop);
+// What opens the private key in `file`; `again`: the last answer did not. Asks the terminal while
+// other threads work; nobody where standard input is none, and not once `stop` is set.
+std::optional<agent::Wiped> ask_passphrase(const std::string& file, bool again,
+                                           const std::atomic<bool>& stop);
 // As the first one, and what is typed can be seen.
 std::optional<std::string> ask_line(const std::string& question);
 

@@ -2,7 +2,9 @@
 """asking_test.py CASE | --list: the passwords of -k and -K, typed on a terminal or given as lines of standard input; a real sshd
 that lets nobody in by password, and a sudo of our own that knows one. Each case is a function below."""
 
+import signal
 import subprocess
+import termios
 
 from example_fleet import Fleet, check, main
 from fake_hosts import FakeHosts
@@ -76,5 +78,18 @@ def login():
         check("password)" in session.raw and "swordfish" not in session.raw, session.raw)
 
 
+def interrupted():
+    """Whoever ends fleetctl at a question sees again what is typed."""
+    fleet = Fleet()
+    for word in (signal.SIGINT, signal.SIGTERM):
+        session = Session(fleet, "unlock", "--list", "-K", *HERE)
+        session.read_until(lambda: "BECOME password: " in session.raw, "asked")
+        check(not termios.tcgetattr(session.master)[3] & termios.ECHO, "what is typed is seen")
+        session.process.send_signal(word)
+        check(session.process.wait(60) == -word, session.process.returncode)
+        check(termios.tcgetattr(session.master)[3] & termios.ECHO, f"{word} leaves the terminal mute")
+        session.finish()
+
+
 if __name__ == "__main__":
-    main(become, login)
+    main(become, login, interrupted)

@@ -16,7 +16,8 @@ def found(fleet, *words, status=0, known=RESERVED):
     places = [(f["rule"], f.get("file", ""), f.get("line", 0)) for f in findings]
     check(set(known) <= set(places), shown)
     errors = sum(f["severity"] == "error" for f in findings)
-    check(said == f"{errors} errors, {len(findings) - errors} warnings\n", said)
+    warnings = len(findings) - errors
+    check(said == f"{errors} error{'s' * (errors != 1)}, {warnings} warning{'s' * (warnings != 1)}\n", said)
     return {place: f for place, f in zip(places, findings) if place not in known}
 
 

@@ -232,7 +232,7 @@ Outcome<Semantic> strict_version(const std::string& text) {
     return text.substr(from, to - from);
   };
   Semantic out;
-  for (const std::size_t group : {1, 2, 3})
+  for (const std::size_t group : {std::size_t{1}, std::size_t{2}, std::size_t{3}})
     out.numbers.push_back(Value::integer_text(part(group).value_or("0")));
   if (part(4)) out.pre = {Value::string(*part(4)), Value::integer_text(*part(5))};
   return out;

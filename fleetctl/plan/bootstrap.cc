@@ -75,7 +75,7 @@ namespace {
 std::string release_assignment(const Wanted& wanted) {
   if (wanted.releases.empty()) return assignment("RELEASE", wanted.release);
   if (wanted.releases.size() == 1) return assignment("RELEASE", wanted.releases.begin()->second);
-  std::string out = assignment("RELEASE", "") + "case $(uname -m) in\n";
+  std::string out = assignment("RELEASE", "") + "ARCH=$(uname -m)\ncase $ARCH in\n";
   for (const auto& [architecture, release] : wanted.releases)
     out += "'" + quotable(architecture) + "') " + assignment("RELEASE", release) + ";;\n";
   return out + "esac\n";
@@ -85,7 +85,7 @@ std::string release_assignment(const Wanted& wanted) {
 
 std::string script(const Exec& exec, const Wanted& wanted, Orders orders) {
   return assignment("N", exec.nonce) + assignment("LOCK", exec.lock ? "yes" : "no") +
-         assignment("WHO", exec.who) + release_assignment(wanted) +
+         assignment("WHO", exec.who) + assignment("ARCH", "") + release_assignment(wanted) +
          assignment("GROUPS_WANTED",
                     joined(wanted.groups, [](const std::string& name) { return name; })) +
          assignment("FILES", joined(wanted.files, [](const WantedFile& file) { return file.path; }),

@@ -5,7 +5,7 @@
 #   N       a random word; every line for fleetctl begins with it, so that what a login shell prints cannot be mistaken
 #   LOCK    yes: nobody else may change this host meanwhile; no: we only look
 #   WHO     operator@machine, run
-#   RELEASE the wanted release, 16 hex digits
+#   RELEASE the wanted release, 16 hex digits; ARCH, where that is by architecture, what this host is
 #   GROUPS_WANTED, FILES   names, separated by spaces
 # Answers, one per line, after N: see facts.h. Orders, one per line: `show [FILE]`, `release SIZE SHA256` + SIZE bytes,
 # `apply` or `apply current` + a bundle, `installed`, `measured` (with rates, which takes a second),
@@ -61,9 +61,9 @@ unwatch() { [ -z "$watcher" ] || kill "$watcher"; }
 
 # Starting a program costs more than all else here, and most runs find nothing to do: each is asked for all at once.
 tell_facts() {
-  # Linux has it in a file since 6.1.
-  { read -r arch </proc/sys/kernel/arch; } 2>/dev/null || arch=$(uname -m)
-  say "arch $arch"
+  # Linux has it in a file since 6.1. Whoever chose a release by it has it already: what we say is what that was.
+  [ -n "${ARCH:-}" ] || { read -r ARCH </proc/sys/kernel/arch; } 2>/dev/null || ARCH=$(uname -m)
+  say "arch $ARCH"
   # shellcheck disable=SC1091,SC2154  # the host's own file
   [ ! -r /etc/os-release ] || (. /etc/os-release && say "os ${ID:-unknown} ${VERSION_ID:-}")
   [ ! -S /var/run/docker.sock ] || say 'docker yes'
@@ -170,6 +170,7 @@ containers() {
 
 # $1 bytes of standard input with checksum $2 become $RELEASES/$RELEASE. Nothing half-done is left behind.
 take_release() {
+  [ -n "$RELEASE" ] || die 'failed no release for this host'
   fresh=$RELEASES/.new
   [ ! -e $fresh ] || rm -rf $fresh # of a connection that broke; we hold the lock
   said=$(umask 022 && mkdir -p $fresh 2>&1) || die "failed $said"

@@ -32,7 +32,7 @@ constexpr std::size_t kMostBytes = 8U << 20;        // of a host's configuration
 constexpr std::string_view kTemplate = "config.alloy.j2";
 
 // A name that becomes part of paths.
-bool is_plain_name(const std::string& name) {
+bool can_be_a_folder(const std::string& name) {
   return name != "." && name != ".." && name.find('/') == std::string::npos &&
          name.find('\0') == std::string::npos;
 }
@@ -136,7 +136,7 @@ class LoadedHost final : public Host {
 
   void render(const Value& selected, const ConfigurationCheck& check,
               std::vector<Problem>& problems) {
-    if (!is_plain_name(name_)) {
+    if (!can_be_a_folder(name_)) {
       complain("a host's name cannot be a path", problems);
       return;
     }

@@ -91,9 +91,8 @@ std::string operator_name() {
 }
 
 std::string batch_text(const Batch& batch, std::size_t number, std::size_t of) {
-  const std::size_t size = batch.hosts.size();
-  return fmt::format("Batch {} of {}{}: {} {}", number, of, batch.canary ? ", the canary" : "",
-                     size, size == 1 ? "host" : "hosts");
+  return fmt::format("Batch {} of {}{}: {}", number, of, batch.canary ? ", the canary" : "",
+                     hosts_text(batch.hosts.size()));
 }
 
 // Ctrl-C while it lives: `stop` at the first one, the end of the program at the second.
@@ -280,14 +279,10 @@ ExitCode Tally::exit_code(const Course& course, bool changes_count) const {
 
 std::string Tally::text(std::size_t hosts, std::size_t left_out,
                         std::string_view (*name)(HostState)) const {
-  std::string out = fmt::format("{} {}:", hosts, hosts == 1 ? "host" : "hosts");
-  const char* separator = " ";
-  for (const auto& [state, number] : counts_) {
-    out += fmt::format("{}{} {}", separator, number, name(state));
-    separator = ", ";
-  }
-  if (left_out > 0) out += fmt::format("{}{} not touched", separator, left_out);
-  return out;
+  std::vector<StateCount> counts;
+  for (const auto& [state, number] : counts_) counts.emplace_back(name(state), number);
+  if (left_out > 0) counts.emplace_back("not touched", left_out);
+  return counts_text(hosts, counts);
 }
 
 std::string_view state_name(HostState state) {

@@ -12,6 +12,7 @@
 #include "fleetctl/command/deploy.h"
 #include "fleetctl/command/junit.h"
 #include "fleetctl/command/plan_file.h"
+#include "fleetctl/command/report.h"
 #include "fleetctl/command/terminal.h"
 #include "fleetctl/inventory/loader.h"
 #include "fleetctl/plan/side_by_side.h"
@@ -193,8 +194,7 @@ struct Count {
 
 std::string summary_of(const Count& count, std::size_t left_out) {
   const int to_change = count.ending.tally.count(HostState::kWouldChange);
-  std::string out =
-      fmt::format("Plan: {} {} to change", to_change, to_change == 1 ? "host" : "hosts");
+  std::string out = "Plan: " + hosts_text(static_cast<std::size_t>(to_change)) + " to change";
   std::string effects;
   if (count.reloads > 0) effects = fmt::format("{} reload", count.reloads);
   if (count.restarts > 0)
@@ -248,9 +248,8 @@ ExitCode plan_offline(const Fleet& fleet, const AgentBundles& bundles, const Pla
     }
   }
   if (!options.json)
-    out << fmt::format("Plan: {} {} rendered and checked, none asked (agent {})\n",
-                       fleet.hosts.size(), fleet.hosts.size() == 1 ? "host" : "hosts",
-                       saved.release);
+    out << fmt::format("Plan: {} rendered and checked, none asked (agent {})\n",
+                       hosts_text(fleet.hosts.size()), saved.release);
   out.flush();
   return save(saved, options, err) ? ExitCode::kDone : ExitCode::kRefused;
 }

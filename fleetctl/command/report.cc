@@ -1,5 +1,7 @@
 #include "fleetctl/command/report.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -115,6 +117,20 @@ std::string utc_text(std::int64_t seconds_since_1970) {
   if (::gmtime_r(&time, &parts) == nullptr) return "-";
   std::array<char, 32> text{};
   return {text.data(), std::strftime(text.data(), text.size(), "%Y-%m-%d %H:%M:%SZ", &parts)};
+}
+
+std::string hosts_text(std::size_t number) {
+  return fmt::format("{} {}", number, number == 1 ? "host" : "hosts");
+}
+
+std::string counts_text(std::size_t hosts, const std::vector<StateCount>& counts) {
+  std::string out = hosts_text(hosts) + ":";
+  const char* separator = " ";
+  for (const auto& [word, number] : counts) {
+    out += fmt::format("{}{} {}", separator, number, word);
+    separator = ", ";
+  }
+  return out;
 }
 
 std::string name_some(const std::vector<std::string>& hosts) {

@@ -7,6 +7,7 @@
 #include <iosfwd>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "fleetctl/command/fleet.h"
@@ -37,6 +38,11 @@ std::string aligned(const std::vector<std::vector<std::string>>& rows, bool colo
 // "2026-11-21 06:14:03Z"; "-" for 0.
 std::string utc_text(std::int64_t seconds_since_1970);
 
+// "1 host", "2 hosts"
+std::string hosts_text(std::size_t number);
+// "3 hosts: 1 unchanged, 2 failed"
+using StateCount = std::pair<std::string_view, std::size_t>;
+std::string counts_text(std::size_t hosts, const std::vector<StateCount>& counts);
 // "a, b, c"; of many only the first.
 std::string name_some(const std::vector<std::string>& hosts);
 // All blocks, equal ones once with all their hosts.

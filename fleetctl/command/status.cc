@@ -316,7 +316,7 @@ std::string table_of(const std::vector<Answer>& answers, std::size_t columns, bo
 
 // "3 hosts: 2 ok, 1 attention.  1.2k lines/s, 30 samples/s, 12 waiting"
 std::string sum_of(const std::vector<Answer>& answers) {
-  std::map<std::string_view, int> states;
+  std::map<std::string_view, std::size_t> states;
   double lines = 0, samples = 0;
   std::int64_t waiting = 0;
   for (const Answer& answer : answers) {
@@ -328,18 +328,12 @@ std::string sum_of(const std::vector<Answer>& answers) {
     waiting += std::max<std::int64_t>(0, figures.backlog_entries) +
                std::max<std::int64_t>(0, figures.backlog_samples);
   }
-  std::string out = fmt::format("{} {}:", answers.size(), answers.size() == 1 ? "host" : "hosts");
-  auto add = [&, separator = " "](std::string_view state) mutable {
-    const auto found = states.find(state);
-    if (found == states.end()) return;
-    out += fmt::format("{}{} {}", separator, found->second, state);
-    separator = ", ";
-    states.erase(found);
-  };
-  add("ok");
-  while (!states.empty()) add(states.begin()->first);
-  return out + fmt::format(".  {} lines/s, {} samples/s, {} waiting\n", short_number(lines),
-                           short_number(samples), short_number(static_cast<double>(waiting)));
+  std::vector<StateCount> counts(states.begin(), states.end());
+  std::stable_partition(counts.begin(), counts.end(),
+                        [](const StateCount& count) { return count.first == "ok"; });
+  return counts_text(answers.size(), counts) +
+         fmt::format(".  {} lines/s, {} samples/s, {} waiting\n", short_number(lines),
+                     short_number(samples), short_number(static_cast<double>(waiting)));
 }
 
 // Of many hosts those that are not as they should be once more: they may be out of sight.
@@ -466,17 +460,6 @@ HostResult compare(const Host& host, const RunOptions& options, const World& wor
   return visit(host, std::move(order), options, world);
 }
 
-// "3 hosts: 1 as the tree gives them, 1 not, 1 not known"
-std::string drift_sum(const std::map<std::string_view, int>& counts, std::size_t hosts) {
-  std::string out = fmt::format("{} {}:", hosts, hosts == 1 ? "host" : "hosts");
-  const char* separator = " ";
-  for (const auto& [word, count] : counts) {
-    out += fmt::format("{}{} {}", separator, count, word);
-    separator = ", ";
-  }
-  return out + "\n";
-}
-
 ExitCode status_until(const Fleet& fleet, const StatusOptions& options, const World& world,
                       std::ostream& out, std::ostream& err, const std::atomic<bool>& stop) {
   if (fleet.hosts.empty()) {
@@ -485,7 +468,7 @@ ExitCode status_until(const Fleet& fleet, const StatusOptions& options, const Wo
   }
   std::vector<Answer> answers;
   Tally tally;
-  std::map<std::string_view, int> drifts;
+  std::map<std::string_view, std::size_t> drifts;
   const Course course = over_hosts(
       fleet, options, world, "asking", stop, Sequence::kAsListed,
       [&](const Host& host) {
@@ -518,7 +501,8 @@ ExitCode status_until(const Fleet& fleet, const StatusOptions& options, const Wo
             << answer.host->name() << "\n"
             << painted_diff(answer.result.diff, options.color);
       }
-      out << (answers.empty() ? "" : "\n") << drift_sum(drifts, fleet.hosts.size());
+      out << (answers.empty() ? "" : "\n")
+          << counts_text(fleet.hosts.size(), {drifts.begin(), drifts.end()}) << "\n";
     } else {
       out << worst_of(answers, options.color) << sum_of(answers);
     }

@@ -41,7 +41,7 @@ Result<Rule> read_rule(std::string_view name, const Value& value, const std::str
 }
 
 // What a shell need not quote, and hidden by nobody.
-bool is_plain_name(std::string_view name) {
+bool is_name(std::string_view name) {
   return !name.empty() && name.front() != '.' && name.front() != '-' &&
          name.find_first_not_of(kPlainLetters) == std::string_view::npos;
 }
@@ -52,16 +52,16 @@ bool may_be_put(std::string_view path) {
   if (path.size() > kLongestPath) return false;
   if (path.starts_with(kFilesFolder)) {
     path.remove_prefix(kFilesFolder.size());
-    return is_plain_name(path) && path != "config.alloy";
+    return is_name(path) && path != "config.alloy";
   }
   if (!path.starts_with(kDropInFolder)) return false;
   path.remove_prefix(kDropInFolder.size());
-  return is_plain_name(path) && path.ends_with(".conf");
+  return is_name(path) && path.ends_with(".conf");
 }
 
 bool is_source(std::string_view source) {
   const auto names = agent::split(source, '/');
-  return source.size() <= kLongestPath && std::all_of(names.begin(), names.end(), is_plain_name);
+  return source.size() <= kLongestPath && std::all_of(names.begin(), names.end(), is_name);
 }
 
 std::string place_of(const Value& value, const std::string& otherwise) {

@@ -40,9 +40,9 @@ ExitCode uninstall(const Fleet& fleet, const UninstallOptions& options, const Wo
   std::vector<std::string> names;
   for (const auto& host : fleet.hosts) names.push_back(host->name());
   const std::string question =
-      fmt::format("Take the agent{} off {} {} ({})?",
-                  options.purge ? ", its positions, queues and generations" : "", names.size(),
-                  names.size() == 1 ? "host" : "hosts", name_some(names));
+      fmt::format("Take the agent{} off {} ({})?",
+                  options.purge ? ", its positions, queues and generations" : "",
+                  hosts_text(names.size()), name_some(names));
   if (!confirmed(options, question, err)) return ExitCode::kRefused;
   const agent::Mono start = world.clock.mono();
   const std::size_t width = widest_name(fleet);

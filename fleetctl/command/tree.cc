@@ -1,5 +1,6 @@
 #include "fleetctl/command/tree.h"
 
+#include <algorithm>
 #include <array>
 #include <system_error>
 #include <utility>
@@ -24,6 +25,28 @@ using agent::fail;
 using agent::Result;
 using value::Value;
 
+namespace {
+
+constexpr int kDeepest = 200;
+
+bool holds_encrypted(const Value& value, int depth) {
+  if (depth > kDeepest) return false;
+  if (value.is_object())
+    return dynamic_cast<const value::Encrypted*>(value.as_object().get()) != nullptr;
+  if (value.is_sequence()) {
+    const auto& items = value.items();
+    return std::any_of(items.begin(), items.end(),
+                       [&](const Value& item) { return holds_encrypted(item, depth + 1); });
+  }
+  if (!value.is_dict()) return false;
+  const value::Dict& entries = value.as_dict();
+  return std::any_of(entries.begin(), entries.end(), [&](const value::Dict::Item& entry) {
+    return holds_encrypted(entry.second, depth + 1);
+  });
+}
+
+}  // namespace
+
 const Value* HostVariables::find(std::string_view name) const {
   const Value* raw = variables_.find(name);
   if (raw == nullptr) {
@@ -33,25 +56,23 @@ const Value* HostVariables::find(std::string_view name) const {
   }
   auto looked_at = looked_at_.find(name);
   if (looked_at == looked_at_.end()) {
-    Value copy = *raw;
     const std::size_t before = failures_.size();
-    const bool changed = decrypt(name, copy, 0);
-    if (changed) decrypted_[std::string(name)] = std::move(copy);
+    if (holds_encrypted(*raw, 0)) decrypted_[std::string(name)] = decrypt(name, *raw, 0);
     looked_at = looked_at_.emplace(std::string(name), failures_.size() == before).first;
   } else if (!looked_at->second) {
-    Value copy = *raw;
-    decrypt(name, copy, 0);  // says again what is wrong
+    decrypt(name, *raw, 0);  // says again what is wrong
   }
   if (!looked_at->second) return nullptr;
   const auto decrypted = decrypted_.find(name);
   return decrypted == decrypted_.end() ? raw : &decrypted->second;
 }
 
-bool HostVariables::decrypt(std::string_view name, Value& value, int depth) const {
-  if (depth > 200) return false;
+Value HostVariables::decrypt(std::string_view name, const Value& value, int depth) const {
+  if (depth > kDeepest) return value;
+  Value made = value;
   if (value.is_object()) {
     const auto* encrypted = dynamic_cast<const value::Encrypted*>(value.as_object().get());
-    if (encrypted == nullptr) return false;
+    if (encrypted == nullptr) return value;
     auto plaintext = vault_.decrypt(encrypted->text());
     if (!plaintext) {
       std::string place;
@@ -65,38 +86,21 @@ bool HostVariables::decrypt(std::string_view name, Value& value, int depth) cons
         hint = "; --vault-password-file names one, --ask-vault-pass asks for it";
       failures_.push_back("variable '" + std::string(name) + "'" + place + ": " +
                           plaintext.error().message + hint);
-      return true;
+      return value;
     }
-    auto mark = value.shared_mark();
-    value = Value::string(std::move(*plaintext), value::kTainted);
-    value.set_mark(std::move(mark));
-    return true;
-  }
-  if (value.is_sequence()) {
-    std::vector<Value> items = value.items();
-    bool changed = false;
-    for (Value& item : items) changed = decrypt(name, item, depth + 1) || changed;
-    if (!changed) return false;
-    auto mark = value.shared_mark();
-    value = value.is_list() ? Value::list(std::move(items)) : Value::tuple(std::move(items));
-    value.set_mark(std::move(mark));
-    return true;
-  }
-  if (value.is_dict()) {
+    made = Value::string(std::move(*plaintext), value::kTainted);
+  } else if (value.is_sequence()) {
+    std::vector<Value> items;
+    for (const Value& item : value.items()) items.push_back(decrypt(name, item, depth + 1));
+    made = value.is_list() ? Value::list(std::move(items)) : Value::tuple(std::move(items));
+  } else if (value.is_dict()) {
     value::Dict entries;
-    bool changed = false;
-    for (const auto& [key, entry] : value.as_dict()) {
-      Value copy = entry;
-      changed = decrypt(name, copy, depth + 1) || changed;
-      entries.set(key, std::move(copy));
-    }
-    if (!changed) return false;
-    auto mark = value.shared_mark();
-    value = Value::dict(std::move(entries));
-    value.set_mark(std::move(mark));
-    return true;
+    for (const auto& [key, entry] : value.as_dict())
+      entries.set(key, decrypt(name, entry, depth + 1));
+    made = Value::dict(std::move(entries));
   }
-  return false;
+  made.set_mark(value.shared_mark());
+  return made;
 }
 
 std::vector<std::string> HostVariables::names() const {

@@ -39,7 +39,7 @@ class HostVariables final : public template_::Variables {
   bool misses_facts() const { return misses_facts_; }
 
  private:
-  bool decrypt(std::string_view name, value::Value& value, int depth) const;
+  value::Value decrypt(std::string_view name, const value::Value& value, int depth) const;
 
   value::Dict variables_;
   vault::Vault& vault_;

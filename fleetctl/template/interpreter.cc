@@ -15,10 +15,14 @@ namespace {
 
 constexpr int kMaxNested = 1200;  // statements and expressions inside each other, over all macros
 
-bool looks_like_template(std::string_view text, const Settings& settings) {
-  return text.find(settings.variable_start) != std::string_view::npos ||
-         text.find(settings.block_start) != std::string_view::npos ||
-         text.find(settings.comment_start) != std::string_view::npos;
+// In a variable, where the signs are always the usual ones.
+bool looks_like_template(std::string_view text) {
+  for (auto at = text.find('{'); at + 1 < text.size() && at != std::string_view::npos;
+       at = text.find('{', at + 1)) {
+    const char next = text[at + 1];
+    if (next == '{' || next == '%' || next == '#') return true;
+  }
+  return false;
 }
 
 // The name in `{{ name }}` when the text is nothing else.
@@ -123,11 +127,11 @@ Outcome<> Interpreter::enter(std::string_view what) {
 }
 
 std::uint32_t Interpreter::file_index(const std::string& name) {
-  for (std::size_t i = files_.size(); i-- > 0;) {
-    if (files_[i] == name) return static_cast<std::uint32_t>(i);
-  }
-  files_.push_back(name);
-  return static_cast<std::uint32_t>(files_.size() - 1);
+  if (!files_.empty() && files_.back() == name)
+    return static_cast<std::uint32_t>(files_.size() - 1);
+  const auto [known, added] = file_numbers_.emplace(name, files_.size());
+  if (added) files_.push_back(name);
+  return known->second;
 }
 
 std::vector<std::string> Interpreter::known_names() const {
@@ -245,7 +249,7 @@ Outcome<Value> Interpreter::resolve_at(const Value& raw, int depth) {
     return made;
   };
   if (raw.is_string()) {
-    if (!looks_like_template(raw.as_string(), Settings())) return raw;
+    if (!looks_like_template(raw.as_string())) return raw;
     return resolve_text(raw);
   }
   if (raw.is_sequence()) {

@@ -170,6 +170,7 @@ class Interpreter {
   std::map<ResolveKey, Value> resolved_;
   std::vector<ResolveKey> resolving_;
   std::vector<std::string> files_;
+  std::unordered_map<std::string, std::uint32_t> file_numbers_;  // in files_
   std::vector<std::shared_ptr<Problem>>* collected_ = nullptr;
   bool taint_seen_ = false;
   std::uint64_t steps_ = 0;

@@ -66,6 +66,23 @@ void render_fleet(benchmark::State& state) {
 }
 BENCHMARK(render_fleet)->Arg(10)->Arg(200)->Unit(benchmark::kMillisecond);
 
+// Each host's file tells of all the others, as one of peers does: hosts times hosts variables.
+void render_peers(benchmark::State& state) {
+  const agent::TempDir dir;
+  make_tree(dir, state.range(0));
+  std::ofstream(dir / "templates/config.alloy.j2", std::ios::app)
+      << "{% for host in groups['all'] %}\n// {{ hostvars[host].loki_url }} "
+         "{{ hostvars[host]['inventory_hostname'] }}\n{% endfor %}\n";
+  FleetOptions options;
+  options.root = dir.path();
+  for (auto _ : state) {
+    const auto fleet = load_fleet(options, nullptr);
+    if (!fleet || !fleet->problems.empty()) std::abort();
+  }
+  state.SetItemsProcessed(state.iterations() * state.range(0) * state.range(0));
+}
+BENCHMARK(render_peers)->Arg(10)->Arg(200)->Unit(benchmark::kMillisecond);
+
 void lint_fleet(benchmark::State& state) {
   const agent::TempDir dir;
   make_tree(dir, state.range(0));

@@ -19,12 +19,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr std::string_view kMark = ".new-";     // people name copies, but not so
 constexpr std::string_view kRandom = "XXXXXX";  // see mkstemp(3)
 
 }  // namespace
 
 Result<> replace_file(const fs::path& path, std::string_view bytes, const Replacement& as) {
-  std::string temporary = path.string() + "." + std::string(kRandom);
+  std::string temporary = path.string() + std::string(kMark) + std::string(kRandom);
   FileDescriptor fd(::mkostemp(temporary.data(), O_CLOEXEC));
   if (!fd) return fail_errno("create " + temporary, errno);
   const auto give_up = [&](Error error) -> Result<> {
@@ -46,7 +47,7 @@ Result<> replace_file(const fs::path& path, std::string_view bytes, const Replac
 
 void remove_half_written(const fs::path& path) {
   const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
-  const std::string beginning = path.filename().string() + ".";
+  const std::string beginning = path.filename().string() + std::string(kMark);
   std::vector<fs::path> found;
   std::error_code error;
   for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {

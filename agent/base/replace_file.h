@@ -18,7 +18,7 @@ struct Replacement {
   bool durable = false;  // the bytes are on the disk before the name is
 };
 
-// Writes a temporary file "PATH.XXXXXX" beside `path` and renames it over `path`.
+// Writes a temporary file "PATH.new-XXXXXX" beside `path` and renames it over `path`.
 Result<> replace_file(const std::filesystem::path& path, std::string_view bytes,
                       const Replacement& as = {});
 // Removes the temporary files of processes that were killed while they replaced `path`. Nobody may

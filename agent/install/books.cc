@@ -163,6 +163,12 @@ Result<> Books::write_generation(const Generation& generation) {
   const fs::path folder = path("generations/" + std::to_string(generation.number));
   std::error_code ignored;
   fs::remove_all(folder, ignored);
+  auto written = fill_generation(folder, generation);
+  if (!written) fs::remove_all(folder, ignored);  // the disk may be full of it
+  return written;
+}
+
+Result<> Books::fill_generation(const fs::path& folder, const Generation& generation) {
   if (auto made = make_folder(folder); !made) return made;
   if (auto made = make_folder(folder / "files"); !made) return made;
   json files = json::array();
@@ -242,15 +248,12 @@ std::vector<unsigned> Books::generations() const {
 
 void Books::prune(unsigned keep, const std::string& current) {
   std::set<std::string> named{current};
+  std::set<unsigned> states;  // by the change that made them
   std::error_code ignored;
-  unsigned kept = 0;
   for (const unsigned number : generations()) {
-    if (kept < keep) {
-      ++kept;
-      const auto generation = read_generation(number);
-      if (generation && !generation->release.empty() && named.size() < keep) {
-        named.insert(generation->release);
-      }
+    const auto generation = read_generation(number);
+    if (generation && states.size() < keep && states.insert(generation->origin.generation).second) {
+      if (!generation->release.empty() && named.size() < keep) named.insert(generation->release);
       continue;
     }
     fs::remove_all(path("generations/" + std::to_string(number)), ignored);

@@ -74,14 +74,15 @@ class Books {
   Result<> write_generation(const Generation& generation);
   Result<Generation> read_generation(unsigned number) const;
   std::vector<unsigned> generations() const;  // newest first
-  // Removes all but the newest `keep` generations and the releases that neither they nor `current`
-  // name.
+  // Removes all but the newest `keep` states and the releases that neither they nor `current` name.
+  // A state that was saved more than once (a change was taken back) is one; what is not whole goes.
   void prune(unsigned keep, const std::string& current);
 
   // result.json, for the operator whose connection broke, and a line of history.jsonl.
   Result<> write_result(const std::string& json);
 
  private:
+  Result<> fill_generation(const std::filesystem::path& folder, const Generation& generation);
   std::filesystem::path path(std::string_view name) const;
   System& system_;
 };

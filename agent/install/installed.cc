@@ -61,7 +61,7 @@ json kept_json(const System& system, const Books& books) {
 json config_json(const System& system, const std::optional<Applied>& applied) {
   const auto path = system.at(kConfigFile);
   struct stat status {};
-  const bool there = ::stat(path.c_str(), &status) == 0;
+  const bool there = ::stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode);
   const auto bytes = there ? read_file(path, kConfigLimit) : Result<std::string>(std::string());
   std::string applied_sha256;
   if (applied) {
@@ -80,9 +80,12 @@ json drift_json(const System& system, const std::optional<Applied>& applied) {
   for (const auto& [name, sha256] : applied->files) {
     const auto path = system.at(name);
     struct stat status {};
-    const bool there = ::stat(path.c_str(), &status) == 0;
-    const auto bytes = there ? read_file(path, kConfigLimit) : Result<std::string>(std::string());
-    if (there && bytes && sha256_hex(*bytes) == sha256) continue;
+    const bool there = ::lstat(path.c_str(), &status) == 0;
+    // A pipe is not opened: nobody may ever write to it.
+    if (there && S_ISREG(status.st_mode)) {
+      const auto bytes = read_file(path, kConfigLimit);
+      if (bytes && sha256_hex(*bytes) == sha256) continue;
+    }
     out.push_back({{"path", name},
                    {"how", there ? "changed" : "missing"},
                    {"modified", there ? status.st_mtim.tv_sec : 0},

@@ -36,6 +36,7 @@ constexpr std::size_t kMetricsLimit = 8U << 20;
 constexpr int kPollsPerLook = 10;  // systemd is asked once a second while the agent does not answer
 constexpr unsigned kKeep = 3;
 constexpr std::string_view kStagedFile = "/etc/fleet-agent/.config.alloy.staged";
+constexpr int kUnknownOption = 109;  // what a fleet-agent ends with (CLI11's ExtrasError)
 constexpr std::size_t kLogLines = 12;
 constexpr std::size_t kLogLineLimit = 1000;
 
@@ -66,8 +67,14 @@ std::string value_of(std::string_view lines, std::string_view name) {
   return "";
 }
 
-std::string base_name(std::string_view path) {
-  return std::string(path.substr(path.rfind('/') + 1));
+// Where its folder goes without saying, as fleetctl has it: "config.alloy",
+// "fleet-agent.service.d/limits.conf". No two files have one name.
+std::string shown_name(std::string_view path) {
+  constexpr std::string_view kUnitFolder = "/etc/systemd/system/";
+  if (path.starts_with(kUnitFolder)) return std::string(path.substr(kUnitFolder.size()));
+  if (!in_config_folder(path)) return std::string(path);
+  const std::string_view name = path.substr(kConfigFolder.size() + 1);
+  return std::string(name == kUnitName ? path : name);
 }
 
 Result<> make_folder(const fs::path& path, mode_t mode, uid_t uid, gid_t gid) {
@@ -201,6 +208,10 @@ Result<> Transaction::look() {
   if (auto opened = books_.open(); !opened) return opened;
   present_.applied = books_.applied();
   present_.underway = books_.underway();
+  if (present_.underway) {
+    if (auto before = books_.read_generation(present_.underway->generation))
+      interrupted_ = std::move(*before);
+  }
   auto accounts = read_accounts(system_, bundle_.groups);
   if (!accounts) return fail(accounts.error());
   present_.accounts = std::move(*accounts);
@@ -250,11 +261,12 @@ void Transaction::compare() {
     const SavedFile& now = *find_file(present_.files, file.path);
     const bool config = in_config_folder(file.path);
     const gid_t group = config ? accounts.user.gid : now.gid;
-    const std::string name = base_name(file.path);
+    const std::string name = shown_name(file.path);
     if (!now.present || now.bytes != file.bytes) {
       note_change(name, config ? Effect::kReload : Effect::kRestart);
       unit_changes_ = unit_changes_ || !config;
-    } else if (now.mode != file.mode || (accounts.user_exists && now.gid != group)) {
+    } else if (now.mode != file.mode || now.uid != ::geteuid() ||
+               (accounts.user_exists && now.gid != group)) {
       note_change("mode of " + name, Effect::kNone);
     } else if (present_.applied && present_.applied->files.contains(file.path) &&
                present_.applied->files.at(file.path) != file.sha256) {
@@ -267,11 +279,11 @@ void Transaction::compare() {
   for (std::size_t i = bundle_.files.size(); i < present_.files.size(); ++i) {
     const SavedFile& old = present_.files[i];
     if (!old.present) {
-      note_change("forgotten " + base_name(old.path), Effect::kNone);
+      note_change("forgotten " + shown_name(old.path), Effect::kNone);
       continue;
     }
     const bool config = in_config_folder(old.path);
-    note_change("removed " + base_name(old.path), config ? Effect::kReload : Effect::kRestart);
+    note_change("removed " + shown_name(old.path), config ? Effect::kReload : Effect::kRestart);
     unit_changes_ = unit_changes_ || !config;
   }
   if (present_.release.empty()) {
@@ -307,6 +319,8 @@ Result<> Transaction::prepare() {
     return made;
   // Nobody else writes: we hold the host's lock.
   for (const SavedFile& file : present_.files) remove_half_written(system_.at(file.path));
+  if (interrupted_)
+    for (const SavedFile& file : interrupted_->files) remove_half_written(system_.at(file.path));
   remove_half_written(system_.at(kStagedFile));
   return make_folder(system_.at(kStateFolder), 0750, user.uid, user.gid);
 }
@@ -339,6 +353,13 @@ Result<> Transaction::validate() {
   ::unlink(staged.c_str());
   if (!done) return fail(Error(done.error()).within("validate"));
   if (done->status == 0) return {};
+  if (bundle_.back_to && command.size() == 4 && done->status == kUnknownOption) {
+    // It ran there before, and what does not come up is taken back.
+    report_.notes.push_back("the release " + bundle_.release +
+                            " cannot check a configuration apart from its modules: it does when it "
+                            "loads it");
+    return {};
+  }
   std::string text(trim(done->output));
   for (auto at = text.find(staged.string()); at != std::string::npos;
        at = text.find(staged.string())) {
@@ -351,27 +372,23 @@ Result<> Transaction::validate() {
 
 Result<> Transaction::save() {
   progress_("save");
-  const auto numbers = books_.generations();
-  if (present_.underway) {
+  if (interrupted_) {
     // What lies there now is half of something; what came before it is what to go back to.
-    auto before = books_.read_generation(present_.underway->generation);
-    if (before) {
-      before_ = std::move(*before);
-      for (SavedFile& file : present_.files) {
-        if (find_file(before_.files, file.path) == nullptr) before_.files.push_back(file);
-      }
+    before_ = *interrupted_;
+    for (SavedFile& file : present_.files) {
+      if (find_file(before_.files, file.path) == nullptr) before_.files.push_back(file);
     }
-  }
-  if (before_.number == 0) {
+  } else {
     before_.release = present_.release;
     before_.active = present_.active;
     before_.enabled = present_.enabled;
     before_.ready = present_.ready;
     before_.files = present_.files;
     if (present_.applied) before_.origin = present_.applied->origin;
-    const unsigned last = before_.origin.generation;
-    before_.number = std::max(last, numbers.empty() ? 0U : numbers.front()) + 1;
   }
+  // A number of its own in any case: the interrupted change's book stays as long as it is named.
+  const auto numbers = books_.generations();
+  before_.number = std::max(before_.origin.generation, numbers.empty() ? 0U : numbers.front()) + 1;
   report_.generation = before_.number;
   if (auto written = books_.write_generation(before_); !written) return written;
   return books_.begin(Underway{bundle_.run, bundle_.who, before_.number});
@@ -385,14 +402,14 @@ Result<> Transaction::write_files() {
   for (const BundleFile& file : bundle_.files) {
     const SavedFile& now = *find_file(present_.files, file.path);
     const bool config = in_config_folder(file.path);
-    if (now.present && now.bytes == file.bytes && now.mode == file.mode &&
+    if (now.present && now.bytes == file.bytes && now.mode == file.mode && now.uid == ::geteuid() &&
         (!config || now.gid == group)) {
       continue;
     }
     const fs::path path = system_.at(file.path);
-    if (!config) {
-      std::error_code ignored;
-      fs::create_directories(path.parent_path(), ignored);
+    if (std::error_code ignored; !config && !fs::exists(path.parent_path(), ignored)) {
+      if (auto made = make_folder(path.parent_path(), 0755, kSameUser, kSameGroup); !made)
+        return made;
     }
     auto written =
         write_file_atomic(path, file.bytes, file.mode, kSameUser, config ? group : kSameGroup);
@@ -401,6 +418,12 @@ Result<> Transaction::write_files() {
   for (std::size_t i = bundle_.files.size(); i < present_.files.size(); ++i) {
     const fs::path path = system_.at(present_.files[i].path);
     if (::unlink(path.c_str()) != 0 && errno != ENOENT) return fail_errno(path.string(), errno);
+  }
+  if (!interrupted_) return {};
+  // What only the interrupted change put there goes with it.
+  for (const SavedFile& file : interrupted_->files) {
+    if (find_file(present_.files, file.path) != nullptr) continue;
+    if (auto back = put_back(file); !back) return back;
   }
   return {};
 }
@@ -626,27 +649,27 @@ Result<> Transaction::commit() {
 // --- the way back
 // ------------------------------------------------------------------------------------------------
 
-// Files that are as they were are not written again: a full disk may be why we go back.
+// A file that is as it was is not written again: a full disk may be why we go back.
+Result<> Transaction::put_back(const SavedFile& file) {
+  const fs::path path = system_.at(file.path);
+  const auto now = books_.save_file(file.path);
+  if (now && now->present == file.present && now->bytes == file.bytes && now->mode == file.mode &&
+      now->uid == file.uid && now->gid == file.gid)
+    return {};
+  if (file.present) return write_file_atomic(path, file.bytes, file.mode, file.uid, file.gid);
+  if (::unlink(path.c_str()) != 0 && errno != ENOENT && errno != ENOTDIR)
+    return fail_errno(path.string(), errno);
+  return {};
+}
+
 Result<> Transaction::restore() {
-  const auto same = [](const SavedFile& a, const SavedFile& b) {
-    return a.present == b.present && a.bytes == b.bytes && a.mode == b.mode && a.uid == b.uid &&
-           a.gid == b.gid;
-  };
   if (agent_touched_ && !before_.active)
     (void)systemctl({"stop", std::string(kUnitName)}, kCommandLimit);
   // Before the unit goes; it fails when the unit is not there yet, which is as good.
   if (!before_.enabled)
     (void)systemctl({"disable", "--quiet", std::string(kUnitName)}, kCommandLimit);
   for (const SavedFile& file : before_.files) {
-    const fs::path path = system_.at(file.path);
-    const auto now = books_.save_file(file.path);
-    if (now && same(*now, file)) continue;
-    if (file.present) {
-      auto written = write_file_atomic(path, file.bytes, file.mode, file.uid, file.gid);
-      if (!written) return written;
-    } else if (::unlink(path.c_str()) != 0 && errno != ENOENT) {
-      return fail_errno(path.string(), errno);
-    }
+    if (auto back = put_back(file); !back) return back;
   }
   if (before_.release != bundle_.release) {
     if (auto pointed = point_to(before_.release); !pointed) return pointed;

@@ -104,6 +104,7 @@ class Transaction {
   void leave(Error why);
   void roll_back(Error why);
   Result<> restore();
+  Result<> put_back(const SavedFile& file);
 
   Result<> write_files();
   Result<> point_to(const std::string& release);
@@ -121,6 +122,7 @@ class Transaction {
   Progress progress_;
   Books books_;
   Present present_;
+  std::optional<Generation> interrupted_;  // what was there before a change that did not end
   Generation before_;
   Report report_;
   bool unit_changes_ = false;

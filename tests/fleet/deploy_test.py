@@ -438,7 +438,7 @@ def brings_files(b):
     template.write_text('{"of": "{{ inventory_hostname_short }}", "token": "first"}\n')
     limits.write_text("[Service]\nLimitNOFILE=54321\n")
     without = now()
-    print(said(r"changed +config\.alloy, more\.alloy, endpoints\.json, limits\.conf \(restart\)", 0, "deploy"))
+    print(said(r"changed +config\.alloy, more\.alloy, endpoints\.json, fleet-agent\.service\.d/limits\.conf \(restart\)", 0, "deploy"))
     modes = b.on(OBERON, f"stat -c '%a %U %G' {beside} {drop_in}")
     check(modes == "640 root fleet-agent\n644 root root", modes)
     first = now()
@@ -473,7 +473,7 @@ def brings_files(b):
     (b.tree / "fleet.yaml").unlink()
     config.write_text(without_module)
     said(r"- endpoints\.json +reload\n +- more\.alloy +reload\n +- limits\.conf +restart", 0, "plan")
-    said(r"changed +config\.alloy, removed endpoints\.json, removed more\.alloy, removed limits\.conf \(restart\)", 0, "deploy")
+    said(r"changed +config\.alloy, removed endpoints\.json, removed more\.alloy, removed fleet-agent\.service\.d/limits\.conf \(restart\)", 0, "deploy")
     left = b.on(OBERON, f"ls {beside} {drop_in} /etc/fleet-agent/more.alloy 2>/dev/null; true")
     check(left == "" and now()[1] == without[1] and b.ready(OBERON), f"{left} {now()}")
 

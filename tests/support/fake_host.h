@@ -41,6 +41,7 @@ class FakeHost final : public System {
   bool dies_soon = false;           // it is another process each time systemd is asked
   std::string ill = "loki.x: ill";  // the body of an /-/healthy that is not 200
   std::string validate_says;        // not empty: validate fails with it
+  std::string older_release;        // this one does not know validate --no-modules
   // Whether an agent started now, on what lies in the folder, comes up.
   std::function<bool(FakeHost&)> starts = [](FakeHost&) { return true; };
   // What POST /-/reload answers.
@@ -119,6 +120,9 @@ class FakeHost final : public System {
         names.erase(0, comma + 1);
       }
     }
+    if (argv.size() > 2 && argv[2] == "--no-modules" && !older_release.empty() &&
+        argv[0].find(older_release) != std::string::npos)
+      return said(109, "The following argument was not expected: --no-modules\n");
     if (argv.size() > 1 && argv[1] == "validate") {
       return validate_says.empty() ? said(0, "") : said(1, last + ":" + validate_says + "\n");
     }

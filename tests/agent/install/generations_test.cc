@@ -107,6 +107,54 @@ TEST_CASE("rollback: what lies beside the configuration comes and goes with it")
   CHECK(then["drift"][0]["path"] == kBeside);
 }
 
+TEST_CASE("rollback: to a release from before modules could be left out of its check") {
+  constexpr const char* kBeside = "/etc/fleet-agent/more.alloy";
+  Run run;
+  run.host.older_release = kOld;
+  run.deploy("a", kOld);
+  run.more = {file(kBeside, 0640, "1")};
+  run.deploy("b", kNew);
+  run.more = {file(kBeside, 0640, "2")};
+  run.deploy("c", kOld);  // whose own apply would not ask so
+  CHECK(run.host.config() == "b");
+  run.host.older_release.clear();
+  run.deploy("c", kOld);
+  run.more = {file(kBeside, 0640, "3")};
+  run.deploy("d", kNew);
+  run.host.older_release = kOld;
+  Report report = run.back();
+  INFO(run.error << report.error);
+  CHECK(report.outcome == Outcome::kChanged);
+  REQUIRE(report.notes.size() == 1);
+  CHECK(report.notes[0].find("the release 1111111111111111 cannot check a configuration apart") ==
+        0);
+  CHECK(run.host.config() == "c");
+  CHECK(run.host.text(kBeside) == "2");
+  CHECK(run.host.current() == kOld);
+  // What does not come up is taken back; a release that can check is believed.
+  run.back();
+  REQUIRE(run.host.config() == "d");
+  run.host.starts = [](FakeHost& host) { return host.config() != "c"; };
+  CHECK(run.back().outcome == Outcome::kRolledBack);
+  CHECK(run.host.config() == "d");
+  run.host.older_release.clear();
+  run.host.validate_says = "1:1: no";
+  CHECK(run.back().outcome == Outcome::kRefused);
+}
+
+TEST_CASE("rollback: deploys that were taken back push nothing out that can be gone back to") {
+  Run run;
+  run.deploy("a");
+  run.deploy("b");
+  run.deploy("c");
+  run.host.reloads = [](FakeHost& host) { return host.config() == "bad" ? 400 : 200; };
+  for (int i = 0; i < 5; ++i) CHECK(run.deploy("bad").outcome == Outcome::kRolledBack);
+  run.deploy("d");
+  CHECK(run.kept() == std::vector<unsigned>{3, 2, 1});
+  CHECK(run.back(1).outcome == Outcome::kChanged);
+  CHECK(run.host.config() == "a");
+}
+
 TEST_CASE("rollback: to a generation by its number, with its release, and groups stay") {
   Run run;
   run.deploy("a", kOld);
@@ -249,6 +297,24 @@ TEST_CASE("installed: every file of the last deploy that somebody touched is nam
   CHECK(found[0]["modified"].get<std::int64_t>() > 0);
   CHECK(found[1] ==
         nlohmann::json{{"path", kUnitPath}, {"how", "missing"}, {"modified", 0}, {"uid", 0}});
+}
+
+TEST_CASE("installed: what is no file any more is told of, and a pipe holds up nothing") {
+  Run run;
+  run.more = {file("/etc/fleet-agent/folder", 0640, "x"), file("/etc/fleet-agent/link", 0640, "x"),
+              file("/etc/fleet-agent/pipe", 0640, "x")};
+  run.deploy("a");
+  for (const BundleFile& one : run.more) std::filesystem::remove(run.host.at(one.path));
+  std::filesystem::create_directory(run.host.at("/etc/fleet-agent/folder"));
+  run.host.put("/etc/fleet-agent/other", "x");
+  std::filesystem::create_symlink("other", run.host.at("/etc/fleet-agent/link"));
+  REQUIRE(::mkfifo(run.host.at("/etc/fleet-agent/pipe").c_str(), 0600) == 0);
+  std::filesystem::remove(run.host.at(kConfigPath));
+  REQUIRE(::mkfifo(run.host.at(kConfigPath).c_str(), 0600) == 0);
+  const auto told = nlohmann::json::parse(installed_json(run.host, run.clock, "1", false));
+  CHECK(told["config"]["sha256"] == "");
+  REQUIRE(told["drift"].size() == 4);
+  for (const auto& one : told["drift"]) CHECK(one["how"] == "changed");
 }
 
 TEST_CASE("installed: rates are what two looks a second apart differ in, on the host") {

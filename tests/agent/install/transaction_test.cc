@@ -1,5 +1,7 @@
 #include "agent/install/transaction.h"
 
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -560,12 +562,13 @@ TEST_CASE(
     "apply: what a killed run left half-written goes with the next change, and nothing else") {
   Run run;
   run.apply(bundle("a"));
-  const std::vector<std::string> half{"/etc/fleet-agent/config.alloy.aB3xYz",
-                                      "/etc/fleet-agent/.config.alloy.staged.000000",
-                                      "/etc/systemd/system/fleet-agent.service.QQQQQQ"};
-  const std::vector<std::string> others{
-      "/etc/fleet-agent/config.alloy.old", "/etc/fleet-agent/config.alloy.2026-11",
-      "/etc/fleet-agent/mine.alloy.aB3xYz", "/etc/systemd/system/fleet-agent.service.d/my.conf"};
+  const std::vector<std::string> half{"/etc/fleet-agent/config.alloy.new-aB3xYz",
+                                      "/etc/fleet-agent/.config.alloy.staged.new-000000",
+                                      "/etc/systemd/system/fleet-agent.service.new-QQQQQQ"};
+  const std::vector<std::string> others{"/etc/fleet-agent/config.alloy.old",
+                                        "/etc/fleet-agent/config.alloy.backup",
+                                        "/etc/fleet-agent/mine.alloy.new-aB3xYz",
+                                        "/etc/systemd/system/fleet-agent.service.d/my.conf"};
   for (const auto* list : {&half, &others})
     for (const std::string& path : *list) run.host.put(path, "x");
   CHECK(run.apply(bundle("b")).outcome == Outcome::kChanged);
@@ -716,7 +719,7 @@ TEST_CASE("apply: a file beside the configuration is reloaded, a drop-in of the 
   CHECK_FALSE(run.host.ran("systemctl daemon-reload"));
   more.files.push_back(file(kDropIn, 0644, "[Service]\nLimitNOFILE=9\n"));
   report = run.apply(more);
-  CHECK(report.changes == std::vector<std::string>{"limits.conf"});
+  CHECK(report.changes == std::vector<std::string>{"fleet-agent.service.d/limits.conf"});
   CHECK(run.host.ran("/opt/fleet-agent/1111111111111111/bin/fleet-agent validate /etc"));
   CHECK(report.effect == Effect::kRestart);
   CHECK(run.host.ran("systemctl daemon-reload"));
@@ -740,11 +743,132 @@ TEST_CASE("apply: a file beside the configuration is reloaded, a drop-in of the 
 
   report = run.apply(bundle("a"));
   CHECK(report.effect == Effect::kRestart);
-  CHECK(report.changes ==
-        std::vector<std::string>{"removed endpoints.json", "removed limits.conf"});
+  CHECK(report.changes == std::vector<std::string>{"removed endpoints.json",
+                                                   "removed fleet-agent.service.d/limits.conf"});
   CHECK_FALSE(std::filesystem::exists(run.host.at(kBeside)));
   CHECK_FALSE(std::filesystem::exists(run.host.at(kDropIn)));
   CHECK(run.apply(bundle("a")).outcome == Outcome::kUnchanged);
+}
+
+TEST_CASE("apply: files of one base name are told apart, as fleetctl tells them") {
+  Run run;
+  Bundle more = bundle("a");
+  more.files.push_back(file("/etc/fleet-agent/x.conf", 0640, "1"));
+  more.files.push_back(file("/etc/systemd/system/fleet-agent.service.d/x.conf", 0644, "2"));
+  more.files.push_back(file("/etc/fleet-agent/fleet-agent.service", 0640, "3"));
+  run.apply(bundle("a"));
+  CHECK(run.apply(more).changes ==
+        std::vector<std::string>{"x.conf", "fleet-agent.service.d/x.conf",
+                                 "/etc/fleet-agent/fleet-agent.service"});
+  struct stat status {};
+  const auto folder = run.host.at("/etc/systemd/system/fleet-agent.service.d");
+  REQUIRE(::stat(folder.c_str(), &status) == 0);
+  CHECK((status.st_mode & 0777) == 0755);
+}
+
+TEST_CASE("apply: killed while files come, change and go, the next run leaves what it wants") {
+  constexpr const char* kBeside = "/etc/fleet-agent/beside";
+  constexpr const char* kDropIn = "/etc/systemd/system/fleet-agent.service.d/x.conf";
+  constexpr const char* kMine = "/etc/fleet-agent/mine";
+  constexpr const char* kGoes = "/etc/fleet-agent/goes";
+  Bundle first = bundle("a");
+  first.files.push_back(file(kBeside, 0640, "1"));
+  first.files.push_back(file(kGoes, 0640, "g"));
+  Bundle second = bundle("b");
+  second.files.push_back(file(kBeside, 0640, "2"));
+  second.files.push_back(file(kDropIn, 0644, "d"));
+  second.files.push_back(file(kMine, 0640, "ours"));
+  enum class Then { kOther, kKilledAgain };
+  for (const Then then : {Then::kOther, Then::kKilledAgain}) {
+    for (std::size_t last = 0;; ++last) {
+      Run run;
+      run.apply(first);
+      run.host.put(kMine, "mine");
+      Moments moments(run, last);
+      if (moments.apply(second)) break;
+      INFO("then " << static_cast<int>(then) << ", killed at moment " << last << ", "
+                   << moments.steps.back());
+      const auto committed = [&] { return Books(run.host).applied()->files.contains(kDropIn); };
+      if (then == Then::kOther) {
+        // The tree does not know some of those files any more.
+        const bool ended = committed();
+        const Report report = run.apply(first);
+        INFO(report.error);
+        CHECK(run.host.text(kBeside) == "1");
+        CHECK(run.host.text(kGoes) == "g");
+        CHECK_FALSE(std::filesystem::exists(run.host.at(kDropIn)));
+        CHECK((ended || run.host.text(kMine) == "mine"));
+        CHECK(run.apply(first).outcome == Outcome::kUnchanged);
+      } else {
+        Moments again(run, last + 4);
+        again.apply(second);
+        if (committed()) {
+          CHECK(run.host.text(kBeside) == "2");
+          CHECK(run.host.text(kDropIn) == "d");
+          CHECK(run.host.text(kMine) == "ours");
+          CHECK_FALSE(std::filesystem::exists(run.host.at(kGoes)));
+          continue;
+        }
+        run.host.starts = [](FakeHost& host) { return host.config() != "b"; };
+        run.host.reloads = [](FakeHost& host) { return host.config() == "b" ? 400 : 200; };
+        const Report report = run.apply(second);
+        INFO(report.error);
+        CHECK(report.outcome == Outcome::kRolledBack);
+        CHECK(run.host.config() == "a");
+        CHECK(run.host.text(kBeside) == "1");
+        CHECK(run.host.text(kGoes) == "g");
+        CHECK(run.host.text(kMine) == "mine");
+        CHECK_FALSE(std::filesystem::exists(run.host.at(kDropIn)));
+      }
+    }
+  }
+}
+
+TEST_CASE("apply: a full disk costs no generation that is kept") {
+  Run run;
+  for (const char* config : {"a", "b", "c"}) run.apply(bundle(config));
+  const auto kept = Books(run.host).generations();
+  REQUIRE(kept == std::vector<unsigned>{3, 2, 1});
+  // What is saved first cannot be written: where its folder would be, there is none.
+  const auto folder = run.host.at("/var/lib/fleetctl/generations/");
+  for (int i = 0; i < 4; ++i) {
+    Bundle more = bundle("d");
+    more.files.push_back(file("/etc/fleet-agent/large", 0640, "l"));
+    run.host.put("/etc/fleet-agent/large", std::string(2U << 20, 'x'));
+    rlimit before{};
+    REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
+    const auto ignored = ::signal(SIGXFSZ, SIG_IGN);
+    const rlimit small{1U << 20, before.rlim_max};
+    REQUIRE(::setrlimit(RLIMIT_FSIZE, &small) == 0);
+    const Report report = run.apply(more);
+    REQUIRE(::setrlimit(RLIMIT_FSIZE, &before) == 0);
+    ::signal(SIGXFSZ, ignored);
+    CHECK(report.outcome == Outcome::kRefused);
+    CHECK(report.error.find("File too large") != std::string::npos);
+    CHECK(Books(run.host).generations() == kept);
+    CHECK(run.host.text("/etc/fleet-agent/large").size() == 2U << 20);
+  }
+  CHECK(run.apply(bundle("d")).outcome == Outcome::kChanged);
+  // One that a killed run left half-saved goes, and is none of the three.
+  std::filesystem::create_directories(folder / "9/files");
+  CHECK(run.apply(bundle("e")).outcome == Outcome::kChanged);
+  CHECK(Books(run.host).generations() == std::vector<unsigned>{10, 4, 3});
+}
+
+TEST_CASE("apply: a file that is somebody else's, or that somebody may write, is mended") {
+  if (::geteuid() != 0) return;  // only root gives files away
+  constexpr const char* kBeside = "/etc/fleet-agent/x";
+  Run run;
+  Bundle more = bundle("a");
+  more.files.push_back(file(kBeside, 0640, "1"));
+  run.apply(more);
+  REQUIRE(::chown(run.host.at(kBeside).c_str(), 4711, static_cast<gid_t>(-1)) == 0);
+  const Report report = run.apply(more);
+  CHECK(report.changes == std::vector<std::string>{"mode of x"});
+  CHECK(report.effect == Effect::kNone);
+  struct stat status {};
+  REQUIRE(::stat(run.host.at(kBeside).c_str(), &status) == 0);
+  CHECK(status.st_uid == 0);
 }
 
 TEST_CASE("apply: a stopped agent is started although nothing differs") {

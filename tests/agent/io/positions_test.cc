@@ -141,10 +141,10 @@ TEST_CASE(
   FakeClock clock;
   // crc32 of "7 k v later words"
   write(dir / "positions", "0e95c47a 7 k v later words\n");
-  write(dir / "positions.AbC123", "half");
+  write(dir / "positions.new-AbC123", "half");
   const Positions positions(clock, dir / "positions", Log::none());
   CHECK(positions.get("k") == "v");
-  CHECK_FALSE(std::filesystem::exists(dir / "positions.AbC123"));
+  CHECK_FALSE(std::filesystem::exists(dir / "positions.new-AbC123"));
 }
 
 TEST_CASE("positions: changes are appended, the file stays small, a torn append loses that line") {

@@ -152,6 +152,7 @@ void add_rollback(CLI::App& app, RollbackArguments& arguments, Action& action) {
       ->excludes("--to")
       ->excludes(check);
   command->add_flag("-y,--yes", rollback.yes, "Do not ask before several hosts are changed");
+  add_drop_listeners_option(*command, rollback.drop_listeners);
   command->footer(
       "Examples:\n"
       "  fleetctl rollback --limit puck.incus --list\n"
@@ -287,6 +288,7 @@ void add_uninstall(CLI::App& app, UninstallArguments& arguments, Action& action)
   command->add_flag("--purge", arguments.uninstall.purge,
                     "Its read positions, queues, generations and user, too");
   command->add_flag("-y,--yes", arguments.uninstall.yes, "Do not ask");
+  add_drop_listeners_option(*command, arguments.uninstall.drop_listeners);
   command->footer(
       "Examples:\n"
       "  fleetctl uninstall --limit puck.incus\n"

@@ -19,6 +19,8 @@ using agent::Result;
 using nlohmann::json;
 using remote::Input;
 
+constexpr const char* kCannotTell =
+    "the agent there cannot tell how it is: it is from before this fleetctl, or damaged";
 constexpr std::size_t kErrorLimit = 8192;
 constexpr std::size_t kStepLimit = 40;
 constexpr std::size_t kReasonLimit = 200;
@@ -56,6 +58,22 @@ std::string listed(const Planned& seen) {
     out += (out.empty() ? "" : ", ") + printable(change);
   const std::string hash = printable(seen.config_sha256.substr(0, 12));
   return out + (hash.empty() ? "" : " of " + hash);
+}
+
+// What of two that are not equal.
+std::string difference(const Planned& then, const Planned& now) {
+  if (then.changes != now.changes || then.config_sha256 != now.config_sha256)
+    return listed(now) + " instead of " + listed(then);
+  const auto same = [&](const std::string& path) {
+    const auto before = then.files.find(path), after = now.files.find(path);
+    return before != then.files.end() && after != now.files.end() &&
+           before->second == after->second;
+  };
+  for (const auto* files : {&then.files, &now.files}) {
+    for (const auto& [path, sha256] : *files)
+      if (!same(path)) return printable(path) + " is another one";
+  }
+  return "";
 }
 
 class Conversation final : public remote::Dialogue {
@@ -120,17 +138,24 @@ class Conversation final : public remote::Dialogue {
                                           "); the next run finishes what it began");
     }
     if (stage_ == Stage::kInstalled && !ended_) {
-      return failed(HostState::kFailed,
-                    "the agent there cannot tell how it is: it is from before this fleetctl, or "
-                    "damaged (" +
-                        why(*status) + ")");
+      return failed(HostState::kFailed, kCannotTell + (" (" + why(*status) + ")"));
     }
     if (!ended_) return failed(HostState::kFailed, why(*status));
     return std::move(result_);
   }
 
  private:
-  enum class Stage { kFacts, kShow, kContainers, kRelease, kApply, kInstalled, kUpkeep };
+  enum class Stage {
+    kFacts,
+    kGenerations,
+    kKept,
+    kShow,
+    kContainers,
+    kRelease,
+    kApply,
+    kInstalled,
+    kUpkeep
+  };
 
   void tell(std::string_view step) const {
     if (order_.on_step) order_.on_step(step);
@@ -169,6 +194,22 @@ class Conversation final : public remote::Dialogue {
       case Stage::kFacts:
         if (line != "ready") return plan::read_fact(line, facts_);
         return decide(input);
+      case Stage::kGenerations:
+        if (line == "told") return ask_for_kept(input);
+        if (auto installed = plan::read_installed(line)) set_installed(std::move(*installed));
+        return {};
+      case Stage::kKept:
+        if (line == "shown") {
+          kept_ = std::exchange(shown_, {});
+          ask_for_config(input);
+          return {};
+        }
+        if (line == "missing") {
+          note_unknown("the generation's configuration is not found");
+          go_on(input);
+          return {};
+        }
+        [[fallthrough]];
       case Stage::kShow:
         if (line == "shown") return hear_shown(input);
         if (line.rfind("| ", 0) == 0) shown_.append(line.substr(2)).append("\n");
@@ -193,11 +234,54 @@ class Conversation final : public remote::Dialogue {
   Result<> hear_installed(std::string_view line) {
     auto installed = plan::read_installed(line);
     if (!installed) return fail(installed.error());
-    result_.installed = std::move(*installed);
-    result_.installed->present.release = facts_.current;
+    set_installed(std::move(*installed));
     result_.state = HostState::kUnchanged;
     ended_ = true;
     return {};
+  }
+
+  void set_installed(plan::Installed installed) {
+    installed.present.release = facts_.current;
+    result_.installed = std::move(installed);
+  }
+
+  // What the generation that is gone back to would bring.
+  Result<> ask_for_kept(Input& input) {
+    if (!result_.installed) {
+      if (order_.check) {
+        result_.text = kCannotTell;
+        end(input);
+      } else {
+        note_unknown(kCannotTell);
+        go_on(input);
+      }
+      return {};
+    }
+    const auto& kept = result_.installed->kept;
+    const auto target = std::find_if(kept.begin(), kept.end(), [&](const plan::Generation& one) {
+      return order_.back_to == 0 || one.number == order_.back_to;
+    });
+    const std::string sha256 = target == kept.end() ? "" : target->config_sha256;
+    const bool is_hash =
+        sha256.size() == 64 && sha256.find_first_not_of("0123456789abcdef") == std::string::npos;
+    if (!may_drop_listeners() || !is_hash || sha256 == facts_.files.at(plan::kConfigPath).sha256) {
+      go_on(input);
+      return {};
+    }
+    stage_ = Stage::kKept;
+    input.send("kept " + sha256 + "\n");
+    return {};
+  }
+
+  void ask_for_config(Input& input) {
+    stage_ = Stage::kShow;
+    input.send("show\n");
+  }
+
+  void send_upkeep(Input& input) {
+    stage_ = Stage::kUpkeep;
+    input.send("upkeep " + order_.upkeep + "\n");
+    input.close();
   }
 
   Result<> hear_upkeep(std::string_view line) {
@@ -212,12 +296,6 @@ class Conversation final : public remote::Dialogue {
     return {};
   }
 
-  bool differs() const {
-    const auto there = facts_.files.find(plan::kConfigPath);
-    return there != facts_.files.end() &&
-           there->second.sha256 != agent::sha256_hex(wanted_->files.front().bytes);
-  }
-
   // For the tasks that need an agent, and no plan.
   void ask_agent(Input& input) {
     const bool looks = order_.task == Task::kLook || order_.task == Task::kMeasure;
@@ -228,9 +306,6 @@ class Conversation final : public remote::Dialogue {
       if (looks) result_.state = HostState::kUnchanged;
       if (order_.task == Task::kRollback) result_.text = "no agent is installed";
       end(input);
-    } else if (looks && order_.diff && differs() && stage_ != Stage::kShow) {
-      stage_ = Stage::kShow;
-      input.send("show\n");
     } else if (looks) {
       stage_ = Stage::kInstalled;
       input.send(order_.task == Task::kMeasure ? "measured\n" : "installed\n");
@@ -245,9 +320,23 @@ class Conversation final : public remote::Dialogue {
   Result<> decide(Input& input) {
     result_.facts = facts_;
     if (order_.task == Task::kUpkeep) {
-      stage_ = Stage::kUpkeep;
-      input.send("upkeep " + order_.upkeep + "\n");
-      input.close();
+      if (may_drop_listeners()) {
+        ask_for_config(input);
+      } else {
+        send_upkeep(input);
+      }
+      return {};
+    }
+    if (order_.task == Task::kRollback && facts_.systemd && !facts_.current.empty() &&
+        (order_.check || may_drop_listeners())) {
+      stage_ = Stage::kGenerations;
+      input.send("generations\n");
+      return {};
+    }
+    if (order_.task == Task::kLook && order_.diff && !facts_.current.empty()) {
+      plan_ = plan::make_plan(facts_, *wanted_, *release_);
+      plan_.config_differs = plan_.config_differs && facts_.files.contains(plan::kConfigPath);
+      ask_to_show(input);
       return {};
     }
     if (order_.task != Task::kDeploy) {
@@ -278,9 +367,8 @@ class Conversation final : public remote::Dialogue {
       result_.state = HostState::kUnchanged;
       end(input);
     } else if (order_.planned && *order_.planned != seen_by(facts_, plan_.changes)) {
-      result_.text =
-          "it is not as it was when the plan was made: " + listed(seen_by(facts_, plan_.changes)) +
-          " instead of " + listed(*order_.planned);
+      result_.text = "it is not as it was when the plan was made: " +
+                     difference(*order_.planned, seen_by(facts_, plan_.changes));
       end(input);
     } else {
       ask_to_show(input);
@@ -302,8 +390,7 @@ class Conversation final : public remote::Dialogue {
       make_file_diff(path);
     }
     if (plan_.config_differs && (order_.diff || may_drop_listeners())) {
-      stage_ = Stage::kShow;
-      input.send("show\n");
+      ask_for_config(input);
     } else {
       go_on(input);
     }
@@ -321,12 +408,10 @@ class Conversation final : public remote::Dialogue {
       return {};
     }
     if (order_.diff) make_diff();
-    if (order_.task != Task::kDeploy) {
-      ask_agent(input);
-      return {};
-    }
     if (may_drop_listeners()) {
-      listeners_.emplace(shown_, wanted_->files.front().bytes);
+      // Nothing is left of one that is uninstalled.
+      const bool deploys = order_.task == Task::kDeploy;
+      listeners_.emplace(shown_, deploys ? wanted_->files.front().bytes : kept_);
       if (listeners_->any_goes()) {
         stage_ = Stage::kContainers;
         input.send("containers\n");
@@ -357,22 +442,23 @@ class Conversation final : public remote::Dialogue {
                                                                order_.exec.nonce, file->secrets));
   }
 
+  void note_unknown(std::string_view why) {
+    result_.notes.push_back("whether containers log to a listener that goes is not known: " +
+                            printable(why.substr(0, kReasonLimit)));
+  }
+
   // "| ..." for each, then "listed" or "unlisted WHY" (plan/bootstrap.sh).
   Result<> hear_container(std::string_view line, Input& input) {
     constexpr std::string_view kUnlisted = "unlisted ";
-    const auto unknown = [&](std::string_view why) {
-      result_.notes.push_back("whether containers log to a listener that goes is not known: " +
-                              printable(why.substr(0, kReasonLimit)));
-    };
     told_ += line.size();
     if (told_ > kShownLimit) return fail(ErrorCode::kExhausted, "the host's answer has no end");
     if (line.starts_with("| ")) {
       if (const auto heard = listeners_->hear(line.substr(2)); !heard && unread_containers_++ == 0)
-        unknown(heard.error().message);
+        note_unknown(heard.error().message);
       return {};
     }
     if (line.starts_with(kUnlisted)) {
-      unknown(line.substr(kUnlisted.size()));
+      note_unknown(line.substr(kUnlisted.size()));
     } else if (line != "listed") {
       return {};
     }
@@ -386,7 +472,14 @@ class Conversation final : public remote::Dialogue {
   }
 
   void go_on(Input& input) {
-    if (order_.check) {
+    if (order_.task == Task::kUpkeep) {
+      send_upkeep(input);
+    } else if (order_.task == Task::kRollback && order_.check) {
+      result_.state = HostState::kUnchanged;  // so far
+      end(input);
+    } else if (order_.task != Task::kDeploy) {
+      ask_agent(input);
+    } else if (order_.check) {
       result_.state = HostState::kWouldChange;
       result_.text = printable(plan::summary(plan_));
       end(input);
@@ -493,6 +586,7 @@ class Conversation final : public remote::Dialogue {
   std::string pending_;  // output without its line feed yet
   std::string errors_;
   std::string shown_;
+  std::string kept_;            // the configuration that a rollback brings back
   std::size_t file_shown_ = 0;  // the number of the one of plan_.other_files that is
   bool shows_file_ = false;     // and not the configuration
   std::size_t told_ = 0;        // bytes of result_.told, or of what containers there are
@@ -509,6 +603,8 @@ Planned seen_by(const plan::Facts& facts, const std::vector<plan::Change>& chang
   Planned seen;
   const auto config = facts.files.find(plan::kConfigPath);
   if (config != facts.files.end()) seen.config_sha256 = config->second.sha256;
+  for (const auto& [path, file] : facts.files)
+    if (path != plan::kConfigPath) seen.files[path] = file.sha256;
   for (const plan::Change& change : changes)
     seen.changes.push_back(std::string(1, change.sign) + " " + change.what);
   return seen;

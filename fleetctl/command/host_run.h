@@ -42,7 +42,8 @@ struct HostResult {
   // plan::file_diff() of the files beside it that are new or other, by their paths.
   std::map<std::string, std::string> file_diffs;
   plan::Facts facts;
-  std::optional<plan::Installed> installed;  // Task::kLook and kMeasure, where an agent is
+  std::optional<plan::Installed> installed;  // Task::kLook, kMeasure and a checked kRollback, where
+                                             // an agent is
   unsigned back_to = 0;                      // Task::kRollback: the generation
   std::vector<std::string> told;             // Task::kUpkeep: what the host answered, line by line
   double seconds = 0;
@@ -50,8 +51,9 @@ struct HostResult {
 
 // What a plan has seen of a host: a deploy by that plan changes the host only if it is still so.
 struct Planned {
-  std::string config_sha256;         // of what lies there; "": nothing
-  std::vector<std::string> changes;  // "~ config.alloy"
+  std::string config_sha256;                 // of what lies there; "": nothing
+  std::vector<std::string> changes;          // "~ config.alloy"
+  std::map<std::string, std::string> files;  // path -> sha256 of what else lies there
   bool operator==(const Planned&) const = default;
 };
 Planned seen_by(const plan::Facts& facts, const std::vector<plan::Change>& changes);
@@ -74,7 +76,8 @@ struct HostOrder {
   std::string who;
   bool check = false;
   bool diff = false;
-  bool keeps_listeners = false;  // refused where a running container logs to one that would go
+  // Refused where a running container logs to one that would go. Task::kUpkeep: all of them go.
+  bool keeps_listeners = false;
   Task task = Task::kDeploy;
   unsigned back_to = 0;
   std::string upkeep = {};  // a task of plan/upkeep.sh, with its arguments

@@ -49,16 +49,18 @@ std::string extent_text(std::string_view diff) {
   return fmt::format("+{} -{}  ", extent.added, extent.removed);
 }
 
-// The file beside the configuration that the change is of; none: it is another change. A drop-in
-// may have the name of another file, and is the one that needs a restart.
-const plan::WantedFile* file_of(const Host& host, const plan::Change& change) {
-  if (change.sign == '-') return nullptr;
+// What the change of a file brings, and from where: "+1 -1  from templates/x"; "" of another one.
+std::string source_of(const Host& host, const plan::Change& change, const HostResult& result) {
+  if (change.sign == '-') return "";
+  if (change.path == plan::kConfigPath)
+    return extent_text(result.diff) + "from " + inventory::shown_path(host.template_path());
   for (const plan::WantedFile& file : host.files()) {
-    const bool drop_in = file.path.starts_with(kDropInFolder);
-    const std::string name = file.path.substr(file.path.rfind('/') + 1);
-    if (change.what == name && drop_in == (change.effect == plan::Effect::kRestart)) return &file;
+    if (file.path != change.path) continue;
+    const auto diff = result.file_diffs.find(file.path);
+    return (diff == result.file_diffs.end() ? "" : extent_text(diff->second)) + "from " +
+           file.source;
   }
-  return nullptr;
+  return "";
 }
 
 // Groups are read when a process starts, and the unit by systemd: why it is not a reload.
@@ -109,12 +111,10 @@ std::string text_of(const Host& host, std::size_t width, const HostResult& resul
     bool first = true;
     for (const plan::Change& change : result.planned) {
       std::string more(reason_of(change));
-      if (change.what == "config.alloy") {
-        more = extent_text(result.diff) + "from " + inventory::shown_path(host.template_path());
-      } else if (const plan::WantedFile* file = file_of(host, change)) {
-        const auto diff = result.file_diffs.find(file->path);
-        if (diff != result.file_diffs.end()) more = extent_text(diff->second);
-        more += "from " + file->source;
+      if (!change.path.empty()) {
+        more = source_of(host, change, result);
+        if (!change.drift.empty())
+          more += (more.empty() ? "" : ", ") + change.drift + " on the host";
       } else if (change.what == "group docker" &&
                  host.docker_group() == DockerGroup::kByConfiguration) {
         more += ", its configuration names Docker's socket";
@@ -134,13 +134,16 @@ std::string text_of(const Host& host, std::size_t width, const HostResult& resul
 }
 
 // {"host", "state": "no change"|"would change"|"failed"|"unreachable", "reason": why not,
-//  "changes": [{"sign", "what", "effect": none|reload|restart}], "effect", "added", "removed":
-//  lines of the configuration, "diff", "template", "notes": [], "seconds"}
+//  "changes": [{"sign", "what", "path", "drift": ""|edited|removed, "effect":
+//  none|reload|restart}], "effect", "added", "removed": lines of the configuration, "diff",
+//  "template", "notes": [], "seconds"}
 std::string json_of(const Host& host, const HostResult& result, bool diff) {
   nlohmann::json changes = nlohmann::json::array();
   for (const plan::Change& change : result.planned) {
     changes.push_back({{"sign", std::string(1, change.sign)},
                        {"what", change.what},
+                       {"path", change.path},
+                       {"drift", change.drift},
                        {"effect", plan::effect_name(change.effect)}});
   }
   const bool would = result.state == HostState::kWouldChange;

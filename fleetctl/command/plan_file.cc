@@ -14,7 +14,7 @@ using agent::Result;
 using nlohmann::json;
 
 constexpr const char* kKind = "fleetctl plan";
-constexpr int kSchema = 1;
+constexpr int kSchema = 2;
 constexpr std::size_t kFileLimit = 64U << 20;
 
 std::string text_of(const json& object, const char* name) {
@@ -64,6 +64,7 @@ Result<> write_plan(const std::filesystem::path& file, const PlanFile& plan) {
                    {"asked", host.asked},
                    {"would_change", host.would_change},
                    {"config_on_host_sha256", host.seen.config_sha256},
+                   {"files_on_host_sha256", host.seen.files},
                    {"changes", host.seen.changes}};
   }
   const json document{{"kind", kKind},
@@ -98,6 +99,10 @@ Result<PlanFile> read_plan(const std::filesystem::path& file) {
     host.asked = flag_of(one, "asked");
     host.would_change = flag_of(one, "would_change");
     host.seen.config_sha256 = text_of(one, "config_on_host_sha256");
+    const auto files = one.find("files_on_host_sha256");
+    if (files == one.end() || !files->is_object()) return bad(name + " has no files");
+    for (const auto& [path, sha256] : files->items())
+      host.seen.files[path] = sha256.is_string() ? sha256.get<std::string>() : "";
     const auto changes = one.find("changes");
     if (changes == one.end() || !changes->is_array()) return bad(name + " has no changes");
     for (const json& change : *changes)

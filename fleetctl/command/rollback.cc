@@ -137,14 +137,16 @@ HostResult foreseen(HostResult result, unsigned to) {
 
 HostResult one(const Host& host, const RollbackOptions& options, const World& world) {
   if (options.list) return look_at(host, options, world);
-  if (options.check) return foreseen(look_at(host, options, world), options.to);
   plan::Wanted wanted{plan::standard_files("", ""), {}, ""};
   wanted.gate = options.gate;
   const plan::Release release;
   HostOrder order{wanted, release, {}, {}, {}, {}};
   order.task = Task::kRollback;
   order.back_to = options.to;
-  return visit(host, std::move(order), options, world);
+  order.check = options.check;
+  order.keeps_listeners = !options.drop_listeners;
+  HostResult result = visit(host, std::move(order), options, world);
+  return options.check ? foreseen(std::move(result), options.to) : result;
 }
 
 std::string line(const json& document) {

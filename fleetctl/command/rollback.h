@@ -11,10 +11,11 @@
 namespace fleetctl::command {
 
 struct RollbackOptions : RunOptions {
-  plan::Gate gate;     // --health-grace, --health-timeout, --delivery
-  unsigned to = 0;     // --to: the generation; 0: the one before the present
-  bool check = false;  // --check: tell what would change, change nothing
-  bool list = false;   // --list: tell what there is to go back to, change nothing
+  plan::Gate gate;              // --health-grace, --health-timeout, --delivery
+  unsigned to = 0;              // --to: the generation; 0: the one before the present
+  bool drop_listeners = false;  // --drop-listeners: those that containers log to, too
+  bool check = false;           // --check: tell what would change, change nothing
+  bool list = false;            // --list: tell what there is to go back to, change nothing
 };
 
 // One line (and details) per host to `out`, then a summary; warnings to `err`.

@@ -60,7 +60,8 @@ struct Condition {
   bool as_it_should_be = false;
 };
 
-// What the last deploy put beside the configuration, against what the tree gives now.
+// What the last deploy put beside the configuration, against what the tree gives now; and who may
+// reach what lies there.
 std::vector<std::string> other_files(const Host& host, const plan::Facts& facts) {
   std::vector<std::string> out;
   std::map<std::string, std::string> applied = facts.applied;
@@ -72,6 +73,12 @@ std::vector<std::string> other_files(const Host& host, const plan::Facts& facts)
     if (found == applied.end() || found->second != agent::sha256_hex(file.bytes))
       out.push_back("the tree gives another " + file.path);
     if (found != applied.end()) applied.erase(found);
+    const auto there = facts.files.find(file.path);
+    const auto access =
+        there == facts.files.end() ? std::string() : plan::other_access(there->second, file);
+    if (!access.empty())
+      out.push_back(file.path + " is " + printable(access) + ", the tree gives it mode " +
+                    file.mode + " and root:" + (file.group.empty() ? "root" : file.group));
   }
   for (const auto& [path, sha256] : applied)
     out.push_back("the tree has no " + printable(path) + " any more");
@@ -240,7 +247,8 @@ std::vector<std::string> row_of(const Answer& answer) {
   const plan::Installed& now = *answer.result.installed;
   row[kVersion] = printable(now.version);
   row[kGen] = std::to_string(now.present.number);
-  const bool drifted = answer.condition.config == ConfigState::kInStep && !now.drift.empty();
+  const bool drifted = !now.drift.empty() && (answer.condition.config == ConfigState::kInStep ||
+                                              answer.condition.config == ConfigState::kBehind);
   row[kConfig] = name_of(drifted ? ConfigState::kDrifted : answer.condition.config);
   row[kUnit] = printable(now.unit_active);
   row[kReady] = ready_text(now);
@@ -431,6 +439,7 @@ json json_of(const Answer& answer) {
           {"unhealthy", unhealthy},
           {"drift", drift},
           {"diff", result.diff},
+          {"file_diffs", result.file_diffs},
           {"lines_per_second", known(now.figures.lines_per_second)},
           {"samples_per_second", known(now.figures.samples_per_second)},
           {"backlog",
@@ -448,11 +457,13 @@ json json_of(const Answer& answer) {
           {"seconds", result.seconds}};
 }
 
-// With the host's configuration where it is another one than rendered. Rates are left out, which
-// would take a second.
+// With what the host has where it is something else than rendered. Rates are left out, which would
+// take a second.
 HostResult compare(const Host& host, const RunOptions& options, const World& world) {
-  const plan::Wanted wanted{plan::standard_files(host.configuration(), ""), {}, ""};
-  const plan::Release none;
+  plan::Wanted wanted{plan::standard_files(host.configuration(), ""), {}, ""};
+  wanted.files.insert(wanted.files.end(), host.files().begin(), host.files().end());
+  plan::Release none;
+  none.archive = std::make_shared<const std::string>();
   HostOrder order{wanted, none, {}, {}, {}, {}};
   order.task = Task::kLook;
   order.diff = !host.configuration().empty();  // it did not render
@@ -496,10 +507,10 @@ ExitCode status_until(const Fleet& fleet, const StatusOptions& options, const Wo
       out << table_of(answers, options.columns, options.color);
     if (options.drift) {
       for (const Answer& answer : answers) {
-        if (answer.result.diff.empty()) continue;
-        out << "\n"
-            << answer.host->name() << "\n"
-            << painted_diff(answer.result.diff, options.color);
+        const auto& [diff, file_diffs] = std::tie(answer.result.diff, answer.result.file_diffs);
+        if (diff.empty() && file_diffs.empty()) continue;
+        out << "\n" << answer.host->name() << "\n" << painted_diff(diff, options.color);
+        for (const auto& [path, of_file] : file_diffs) out << painted_diff(of_file, options.color);
       }
       out << (answers.empty() ? "" : "\n")
           << counts_text(fleet.hosts.size(), {drifts.begin(), drifts.end()}) << "\n";

@@ -17,8 +17,14 @@ std::string_view word_of(HostState state) {
 }
 
 HostResult one(const Host& host, const UninstallOptions& options, const World& world) {
-  HostResult result =
-      look_after(host, options.purge ? "uninstall purge" : "uninstall", true, options, world);
+  const plan::Wanted wanted{plan::standard_files("", ""), {}, ""};
+  const plan::Release none;
+  HostOrder order{wanted, none, {}, {}, {}, {}};
+  order.task = Task::kUpkeep;
+  order.upkeep = options.purge ? "uninstall purge" : "uninstall";
+  order.locks = true;
+  order.keeps_listeners = !options.drop_listeners;
+  HostResult result = visit(host, std::move(order), options, world);
   for (const std::string& line : result.told)
     if (line.rfind("removed ", 0) == 0) result.changes.push_back(line.substr(8));
   if (result.state != HostState::kUnchanged) return result;

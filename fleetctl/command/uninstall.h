@@ -10,7 +10,8 @@
 namespace fleetctl::command {
 
 struct UninstallOptions : RunOptions {
-  bool purge = false;  // --purge: what it remembers and its user as well
+  bool drop_listeners = false;  // --drop-listeners: even where containers log to them
+  bool purge = false;           // --purge: what it remembers and its user as well
 };
 
 // One line per host, or one JSON object, and a summary to `out`; the question to `err`.

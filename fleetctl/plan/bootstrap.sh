@@ -9,6 +9,7 @@
 #   GROUPS_WANTED, FILES   names, separated by spaces
 # Answers, one per line, after N: see facts.h. Orders, one per line: `show [FILE]`, `release SIZE SHA256` + SIZE bytes,
 # `apply` or `apply current` + a bundle, `installed`, `measured` (with rates, which takes a second),
+# `generations` (as `installed`, and then `told`), `kept SHA256` (a file of a generation, as `show`; or `missing`),
 # `upkeep TASK ARGUMENTS` (upkeep.sh), `containers` (how the running ones log), `end`. Errors: `error CODE text`, then exit status 1.
 set -u
 umask 077
@@ -104,13 +105,22 @@ tell_accounts() {
 
 tell_files() {
   [ ! -L $RELEASES/current ] || say "current $(readlink $RELEASES/current)"
+  applied=
+  [ ! -f "$BOOKS/applied.json" ] || IFS= read -r applied <"$BOOKS/applied.json"
+  add_applied "$applied"
   there=
   for file in $FILES; do
-    [ ! -f "$file" ] || there="$there $file"
+    if [ -L "$file" ]; then
+      say "nofile $file"
+    elif [ -f "$file" ]; then
+      there="$there $file"
+    elif [ -e "$file" ]; then
+      say "nofile $file"
+    fi
   done
   if [ -n "$there" ]; then
     # shellcheck disable=SC2086  # words
-    modes=$LINE_FEED$(stat -c '%n %a %G' $there)$LINE_FEED
+    modes=$LINE_FEED$(stat -c '%n %a %U %G' $there)$LINE_FEED
     # shellcheck disable=SC2086  # words
     sums=$(sha256_of $there)
     while read -r sum file; do
@@ -121,14 +131,26 @@ tell_files() {
 $sums
 END
   fi
-  tell_book applied
-  tell_book underway
+  [ -z "$applied" ] || say "applied $applied"
+  [ -f "$BOOKS/underway.json" ] || return 0
+  IFS= read -r underway <"$BOOKS/underway.json"
+  say "underway $underway"
 }
 
-tell_book() { # one line of JSON
-  [ -f "$BOOKS/$1.json" ] || return 0
-  IFS= read -r book <"$BOOKS/$1.json"
-  say "$1 $book"
+# What a deploy put there and none wants any more is looked at, too. $1: a line of JSON (agent/install/books.cc).
+add_applied() {
+  rest=$1
+  while :; do
+    case $rest in *'"/'*) ;; *) return 0 ;; esac
+    rest=${rest#*'"/'}
+    file=/${rest%%'"'*}
+    case $file in
+      *[!A-Za-z0-9._@+/-]*) ;;
+      "${CONFIG%/*}"/* | $UNIT_FOLDER/$UNIT.d/*)
+        case " $FILES " in *" $file "*) ;; *) FILES="$FILES $file" ;; esac
+        ;;
+    esac
+  done
 }
 
 show() { # the configuration, or of the file $1 as much as is compared
@@ -138,6 +160,18 @@ show() { # the configuration, or of the file $1 as much as is compared
     head -c 1048578 "$1" | sed "s/^/$N | /"
   fi
   echo # sed leaves the last line without an end where the file does; an empty line goes by
+  say shown
+}
+
+show_kept() {
+  kept=$(sha256_of "$BOOKS"/generations/*/files/* 2>/dev/null | grep "^$1 ") || {
+    say missing
+    return
+  }
+  kept=${kept%%"$LINE_FEED"*}
+  kept=${kept#"$1" } # a blank or a star comes before the name
+  sed "s/^/$N | /" "${kept#?}"
+  echo
   say shown
 }
 
@@ -234,6 +268,11 @@ while IFS=' ' read -r order size sum; do
     release) take_release "$size" "$sum" ;;
     apply) apply "$size" ;;
     installed) exec $RELEASES/current/bin/fleet-agent installed --frame "$N" </dev/null ;;
+    generations)
+      $RELEASES/current/bin/fleet-agent installed --frame "$N" </dev/null 9>&-
+      say told
+      ;;
+    kept) show_kept "$size" ;;
     measured)
       $RELEASES/current/bin/fleet-agent installed --measure --frame "$N" </dev/null 2>/dev/null && exit 0
       exec $RELEASES/current/bin/fleet-agent installed --frame "$N" </dev/null # one that does not know --measure

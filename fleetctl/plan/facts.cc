@@ -74,9 +74,11 @@ agent::Result<> read_fact(std::string_view line, Facts& facts) {
     if (words.size() != 2) return bad();
     facts.groups[std::string(words[0])] = words[1] == "member";
   } else if (name == "file") {
-    if (words.size() != 4 || words[1].size() != 64) return bad();
-    facts.files[std::string(words[0])] =
-        InstalledFile{std::string(words[1]), std::string(words[2]), std::string(words[3])};
+    if (words.size() != 5 || words[1].size() != 64) return bad();
+    facts.files[std::string(words[0])] = InstalledFile{
+        std::string(words[1]), std::string(words[2]), std::string(words[3]), std::string(words[4])};
+  } else if (name == "nofile") {
+    facts.no_files.emplace(rest);
   } else if (name == "applied") {
     read_applied(rest, facts);
   } else if (name == "underway") {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -14,7 +15,8 @@ namespace fleetctl::plan {
 struct InstalledFile {
   std::string sha256;
   std::string mode;   // octal, "640"
-  std::string group;  // by name
+  std::string owner;  // by name, as the group
+  std::string group;
 };
 
 struct Facts {
@@ -31,7 +33,8 @@ struct Facts {
   std::map<std::string, bool> groups;          // those that exist -> the service user is a member
   bool release_present = false;                // the wanted one
   std::string current;                         // the release in use
-  std::map<std::string, InstalledFile> files;  // by path
+  std::map<std::string, InstalledFile> files;  // by path: those asked for, and what was applied
+  std::set<std::string> no_files;              // of these paths: a folder lies there, a link, ...
   std::map<std::string, std::string>
       applied;              // path -> sha256 of what is in effect; empty: unknown
   std::string interrupted;  // "RUN of WHO" of a deploy that was cut off; "": none
@@ -40,7 +43,7 @@ struct Facts {
 // Takes one line (without the nonce):
 //   arch M | os ID VERSION | libc NAME VERSION | systemd yes | docker yes | free KIB | alloy active
 //   unit ACTIVE ENABLED | user yes | group NAME member|exists | release yes | current NAME
-//   file PATH SHA256 MODE GROUP | applied JSON | underway JSON
+//   file PATH SHA256 MODE OWNER GROUP | nofile PATH | applied JSON | underway JSON
 // Unknown lines are left out: an older fleetctl may meet a newer script. Errors: a line that cannot
 // be read.
 agent::Result<> read_fact(std::string_view line, Facts& facts);

@@ -24,6 +24,8 @@ std::pair<int, int> version(std::string_view text) {
 
 std::string refusal_of(const Facts& facts, const Release& release) {
   if (!facts.systemd) return "this host does not run systemd";
+  if (!facts.no_files.empty())
+    return *facts.no_files.begin() + " is something else than a file on this host; take it away";
   constexpr std::string_view kGlibc = "glibc ";
   if (facts.libc.substr(0, kGlibc.size()) == kGlibc &&
       version(std::string_view(facts.libc).substr(kGlibc.size())) < version(release.glibc)) {
@@ -39,29 +41,37 @@ std::string refusal_of(const Facts& facts, const Release& release) {
   return "";
 }
 
-std::string base_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+constexpr std::string_view kConfigFolder = "/etc/fleet-agent/";
+constexpr std::string_view kUnitFolder = "/etc/systemd/system/";
 
-bool is_config(const std::string& path) { return path.rfind("/etc/fleet-agent/", 0) == 0; }
+bool is_config(const std::string& path) { return path.starts_with(kConfigFolder); }
 
 std::string_view without_zeros(std::string_view mode) {
   return mode.substr(std::min(mode.find_first_not_of('0'), mode.size()));
 }
 
+std::string drift_of(const Facts& facts, const std::string& path) {
+  const auto now = facts.files.find(path);
+  const auto applied = facts.applied.find(path);
+  if (applied == facts.applied.end() || facts.current.empty()) return "";
+  if (now == facts.files.end()) return "removed";
+  return now->second.sha256 == applied->second ? "" : "edited";
+}
+
 void plan_file(const Facts& facts, const WantedFile& file, Plan& plan) {
   const Effect effect = is_config(file.path) ? Effect::kReload : Effect::kRestart;
-  const std::string name = base_name(file.path);
+  const std::string name = shown_name(file.path);
   const std::string sha256 = agent::sha256_hex(file.bytes);
   const auto now = facts.files.find(file.path);
   const auto applied = facts.applied.find(file.path);
   if (now == facts.files.end()) {
-    plan.changes.push_back({'+', name, effect});
+    plan.changes.push_back({'+', name, effect, file.path, drift_of(facts, file.path)});
   } else if (now->second.sha256 != sha256) {
-    plan.changes.push_back({'~', name, effect});
-  } else if (without_zeros(now->second.mode) != without_zeros(file.mode) ||
-             (!file.group.empty() && now->second.group != file.group)) {
-    plan.changes.push_back({'~', "mode of " + name, Effect::kNone});
+    plan.changes.push_back({'~', name, effect, file.path, drift_of(facts, file.path)});
+  } else if (!other_access(now->second, file).empty()) {
+    plan.changes.push_back({'~', "mode of " + name, Effect::kNone, file.path});
   } else if (applied != facts.applied.end() && applied->second != sha256) {
-    plan.changes.push_back({'~', name + " (in place, but not in effect)", effect});
+    plan.changes.push_back({'~', name + " (in place, but not in effect)", effect, file.path});
   }
   if (now != facts.files.end() && now->second.sha256 == sha256) return;
   if (file.path == kConfigPath) {
@@ -83,6 +93,19 @@ std::string_view effect_name(Effect effect) {
       return "restart";
   }
   return "";
+}
+
+std::string shown_name(std::string_view path) {
+  if (path.starts_with(kUnitFolder)) return std::string(path.substr(kUnitFolder.size()));
+  const bool is_like_the_unit = path == "/etc/fleet-agent/fleet-agent.service";
+  if (!path.starts_with(kConfigFolder) || is_like_the_unit) return std::string(path);
+  return std::string(path.substr(kConfigFolder.size()));
+}
+
+std::string other_access(const InstalledFile& now, const WantedFile& file) {
+  const bool same = without_zeros(now.mode) == without_zeros(file.mode) && now.owner == "root" &&
+                    (file.group.empty() || now.group == file.group);
+  return same ? "" : now.mode + " " + now.owner + ":" + now.group;
 }
 
 agent::Result<const Build*> build_for(const std::vector<Build>& builds,
@@ -120,9 +143,11 @@ Plan make_plan(const Facts& facts, const Wanted& wanted, const Release& release)
     const bool still =
         std::any_of(wanted.files.begin(), wanted.files.end(),
                     [&path = path](const WantedFile& file) { return file.path == path; });
-    if (!still)
-      plan.changes.push_back(
-          {'-', base_name(path), is_config(path) ? Effect::kReload : Effect::kRestart});
+    if (still) continue;
+    const Effect effect = !facts.files.contains(path) ? Effect::kNone
+                          : is_config(path)           ? Effect::kReload
+                                                      : Effect::kRestart;
+    plan.changes.push_back({'-', shown_name(path), effect, path, drift_of(facts, path)});
   }
   if (facts.current.empty()) {
     plan.changes.push_back({'+', "release " + wanted.release, Effect::kRestart});

@@ -70,8 +70,10 @@ std::string_view effect_name(Effect effect);  // "none", "reload", "restart"
 
 struct Change {
   char sign = '~';   // + new, ~ different, - goes
-  std::string what;  // "config.alloy", "group docker", "release 0123456789abcdef"
+  std::string what;  // shown_name() of a file, "group docker", "release 0123456789abcdef"
   Effect effect = Effect::kNone;
+  std::string path = {};   // of the file, if it is of one
+  std::string drift = {};  // what was done to that on the host since: "edited", "removed"
 };
 
 struct Plan {
@@ -90,6 +92,12 @@ Plan make_plan(const Facts& facts, const Wanted& wanted, const Release& release)
 
 // "config.alloy, group docker (restart)"; "" for an empty plan.
 std::string summary(const Plan& plan);
+
+// What a file is called where its folder goes without saying, as agent/install does:
+// "config.alloy", "fleet-agent.service.d/limits.conf". No two files have one name.
+std::string shown_name(std::string_view path);
+// How what lies there may be reached otherwise than it should: "666 ops:ops"; "" when it is so.
+std::string other_access(const InstalledFile& now, const WantedFile& file);
 
 inline constexpr const char* kConfigPath = "/etc/fleet-agent/config.alloy";
 inline constexpr const char* kUnitPath = "/etc/systemd/system/fleet-agent.service";

@@ -112,10 +112,15 @@ remove() {
   say "removed $1"
 }
 
-# Drop-ins that deploys put there (applied.json, agent/install/books.cc); others are this host's own.
+# Drop-ins that deploys put there (applied.json, agent/install/books.cc); others are this host's own. Of one that was
+# interrupted those that were not there before.
 remove_own_drop_ins() {
-  grep -o "\"/etc/systemd/system/$UNIT\.d/[A-Za-z0-9._@+-]*\"" "$BOOKS/applied.json" 2>/dev/null | tr -d '"' |
-    while read -r file; do remove "$file"; done || exit 1
+  drop_in="\"/etc/systemd/system/$UNIT\.d/[A-Za-z0-9._@+-]*\""
+  number=$(sed -n 's/.*"generation":\([0-9]*\).*/\1/p' "$BOOKS/underway.json" 2>/dev/null)
+  {
+    grep -o "$drop_in" "$BOOKS/applied.json" 2>/dev/null
+    [ -z "$number" ] || grep -o "$drop_in,\"present\":false" "$BOOKS/generations/$number/generation.json" 2>/dev/null
+  } | cut -d '"' -f 2 | while read -r file; do remove "$file"; done || exit 1
   rmdir "/etc/systemd/system/$UNIT.d" 2>/dev/null
 }
 

@@ -265,6 +265,15 @@ def keeps_listeners(b):
     check(b.snapshot(PUCK).splitlines()[:-1] == before, "a refused deploy changed the host")
     b.deploy("--drop-listeners", **only)
     check("51477" not in b.on(PUCK, f"cat {CONFIG}"), "--drop-listeners did not insist")
+    status, said = b.fleetctl("rollback", **only)
+    check(status == 0 and "51477" in b.on(PUCK, f"cat {CONFIG}"), f"rollback: {status}\n{said}")
+    before = b.snapshot(PUCK).splitlines()[:-1]
+    for words in (["rollback", "--check"], ["rollback"], ["uninstall", "--yes"]):
+        status, said = b.fleetctl(*words, **only)
+        check(status == 3 and "'speaker' to 51477/udp (loki.source.syslog.apps)" in said and "--drop-listeners" in said, f"{words}: {status}\n{said}")
+    check(b.snapshot(PUCK).splitlines()[:-1] == before, "a refused rollback or uninstall changed the host")
+    status, said = b.fleetctl("rollback", "--drop-listeners", **only)
+    check(status == 0 and "51477" not in b.on(PUCK, f"cat {CONFIG}"), f"rollback --drop-listeners: {status}\n{said}")
 
 
 GUARDED = """url = "{{ loki_url }}"
@@ -439,8 +448,8 @@ def brings_files(b):
     limits.write_text("[Service]\nLimitNOFILE=54321\n")
     without = now()
     print(said(r"changed +config\.alloy, more\.alloy, endpoints\.json, fleet-agent\.service\.d/limits\.conf \(restart\)", 0, "deploy"))
-    modes = b.on(OBERON, f"stat -c '%a %U %G' {beside} {drop_in}")
-    check(modes == "640 root fleet-agent\n644 root root", modes)
+    modes = b.on(OBERON, f"stat -c '%a %U %G' {beside} {drop_in} $(dirname {drop_in})")
+    check(modes == "640 root fleet-agent\n644 root root\n755 root root", modes)
     first = now()
     check(first[0] != without[0] and first[1:] == ["54321", '{"of": "oberon", "token": "first"}', *limits.read_text().splitlines()], first)
     said("no change\nPlan: 0 hosts to change", 0, "plan", "--exit-code")
@@ -458,10 +467,43 @@ def brings_files(b):
     said(r"endpoints\.json \(reload\)", 0, "rollback")
     check(now() == first, f"going back: {now()}")
     said(r"changed +endpoints\.json \(reload\)", 0, "deploy")
-    b.on(OBERON, f"echo by hand >>{beside}")
-    said(rf"drifted .*{beside} edited", DIFFERS, "status", "--exit-code")
+    plan = b.folder / "beside.plan"
+    template.write_text(template.read_text() + "planned\n")
+    said("Saved", 0, "plan", "--out", plan)
+    b.on(OBERON, f"echo by hand >>{beside}; chown ops {beside}; rm {drop_in}")
+    text = said(rf"(?s)drifted .*{beside} edited.*{drop_in} is gone", DIFFERS, "status", "--drift", "--exit-code")
+    check("-by hand" in text and "+[Service]" in text and "(secret #" in text and "second" not in text, text)
+    said("it is not as it was when the plan was made", 3, "deploy", "--plan", plan)
+    template.write_text(template.read_text().removesuffix("planned\n"))
+    said(r"(?m)~ endpoints\.json .*, edited on the host\n +\+ fleet-agent\.service\.d/limits\.conf .*, removed on the host$", 0, "plan")
+    said(r"changed +endpoints\.json, fleet-agent\.service\.d/limits\.conf \(restart\)", 0, "deploy")
+    second[0] = now()[0]
+    check(now() == second and b.on(OBERON, f"stat -c %U {beside}") == "root", f"after an edit by hand: {now()}")
+
+    # What is no file, and what cannot be replaced.
+    for instead in (f"ln -s other {beside}", f"mkdir {beside}", f"mkfifo {beside}"):
+        b.on(OBERON, f"rm {beside}; {instead}")
+        said(r"endpoints\.json is something else than a file on this host", 3, "deploy")
+        said(rf"drifted .*{beside} edited", DIFFERS, "status", "--exit-code")
+        b.on(OBERON, f"rm -r {beside}")
     said(r"changed +endpoints\.json \(reload\)", 0, "deploy")
-    check(now() == second, f"after an edit by hand: {now()}")
+    template.write_text("held\n")
+    limits.write_text("[Service]\nLimitNOFILE=54322\n")
+    b.on(OBERON, f"mount --bind {drop_in} {drop_in}")
+    said(r"rolled back +write .*limits\.conf: rename: Device or resource busy", ROLLED_BACK, "deploy")
+    b.on(OBERON, f"umount {drop_in}")
+    check(now() == second and b.ready(OBERON), f"not as before: {now()}")
+
+    # Back to a release that does not know how to leave modules out, with other files than there are now.
+    template.write_text('{"of": "{{ inventory_hostname_short }}", "token": "second"}\n')
+    limits.write_text("[Service]\nLimitNOFILE=54321\n")
+    said("changed +release", 0, "deploy", *b.bundle("older", change=knows_no_no_modules))
+    template.write_text("of the newer\n")
+    said(r"changed +endpoints\.json, release", 0, "deploy")
+    print(said(r"went back .*\n.*cannot check a configuration apart from its modules", 0, "rollback"))
+    check(now()[1:] == second[1:] and b.ready(OBERON), f"back at the older release: {now()}")
+    template.write_text('{"of": "{{ inventory_hostname_short }}", "token": "second"}\n')
+    said("changed +release", 0, "deploy")
 
     # What does not start takes all of it back.
     limits.write_text("[Service]\nExecStart=\nExecStart=/nonexistent\n")
@@ -472,10 +514,17 @@ def brings_files(b):
     # What fleet.yaml does not name any more goes.
     (b.tree / "fleet.yaml").unlink()
     config.write_text(without_module)
-    said(r"- endpoints\.json +reload\n +- more\.alloy +reload\n +- limits\.conf +restart", 0, "plan")
+    said(r"- endpoints\.json +reload\n +- more\.alloy +reload\n +- fleet-agent\.service\.d/limits\.conf +restart", 0, "plan")
     said(r"changed +config\.alloy, removed endpoints\.json, removed more\.alloy, removed fleet-agent\.service\.d/limits\.conf \(restart\)", 0, "deploy")
     left = b.on(OBERON, f"ls {beside} {drop_in} /etc/fleet-agent/more.alloy 2>/dev/null; true")
     check(left == "" and now()[1] == without[1] and b.ready(OBERON), f"{left} {now()}")
+
+
+def knows_no_no_modules(files):
+    """Makes of an agent one from before `validate --no-modules`."""
+    (files / "bin/fleet-agent").rename(files / "bin/real")
+    (files / "bin/fleet-agent").write_text('#!/bin/sh\n[ "$1 $2" != "validate --no-modules" ] || exit 109\nexec "${0%/*}/real" "$@"\n')
+    (files / "bin/fleet-agent").chmod(0o755)
 
 
 # Stands before an agent's program. When `apply` tells the step that /run/cut names, it cuts, "link": SSH on the host's side, or

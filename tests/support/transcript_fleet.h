@@ -75,8 +75,8 @@ inline std::string served_facts(const std::string& config, const std::string& un
          "yes\nn0 release yes\n"
          "n0 current 0123456789abcdef\nn0 file /etc/fleet-agent/config.alloy " +
          agent::sha256_hex(config) +
-         " 640 fleet-agent\nn0 file /etc/systemd/system/fleet-agent.service " +
-         agent::sha256_hex(unit) + " 644 root\nn0 ready\n";
+         " 640 root fleet-agent\nn0 file /etc/systemd/system/fleet-agent.service " +
+         agent::sha256_hex(unit) + " 644 root root\nn0 ready\n";
 }
 
 // Hosts, and the world that a command reaches them in. A host without answers is unreachable.

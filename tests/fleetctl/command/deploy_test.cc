@@ -49,7 +49,7 @@ TEST_CASE("deploy: a host that has all files, too, is told to end; else they are
   Run run;
   std::string facts = served_facts("a\n");
   facts.insert(facts.find("n0 ready"), "n0 file " + std::string(kPath) + " " +
-                                           agent::sha256_hex("[1]") + " 640 fleet-agent\n");
+                                           agent::sha256_hex("[1]") + " 640 root fleet-agent\n");
   const auto puck = run.host("puck", "a\n", {{kEnd, facts}});
   puck->files_ = {{kPath, "0640", "fleet-agent", "[1]"}};
   CHECK(run.deploy() == ExitCode::kDone);
@@ -365,7 +365,9 @@ TEST_CASE("deploy --plan: a host that is as it was is changed, another one is le
   run.options.plan = plan_of(run.bundles(), "r0");
   PlannedHost& planned = run.options.plan->hosts["puck"];
   planned.asked = planned.would_change = true;
-  planned.seen = {agent::sha256_hex("a\n"), {"~ config.alloy"}};
+  const std::map<std::string, std::string> unit{
+      {"/etc/systemd/system/fleet-agent.service", agent::sha256_hex("[Unit]\n")}};
+  planned.seen = {agent::sha256_hex("a\n"), {"~ config.alloy"}, unit};
   const std::string report = "n0 " + std::string(kReport) + "\n";
   run.host("puck", "b\n", {{kEnd, served_facts("a\n")}, {"[Unit]\n", report}});
   CHECK(run.deploy() == ExitCode::kDone);
@@ -381,13 +383,55 @@ TEST_CASE("deploy --plan: a host that is as it was is changed, another one is le
   CHECK(run.deploy() == ExitCode::kDone);
 }
 
+TEST_CASE("deploy --plan: a file that was edited on the host since the plan is left alone") {
+  constexpr const char* kBeside = "/etc/fleet-agent/x";
+  constexpr const char* kGoes = "/etc/fleet-agent/goes";
+  const std::string applied =
+      std::string("n0 applied {\"files\":{\"") + kBeside + "\":\"00\",\"" + kGoes + "\":\"00\"}}\n";
+  const auto facts = [&](const std::string& beside, const std::string& goes) {
+    std::string text = served_facts("a\n");
+    for (const auto& [path, bytes] :
+         std::map<std::string, std::string>{{kBeside, beside}, {kGoes, goes}})
+      text.insert(text.find("n0 ready"),
+                  "n0 file " + path + " " + agent::sha256_hex(bytes) + " 640 root fleet-agent\n");
+    return text.insert(text.find("n0 ready"), applied);
+  };
+  const agent::TempDir folder;
+  Run planning;
+  const auto puck = planning.host("puck", "a\n", {{kEnd, facts("1", "2")}});
+  puck->files_ = {{kBeside, "0640", "fleet-agent", "new"}};
+  planning.options.check = true;
+  const HostResult seen = deploy_to(*puck, planning.bundles(), planning.options, planning.world());
+  PlanFile plan = plan_of(planning.bundles(), "r0");
+  plan.hosts["puck"] = planned_of(*puck, seen);
+  REQUIRE(write_plan(folder / "p", plan));
+  const auto deploy = [&](const std::string& beside, const std::string& goes) {
+    Run run;
+    run.options.plan = *read_plan(folder / "p");
+    run.host("puck", "a\n",
+             {{kEnd, facts(beside, goes)}, {"new", "n0 " + std::string(kReport) + "\n"}})
+        ->files_ = puck->files_;
+    run.deploy();
+    CHECK((run.transcripts["puck"].find("> apply\n") == std::string::npos) ==
+          (run.out.str().find("failed ") != std::string::npos));
+    return run.out.str();
+  };
+  CHECK(deploy("1", "2").find("puck  changed ") == 0);
+  CHECK(deploy("by hand", "2")
+            .find("failed        it is not as it was when the plan was made: "
+                  "/etc/fleet-agent/x is another one") != std::string::npos);
+  CHECK(deploy("1", "by hand").find("made: /etc/fleet-agent/goes is another one") !=
+        std::string::npos);
+}
+
 TEST_CASE("deploy --plan: a plan comes back from its file, and tells what is another now") {
   const agent::TempDir folder;
   Run run;
   run.host("ariel", "a\n", {});
   run.host("puck", "b\n", {});
   PlanFile plan = plan_of(run.bundles(), "r0");
-  plan.hosts["ariel"] = {agent::sha256_hex("a\n"), true, true, {"", {"+ config.alloy"}}};
+  plan.hosts["ariel"] = {
+      agent::sha256_hex("a\n"), true, true, {"", {"+ config.alloy"}, {{"/etc/x", "00"}}}};
   plan.hosts["puck"] = {agent::sha256_hex("b\n"), false, false, {}};
   plan.hosts["umbriel"] = {agent::sha256_hex("b\n"), true, false, {}};
   REQUIRE(write_plan(folder / "p", plan));
@@ -404,9 +448,10 @@ TEST_CASE("deploy --plan: a plan comes back from its file, and tells what is ano
   CHECK(differences(plan, run.fleet, run.bundles(), true) ==
         std::vector<std::string>{"the unit is another one", "puck would get another configuration",
                                  "ariel is not in the tree any more"});
-  for (const char* bad : {"", "{}", "[]", R"({"kind":"fleetctl plan","schema":2,"hosts":{}})",
-                          R"({"kind":"fleetctl plan","schema":1})",
-                          R"({"kind":"fleetctl plan","schema":1,"hosts":{"a":1}})"}) {
+  for (const char* bad : {"", "{}", "[]", R"({"kind":"fleetctl plan","schema":1,"hosts":{}})",
+                          R"({"kind":"fleetctl plan","schema":2})",
+                          R"({"kind":"fleetctl plan","schema":2,"hosts":{"a":1}})",
+                          R"({"kind":"fleetctl plan","schema":2,"hosts":{"a":{"changes":[]}}})"}) {
     INFO(bad);
     REQUIRE(agent::write_file_atomic(folder / "p", bad));
     CHECK_FALSE(read_plan(folder / "p"));

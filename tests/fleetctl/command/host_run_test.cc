@@ -174,7 +174,7 @@ TEST_CASE("host run: a listener that running containers log to is not taken away
   const auto host = [&](const std::string& present, const std::string& containers,
                         const std::string& end = "listed") {
     std::string text = "n0 docker yes\nn0 file /etc/fleet-agent/config.alloy " +
-                       std::string(64, 'b') + " 640 fleet-agent\n" + kFacts;
+                       std::string(64, 'b') + " 640 root fleet-agent\n" + kFacts;
     for (const std::string_view line : agent::split(agent::trim(present), '\n'))
       text += "n0 | " + std::string(line) + "\n";
     return Saying(text + "n0 shown\n" + containers + "n0 " + end + "\n", 0);

@@ -82,11 +82,12 @@ TEST_CASE("plan: each file beside the configuration has a line, and its lines, s
   std::string facts = served_facts("a\n");
   const auto lies_there = [&](const std::string& path, const std::string& bytes) {
     facts.insert(facts.find("n0 ready"),
-                 "n0 file " + path + " " + agent::sha256_hex(bytes) + " 640 fleet-agent\n");
+                 "n0 file " + path + " " + agent::sha256_hex(bytes) + " 640 root fleet-agent\n");
   };
   lies_there(kEndpoints, "\"token\": \"t1\"\n\"pin\": 12\n");
   lies_there(kData, "x");
   lies_there("/etc/fleet-agent/same.txt", "s");
+  lies_there("/etc/fleet-agent/gone.txt", "edited");
   facts.insert(facts.find("n0 ready"),
                "n0 applied {\"files\":{\"/etc/fleet-agent/gone.txt\":\"00\"}}\n");
   const auto puck = run.host("puck", "a\n",
@@ -107,8 +108,9 @@ TEST_CASE("plan: each file beside the configuration has a line, and its lines, s
   CHECK(said.find(
             "puck  ~ endpoints.json            reload   +2 -2  from templates/endpoints.json.j2\n"
             "      ~ data.bin                  reload   from templates/data.bin\n"
-            "      + limits.conf               restart  +1 -0  from templates/limits.conf\n"
-            "      - gone.txt                  reload\n"
+            "      + fleet-agent.service.d/limits.conf  restart  +1 -0  from "
+            "templates/limits.conf\n"
+            "      - gone.txt                  reload   edited on the host\n"
             "/etc/fleet-agent/data.bin: binary\n"
             "--- /etc/fleet-agent/endpoints.json on the host\n") == 0);
   CHECK(said.find("\n+\"pin\": (secret #") != std::string::npos);
@@ -137,6 +139,34 @@ TEST_CASE("plan: each file beside the configuration has a line, and its lines, s
   run.options.side_by_side = true;
   run.plan();
   CHECK(run.out.str().find("/etc/fleet-agent/data.bin: binary\n@@ -") != std::string::npos);
+}
+
+TEST_CASE("plan: files of one name have each its own lines, and edits by hand are told") {
+  constexpr const char* kBeside = "/etc/fleet-agent/x.conf";
+  constexpr const char* kDropIn = "/etc/systemd/system/fleet-agent.service.d/x.conf";
+  Run run;
+  std::string facts = served_facts("a\n");
+  facts.insert(facts.find("n0 ready"), "n0 file " + std::string(kBeside) + " " +
+                                           agent::sha256_hex("by hand\n") +
+                                           " 640 root fleet-agent\nn0 applied {\"files\":{\"" +
+                                           kBeside + "\":\"00\",\"" + kDropIn + "\":\"00\"}}\n");
+  run.host("puck", "a\n", {{kEnd, facts}, {"x.conf\n", "n0 | by hand\nn0 shown\n"}})->files_ = {
+      {kBeside, "0640", "fleet-agent", "1\n2\n", {}, "templates/beside"},
+      {kDropIn, "0644", "", "3\n", {}, "templates/drop-in"}};
+  CHECK(run.plan() == ExitCode::kDone);
+  const std::string said = run.out.str();
+  INFO(said);
+  CHECK(said.find("puck  ~ x.conf                    reload   +2 -1  from templates/beside, edited "
+                  "on the host\n"
+                  "      + fleet-agent.service.d/x.conf  restart  +1 -0  from templates/drop-in, "
+                  "removed on the host\n") == 0);
+  run.out.str("");
+  run.options.json = true;
+  run.plan();
+  const auto told = nlohmann::json::parse(run.out.str().substr(0, run.out.str().find('\n')));
+  CHECK(told["changes"][0]["path"] == kBeside);
+  CHECK(told["changes"][0]["drift"] == "edited");
+  CHECK(told["changes"][1]["path"] == kDropIn);
 }
 
 TEST_CASE("plan: --out knows of files beside the configuration") {
@@ -182,8 +212,11 @@ TEST_CASE("plan: as JSON, one object per host and line, then the summary") {
   CHECK(puck["effect"] == "restart");
   CHECK(puck["added"] == 2);
   CHECK(puck["diff"] == "");  // not asked for
-  CHECK(puck["changes"][0] ==
-        nlohmann::json{{"sign", "+"}, {"what", "group adm"}, {"effect", "restart"}});
+  CHECK(puck["changes"][0] == nlohmann::json{{"sign", "+"},
+                                             {"what", "group adm"},
+                                             {"path", ""},
+                                             {"drift", ""},
+                                             {"effect", "restart"}});
   REQUIRE(std::getline(lines, line));
   const auto umbriel = nlohmann::json::parse(line);
   CHECK(umbriel["state"] == "unreachable");

@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
+#include "agent/base/strings.h"
 #include "tests/support/transcript_fleet.h"
 
 namespace fleetctl::command {
@@ -100,7 +101,9 @@ TEST_CASE("rollback: --check tells where each host would go, and changes nothing
     Run run;
     run.options.check = true;
     run.options.to = to;
-    run.host("puck", "", {{kEnd, served_facts("a\n")}, {"installed\n", kInstalled}});
+    run.host(
+        "puck", "",
+        {{kEnd, served_facts("a\n")}, {"generations\n", kInstalled + std::string("n0 told\n")}});
     run.rollback();
     CHECK(run.transcripts["puck"].find("> LOCK='no'\n") != std::string::npos);
     return run.out.str();
@@ -112,6 +115,78 @@ TEST_CASE("rollback: --check tells where each host would go, and changes nothing
   CHECK(said(13).find("unchanged  generation 13 is what is there") != std::string::npos);
   CHECK(said(9).find("failed     it does not keep generation 9") != std::string::npos);
   CHECK(said(11).find("failed     there is no agent of generation 11") != std::string::npos);
+}
+
+TEST_CASE("rollback: a listener that running containers log to is not taken away unasked") {
+  const std::string present =
+      "loki.source.syslog \"apps\" {\n  listener {\n    address = \"127.0.0.1:51421\"\n  }\n}\n";
+  const auto shown = [](const std::string& text) {
+    std::string out;
+    for (const std::string_view line : agent::split(agent::trim(text), '\n'))
+      out += "n0 | " + std::string(line) + "\n";
+    return out + "n0 shown\n";
+  };
+  struct Case {
+    std::string kept = "a\n";
+    bool check = false;
+    bool drops = false;
+    bool known = true;
+  };
+  const auto said = [&](const Case& one) {
+    Run run;
+    run.options.to = 12;
+    run.options.check = one.check;
+    run.options.drop_listeners = one.drops;
+    std::string generations = kInstalled;
+    const std::string sha256 = agent::sha256_hex(one.kept);
+    const auto at = generations.find("0123456789abcdef");
+    generations.replace(at, 16, sha256);
+    Answers says{{kEnd, "n0 docker yes\n" + served_facts(present)}};
+    if (!one.drops) says.push_back({"generations\n", (one.known ? generations : "") + "n0 told\n"});
+    if (!one.drops && one.known) {
+      says.push_back({"kept " + sha256 + "\n", shown(one.kept)});
+      says.push_back({"show\n", shown(present)});
+    }
+    if (!one.drops && one.known && one.kept == "a\n") {
+      says.push_back({"containers\n",
+                      "n0 | [\"/kairos\",{\"Type\":\"syslog\",\"Config\":{\"syslog-address\":"
+                      "\"tcp://127.0.0.1:51421\"}}]\nn0 listed\n"});
+    }
+    says.push_back({"}", report("changed")});
+    run.host("puck", "", std::move(says));
+    run.rollback();
+    const bool applied = run.transcripts["puck"].find("> apply current\n") != std::string::npos;
+    return run.out.str() + (applied ? "applied" : "");
+  };
+  const std::string refusal =
+      "failed     running containers log to listeners that would go: 'kairos' to 51421/tcp "
+      "(loki.source.syslog.apps); let them log elsewhere first, or give --drop-listeners";
+  const auto has = [](const std::string& text, const std::string& part) {
+    INFO(text);
+    CHECK(text.find(part) != std::string::npos);
+  };
+  for (const bool check : {false, true}) {
+    Case one;
+    one.check = check;
+    has(said(one), refusal);
+    CHECK(said(one).find("applied") == std::string::npos);
+  }
+  // It stays; somebody insists; it is not known.
+  Case stays;
+  stays.kept = present + "// other\n";
+  has(said(stays), "went back");
+  stays.check = true;
+  has(said(stays), "would go back");
+  Case drops;
+  drops.drops = true;
+  has(said(drops), "applied");
+  Case unknown;
+  unknown.known = false;
+  has(said(unknown), "applied");
+  has(said(unknown),
+      "note: whether containers log to a listener that goes is not known: the agent");
+  unknown.check = true;
+  has(said(unknown), "failed     the agent there cannot tell how it is");
 }
 
 }  // namespace fleetctl::command

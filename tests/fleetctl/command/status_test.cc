@@ -135,6 +135,82 @@ TEST_CASE("status: what lies beside the configuration is not what the tree gives
   CHECK(out.find("1 host: 1 attention.") != std::string::npos);
 }
 
+TEST_CASE("status --drift: how files beside the configuration differ, secrets masked") {
+  constexpr const char* kEdited = "/etc/fleet-agent/endpoints.json";
+  constexpr const char* kMissing = "/etc/systemd/system/fleet-agent.service.d/limits.conf";
+  constexpr const char* kSame = "/etc/fleet-agent/same";
+  Run run;
+  run.options.drift = true;
+  std::string facts = served_facts("a\n");
+  const auto lies_there = [&](const std::string& path, const std::string& bytes) {
+    facts.insert(facts.find("n0 ready"),
+                 "n0 file " + path + " " + agent::sha256_hex(bytes) + " 640 root fleet-agent\n");
+  };
+  lies_there(kEdited, "\"token\": \"t2\"\n\"pin\": 12\n");
+  lies_there(kSame, "s");
+  const std::string wanted = "\"token\": \"t1\"\n\"pin\": 11\n";
+  const auto sha = [](const std::string& text) { return agent::sha256_hex(text); };
+  facts.insert(facts.find("n0 ready"), "n0 applied " +
+                                           json{{"files",
+                                                 {{"/etc/fleet-agent/config.alloy", sha("a\n")},
+                                                  {kEdited, sha(wanted)},
+                                                  {kMissing, sha("[Service]\n")},
+                                                  {kSame, sha("s")}}}}
+                                               .dump() +
+                                           "\n");
+  json told = installed();
+  told["drift"] = {{{"path", kEdited}, {"how", "changed"}, {"modified", 1700000060}, {"uid", 0}},
+                   {{"path", kMissing}, {"how", "missing"}}};
+  const auto pin = wanted.find("11");
+  run.host("puck", "a\n",
+           {{kEnd, facts},
+            {"endpoints.json\n", "n0 | \"token\": \"t2\"\nn0 | \"pin\": 12\nn0 shown\n"},
+            {"installed\n", "n0 " + told.dump() + "\n"}})
+      ->files_ = {
+      {kEdited, "0640", "fleet-agent", wanted, plan::secrets_of(wanted, {{pin, pin + 2}})},
+      {kMissing, "0644", "", "[Service]\n"},
+      {kSame, "0640", "fleet-agent", "s"}};
+  run.status();
+  const std::string out = run.out.str();
+  INFO(out << run.transcripts["puck"]);
+  CHECK(out.find("  drifted  ") != std::string::npos);
+  CHECK(out.find("endpoints.json edited 2023-11-14") != std::string::npos);
+  CHECK(out.find(std::string(kMissing) + " is gone\n") != std::string::npos);
+  CHECK(out.find("\n\npuck\n--- /etc/fleet-agent/endpoints.json on the host\n+++ "
+                 "/etc/fleet-agent/endpoints.json rendered\n@@ -1,2 +1,2 @@\n-\"token\": (secret "
+                 "#") != std::string::npos);
+  CHECK(out.find("\n+\"pin\": (secret #") != std::string::npos);
+  CHECK(out.find("limits.conf rendered\n@@ -0,0 +1,1 @@\n+[Service]\n") != std::string::npos);
+  for (const char* secret : {"t1", "t2", ": 11", ": 12"})
+    CHECK(out.find(secret) == std::string::npos);
+  CHECK(out.find("same") == std::string::npos);
+  run.out.str("");
+  run.options.json = true;
+  run.status();
+  const json one = json::parse(run.out.str());
+  CHECK(one["diff"] == "");
+  CHECK(one["file_diffs"].size() == 2);
+  CHECK(one["file_diffs"][kMissing].get<std::string>().find("+[Service]") != std::string::npos);
+}
+
+TEST_CASE("status: a file beside the configuration that others may read or write") {
+  constexpr const char* kPath = "/etc/fleet-agent/ca.pem";
+  Run run;
+  std::string facts = served_facts("a\n");
+  const std::string sha = agent::sha256_hex("c");
+  facts.insert(facts.find("n0 ready"), "n0 file " + std::string(kPath) + " " + sha +
+                                           " 666 ops fleet-agent\nn0 applied {\"files\":{\"" +
+                                           kPath + "\":\"" + sha + "\"}}\n");
+  run.host("puck", "a\n", {{kEnd, facts}, {"measured\n", "n0 " + installed().dump() + "\n"}})
+      ->files_ = {{kPath, "0640", "fleet-agent", "c"}};
+  run.status();
+  const std::string out = run.out.str();
+  INFO(out);
+  CHECK(out.find("  behind  ") != std::string::npos);
+  CHECK(out.find("/etc/fleet-agent/ca.pem is 666 ops:fleet-agent, the tree gives it mode 0640 and "
+                 "root:fleet-agent\n") != std::string::npos);
+}
+
 TEST_CASE("status: an agent from before it could measure has its state, and no figures") {
   Run run;
   json told = installed();

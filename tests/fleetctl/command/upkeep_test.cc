@@ -122,6 +122,38 @@ TEST_CASE("uninstall: under the lock, and it tells what went") {
   CHECK(contains(run.transcripts["puck"], "> upkeep uninstall purge\n> (end)\n"));
 }
 
+TEST_CASE("uninstall: a listener that running containers log to is not taken away unasked") {
+  const auto said = [](bool drops, const std::string& container) {
+    Run run;
+    UninstallOptions options;
+    Run::settle(options);
+    options.yes = true;
+    options.drop_listeners = drops;
+    Answers says{{kEnd, "n0 docker yes\n" + served_facts("x")}};
+    if (!drops) {
+      says.push_back({"show\n",
+                      "n0 | loki.source.syslog \"apps\" {\nn0 |   listener {\nn0 |     address = "
+                      "\"127.0.0.1:51421\"\nn0 |   }\nn0 | }\nn0 shown\n"});
+      says.push_back({"containers\n", container + "n0 listed\n"});
+    }
+    says.push_back({"upkeep uninstall\n", "n0 removed /opt/fleet-agent\nn0 done\n"});
+    run.host("puck", "", std::move(says));
+    uninstall(run.fleet, options, run.world(), run.stop, run.out, run.err);
+    CHECK(contains(run.out.str(), "failed ") !=
+          contains(run.transcripts["puck"], "> upkeep uninstall\n> (end)\n"));
+    return run.out.str();
+  };
+  const std::string used =
+      "n0 | [\"/kairos\",{\"Type\":\"syslog\",\"Config\":{\"syslog-address\":"
+      "\"tcp://127.0.0.1:51421\"}}]\n";
+  CHECK(contains(said(false, used),
+                 "failed       running containers log to listeners that would go: 'kairos' to "
+                 "51421/tcp (loki.source.syslog.apps); let them log elsewhere first, or give "
+                 "--drop-listeners"));
+  CHECK(contains(said(false, ""), "uninstalled  /opt/fleet-agent"));
+  CHECK(contains(said(true, used), "uninstalled  /opt/fleet-agent"));
+}
+
 TEST_CASE("history: the newest change first, with what it did and why it did not") {
   Run run;
   HistoryOptions options;

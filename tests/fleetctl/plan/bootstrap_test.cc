@@ -279,6 +279,59 @@ TEST_CASE("bootstrap: every shell tells the same facts") {
   CHECK_FALSE(contains(then, "abc123 free "));
 }
 
+TEST_CASE("bootstrap: files that deploys put there are told of, and what is no file") {
+  const std::string shell =
+      GENERATE(as<std::string>{}, "/bin/dash", "/bin/bash", "/usr/bin/busybox ash");
+  INFO(shell);
+  Host host;
+  const std::string folder = host.root + "/etc/fleet-agent/", config = folder + "config.alloy";
+  for (const char* name : {"config.alloy", "gone.json", "other", "a b"})
+    std::ofstream(folder + name) << "x";
+  std::filesystem::create_symlink("gone.json", folder + "link");
+  std::filesystem::create_directories(folder + "folder");
+  REQUIRE(::mkfifo((folder + "pipe").c_str(), 0600) == 0);
+  std::string files;
+  for (const char* name : {"config.alloy", "gone.json", "link", "folder", "pipe", "missing", "a b"})
+    files += (files.empty() ? "\"" : ",\"") + folder + name + "\":\"00\"";
+  const std::string applied =
+      "{\"files\":{" + files + ",\"/etc/passwd\":\"\"},\"run\":\"/\",\"who\":\"\\\"/\"}";
+  std::ofstream(host.folder / "var/lib/fleetctl/applied.json") << applied << "\n";
+  const std::string told = host.talk(shell, "end\n");
+  INFO(told);
+  CHECK(contains(told, "abc123 file " + folder + "gone.json " + agent::sha256_hex("x") + " 6"));
+  const auto first = told.find("abc123 file " + config);
+  CHECK(first != std::string::npos);
+  CHECK(told.find("abc123 file " + config, first + 1) == std::string::npos);
+  for (const char* name : {"link", "folder", "pipe"})
+    CHECK(contains(told, "abc123 nofile " + folder + name + "\n"));
+  for (const char* name : {"missing\n", "other", "a b 6", "a\n"})
+    CHECK_FALSE(contains(told, "file " + folder + name));
+  CHECK_FALSE(contains(told, "file /etc/passwd"));
+  CHECK(contains(told, "abc123 applied " + applied + "\n"));
+}
+
+TEST_CASE("bootstrap: what a generation has kept is shown by its checksum, after all of them") {
+  const std::string shell =
+      GENERATE(as<std::string>{}, "/bin/dash", "/bin/bash", "/usr/bin/busybox ash");
+  INFO(shell);
+  Host host;
+  for (const auto& [number, text] :
+       std::map<std::string, std::string>{{"2", "two"}, {"3", "a\nb"}}) {
+    const auto kept = host.folder / "var/lib/fleetctl/generations" / number / "files";
+    std::filesystem::create_directories(kept);
+    std::ofstream(kept / "0") << text;
+  }
+  const std::string release = "opt/fleet-agent/1111111111111111/bin";
+  std::filesystem::create_directories(host.folder / release);
+  std::filesystem::create_symlink("1111111111111111", host.folder / "opt/fleet-agent/current");
+  host.tool("../" + release + "/fleet-agent", "echo \"the agent: $*\"; cat");
+  const std::string told = host.talk(shell, "generations\nkept " + agent::sha256_hex("a\nb") +
+                                                "\nkept " + agent::sha256_hex("none") + "\nend\n");
+  INFO(told);
+  CHECK(contains(told, "the agent: installed --frame abc123\nabc123 told\nabc123 | a\nabc123 | b"));
+  CHECK(contains(told, "\nabc123 shown\nabc123 missing\n"));
+}
+
 TEST_CASE("bootstrap: it shows the configuration line by line") {
   const std::string shell =
       GENERATE(as<std::string>{}, "/bin/dash", "/bin/bash", "/usr/bin/busybox ash");
@@ -460,11 +513,19 @@ TEST_CASE("bootstrap: the agent is taken off, and its state only where that is a
       std::filesystem::create_directories(host.folder / place);
     std::ofstream(host.folder / "etc/systemd/system/fleet-agent.service") << "[Unit]\n";
     const auto drop_ins = host.folder / "etc/systemd/system/fleet-agent.service.d";
-    for (const char* name : {"ours.conf", "mine.conf"})
+    for (const char* name : {"ours.conf", "mine.conf", "begun.conf", "before.conf"})
       std::ofstream(drop_ins / name) << "[Unit]\n";
     std::ofstream(host.folder / "var/lib/fleetctl/applied.json")
         << "{\"files\":{\"" << host.root << "/etc/fleet-agent/config.alloy\":\"00\",\""
         << (drop_ins / "ours.conf").string() << "\":\"00\"}}\n";
+    // Of a deploy that was interrupted: one that it put there, and one that lay there before.
+    const auto books = host.folder / "var/lib/fleetctl";
+    std::filesystem::create_directories(books / "generations/7");
+    std::ofstream(books / "underway.json") << R"({"generation":7,"run":"r","who":"me"})";
+    std::ofstream(books / "generations/7/generation.json")
+        << R"({"files":[{"path":")" << (drop_ins / "begun.conf").string()
+        << R"(","present":false,"uid":0},{"path":")" << (drop_ins / "before.conf").string()
+        << R"(","present":true,"uid":0}]})";
   };
   make();
   const std::string said = host.talk(shell, "upkeep uninstall\n", Orders::kUpkeep);
@@ -479,6 +540,8 @@ TEST_CASE("bootstrap: the agent is taken off, and its state only where that is a
   const auto drop_ins = host.folder / "etc/systemd/system/fleet-agent.service.d";
   CHECK(contains(said, "abc123 removed " + (drop_ins / "ours.conf").string() + "\n"));
   CHECK_FALSE(std::filesystem::exists(drop_ins / "ours.conf"));
+  CHECK_FALSE(std::filesystem::exists(drop_ins / "begun.conf"));
+  CHECK(std::filesystem::exists(drop_ins / "before.conf"));
   CHECK(std::filesystem::exists(drop_ins / "mine.conf"));
   CHECK_FALSE(std::filesystem::exists(host.folder / "userdel"));
 

@@ -29,9 +29,9 @@ Facts served() {
            "arch x86_64", "os debian 12", "libc glibc 2.36", "systemd yes", "docker yes",
            "free 1000000", "unit active enabled", "user yes", "group systemd-journal member",
            "group docker member", "release yes", "current 2222222222222222",
-           "file /etc/fleet-agent/config.alloy " + agent::sha256_hex("a") + " 640 fleet-agent",
+           "file /etc/fleet-agent/config.alloy " + agent::sha256_hex("a") + " 640 root fleet-agent",
            "file /etc/systemd/system/fleet-agent.service " + agent::sha256_hex("[Unit]\n") +
-               " 644 root",
+               " 644 root root",
            "applied {\"generation\":1,\"files\":{\"/etc/fleet-agent/config.alloy\":\"" +
                agent::sha256_hex("a") + "\"}}"}) {
     REQUIRE(read_fact(line, facts));
@@ -101,6 +101,61 @@ TEST_CASE("plan: a wrong mode or group of the configuration is mended") {
   facts = served();
   facts.files[kConfigPath].group = "root";
   CHECK(plan_of(facts, wanted()) == "mode of config.alloy");
+}
+
+TEST_CASE("plan: files of one base name are told apart") {
+  Wanted what = wanted();
+  what.files.push_back({"/etc/fleet-agent/x.conf", "0640", "fleet-agent", "1"});
+  what.files.push_back({"/etc/systemd/system/fleet-agent.service.d/x.conf", "0644", "", "2"});
+  what.files.push_back({"/etc/fleet-agent/fleet-agent.service", "0640", "fleet-agent", "3"});
+  what.files[1].bytes = "[Unit]\n#\n";
+  const Plan plan = make_plan(served(), what, release());
+  CHECK(summary(plan) ==
+        "fleet-agent.service, x.conf, fleet-agent.service.d/x.conf, "
+        "/etc/fleet-agent/fleet-agent.service (restart)");
+  CHECK(plan.changes[1].effect == Effect::kReload);
+  CHECK(plan.changes[2].path == what.files[3].path);
+  CHECK(plan.changes[2].effect == Effect::kRestart);
+}
+
+TEST_CASE("plan: what was done to files by hand since the last deploy is told") {
+  constexpr const char* kBeside = "/etc/fleet-agent/x";
+  Wanted what = wanted();
+  what.files.push_back({kBeside, "0640", "fleet-agent", "new"});
+  Facts facts = served();
+  facts.applied[kBeside] = agent::sha256_hex("old");
+  const auto change = [&](const Wanted& one) {
+    return make_plan(facts, one, release()).changes.at(0);
+  };
+  CHECK(change(what).drift == "removed");
+  facts.files[kBeside] = {agent::sha256_hex("by hand"), "640", "root", "fleet-agent"};
+  CHECK(change(what).drift == "edited");
+  CHECK(change(wanted()).sign == '-');
+  CHECK(change(wanted()).drift == "edited");
+  CHECK(change(wanted()).effect == Effect::kReload);
+  facts.files[kBeside].sha256 = agent::sha256_hex("old");
+  CHECK(change(what).drift.empty());
+  CHECK(change(what).sign == '~');
+  // What is to go and has gone already is only forgotten; so it is by fleet-agent apply.
+  facts.files.erase(kBeside);
+  CHECK(change(wanted()).effect == Effect::kNone);
+  // Of an agent that was taken off nothing is missing.
+  facts.current.clear();
+  CHECK(change(what).drift.empty());
+}
+
+TEST_CASE("plan: a file that is somebody else's is given back to root") {
+  Facts facts = served();
+  facts.files[kConfigPath].owner = "ops";
+  CHECK(plan_of(facts, wanted()) == "mode of config.alloy");
+  CHECK(other_access(facts.files[kConfigPath], wanted().files[0]) == "640 ops:fleet-agent");
+}
+
+TEST_CASE("plan: a host where something else than a file lies in a file's place is refused") {
+  Facts facts = served();
+  REQUIRE(read_fact("nofile /etc/fleet-agent/x", facts));
+  CHECK(make_plan(facts, wanted("b"), release()).refusal ==
+        "/etc/fleet-agent/x is something else than a file on this host; take it away");
 }
 
 TEST_CASE("plan: an interrupted deploy is finished and told") {

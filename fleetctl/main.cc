@@ -1,5 +1,6 @@
 // fleetctl: reads its command line, which cli/ describes, and does what the chosen command is.
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -11,6 +12,7 @@
 #include "fleetctl/cli/commands.h"
 #include "fleetctl/cli/fleet_file.h"
 #include "fleetctl/cli/options.h"
+#include "fleetctl/cli/usage.h"
 #include "fleetctl/command/exit_code.h"
 
 namespace {
@@ -24,6 +26,18 @@ void close_input() {
   if (nothing < 0) return;
   ::dup2(nothing, STDIN_FILENO);
   ::close(nothing);
+}
+
+// All is done, but standard output did not take what was to be said (EX_IOERR of sysexits.h).
+constexpr int kOutputLost = 74;
+
+// False: what was printed did not arrive, though somebody reads (else it is `fleetctl ... | head`).
+bool printed() {
+  if (std::cout.flush()) return true;
+  pollfd reader{STDOUT_FILENO, 0, 0};
+  const bool gone = ::poll(&reader, 1, 0) > 0 && (reader.revents & POLLERR) != 0;
+  if (!gone) std::cerr << "fleetctl: standard output could not be written\n";
+  return gone;
 }
 
 }  // namespace
@@ -115,7 +129,9 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : static_cast<int>(ExitCode::kUsage);
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+    std::cerr << usage_error(app, error);
+    return static_cast<int>(ExitCode::kUsage);
   }
   if (!fleet_file.error().empty()) {
     std::cerr << "fleetctl: " << fleet_file.error() << "\n";
@@ -123,5 +139,6 @@ int main(int argc, char** argv) {
   }
   if (no_input) close_input();
   const ExitCode code = action();
+  if (!printed() && code == ExitCode::kDone) return ansible_codes ? 1 : kOutputLost;
   return ansible_codes ? ansible_status(code) : static_cast<int>(code);
 }

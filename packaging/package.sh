@@ -31,6 +31,7 @@ for program in fleet-agent fleetctl; do
 done
 "$build/bin/fleet-agent" man >fleet-agent.8
 "$build/bin/fleetctl" man >fleetctl.1
+"$build/bin/fleetctl" man fleet.yaml >fleet.yaml.5
 chrpath -d fleet-agent >/dev/null
 sed -e '1,/^\[Unit\]$/c [Unit]' -e 's|^Documentation=.*|Documentation=man:fleet-agent(8)|' \
   -e 's|^ExecStart=/opt/fleet-agent/current/bin/|ExecStart=/usr/bin/|' "$packaging/fleet-agent.service" >debian/fleet-agent.service

@@ -74,9 +74,11 @@ Option describe(const CLI::Option& option) {
   if (option.get_expected_max() == 0) return described;
   const std::string type = option.get_type_name();
   described.value = type.substr(0, type.find_first_of(":{ "));
+  const std::string alternatives = described.value;
+  described.value.erase(std::min(alternatives.find('|'), alternatives.size()));
   if (option.get_expected_min() == 0) return described;  // as good as a flag
   described.choices = choices_of(type);
-  described.placeholder = described.value;
+  described.placeholder = alternatives;
   if (described.positional()) described.value = described.placeholder = to_upper(option.get_name());
   if (!described.choices.empty()) {
     described.values = Values::kChoices;
@@ -116,24 +118,6 @@ std::vector<Command> describe(const CLI::App& app) {
 }
 
 // --- roff -------------------------------------------------------------------------------------
-
-// Text as roff prints it: no escape, no request, dashes that can be copied.
-std::string roff(std::string_view text) {
-  std::string out;
-  bool line_begins = true;
-  for (const char c : text) {
-    if (line_begins && (c == '.' || c == '\'')) out += "\\&";
-    line_begins = c == '\n';
-    if (c == '\\') {
-      out += "\\e";
-    } else if (c == '-') {
-      out += "\\-";
-    } else {
-      out += c;
-    }
-  }
-  return out;
-}
 
 std::string bold(std::string_view text) { return "\\fB" + roff(text) + "\\fR"; }
 std::string italic(std::string_view text) { return "\\fI" + roff(text) + "\\fR"; }
@@ -208,7 +192,8 @@ std::string path_key(const Command& command) {
 // In bash what follows an option or stands alone is a list of words, files or folders.
 std::string bash_values(const Option& option, const Words& words) {
   if (const auto asked = words.find(option.value); asked != words.end())
-    return "COMPREPLY=($(compgen -W \"$(" + asked->second + " 2>/dev/null)\" -- \"$cur\"))";
+    return "head=${cur%\"${cur##*[,!&]}\"}; COMPREPLY=($(compgen -P \"$head\" -W \"$(" +
+           asked->second + " 2>/dev/null)\" -- \"${cur#\"$head\"}\"))";  // of a list the last one
   switch (option.values) {
     case Values::kChoices:
       return "COMPREPLY=($(compgen -W " + single_quoted(join(option.choices, " ")) +
@@ -230,7 +215,10 @@ std::string bash(const std::vector<Command>& commands, const Words& given) {
                     " completion bash`.\n" + function +
                     "() {\n"
                     "  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} "
-                    "path= word\n"
+                    "path= word head\n"
+                    "  # bash takes the = of --option=value for a word\n"
+                    "  if [[ $cur == = ]]; then cur=; "
+                    "elif [[ $prev == = ]]; then prev=${COMP_WORDS[COMP_CWORD-2]}; fi\n"
                     "  COMPREPLY=()\n"
                     "  for word in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n"
                     "    case \"$path:$word\" in\n";
@@ -272,8 +260,13 @@ std::string bash(const std::vector<Command>& commands, const Words& given) {
   return out;
 }
 
+// The function that offers the words of such a value; _arguments cannot read a command with colons.
+std::string zsh_function(const std::string& program, const std::string& value) {
+  return "_" + identifier(program) + "__" + value;
+}
+
 // _arguments' specification of what an option takes: ":what:action".
-std::string zsh_values(const Option& option, const Words& words) {
+std::string zsh_values(const std::string& program, const Option& option, const Words& words) {
   const auto asked = words.find(option.value);
   if (option.flag() && asked == words.end()) return "";
   // After two colons it may be left out.
@@ -281,7 +274,7 @@ std::string zsh_values(const Option& option, const Words& words) {
   if (option.values == Values::kChoices) out = ":value:(" + join(option.choices, " ") + ")";
   if (option.values == Values::kFiles) out += "_files";
   if (option.values == Values::kFolders) out += "_files -/";
-  if (asked != words.end()) out += "compadd -- ${(f)\"$(" + asked->second + " 2>/dev/null)\"}";
+  if (asked != words.end()) out += zsh_function(program, option.value);
   return out;
 }
 
@@ -299,6 +292,10 @@ std::string zsh(const std::vector<Command>& commands, const Words& given) {
   const std::string program = commands.front().path.front();
   std::string out = "#compdef " + program + "\n# zsh completion for " + program + ", made by `" +
                     program + " completion zsh`.\n";
+  for (const auto& [value, command] : given)  // of a list the last one
+    out += zsh_function(program, value) +
+           "() {\n  compset -P '*[,!&]'\n  compadd \"$@\" -- ${(f)\"$(" + command +
+           " 2>/dev/null)\"}\n}\n";
   for (const Command& command : commands) {
     const std::string function = "_" + identifier(join(command.path, "_"));
     out += function + "() {\n  local curcontext=$curcontext state line\n  local -a words_here\n";
@@ -306,8 +303,9 @@ std::string zsh(const std::vector<Command>& commands, const Words& given) {
     for (const Option& option : command.options) {
       if (option.positional()) continue;
       for (const std::string& name : option.names)
-        out += " \\\n    " + single_quoted((option.repeatable ? "*" : "") + name + "[" +
-                                           zsh_text(option.text) + "]" + zsh_values(option, given));
+        out += " \\\n    " +
+               single_quoted((option.repeatable ? "*" : "") + name + "[" + zsh_text(option.text) +
+                             "]" + zsh_values(program, option, given));
     }
     if (!command.children.empty()) {
       out += " \\\n    '1:command:->command' '*::argument:->argument'\n";
@@ -330,7 +328,7 @@ std::string zsh(const std::vector<Command>& commands, const Words& given) {
       for (const Option& option : command.options)
         if (option.positional())
           out += " \\\n    " +
-                 single_quoted((option.repeatable ? "*" : "") + zsh_values(option, given));
+                 single_quoted((option.repeatable ? "*" : "") + zsh_values(program, option, given));
       out += "\n";
     }
     out += "}\n";
@@ -377,7 +375,7 @@ std::string fish(const std::vector<Command>& commands, const Words& given) {
       if (option.values == Values::kFiles) line += " -F";
       if (option.values == Values::kFolders) line += " -a '(__fish_complete_directories)'";
       if (const auto asked = given.find(option.value); asked != given.end())
-        line += " -a " + single_quoted("(" + asked->second + " 2>/dev/null)");
+        line += " -a " + single_quoted("(__fish_append , (" + asked->second + " 2>/dev/null))");
       out += line + " -d " + single_quoted(option.text) + "\n";
     }
   }
@@ -385,6 +383,23 @@ std::string fish(const std::vector<Command>& commands, const Words& given) {
 }
 
 }  // namespace
+
+std::string roff(std::string_view text) {
+  std::string out;
+  bool line_begins = true;
+  for (const char c : text) {
+    if (line_begins && (c == '.' || c == '\'')) out += "\\&";
+    line_begins = c == '\n';
+    if (c == '\\') {
+      out += "\\e";
+    } else if (c == '-') {
+      out += "\\-";
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
 
 std::string man_page(const CLI::App& app, const ManPage& page) {
   const std::vector<Command> commands = describe(app);

@@ -22,6 +22,9 @@ struct ManPage {
   std::string files;        // the same of FILES
 };
 
+// Text as roff prints it: no escape, no request, dashes that can be copied.
+std::string roff(std::string_view text);
+
 // In roff's man macros (man(7)): one page for the program and all of its subcommands.
 std::string man_page(const CLI::App& app, const ManPage& page);
 

@@ -61,7 +61,7 @@ void add_plan(CLI::App& app, PlanArguments& arguments, Action& action) {
       arguments.settle(arguments.plan);
       arguments.plan.junit = arguments.format == "junit";
       if (arguments.plan.junit && arguments.plan.offline) {
-        std::cerr << "--format junit does not go with --offline\n";
+        std::cerr << "fleetctl: --format junit does not go with --offline\n";
         return ExitCode::kUsage;
       }
       return run_plan(arguments.fleet, agent_check(), arguments.agent,
@@ -192,9 +192,7 @@ void add_status(CLI::App& app, StatusArguments& arguments, Action& action) {
           "--sort",
           [&arguments, orders](const std::string& key) { arguments.status.order = orders.at(key); },
           "Order of the table: listed (default), name, state, lines, samples, backlog")
-      ->check([orders](const std::string& key) {
-        return orders.contains(key) ? std::string() : "'" + key + "' is no order";
-      })
+      ->check(CLI::IsMember({"listed", "name", "state", "lines", "samples", "backlog"}))
       ->type_name("KEY");
   command->footer(
       "Examples:\n"
@@ -214,7 +212,15 @@ void add_status(CLI::App& app, StatusArguments& arguments, Action& action) {
 
 void add_facts(CLI::App& app, FactsArguments& arguments, Action& action) {
   CLI::App* command = app.add_subcommand("facts", "Ask hosts for the facts that templates name");
-  add_run_options(*command, arguments, arguments.facts);
+  add_reach_options(*command, arguments, arguments.facts);
+  command->add_flag("-k,--ask-pass", arguments.facts.ask_password,
+                    "Ask once for the password to log in with");
+  command->add_option("-f,--forks", arguments.facts.forks, "Hosts at a time")
+      ->check(CLI::Range(1U, 1024U))
+      ->capture_default_str();
+  command->add_option("--host-timeout", arguments.host_seconds, "Seconds for one host")
+      ->check(CLI::Range(1U, 86400U))
+      ->capture_default_str();
   command
       ->add_option("-o,--output", arguments.facts.output,
                    "Write there, beside what the file knows of other hosts, instead of printing")

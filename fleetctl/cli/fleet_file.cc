@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <istream>
 #include <iterator>
 #include <memory>
@@ -9,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "fleetctl/cli/options.h"
+#include "fleetctl/cli/usage.h"
 #include "fleetctl/command/ansible_configuration.h"
 #include "fleetctl/command/fleet_file.h"
 
@@ -18,6 +19,9 @@ namespace fleetctl::cli {
 namespace {
 
 using namespace command;
+
+// What else it can say (tree_rules.h).
+constexpr std::array<const char*, 3> kTreeRules{"select", "docker-when", "files"};
 
 // What CLI11 asks for a configuration.
 class Configuration final : public CLI::Config {
@@ -35,6 +39,8 @@ class Configuration final : public CLI::Config {
     }
     *rules_ = std::move(read->rules);
     const std::vector<FleetFileEntry>& entries = read->entries;
+    check(entries, app_);
+    if (!error_->empty()) return {};
     std::vector<std::string> path;  // of the command at hand
     CLI::App* command = &app_;
     std::vector<CLI::ConfigItem> out;
@@ -44,39 +50,119 @@ class Configuration final : public CLI::Config {
       command = command->get_subcommands().front();
       path.push_back(command->get_name());
       for (const FleetFileEntry& entry : *levels.back()) {
-        if (entry.option != path.back() || !entry.values.empty()) continue;
+        if (!command->check_name(entry.option) || !entry.values.empty()) continue;
         levels.push_back(&entry.options);
         break;
       }
     }
     for (auto level = levels.rbegin(); level != levels.rend(); ++level)
-      add(**level, *command, path, *level == levels.front(), out);
+      add(**level, *command, path, out);
+    add(entries, app_, {}, out);  // --no-input and the like, which every command has
     return out;
   }
 
   std::shared_ptr<const TreeRules> rules() const { return rules_; }
 
  private:
-  static bool knows(const CLI::App& app, const std::string& option) {
-    if (app.get_option_no_throw("--" + option) != nullptr) return true;
-    const auto commands = app.get_subcommands([](const CLI::App*) { return true; });
-    return std::any_of(commands.begin(), commands.end(),
-                       [&](const CLI::App* one) { return knows(*one, option); });
+  static std::vector<CLI::App*> commands_of(CLI::App& app) {
+    return app.get_subcommands([](CLI::App*) { return true; });
   }
 
-  // `shared`: options for all commands, some of which this one need not have.
-  void add(const std::vector<FleetFileEntry>& entries, const CLI::App& command,
-           const std::vector<std::string>& path, bool shared,
-           std::vector<CLI::ConfigItem>& out) const {
+  // One that a file may give; nullptr: there is none.
+  static CLI::Option* option_of(CLI::App& app, const std::string& name) {
+    const bool tells = name == "help" || (name == "version" && app.get_parent() == nullptr);
+    return tells || name == "config" ? nullptr : app.get_option_no_throw("--" + name);
+  }
+
+  // `app`'s own option of this name, and those of the commands below it.
+  static std::vector<CLI::Option*> options_named(CLI::App& app, const std::string& name) {
+    std::vector<CLI::Option*> options;
+    if (CLI::Option* own = option_of(app, name)) options.push_back(own);
+    for (CLI::App* command : commands_of(app)) {
+      const auto more = options_named(*command, name);
+      options.insert(options.end(), more.begin(), more.end());
+    }
+    return options;
+  }
+
+  static void add_names(CLI::App& app, std::vector<std::string>& names) {
+    for (const CLI::Option* option : app.get_options())
+      if (!option->get_group().empty())
+        for (const std::string& name : option->get_lnames()) names.push_back(name);
+    for (CLI::App* command : commands_of(app)) add_names(*command, names);
+  }
+
+  // What is written for `app` and the commands below it, for whichever of them it is.
+  void check(const std::vector<FleetFileEntry>& entries, CLI::App& app) const {
     for (const FleetFileEntry& entry : entries) {
-      const bool is_command = entry.values.empty() && find_command(app_, entry.option) != nullptr;
-      if (is_command || (!shared && !entry.options.empty())) continue;
-      if (entry.values.empty())
-        return complain(entry.place + ": --" + entry.option + " has no value");
-      if (command.get_option_no_throw("--" + entry.option) == nullptr || entry.option == "config") {
-        if (shared && entry.option != "config" && knows(app_, entry.option)) continue;
-        return complain(entry.place + ": there is no option --" + entry.option);
+      const auto commands = commands_of(app);
+      const auto named = std::find_if(commands.begin(), commands.end(), [&](const CLI::App* one) {
+        return one->check_name(entry.option);
+      });
+      if (!entry.values.empty()) {
+        check_option(entry, app, named != commands.end());
+      } else if (named != commands.end()) {
+        check(entry.options, **named);
+      } else if (entry.options.empty()) {
+        complain(entry.place + ": --" + entry.option + " has no value");
+      } else {
+        std::vector<std::string> names;
+        for (const CLI::App* one : commands) names.push_back(one->get_name());
+        complain(entry.place + ": there is no command '" + entry.option + "'" +
+                 did_you_mean(entry.option, names));
       }
+    }
+  }
+
+  void check_option(const FleetFileEntry& entry, CLI::App& app, bool is_command) const {
+    const bool is_shared = app.get_parent() == nullptr;
+    std::string wrong;
+    const auto options = options_named(app, entry.option);
+    for (CLI::Option* option : options) {
+      wrong = refusal(*option, entry.values);
+      if (wrong.empty()) return;  // a command that has the option takes this
+    }
+    if (!options.empty()) return complain(entry.place + ": --" + entry.option + ": " + wrong);
+    if (is_command)
+      return complain(entry.place + ": '" + entry.option +
+                      "' is a command: its options stand below it, each with its value");
+    std::vector<std::string> names;
+    add_names(app, names);
+    if (is_shared) names.insert(names.end(), kTreeRules.begin(), kTreeRules.end());
+    complain(entry.place + ": there is no option --" + entry.option +
+             (is_shared ? "" : " of '" + app.get_name() + "'") + did_you_mean(entry.option, names));
+  }
+
+  // Why the option does not take them; "": it does.
+  static std::string refusal(CLI::Option& option, const std::vector<std::string>& values) {
+    if (option.get_expected_max() == 0) {
+      const std::string& value = values.front();
+      const bool is_number = value.find_first_not_of("0123456789") == std::string::npos;
+      const bool fits = values.size() == 1 && (is_number || value == "true" || value == "false");
+      return fits ? "" : "it is true or false";
+    }
+    if (values.size() > 1 && option.get_expected_max() <= 1)
+      return "it has one value, this is a list";
+    for (const std::string& value : values) {
+      try {
+        for (int at = 0;; ++at) {
+          std::string wrong = (*option.get_validator(at))(value);
+          if (!wrong.empty()) return wrong;
+        }
+      } catch (const CLI::OptionNotFound&) {  // that was the last one
+      }
+    }
+    return "";
+  }
+
+  // Those that `command` has.
+  void add(const std::vector<FleetFileEntry>& entries, CLI::App& command,
+           const std::vector<std::string>& path, std::vector<CLI::ConfigItem>& out) const {
+    for (const FleetFileEntry& entry : entries) {
+      CLI::Option* option = option_of(command, entry.option);
+      if (entry.values.empty() || option == nullptr) continue;
+      if (const std::string wrong = refusal(*option, entry.values); !wrong.empty())
+        return complain(entry.place + ": --" + entry.option + ": " + wrong);
       CLI::ConfigItem item;
       item.parents = path;
       item.name = entry.option;

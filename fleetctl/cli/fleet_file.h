@@ -26,4 +26,7 @@ class FleetFile {
   std::shared_ptr<std::string> error_;  // the one that reads writes it, and belongs to `app`
 };
 
+// fleet.yaml(5), in roff's man macros: its rules, and the options of all commands of `app`.
+std::string fleet_file_page(const CLI::App& app, const std::string& version);
+
 }  // namespace fleetctl::cli

@@ -66,7 +66,7 @@ void add_inventory(CLI::App& app, InventoryOptions& options, bool& yaml, Action&
       if (options.origin && format->count() == 0 && !yaml) options.format = "text";
       if ((options.format == "text" && !options.origin) ||
           (options.format == "yaml" && options.origin)) {
-        std::cerr << "--format " << options.format
+        std::cerr << "fleetctl: --format " << options.format
                   << (options.origin ? " does not go with --origin\n" : " needs --origin\n");
         return ExitCode::kUsage;
       }

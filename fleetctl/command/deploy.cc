@@ -73,7 +73,8 @@ ExitCode deploy_until(const Fleet& fleet, const AgentBundles& bundles, const Dep
                       const World& world, std::ostream& out, std::ostream& err,
                       const std::atomic<bool>& stop) {
   if (fleet.hosts.empty()) {
-    out << "No host to deploy to.\n";
+    out << (options.plan_file.empty() ? "No host to deploy to.\n"
+                                      : "None of these hosts is one that the plan changes.\n");
     return ExitCode::kDone;
   }
   const agent::Mono start = world.clock.mono();
@@ -81,11 +82,13 @@ ExitCode deploy_until(const Fleet& fleet, const AgentBundles& bundles, const Dep
   Ending ending;
   std::vector<JunitCase> cases;
   Unfinished unfinished(options.check ? std::filesystem::path() : options.unfinished, world.clock);
+  bool known = !options.check && !options.unfinished.empty();
   // It only costs the comfort of --resume; said once.
   auto book = [&, told = false](const agent::Result<>& written) mutable {
     if (!written && !std::exchange(told, true))
       err << "fleetctl: --resume will not know of this run: " << written.error().message
           << std::endl;
+    known = known && written;
   };
   std::vector<std::string> names;
   for (const auto& host : fleet.hosts) names.push_back(host->name());
@@ -111,8 +114,7 @@ ExitCode deploy_until(const Fleet& fleet, const AgentBundles& bundles, const Dep
   out << (options.junit ? junit_of(std::move(cases), ending.course)
                         : last_words(ending, fleet, options, state_name))
       << std::flush;
-  if (!options.check && !options.unfinished.empty() &&
-      ending.tally.failures() + ending.course.untouched.size() > 0)
+  if (known && ending.tally.failures() + ending.course.untouched.size() > 0)
     err << "Once more only for these: fleetctl deploy --resume " << short_run(options.run) << "\n";
   return ending.tally.exit_code(ending.course, options.exit_code);
 }

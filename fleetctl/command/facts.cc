@@ -44,10 +44,10 @@ class Question final : public remote::Dialogue {
   std::string script_;
 };
 
-Result<Dict> ask(const Host& host, const RunOptions& options, const World& world) {
+Result<Dict> ask(const Host& host, const RunOptions& options, const World& world,
+                 std::vector<std::string>& notes) {
   const std::string nonce = world.nonces();
   Question question(plan::host_facts_script(nonce));
-  std::vector<std::string> notes;  // whoever deploys says them
   const auto status = ask_host(host, kShell, question, options, world, notes);
   if (!status) return fail(status.error());
   return plan::read_host_facts(question.output, nonce);
@@ -65,6 +65,7 @@ std::string gather_facts(const std::vector<std::shared_ptr<const Host>>& hosts,
                          const RunOptions& options, const World& world, const std::string& known,
                          std::vector<Problem>& problems) {
   std::vector<Result<Dict>> found(hosts.size(), Dict());
+  std::vector<std::vector<std::string>> notes(hosts.size());
   {
     std::atomic<std::size_t> next{0};
     std::vector<std::jthread> workers;
@@ -72,7 +73,7 @@ std::string gather_facts(const std::vector<std::shared_ptr<const Host>>& hosts,
     for (std::size_t i = 0; i < threads; ++i) {
       workers.emplace_back([&] {
         for (std::size_t at = next++; at < hosts.size(); at = next++)
-          found[at] = ask(*hosts[at], options, world);
+          found[at] = ask(*hosts[at], options, world, notes[at]);
       });
     }
   }
@@ -80,6 +81,8 @@ std::string gather_facts(const std::vector<std::shared_ptr<const Host>>& hosts,
   if (const auto before = value::parse_json(known); before && before->is_dict())
     by_host = before->as_dict();
   for (std::size_t i = 0; i < hosts.size(); ++i) {
+    for (const std::string& note : notes[i])
+      std::cerr << "note: " << hosts[i]->name() << ": " << note << "\n";
     if (found[i]) {
       by_host.set(hosts[i]->name(), Value::dict(std::move(*found[i])));
     } else {

@@ -46,7 +46,7 @@ Result<std::vector<FleetFileEntry>> entries_of(const value::Dict& options, const
         if (!text) return fail(text.error());
         entry.values.push_back(std::move(*text));
       }
-    } else {
+    } else if (!value.is_none()) {  // a command whose options are all commented out has none
       auto text = text_of(value, entry.place);
       if (!text) return fail(text.error());
       entry.values.push_back(std::move(*text));

@@ -77,6 +77,8 @@ ExitCode history(const Fleet& fleet, const HistoryOptions& options, const World&
       },
       [&](const Host& host, const HostResult& result) {
         tally.add(result.state);
+        for (const std::string& note : result.notes)
+          err << "note: " << host.name() << ": " << note << "\n";
         const auto changes = read_changes(result.told);
         if (options.json && result.state != HostState::kUnchanged) {
           print({{"schema", kSchema},

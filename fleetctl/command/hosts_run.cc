@@ -420,12 +420,27 @@ bool report_tree(const Fleet& fleet, std::ostream& err) {
 
 std::optional<Fleet> usable(agent::Result<Fleet> loaded, std::ostream& err) {
   if (!loaded) {
-    err << "fleetctl: " << loaded.error().message << "\n";
+    err << "fleetctl: " << loaded.error().message << "\nNo host was touched.\n";
     return std::nullopt;
   }
   if (!report_tree(*loaded, err)) return std::nullopt;
   return std::move(*loaded);
 }
+
+namespace {
+
+// What `option` asks for; `variable` would say it, too. Without an answer that is told.
+std::optional<agent::Wiped> ask_once(std::string_view option, const std::string& question,
+                                     std::string_view variable) {
+  auto password = ask_secret(question);
+  if (!password)
+    std::cerr << "fleetctl: " << option
+              << ": no password was given: there is nobody to ask, and no line of standard input; "
+              << variable << " in the inventory's variables (a vault) says it, too\n";
+  return password;
+}
+
+}  // namespace
 
 bool ask_login_password(RunOptions& options) {
   if (!options.ask_password || !options.reach.password.empty()) return true;
@@ -433,7 +448,7 @@ bool ask_login_password(RunOptions& options) {
     std::cerr << "fleetctl: -k: a password to log in with is for --transport libssh\n";
     return false;
   }
-  auto password = ask_secret("SSH password: ");
+  const auto password = ask_once("-k", "SSH password: ", "ansible_password");
   if (password) options.reach.password = agent::Secret(password->reveal());
   return password.has_value();
 }
@@ -445,7 +460,7 @@ ExitCode in_the_world(
   ::signal(SIGPIPE, SIG_IGN);
   if (!ask_login_password(options)) return ExitCode::kUsage;
   if (ask_become_password) {
-    auto password = ask_secret("BECOME password: ");
+    const auto password = ask_once("-K", "BECOME password: ", "ansible_become_password");
     if (!password) return ExitCode::kUsage;
     options.reach.become_password = agent::Secret(password->reveal());
   }

@@ -35,14 +35,17 @@ class Showing final : public remote::Dialogue {
   Showing(std::ostream& out, std::ostream& err) : out_(out), err_(err) {}
   void on_start(remote::Input&) override {}
   agent::Result<> on_output(std::string_view bytes, remote::Input&) override {
+    silent_ = false;
     show(bytes, rest_, out_);
     if (!out_) return agent::fail(agent::ErrorCode::kIo, "writing to standard output failed");
     return {};
   }
   agent::Result<> on_error_output(std::string_view bytes, remote::Input&) override {
+    silent_ = false;
     show(bytes, error_rest_, err_);
     return {};
   }
+  bool silent() const { return silent_; }
   void end() {
     if (!rest_.empty()) show("\n", rest_, out_);
     if (!error_rest_.empty()) show("\n", error_rest_, err_);
@@ -65,6 +68,7 @@ class Showing final : public remote::Dialogue {
   std::ostream& out_;
   std::ostream& err_;
   std::string rest_, error_rest_;  // what has no line end yet
+  bool silent_ = true;
 };
 
 }  // namespace
@@ -87,7 +91,14 @@ ExitCode logs(const Fleet& fleet, const LogsOptions& options, const World& world
     err << host.name() << ": " << printable(status.error().message) << "\n";
     return ExitCode::kUnreachable;
   }
-  if (*status == 0) return ExitCode::kDone;
+  if (*status == 0) {
+    if (showing.silent() && options.lines > 0)
+      err << host.name()
+          << ": the journal there has no line of fleet-agent.service; `fleetctl status` tells "
+             "whether "
+             "it is installed\n";
+    return ExitCode::kDone;
+  }
   err << host.name() << ": journalctl ended with " << *status << "\n";
   return ExitCode::kHostFailed;
 }

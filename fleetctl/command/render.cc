@@ -71,7 +71,7 @@ ExitCode render(const RenderOptions& options, const ConfigurationCheck& check, s
                 std::ostream& err) {
   const bool prints = options.output.empty() || options.output == "-";
   if (options.diff && prints) {
-    err << "--diff compares with the folder that --output names\n";
+    err << "fleetctl: --diff compares with the folder that --output names\n";
     return ExitCode::kUsage;
   }
   FleetOptions selected = options.fleet;
@@ -79,7 +79,7 @@ ExitCode render(const RenderOptions& options, const ConfigurationCheck& check, s
   const ConfigurationCheck none;
   const auto fleet = load_fleet(selected, options.raw ? none : check);
   if (!fleet) {
-    err << fleet.error().message << "\n";
+    err << "fleetctl: " << fleet.error().message << "\n";
     return ExitCode::kRefused;
   }
   print_warnings(fleet->warnings, err);
@@ -88,19 +88,17 @@ ExitCode render(const RenderOptions& options, const ConfigurationCheck& check, s
   if (!fleet->problems.empty()) return ExitCode::kRefused;
   if (fleet->hosts.empty()) {
     if (fleet->unmanaged.empty())
-      err << "no selected host is managed: " << fleet->why_unmanaged << "\n";
+      err << "fleetctl: no selected host is managed: " << fleet->why_unmanaged << "\n";
     return ExitCode::kRefused;
   }
   if (!options.host.empty() && fleet->hosts.size() != 1) {
-    err << "--host names one host, '" << options.host << "' are " << fleet->hosts.size() << "\n";
+    err << "fleetctl: --host names one host, '" << options.host << "' are " << fleet->hosts.size()
+        << "\n";
     return ExitCode::kUsage;
   }
   if (prints) {
     print(*fleet, options, out);
-    out.flush();
-    if (out) return ExitCode::kDone;
-    err << "writing to standard output failed\n";
-    return ExitCode::kRefused;
+    return ExitCode::kDone;
   }
   std::size_t changed = 0;
   for (const auto& host : fleet->hosts) {

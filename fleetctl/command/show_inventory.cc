@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "agent/base/strings.h"
 #include "fleetctl/command/report.h"
 #include "fleetctl/command/tree.h"
 #include "fleetctl/inventory/pattern.h"
@@ -117,10 +118,19 @@ class View {
     return dump(std::move(*variables), options_.format);
   }
 
+  // What was meant, perhaps.
+  std::string nearest_group() const {
+    std::vector<std::string_view> names;
+    for (const auto& group : tree_.inventory().groups()) names.push_back(group->name);
+    const std::string_view near = agent::nearest(options_.group, names);
+    return near.empty() ? "" : "; did you mean '" + std::string(near) + "'?";
+  }
+
   Result<std::string> graph() {
     const Group* group = tree_.inventory().group(options_.group);
     if (group == nullptr)
-      return fail(ErrorCode::kNotFound, "there is no group '" + options_.group + "'");
+      return fail(ErrorCode::kNotFound,
+                  "there is no group '" + options_.group + "'" + nearest_group());
     std::string out;
     if (auto done = draw(*group, 0, out); !done) return fail(done.error());
     out.pop_back();
@@ -364,7 +374,8 @@ ExitCode show_inventory(const InventoryOptions& options, std::ostream& out, std:
   const int actions =
       (options.list ? 1 : 0) + (options.host.empty() ? 0 : 1) + (options.graph ? 1 : 0);
   if (actions != 1 || (options.origin && options.host.empty())) {
-    err << (actions != 1 ? "one of --list, --host and --graph says what to show\n"
+    err << "fleetctl: "
+        << (actions != 1 ? "one of --list, --host and --graph says what to show\n"
                          : "--origin goes with --host\n");
     return ExitCode::kUsage;
   }
@@ -385,14 +396,11 @@ ExitCode show_inventory(const InventoryOptions& options, std::ostream& out, std:
     print_warnings((*tree)->warnings(), err);
   }
   if (!text) {
-    err << text.error().message << "\n";
+    err << "fleetctl: " << text.error().message << "\n";
     return ExitCode::kRefused;
   }
   out << *text << "\n";
-  out.flush();
-  if (out) return ExitCode::kDone;
-  err << "writing to standard output failed\n";
-  return ExitCode::kRefused;
+  return ExitCode::kDone;
 }
 
 }  // namespace fleetctl::command

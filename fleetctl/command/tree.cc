@@ -81,11 +81,8 @@ Value HostVariables::decrypt(std::string_view name, const Value& value, int dept
         if (mark->line > 0) place += ":" + std::to_string(mark->line);
         place += ")";
       }
-      std::string hint;
-      if (plaintext.error().code == ErrorCode::kNotFound)
-        hint = "; --vault-password-file names one, --ask-vault-pass asks for it";
       failures_.push_back("variable '" + std::string(name) + "'" + place + ": " +
-                          plaintext.error().message + hint);
+                          plaintext.error().message);
       return value;
     }
     made = Value::string(std::move(*plaintext), value::kTainted);
@@ -162,9 +159,10 @@ Result<> Tree::read(const FleetOptions& options, Part part) {
   if (sources.empty() && fs::exists(options.root / "inventory", error))
     sources = {(options.root / "inventory").string()};
   if (sources.empty())
-    return fail(ErrorCode::kNotFound, "there is no inventory: " +
-                                          (options.root / "inventory").lexically_normal().string() +
-                                          " does not exist; -i names another");
+    return fail(ErrorCode::kNotFound,
+                "there is no inventory: " + absolute_path(options.root / "inventory").string() +
+                    " does not exist; go to the folder of your tree, name another with -i, or let "
+                    "`fleetctl init` look for one and for templates");
   if (part == Part::kTemplatesToo && !fs::is_directory(templates_, error))
     return fail(ErrorCode::kNotFound,
                 "there are no templates: " + inventory::shown_path(templates_) +

@@ -95,6 +95,8 @@ ExitCode unlock(const Fleet& fleet, const UnlockOptions& options, const World& w
           locks[host.name()] = lock;
           tally.add(lock.held ? HostState::kLocked : result.state);
           if (!lock.held) rest.add(result.state);
+          for (const std::string& note : result.notes)
+            err << "note: " << host.name() << ": " << note << "\n";
           if (options.json) {
             out << json_of(host, result, lock) << std::flush;
           } else {

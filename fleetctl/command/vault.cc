@@ -105,7 +105,7 @@ class Session {
   ExitCode for_each_file(const Work& work) {
     if (command_.files.empty()) command_.files = {std::string(kStandard)};
     if (!command_.output.empty() && command_.files.size() > 1) {
-      err_ << "--output goes with one file\n";
+      err_ << "fleetctl: --output goes with one file\n";
       return ExitCode::kUsage;
     }
     for (const std::string& file : command_.files) {
@@ -172,7 +172,7 @@ ExitCode vault_encrypt(VaultCommand command, std::ostream& out, std::ostream& er
   command.passwords.input_is_data = reads_input(command);
   Session session(command, out, err);
   const auto password = session.password_to_write();
-  if (!password) return session.refuse(password.error().message);
+  if (!password) return session.refuse("fleetctl: " + password.error().message);
   return session.for_each_file([&](const std::string& file) -> Result<> {
     const auto text = session.read(file);
     if (!text) return fail(text.error());
@@ -187,7 +187,7 @@ ExitCode vault_decrypt(VaultCommand command, std::ostream& out, std::ostream& er
   command.passwords.input_is_data = reads_input(command);
   Session session(command, out, err);
   if (auto done = session.read_passwords(Purpose::kRead); !done)
-    return session.refuse(done.error().message);
+    return session.refuse("fleetctl: " + done.error().message);
   return session.for_each_file([&](const std::string& file) -> Result<> {
     const auto text = session.read(file);
     if (!text) return fail(text.error());
@@ -202,7 +202,7 @@ ExitCode vault_view(VaultCommand command, std::ostream& out, std::ostream& err) 
   command.passwords.input_is_data = reads_input(command);
   Session session(command, out, err);
   if (auto done = session.read_passwords(Purpose::kRead); !done)
-    return session.refuse(done.error().message);
+    return session.refuse("fleetctl: " + done.error().message);
   return session.for_each_file([&](const std::string& file) -> Result<> {
     const auto text = session.read(file);
     if (!text) return fail(text.error());
@@ -228,7 +228,7 @@ ExitCode vault_view(VaultCommand command, std::ostream& out, std::ostream& err) 
 ExitCode vault_create(VaultCommand command, std::ostream& out, std::ostream& err) {
   Session session(command, out, err);
   if (command.files.size() != 1) {
-    err << "create takes the name of one file\n";
+    err << "fleetctl: create takes the name of one file\n";
     return ExitCode::kUsage;
   }
   std::error_code error;
@@ -236,7 +236,7 @@ ExitCode vault_create(VaultCommand command, std::ostream& out, std::ostream& err
   if (fs::exists(file, error))
     return session.refuse(file.string() + " exists; `fleetctl vault edit` changes it");
   const auto password = session.password_to_write();
-  if (!password) return session.refuse(password.error().message);
+  if (!password) return session.refuse("fleetctl: " + password.error().message);
   if (file.has_parent_path()) fs::create_directories(file.parent_path(), error);
   const auto done =
       edit_text({}, file.extension().string(), [&](std::string_view edited) -> Result<> {
@@ -250,11 +250,11 @@ ExitCode vault_create(VaultCommand command, std::ostream& out, std::ostream& err
 ExitCode vault_edit(VaultCommand command, std::ostream& out, std::ostream& err) {
   Session session(command, out, err);
   if (reads_input(command)) {
-    err << "edit takes the names of files\n";
+    err << "fleetctl: edit takes the names of files\n";
     return ExitCode::kUsage;
   }
   if (auto done = session.read_passwords(Purpose::kRead); !done)
-    return session.refuse(done.error().message);
+    return session.refuse("fleetctl: " + done.error().message);
   return session.for_each_file([&](const std::string& file) -> Result<> {
     const auto text = session.read(file);
     if (!text) return fail(text.error());
@@ -275,13 +275,13 @@ ExitCode vault_edit(VaultCommand command, std::ostream& out, std::ostream& err) 
 ExitCode vault_rekey(VaultCommand command, std::ostream& out, std::ostream& err) {
   Session session(command, out, err);
   if (reads_input(command)) {
-    err << "rekey takes the names of files\n";
+    err << "fleetctl: rekey takes the names of files\n";
     return ExitCode::kUsage;
   }
   if (auto done = session.read_passwords(Purpose::kRead); !done)
-    return session.refuse(done.error().message);
+    return session.refuse("fleetctl: " + done.error().message);
   const auto password = session.new_password();
-  if (!password) return session.refuse(password.error().message);
+  if (!password) return session.refuse("fleetctl: " + password.error().message);
   const auto again = [&](Vault::Opened opened) {
     return vault::encrypt(Wiped(std::move(opened.plaintext)).reveal(), password->text,
                           password->id);
@@ -354,14 +354,14 @@ ExitCode vault_encrypt_string(VaultCommand command, std::ostream& out, std::ostr
   command.passwords.input_is_data = input && !command.prompt;
   Session session(command, out, err);
   const auto password = session.password_to_write();
-  if (!password) return session.refuse(password.error().message);
+  if (!password) return session.refuse("fleetctl: " + password.error().message);
   auto texts = texts_to_encrypt(command);
-  if (!texts) return session.refuse(texts.error().message);
+  if (!texts) return session.refuse("fleetctl: " + texts.error().message);
   std::string yaml;
   for (std::size_t i = 0; i < texts->size(); ++i) {
     const NamedText& one = (*texts)[i];
     const auto envelope = vault::encrypt(one.text.reveal(), password->text, password->id);
-    if (!envelope) return session.refuse(envelope.error().message);
+    if (!envelope) return session.refuse("fleetctl: " + envelope.error().message);
     if (texts->size() > 1)
       err << "# The encrypted text number " << i + 1 << ", from " << one.source
           << (one.name.empty() ? "" : " (" + one.name + ")") << "\n";
@@ -369,7 +369,7 @@ ExitCode vault_encrypt_string(VaultCommand command, std::ostream& out, std::ostr
             vault::indented(*envelope, kIndent) + "\n";
   }
   const auto written = session.write(std::string(kStandard), yaml, Mode::kPrivate);
-  return written ? ExitCode::kDone : session.refuse(written.error().message);
+  return written ? ExitCode::kDone : session.refuse("fleetctl: " + written.error().message);
 }
 
 }  // namespace fleetctl::command

@@ -48,7 +48,11 @@ Result<> add_password(const std::string& source, Purpose purpose, bool input_is_
   if (id.find_first_of(";\r\n") != std::string::npos)
     return fail(ErrorCode::kInvalid, "'" + id + "' is no vault id: it holds ';' or a line end");
   if (from == "prompt") return ask_for(id, " (" + id + ")", purpose, input_is_data, vault);
-  return vault.add_password_file(std::move(id), std::move(from));
+  auto added = vault.add_password_file(std::move(id), std::move(from));
+  if (!added && at == std::string::npos)
+    return fail(added.error().code,
+                added.error().message + "; --vault-id takes ID@FILE or ID@prompt");
+  return added;
 }
 
 Result<> add_passwords(const VaultOptions& options, Purpose purpose, bool always,

@@ -45,6 +45,60 @@ std::string source_line(std::string_view text, int line) {
 constexpr std::string_view kQuoteHint =
     "a value that starts with {{ has to be quoted, or YAML takes it for a map: \"{{ name }}\"";
 
+// What a person probably did where the parser found that; "" when nobody knows.
+std::string_view likely_cause(std::string_view text, const YAML::Mark& mark,
+                              std::string_view complaint) {
+  const std::string line = source_line(text, mark.line);
+  const std::string above = source_line(text, mark.line - 1);
+  const auto has_tab = [](std::string_view one) {
+    const std::size_t at = one.find_first_not_of(' ');
+    return at != std::string_view::npos && one[at] == '\t';
+  };
+  const auto has = [&](std::string_view word) {
+    return complaint.find(word) != std::string_view::npos;
+  };
+  const std::string before = line.substr(0, static_cast<std::size_t>(std::max(mark.column, 0)));
+  if (line.find(": {{") != std::string::npos || line.find("- {{") != std::string::npos)
+    return kQuoteHint;
+  if (has_tab(line) || has_tab(above)) return "YAML is indented with spaces, here is a tab";
+  if (has("map flow")) return "a { is not closed";
+  if (has("sequence flow")) return "a [ is not closed";
+  if (has("map value"))
+    return before.find(": ") != std::string::npos
+               ? "a text that holds ': ' has to be quoted"
+               : "is the line indented as it should be, and does the one above have a ':'?";
+  if (has("block entry")) return "a list begins on a line of its own";
+  if (has("end of map") || has("end of seq"))
+    return before.find('\'') != std::string::npos
+               ? "inside '...' a ' is written ''"
+               : "the line is not indented as the others of its map or list";
+  if (has("unknown token")) return "a text that begins with this has to be quoted";
+  return "";
+}
+
+// Whether a scalar that begins with a quote there goes on to the end of the text, which yaml-cpp
+// takes for its end.
+bool is_unclosed(std::string_view text, const YAML::Mark& mark) {
+  std::size_t at = 0;
+  for (int line = 0; line < mark.line; ++line) {
+    at = text.find('\n', at);
+    if (at == std::string_view::npos) return false;
+    ++at;
+  }
+  at += static_cast<std::size_t>(std::max(mark.column, 0));
+  if (at >= text.size() || (text[at] != '"' && text[at] != '\'')) return false;
+  const char quote = text[at];
+  while (++at < text.size()) {
+    if (quote == '"' && text[at] == '\\') {
+      ++at;
+    } else if (text[at] == quote) {
+      if (quote == '"' || at + 1 >= text.size() || text[at + 1] != quote) return false;
+      ++at;
+    }
+  }
+  return true;
+}
+
 // Builds a Value from the parser's events. After an error the remaining events are ignored; there
 // are never more of them than the text is long, since the parser does not repeat aliased nodes.
 class Builder final : public YAML::EventHandler {
@@ -54,6 +108,11 @@ class Builder final : public YAML::EventHandler {
 
   Value take() { return std::move(root_); }
   const std::string& error() const { return error_; }
+  // Of a document that was read to its end: `parsed` is what the parser read.
+  void check_last_quote(std::string_view parsed) {
+    if (!last_quoted_.is_null() && is_unclosed(parsed, last_quoted_))
+      stop(last_quoted_, "this quote is not closed");
+  }
 
   void OnDocumentStart(const YAML::Mark&) override {}
   void OnDocumentEnd() override {}
@@ -68,6 +127,7 @@ class Builder final : public YAML::EventHandler {
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                 const std::string& text) override {
     const bool plain = tag == "?";
+    last_quoted_ = plain ? YAML::Mark::null_mark() : mark;
     merge_key_ = plain && text == "<<";
     add(mark, anchor, scalar(mark, tag, mend_escapes(text)), 1);
     merge_key_ = false;
@@ -289,6 +349,7 @@ class Builder final : public YAML::EventHandler {
   std::string error_;
   std::size_t total_ = 0;
   bool merge_key_ = false;
+  YAML::Mark last_quoted_ = YAML::Mark::null_mark();  // of the last scalar, where it has quotes
 };
 
 // Ansible's two marked objects of JSON: {"__ansible_vault": "..."} and {"__ansible_unsafe": "..."}.
@@ -332,11 +393,13 @@ Result<std::vector<Value>> read_documents(std::string_view text, const std::stri
   std::vector<Value> documents;
   std::optional<Builder> builder;
   try {
-    std::istringstream stream(widen_tagged_blocks(text));
+    const std::string widened = widen_tagged_blocks(text);
+    std::istringstream stream(widened);
     YAML::Parser parser(stream);
     for (;;) {
       builder.emplace(text, file, warnings);
       if (!parser.HandleNextDocument(*builder)) return documents;
+      builder->check_last_quote(widened);
       if (!builder->error().empty()) return fail(ErrorCode::kInvalid, builder->error());
       if (documents.size() == most)
         return fail(ErrorCode::kInvalid,
@@ -347,9 +410,8 @@ Result<std::vector<Value>> read_documents(std::string_view text, const std::stri
   } catch (const YAML::Exception& e) {
     if (builder && !builder->error().empty()) return fail(ErrorCode::kInvalid, builder->error());
     std::string message = place(file, e.mark) + ": " + e.msg;
-    const std::string line = source_line(text, e.mark.line);
-    if (line.find(": {{") != std::string::npos || line.find("- {{") != std::string::npos)
-      message += " (" + std::string(kQuoteHint) + ")";
+    if (const auto cause = likely_cause(text, e.mark, e.msg); !cause.empty())
+      message += " (" + std::string(cause) + ")";
     return fail(ErrorCode::kInvalid, std::move(message));
   } catch (const std::exception& e) {
     return fail(ErrorCode::kInvalid, file + ": " + e.what());

@@ -7,6 +7,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdlib>
+#include <iostream>
 #include <utility>
 
 #include "agent/base/strings.h"
@@ -50,6 +51,63 @@ std::optional<HostKeys> asked_host_keys(const SshTarget& target) {
   return HostKeys::kIgnore;
 }
 
+// What ssh itself says under -v and of keys that it writes down, line by line, apart from what it
+// and the host say otherwise.
+class Commentary {
+ public:
+  explicit Commentary(const SshTarget& target) : target_(target) {}
+
+  // The rest of `bytes`: whole lines, and what remains at flush().
+  std::string sift(std::string_view bytes) {
+    begun_ += bytes;
+    std::string rest;
+    std::size_t at = 0;
+    for (std::size_t end = 0; (end = begun_.find('\n', at)) != std::string::npos; at = end + 1) {
+      const std::string_view line = std::string_view(begun_).substr(at, end + 1 - at);
+      if (!is_comment(line)) rest += line;
+    }
+    begun_.erase(0, at);
+    // The beginning of a line that can be none of ssh's own need not wait for its end.
+    if (!may_become_comment(begun_)) rest += std::exchange(begun_, "");
+    return rest;
+  }
+  std::string flush() { return std::exchange(begun_, ""); }
+
+  std::vector<std::string> learnt;
+
+ private:
+  static constexpr std::array<std::string_view, 8> kDebug{
+      "debug1: ",          "debug2: ",      "debug3: ",           "OpenSSH_",
+      "Authenticated to ", "Transferred: ", "Bytes per second: ", "Authenticating to "};
+  static constexpr std::string_view kAdded = "Warning: Permanently added ";
+
+  bool is_comment(std::string_view line) {
+    if (target_.options.host_keys == HostKeys::kAcceptNew && line.starts_with(kAdded)) {
+      const std::string_view key = agent::trim(line.substr(kAdded.size()));
+      learnt.push_back("ssh permanently added " + std::string(key));
+      return true;
+    }
+    if (target_.verbose < 2 || !begins(kDebug, line)) return false;
+    std::cerr << "[" + target_.address + "] " + std::string(line) << std::flush;
+    return true;
+  }
+  bool may_become_comment(std::string_view part) const {
+    const auto may = [&](std::string_view word) {
+      return word.starts_with(part.substr(0, word.size()));
+    };
+    return (target_.options.host_keys == HostKeys::kAcceptNew && may(kAdded)) ||
+           (target_.verbose > 1 && std::any_of(kDebug.begin(), kDebug.end(), may));
+  }
+  template <std::size_t kSize>
+  static bool begins(const std::array<std::string_view, kSize>& words, std::string_view line) {
+    return std::any_of(words.begin(), words.end(),
+                       [&](std::string_view word) { return line.starts_with(word); });
+  }
+
+  const SshTarget& target_;
+  std::string begun_;
+};
+
 // The last lines of what ssh said; of a changed host key, where the known one is.
 std::string told(const std::string& errors) {
   std::vector<std::string> lines;
@@ -65,7 +123,8 @@ std::string told(const std::string& errors) {
 }
 
 Error refused(const SshTarget& target, const std::string& errors) {
-  const bool unknown = errors.find("Host key verification failed") != std::string::npos;
+  const bool unknown = errors.find("Host key verification failed") != std::string::npos &&
+                       errors.find("Offending") == std::string::npos;
   std::string text = told(errors);
   if (text.empty()) text = "ssh ended without a word";
   if (unknown) text += " (an unknown one: fleetctl known-hosts add, or --accept-new)";
@@ -77,20 +136,23 @@ Error refused(const SshTarget& target, const std::string& errors) {
 // Keeps the end of what comes on standard error: ssh's own words about a broken connection.
 class Overheard final : public Dialogue {
  public:
-  explicit Overheard(Dialogue& dialogue) : dialogue_(dialogue) {}
+  Overheard(Dialogue& dialogue, const SshTarget& target)
+      : dialogue_(dialogue), commentary_(target) {}
   void on_start(Input& input) override { dialogue_.on_start(input); }
   Result<> on_output(std::string_view bytes, Input& input) override {
     return dialogue_.on_output(bytes, input);
   }
   Result<> on_error_output(std::string_view bytes, Input& input) override {
-    errors.append(bytes);
+    const std::string rest = commentary_.sift(bytes);
+    errors.append(rest);
     if (errors.size() > kErrorLimit) errors.erase(0, errors.size() - kErrorLimit);
-    return dialogue_.on_error_output(bytes, input);
+    return rest.empty() ? Result<>() : dialogue_.on_error_output(rest, input);
   }
   std::string errors;
 
  private:
   Dialogue& dialogue_;
+  Commentary commentary_;
 };
 
 }  // namespace
@@ -123,8 +185,15 @@ Result<std::vector<std::string>> openssh_words(const SshTarget& target) {
   // ssh keeps the first value of an option: ours, those of the inventory, then ours where nobody
   // says otherwise.
   for (const char* option : {"BatchMode=yes", "ClearAllForwardings=yes", "ControlMaster=no",
-                             "PermitLocalCommand=no", "RemoteCommand=none", "LogLevel=ERROR"})
+                             "PermitLocalCommand=no", "RemoteCommand=none"})
     set(option);
+  // Of a key that ssh writes down it tells at INFO.
+  const bool accepts = asked_host_keys(target) == HostKeys::kAcceptNew;
+  if (target.verbose > 1) {
+    words.emplace_back(target.verbose > 2 ? "-vvv" : "-v");
+  } else {
+    set(accepts ? "LogLevel=INFO" : "LogLevel=ERROR");
+  }
   set("ConnectTimeout=" + std::to_string(std::max<long>(1, seconds)));
   if (const auto host_keys = asked_host_keys(target))
     set(*host_keys == HostKeys::kIgnore      ? "StrictHostKeyChecking=no"
@@ -148,12 +217,14 @@ Result<> OpenSsh::connect(Mono deadline) {
   auto child = agent::Child::start(spawn);
   if (!child) return fail(child.error());
   std::string output, errors;
-  const auto read_from = [](agent::FileDescriptor& fd, std::string& into) {
+  Commentary commentary(target_);
+  const auto read_from = [](agent::FileDescriptor& fd) {
     std::array<char, 4096> buffer;
     const ssize_t n = ::read(fd.get(), buffer.data(), buffer.size());
-    if (n > 0) into.append(buffer.data(), static_cast<std::size_t>(n));
     if (n == 0 || (n < 0 && errno != EINTR)) fd.reset();
+    return std::string(buffer.data(), n > 0 ? static_cast<std::size_t>(n) : 0);
   };
+  const auto read_errors = [&] { errors += commentary.sift(read_from(child->err)); };
   while (child->out) {
     const Mono now = clock_.mono();
     if (now >= deadline)
@@ -164,9 +235,14 @@ Result<> OpenSsh::connect(Mono deadline) {
     if (::poll(fds.data(), fds.size(), static_cast<int>(std::clamp<long>(left, 1, kSliceMs))) < 0 &&
         errno != EINTR)
       return agent::fail_errno("poll", errno);
-    if (fds[1].revents != 0) read_from(child->err, errors);
-    if (fds[0].revents != 0) read_from(child->out, output);
+    if (fds[1].revents != 0) read_errors();
+    if (fds[0].revents != 0) output += read_from(child->out);
     if (("\n" + output).find("\n" + std::string(kHere) + "\n") != std::string::npos) {
+      // What ssh said before the shell was there.
+      for (pollfd said{child->err.get(), POLLIN, 0};
+           child->err && errors.size() <= kTalkLimit && ::poll(&said, 1, 0) > 0;)
+        read_errors();
+      learnt_ = std::move(commentary.learnt);
       child_ = std::move(*child);
       return {};
     }
@@ -177,8 +253,9 @@ Result<> OpenSsh::connect(Mono deadline) {
   while (child->err && errors.size() <= kTalkLimit) {
     pollfd waiting{child->err.get(), POLLIN, 0};
     if (::poll(&waiting, 1, kSliceMs) <= 0) break;
-    read_from(child->err, errors);
+    read_errors();
   }
+  errors += commentary.flush();
   return fail(refused(target_, errors));
 }
 
@@ -190,7 +267,7 @@ Result<int> OpenSsh::exec(const std::string& command, Dialogue& dialogue, Mono d
   child_.reset();
   Input input;
   input.send(command + "\n" + kEnd + "\n");
-  Overheard overheard(dialogue);
+  Overheard overheard(dialogue, target_);
   auto status = talk(std::move(child), std::move(input), overheard, clock_, deadline);
   if (!status || *status != kBroke) return status;
   const std::string why = told(overheard.errors);
@@ -198,7 +275,7 @@ Result<int> OpenSsh::exec(const std::string& command, Dialogue& dialogue, Mono d
 }
 
 std::vector<std::string> OpenSsh::warnings() const {
-  if (asked_host_keys(target_) != HostKeys::kIgnore) return {};
+  if (asked_host_keys(target_) != HostKeys::kIgnore) return learnt_;
   return {"the host key of " + target_.address + " was not checked"};
 }
 

@@ -32,6 +32,7 @@ class OpenSsh final : public Remote {
   const Clock& clock_;
   const SshTarget target_;
   std::optional<agent::Child> child_;  // whose shell waits for a command
+  std::vector<std::string> learnt_;    // the host keys that ssh wrote down
 };
 
 }  // namespace fleetctl::remote

@@ -15,6 +15,7 @@
 #include <array>
 #include <initializer_list>
 
+#include "agent/base/strings.h"
 #include "fleetctl/template/lexer.h"
 #include "fleetctl/value/text.h"
 
@@ -26,6 +27,11 @@ using Names = std::initializer_list<std::string_view>;
 
 constexpr int kMaxNesting = 100;
 constexpr int kMaxHeight = 400;
+constexpr std::array<std::string_view, 27> kTags{
+    "for",    "endfor",  "if",       "elif",     "else",    "endif",   "set",
+    "endset", "macro",   "endmacro", "call",     "endcall", "filter",  "endfilter",
+    "with",   "endwith", "block",    "endblock", "extends", "include", "import",
+    "from",   "do",      "raw",      "endraw",   "break",   "continue"};
 
 std::string describe(const Token& token) {
   switch (token.kind) {
@@ -692,7 +698,7 @@ class Parser {
             return true;
           }
           if (now().kind != TokenKind::kName) return fail("tag name expected") != nullptr;
-          open_tags_.push_back(now().text);
+          open_tags_.push_back({now().text, now().line});
           if (!statement(body, ends)) return false;
           open_tags_.pop_back();
           if (!expect_kind(TokenKind::kBlockEnd, "end of statement block")) return false;
@@ -718,7 +724,9 @@ class Parser {
   }
   std::string innermost() const {
     if (open_tags_.empty()) return "";
-    return " The innermost block that needs to be closed is '" + open_tags_.back() + "'.";
+    const OpenTag& tag = open_tags_.back();
+    return " The innermost block that needs to be closed is '" + tag.name + "' of line " +
+           std::to_string(tag.line) + ".";
   }
 
   bool add(Body& body, StmtPtr s) {
@@ -751,7 +759,9 @@ class Parser {
       return add(body, std::move(s));
     }
     open_tags_.pop_back();
-    std::string message = "Encountered unknown tag '" + tag + "'.";
+    std::string message = "Encountered unknown tag '" + tag + "'";
+    const std::string_view near = agent::nearest(tag, kTags);
+    message += near.empty() ? "." : ", did you mean '" + std::string(near) + "'?";
     if (ends.size() > 0) {
       message += " Jinja was looking for the following tags: " + listed(ends) + ".";
     }
@@ -1025,7 +1035,11 @@ class Parser {
   int depth_ = 0;
   int statement_depth_ = 0;
   int loops_ = 0;
-  std::vector<std::string> open_tags_;
+  struct OpenTag {
+    std::string name;
+    int line = 0;
+  };
+  std::vector<OpenTag> open_tags_;
   std::vector<Stmt*> macros_;
 };
 

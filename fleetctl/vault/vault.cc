@@ -36,6 +36,8 @@ constexpr std::size_t kKeySize = 32;
 constexpr std::size_t kBlock = 16;
 constexpr int kRounds = 10000;
 constexpr std::size_t kMaxPassword = 1U << 20;
+constexpr std::string_view kHowToGive =
+    "; --vault-password-file names one, --ask-vault-pass asks for it";
 using Keys = std::array<unsigned char, kKeySize * 2 + kBlock>;
 
 const unsigned char* bytes(std::string_view text) {
@@ -263,7 +265,8 @@ Result<Vault::Password> Vault::for_encryption(const std::string& id) const {
     if (!id.empty() && password.id == id) return password;
     ids += (ids.empty() ? "" : ", ") + password.id;
   }
-  if (all.empty()) return fail(ErrorCode::kNotFound, "no vault password was given");
+  if (all.empty())
+    return fail(ErrorCode::kNotFound, "no vault password was given" + std::string(kHowToGive));
   if (!id.empty())
     return fail(ErrorCode::kNotFound, "no password has the vault id " + id + "; there are " + ids);
   if (all.size() > 1)
@@ -281,7 +284,8 @@ Result<Vault::Opened> Vault::open(std::string_view text) {
   auto envelope = parse(text);
   if (!envelope) return fail(envelope.error());
   if (!has_passwords())
-    return fail(ErrorCode::kNotFound, "it is vault-encrypted and no vault password was given");
+    return fail(ErrorCode::kNotFound,
+                "it is vault-encrypted and no vault password was given" + std::string(kHowToGive));
   for (const std::size_t i : state_->order(envelope->id, id_match_)) {
     const State::KeyName name(i, envelope->salt);
     if (!state_->keys.contains(name)) {

@@ -4,10 +4,14 @@
 usage: command_line_test.py FOLDER-OF-THE-PROGRAMS [CASE...]"""
 import json
 import os
+import pty
 import re
+import select
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 BIN = Path(sys.argv[1]).resolve()
@@ -47,11 +51,49 @@ def in_fish(program, line):
 
 
 def in_zsh(program):
-    """zsh reads the script and knows the function; what it offers needs a terminal."""
+    """zsh reads the script and knows the function."""
     out, err = output("zsh", "-fc", f'autoload -Uz compinit && compinit -D && source <("{BIN / program}" completion zsh) && '
                       f'print ${{_comps[{program}]}} && whence -w ${{_comps[{program}]}}', env=environment())
     assert err == "", err
     return out
+
+
+def typed_in_zsh(line, wanted):
+    """Whether a zsh on a terminal makes `wanted` of the line when Tab is pressed, and what it showed."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(ROOT)
+        os.execvpe("zsh", ["zsh", "-f", "-i"], {**environment(), "TERM": "dumb", "COLUMNS": "200"})
+
+    def until(text):
+        seen, end = "", time.monotonic() + 60
+        while text not in seen and time.monotonic() < end:
+            if not select.select([terminal], [], [], 1)[0]:
+                continue
+            try:
+                seen += os.read(terminal, 65536).decode(errors="replace")
+            except OSError:  # it has ended
+                break
+        return text in seen, seen
+
+    try:
+        os.write(terminal, f'PS1=; autoload -Uz compinit; compinit -D; source <({BIN}/fleetctl completion zsh); print re""ady\n'.encode())
+        begun, seen = until("ready")
+        assert begun, seen
+        os.write(terminal, f"{line}\t".encode())
+        return until(wanted)
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        os.close(terminal)
+
+
+def zsh_completes():
+    for line, wanted in (("fleetctl dep", "fleetctl deploy "), ("fleetctl deploy --limit pu", "puck.incus "),
+                         ("fleetctl deploy -l edge,pu", "edge,puck.incus "), ("fleetctl logs pu", "puck.incus "),
+                         ("fleetctl status --sort back", "backlog "), ("fleetctl inventory --graph app", "applications ")):
+        completed, seen = typed_in_zsh(line, wanted)
+        assert completed, f"{line}: {seen!r}"
 
 
 def manual_pages_are_good_roff():
@@ -63,6 +105,20 @@ def manual_pages_are_good_roff():
         assert len(commands) >= 8, commands
         for command in commands:
             assert f"\n   {command}" in text, f"{program}: {command} is not in its page"
+
+
+def fleet_yaml_has_its_page():
+    """All that fleet.yaml may say, and for which commands."""
+    page = ask("fleetctl", "man", "fleet.yaml")
+    text, complaints = output("groff", "-man", "-ww", "-Tutf8", "-P-c", "-P-b", "-P-u", input=page)
+    assert complaints == "", complaints
+    assert text.startswith("FLEET.YAML(5)"), text[:80]
+    options = ", ".join(re.findall(r"\n       ([a-z][a-z, -]*): ", text)).split(", ")
+    assert {"select", "docker-when", "files", "serial", "no-input", "inventory"} <= set(options), options
+    assert "help" not in options and "config" not in options, options
+    assert re.search(r" serial: N[^()]*\(deploy, rollback\)", " ".join(text.split())), text
+    words = re.findall(r"--([a-z][a-z-]*)", ask("fleetctl", "deploy", "--help").split("Examples:")[0])
+    assert set(words) - {"help", "config"} <= set(options), set(words) - set(options)
 
 
 def help_and_page_know_the_same_options():
@@ -82,6 +138,14 @@ def bash_completes():
     assert in_bash("fleetctl", "lint", "--format", "") == ["text", "json", "junit"]
     assert in_bash("fleetctl", "status", "--transport", "") == ["libssh", "openssh"]
     assert "puck.incus" in in_bash("fleetctl", "deploy", "--limit", "pu")
+    assert in_bash("fleetctl", "deploy", "--limit", "=", "pu") == ["puck.incus"], "--limit=pu"
+    assert in_bash("fleetctl", "deploy", "-l", "edge,!pu") == ["edge,!puck.incus"], "the last of a list"
+    assert in_bash("fleetctl", "deploy", "--canary", "pu") == ["puck.incus"], "one of several kinds of value"
+    assert in_bash("fleetctl", "inventory", "--graph", "ap") == ["applications"]
+    assert in_bash("fleetctl", "inventory", "--graph", "pu") == [], "no host is a group"
+    assert in_bash("fleetctl", "help", "dep") == ["deploy"]
+    assert "backlog" in in_bash("fleetctl", "status", "--sort", "")
+    assert in_bash("fleetctl", "man", "fleet.") == ["fleet.yaml"]
     assert in_bash("fleet-agent", "val") == ["validate"]
     assert "README.md" in in_bash("fleet-agent", "validate", "READ")
     assert "--json" in in_bash("fleet-agent", "eval", "--js"), "an alias is the command"
@@ -91,6 +155,8 @@ def fish_completes():
     assert in_fish("fleetctl", "dep") == ["deploy"]
     assert "--diff" in in_fish("fleetctl", "deploy --dif")
     assert "puck.incus" in in_fish("fleetctl", "deploy --limit pu")
+    assert "edge,puck.incus" in in_fish("fleetctl", "deploy --limit edge,pu")
+    assert "applications" in in_fish("fleetctl", "inventory --graph ap")
     assert sorted(in_fish("fleetctl", "lint --format ")) == ["json", "junit", "text"]
     assert sorted(in_fish("fleetctl", "status --transport ")) == ["libssh", "openssh"]
     assert "validate" in in_fish("fleet-agent", "val")
@@ -151,7 +217,7 @@ def help_and_version_as_alloys():
     assert ask("fleet-agent", "-v") == ask("fleet-agent", "--version")
 
 
-CASES = [manual_pages_are_good_roff, help_and_page_know_the_same_options, bash_completes, fish_completes, zsh_reads_it,
+CASES = [manual_pages_are_good_roff, fleet_yaml_has_its_page, help_and_page_know_the_same_options, bash_completes, fish_completes, zsh_reads_it, zsh_completes,
          the_registry_is_json, flags_of_alloy_are_taken, help_and_version_as_alloys]
 if __name__ == "__main__":
     for case in CASES:

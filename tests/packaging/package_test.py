@@ -130,7 +130,7 @@ def check_first_start(host, judge, agent, tool):
     eventually(lambda: host.lab.get(HOST, "/-/ready")[0] == 200, 60, lambda: host("journalctl -u fleet-agent -n 20 -o cat"))
     eventually(lambda: "set-the-url.invalid" in host("journalctl -u fleet-agent -g level=warn -o cat || true"), 60,
                "the agent says what is to be done")
-    host("fleetctl --version; ls /usr/share/man/man8/fleet-agent.8.gz /usr/share/man/man1/fleetctl.1.gz /usr/share/fleetctl/bundle/bundle.json "
+    host("fleetctl --version; ls /usr/share/man/man8/fleet-agent.8.gz /usr/share/man/man1/fleetctl.1.gz /usr/share/man/man5/fleet.yaml.5.gz /usr/share/fleetctl/bundle/bundle.json "
          "/usr/share/bash-completion/completions/fleetctl.bash /usr/share/doc/fleet-agent/fleet-agent.cdx.json.gz")
     host('cd /usr/share/fleetctl/bundle && grep -F "$(sha256sum fleet-agent.tar.gz | cut -d " " -f 1)" bundle.json')
     host(f"sed -i 's|http://set-the-url.invalid:3100/loki/api/v1/push|{judge.push_url}|' {CONFIG}\n"

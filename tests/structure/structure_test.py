@@ -33,7 +33,7 @@ LAYERS = {
        for name in ("inventory", "vault", "template", "plan", "remote")},
     "fleetctl/command": {f"fleetctl/{name}" for name in ("value", "inventory", "vault", "template", "plan", "remote")}
                         | {"agent/base", "agent/lang", "agent/component"},
-    "fleetctl/cli": {"fleetctl/command", "fleetctl/plan", "agent/component", "agent/cli"},
+    "fleetctl/cli": {"agent/base", "fleetctl/command", "fleetctl/plan", "agent/component", "agent/cli"},
 }
 # Single headers that cross the picture, each a plain type, one class or function, and who may include them.
 DOORS = {

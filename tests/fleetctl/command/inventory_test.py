@@ -140,7 +140,7 @@ def limits():
     shown, _ = fleet.run("inventory", "--graph", "graph", "-l", "ariel")
     check(shown == "@graph:\n  |--ariel.incus\n", shown)
     _, said = fleet.run("inventory", "--graph", "nothing", status=1)
-    check(said == "there is no group 'nothing'\n", said)
+    check(said == "fleetctl: there is no group 'nothing'\n", said)
     _, said = fleet.run("inventory", "--host", "graph,puck.incus", status=1)
     check("selects 3 hosts, not one" in said, said)
     _, said = fleet.run("inventory", status=64)

@@ -76,9 +76,10 @@ def logs():
     fleet = Fleet()
     here = ("-e", "ansible_connection=local")
     commands = fleet.folder / "bin"
-    fleet.write("../bin/journalctl", "#!/bin/sh\n"
+    journalctl = ("#!/bin/sh\n"
                 "printf '%s\\n' \"$*\"; printf 'a\\033[2Jb\\tc\\nlast'; echo to err >&2\n"
                 "case $* in *--follow*) echo; exec sleep 60 ;; *--lines\\ 7*) exit 9 ;; esac\n")
+    fleet.write("../bin/journalctl", journalctl)
     (commands / "journalctl").chmod(0o755)
     fleet.write("../bin/id", "#!/bin/sh\necho 0\n")
     (commands / "id").chmod(0o755)
@@ -86,6 +87,10 @@ def logs():
     shown, said = fleet.run("logs", "puck", *here, env=env)
     check(shown == "--quiet --no-pager --output short-iso --unit fleet-agent.service --lines 100\na?[2Jb\tc\nlast\n" and said == "to err\n",
           shown + said)
+    fleet.write("../bin/journalctl", "#!/bin/sh\n")
+    shown, said = fleet.run("logs", "puck", *here, env=env)
+    check(shown == "" and "puck.incus: the journal there has no line of fleet-agent.service" in said, shown + said)
+    fleet.write("../bin/journalctl", journalctl)
     shown, said = fleet.run("logs", "puck.incus", "-n", "7", *here, env=env, status=3)
     check("puck.incus: journalctl ended with 9" in said, said)
     with subprocess.Popen([BIN / "fleetctl", "logs", "puck", "-f", "-n", "0", *here], cwd=fleet.tree, env={**SYSTEM, **env}, text=True,

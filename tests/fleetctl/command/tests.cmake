@@ -9,7 +9,7 @@ house_test(fleetctl/command/upkeep_test.cc LIBS fleetctl_command third_party::js
 house_test(fleetctl/command/report_test.cc LIBS fleetctl_command)
 house_test(fleetctl/command/tree_rules_test.cc LIBS fleetctl_command)
 # Each case of such a script is a test of its own.
-foreach(command render inventory vault lint reach terminal asking verify schema)
+foreach(command render inventory vault lint reach terminal asking verify schema mistakes)
   set(script ${CMAKE_SOURCE_DIR}/tests/fleetctl/command/${command}_test.py)
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${script})
   execute_process(COMMAND /usr/bin/python3 -B ${script} --list OUTPUT_VARIABLE cases OUTPUT_STRIP_TRAILING_WHITESPACE

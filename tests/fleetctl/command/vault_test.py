@@ -231,7 +231,7 @@ def streams():
     desk.vault("encrypt", "file", "--output", "out", env=env)
     check(desk.read("file") == b"text" and desk.read("out").startswith(b"$ANSIBLE_VAULT") and mode_of(desk.folder / "out") == 0o600, "--output")
     _, said = desk.vault("encrypt", "file", "out", "--output", "-", env=env, status=64)
-    check(said == "--output goes with one file\n", said)
+    check(said == "fleetctl: --output goes with one file\n", said)
     _, said = desk.vault("decrypt", "missing", env=env, status=1)
     check(said.startswith("missing: open missing"), said)
     _, said = desk.vault("rekey", env=env, status=64)

@@ -1,6 +1,8 @@
 #include "fleetctl/remote/openssh.h"
 
 #include <catch2/catch.hpp>
+#include <iostream>
+#include <sstream>
 
 #include "tests/support/listening_dialogue.h"
 #include "tests/support/temp_dir.h"
@@ -87,6 +89,39 @@ TEST_CASE_METHOD(Fixture, "openssh: who is not reached or not let in is told, an
   const std::string changed = refusal(target({"-o", "StrictHostKeyChecking=accept-new"}));
   CHECK(changed.find("127.0.0.1: THE HOST KEY HAS CHANGED: Offending ED25519 key in " +
                      sshd.path("known_hosts")) == 0);
+  CHECK(changed.find("an unknown one") == std::string::npos);
+}
+
+TEST_CASE_METHOD(Fixture,
+                 "openssh: a key that is written down is told once, and what ssh -v says") {
+  std::ofstream(sshd.path("known_hosts"), std::ios::trunc) << "";
+  SshTarget newcomer = target({"-o", "StrictHostKeyChecking=accept-new"});
+  newcomer.verbose = 2;
+  std::ostringstream said;
+  std::streambuf* const before = std::cerr.rdbuf(said.rdbuf());
+  OpenSsh ssh(clock, newcomer);
+  const auto connected = ssh.connect(deadline());
+  ListeningDialogue dialogue;
+  const auto status = ssh.exec("echo oops >&2; echo end >&2", dialogue, deadline());
+  std::cerr.rdbuf(before);
+  REQUIRE(connected);
+  REQUIRE(status);
+  CHECK(dialogue.errors == "oops\nend\n");
+  REQUIRE(ssh.warnings().size() == 1);
+  CHECK(ssh.warnings()[0].find("ssh permanently added '[127.0.0.1]:" + std::to_string(sshd.port()) +
+                               "' (ED25519)") == 0);
+  CHECK(said.str().find("[127.0.0.1] debug1: ") != std::string::npos);
+  CHECK(said.str().find("oops") == std::string::npos);
+
+  newcomer.verbose = 0;
+  said.str("");
+  std::cerr.rdbuf(said.rdbuf());
+  OpenSsh again(clock, newcomer);
+  const auto known = again.connect(deadline());
+  std::cerr.rdbuf(before);
+  REQUIRE(known);
+  CHECK(again.warnings().empty());
+  CHECK(said.str().empty());
 }
 
 TEST_CASE_METHOD(Fixture, "openssh: a connection cut in the middle of a stream is an error") {

@@ -73,7 +73,9 @@ TEST_CASE("template: a missing attribute says of what") {
 TEST_CASE("template: syntax errors carry line and column") {
   CHECK(render("a\n{% if x %}\nb", json("{}")).error ==
         "t.j2:3:2: Unexpected end of template. Jinja was looking for the following tags: 'elif' or "
-        "'else' or 'endif'. The innermost block that needs to be closed is 'if'.");
+        "'else' or 'endif'. The innermost block that needs to be closed is 'if' of line 2.");
+  CHECK(render("{% inclued 'x' %}", json("{}")).error ==
+        "t.j2:1:4: Encountered unknown tag 'inclued', did you mean 'include'?");
   CHECK(render("a\n  {{ 1 + }}", json("{}")).error ==
         "t.j2:2:10: unexpected 'end of print statement'");
   CHECK(render("x {{ a|uper }}", json(R"({"a": "b"})")).error ==

@@ -129,7 +129,7 @@ TEST_CASE("vault: ids decide which password is tried first, and with vault_id_ma
 
 TEST_CASE("vault: which password encrypts") {
   Vault vault;
-  CHECK(vault.for_encryption({}).error().message == "no vault password was given");
+  CHECK(vault.for_encryption({}).error().message.find("no vault password was given; ") == 0);
   vault.add_password("default", Wiped("a"));
   CHECK(vault.for_encryption({})->text.reveal() == "a");
   vault.add_password("prod", Wiped("b"));

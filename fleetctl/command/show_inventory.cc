@@ -90,7 +90,12 @@ Result<std::string> dump(Dict data, const std::string& format) {
   json.item_separator = ",";
   json.sort_keys = true;
   json.ascii = false;
-  return value::to_json(for_json(Value::dict(std::move(data))), json);
+  const Value shown = for_json(Value::dict(std::move(data)));
+  auto text = value::to_json(shown, json);
+  if (text) return text;
+  // Keys of several types in one map have no order: then, as with Ansible, nothing is sorted.
+  json.sort_keys = false;
+  return value::to_json(shown, json);
 }
 
 class View {
@@ -197,9 +202,13 @@ class View {
 
   // Every group by its name: {"web": {"children": [...], "hosts": [...]}, ..., "_meta": {...}}.
   Result<std::string> json() {
-    Dict all;
+    Dict groups;
     std::unordered_set<const Group*> seen;
-    if (auto done = add_json(tree_.inventory().all(), seen, all); !done) return fail(done.error());
+    if (auto done = add_json(tree_.inventory().all(), seen, groups); !done)
+      return fail(done.error());
+    Dict all;
+    for (const auto& [name, entry] : groups)
+      if (value::truthy(entry)) all.set(name, entry);
     Dict hostvars;
     for (const inventory::Host* host : hosts_) {
       auto variables = variables_of(*host);
@@ -212,6 +221,7 @@ class View {
     return dump(std::move(all), "json");
   }
   Result<> add_json(const Group& group, std::unordered_set<const Group*>& seen, Dict& all) {
+    all.set(group.name, Value::dict());  // a group comes before its children
     Dict entry;
     std::vector<Value> hosts;
     for (const inventory::Host* host : own_hosts(group)) hosts.push_back(Value::string(host->name));
@@ -228,7 +238,7 @@ class View {
       if (!variables) return fail(variables.error());
       if (!variables->empty()) entry.set("vars", Value::dict(std::move(*variables)));
     }
-    if (!entry.empty()) all.set(group.name, Value::dict(std::move(entry)));
+    all.set(group.name, Value::dict(std::move(entry)));
     return {};
   }
 

@@ -85,7 +85,9 @@ Value HostVariables::decrypt(std::string_view name, const Value& value, int dept
                           plaintext.error().message);
       return value;
     }
-    made = Value::string(std::move(*plaintext), value::kTainted);
+    // Ansible renders no template inside an encrypted value, only inside encrypted files.
+    made = Value::string(std::move(*plaintext),
+                         static_cast<std::uint8_t>(value::kTainted | value::kUnsafe));
   } else if (value.is_sequence()) {
     std::vector<Value> items;
     for (const Value& item : value.items()) items.push_back(decrypt(name, item, depth + 1));
@@ -322,17 +324,16 @@ Result<> Tree::opens(std::string_view envelope) const {
   return {};
 }
 
-Result<value::Dict> Tree::merged(const inventory::Host& host) const {
-  auto variables = layers_.merged(host);
+Result<std::unique_ptr<HostVariables>> Tree::read_by(inventory::Layers::Reader reader,
+                                                     const inventory::Host& host) const {
+  auto variables = layers_.merged(host, reader);
   if (!variables) return fail(variables.error());
   for (const auto& [key, value] : magic_) variables->set(key, value);
-  return variables;
+  return std::make_unique<HostVariables>(std::move(*variables), vault_, failures_);
 }
 
 Result<std::unique_ptr<HostVariables>> Tree::own_variables(const inventory::Host& host) const {
-  auto variables = merged(host);
-  if (!variables) return fail(variables.error());
-  return std::make_unique<HostVariables>(std::move(*variables), vault_, failures_);
+  return read_by(inventory::Layers::Reader::kOwn, host);
 }
 
 Result<const HostVariables*> Tree::variables(const inventory::Host& host) const {
@@ -343,15 +344,25 @@ Result<const HostVariables*> Tree::variables(const inventory::Host& host) const 
 }
 
 bool Tree::misses_facts(std::string_view host) const {
-  const auto known = known_.find(inventory_.host(host));
-  return known != known_.end() && known->second && (*known->second)->misses_facts();
+  for (const Known* hosts : {&known_, &known_to_others_}) {
+    const auto known = hosts->find(inventory_.host(host));
+    if (known != hosts->end() && known->second && (*known->second)->misses_facts()) return true;
+  }
+  return false;
 }
 
 const template_::Variables* Tree::find(std::string_view name) const {
   const inventory::Host* host = inventory_.host(name);
   if (host == nullptr) return nullptr;
-  const auto found = variables(*host);
-  return found ? *found : nullptr;
+  if (layers_.plays.empty()) {
+    const auto found = variables(*host);
+    return found ? *found : nullptr;
+  }
+  auto known = known_to_others_.find(host);
+  if (known == known_to_others_.end())
+    known =
+        known_to_others_.emplace(host, read_by(inventory::Layers::Reader::kHostvars, *host)).first;
+  return known->second ? known->second->get() : nullptr;
 }
 
 std::vector<std::string> Tree::names() const {

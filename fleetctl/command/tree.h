@@ -91,7 +91,8 @@ class Tree final : public template_::Hosts {
   void read_settings(const AnsibleConfiguration& configuration);
   agent::Result<> read_facts(const FleetOptions& options);
   agent::Result<> read_plays(const FleetOptions& options, const std::vector<std::string>& roles);
-  agent::Result<value::Dict> merged(const inventory::Host& host) const;
+  agent::Result<std::unique_ptr<HostVariables>> read_by(inventory::Layers::Reader reader,
+                                                        const inventory::Host& host) const;
 
   std::filesystem::path templates_;
   std::filesystem::path play_folder_;
@@ -103,7 +104,9 @@ class Tree final : public template_::Hosts {
   std::string managed_;
   value::Dict connection_defaults_;
   value::Dict magic_;  // the same for all hosts
-  mutable std::map<const inventory::Host*, agent::Result<std::unique_ptr<HostVariables>>> known_;
+  using Known = std::map<const inventory::Host*, agent::Result<std::unique_ptr<HostVariables>>>;
+  mutable Known known_;
+  mutable Known known_to_others_;  // what `hostvars` shows, where plays make that another thing
 };
 
 }  // namespace fleetctl::command

@@ -1,5 +1,6 @@
 #include "fleetctl/inventory/ini.h"
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <optional>
@@ -69,7 +70,6 @@ class Reader {
         text.remove_prefix(text.substr(end, 2) == "\r\n" ? end + 2 : end + 1);
       }
       if (line.empty() || line[0] == '#' || line[0] == ';') continue;
-      if (!agent::is_valid_utf8(line)) return complain("this line is not UTF-8");
       if (auto done = read_line(line); !done) return done;
     }
     for (const auto& [name, pending] : pending_) {
@@ -94,8 +94,12 @@ class Reader {
     return fail(ErrorCode::kInvalid, file_ + ":" + std::to_string(line_number_) + ": " + what);
   }
 
+  // Comments may be in any encoding, what is read may not.
+  Result<> not_utf8() const { return complain("this line is not UTF-8"); }
+
   Result<> read_line(std::string_view line) {
-    if (auto header = parse_header(line)) return begin_section(*header);
+    if (auto header = parse_header(line))
+      return agent::is_valid_utf8(header->group) ? begin_section(*header) : not_utf8();
     if (line.front() == '[' && line.back() == ']')
       return complain("'" + std::string(line) +
                       "' is not a section: no spaces and no further brackets are allowed in it");
@@ -148,6 +152,7 @@ class Reader {
   Result<> read_child(std::string_view line) {
     const std::size_t end = line.find_first_of(" \t\r\f\v:]");
     const std::string name(line.substr(0, end));
+    if (!agent::is_valid_utf8(name)) return not_utf8();
     if (name.empty() || (end != std::string_view::npos && !only_comment(line.substr(end))))
       return complain("expected the name of a group, got: " + std::string(line));
     if (Group* child = inventory_.group(name)) {
@@ -163,6 +168,7 @@ class Reader {
   }
 
   Result<> read_variable(std::string_view line) {
+    if (!agent::is_valid_utf8(line)) return not_utf8();
     const std::size_t equals = line.find('=');
     if (equals == std::string_view::npos)
       return complain("expected key=value, got: " + std::string(line));
@@ -174,6 +180,9 @@ class Reader {
     auto words = split_shell_words(line, Comments::kYes);
     if (!words) return complain(words.error().message + ": " + std::string(line));
     if (words->empty()) return complain("expected a host, got: " + std::string(line));
+    if (!std::all_of(words->begin(), words->end(),
+                     [](const std::string& word) { return agent::is_valid_utf8(word); }))
+      return not_utf8();
     const std::string& pattern = words->front();
     auto hosts = expand_host_pattern(pattern);
     if (!hosts) return complain(hosts.error().message);

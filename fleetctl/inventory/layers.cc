@@ -71,17 +71,19 @@ Result<> Layers::visit_files(const std::vector<std::filesystem::path>& folders, 
   return {};
 }
 
-Result<> Layers::visit(const Host& host, const Visitor& told) {
+Result<> Layers::visit(const Host& host, const Visitor& told, Reader reader) {
+  static const std::vector<PlayOfHosts> kNone;
+  const std::vector<PlayOfHosts>& its_plays = reader == Reader::kOwn ? plays : kNone;
   Dict so_far;  // for the names of files in vars_files
   const Visitor noting = [&](std::string_view source, const Dict& from) {
     add(from, so_far);
     told(source, from);
   };
-  const Visitor& visitor = plays.empty() ? told : noting;
+  const Visitor& visitor = its_plays.empty() ? told : noting;
   std::vector<std::string> group_names;
   for (const Group* group : inventory_.groups_of(host)) group_names.push_back(group->name);
 
-  for (const PlayOfHosts& of : plays) {
+  for (const PlayOfHosts& of : its_plays) {
     if (!of.hosts.contains(&host)) continue;
     for (const Dict& defaults : of.play.defaults) visitor("role", defaults);
   }
@@ -107,7 +109,7 @@ Result<> Layers::visit(const Host& host, const Visitor& told) {
   }
   if (const auto known = facts.find(host.name); known != facts.end())
     visitor("facts", known->second);
-  for (const PlayOfHosts& of : plays) {
+  for (const PlayOfHosts& of : its_plays) {
     if (!of.hosts.contains(&host)) continue;
     if (auto done = visit_play(of.play, so_far, visitor); !done) return done;
   }
@@ -151,9 +153,10 @@ Result<> Layers::visit_play(const Play& play, const Dict& so_far, const Visitor&
   return {};
 }
 
-Result<Dict> Layers::merged(const Host& host) {
+Result<Dict> Layers::merged(const Host& host, Reader reader) {
   Dict all;
-  const auto done = visit(host, [&](std::string_view, const Dict& from) { add(from, all); });
+  const auto done = visit(
+      host, [&](std::string_view, const Dict& from) { add(from, all); }, reader);
   if (!done) return fail(done.error());
   return all;
 }

@@ -42,14 +42,17 @@ class Layers {
       name_of_file;
   std::map<std::string, value::Dict, std::less<>> facts;  // by host
 
+  // Who reads a host's variables: its own template, or another one through `hostvars`, which knows
+  // of no play: neither its vars nor vars_files, nor what its roles say.
+  enum class Reader { kOwn, kHostvars };
   // With inventory_hostname, inventory_hostname_short and group_names. The containers are shared
   // with other hosts: copy before changing. The error names the file.
-  agent::Result<value::Dict> merged(const Host& host);
+  agent::Result<value::Dict> merged(const Host& host, Reader reader = Reader::kOwn);
 
   // Gets the variables of one source, low to high. `source` is a word for what has no mark.
   using Visitor = std::function<void(std::string_view source, const value::Dict& variables)>;
   // The same one by one.
-  agent::Result<> visit(const Host& host, const Visitor& visitor);
+  agent::Result<> visit(const Host& host, const Visitor& visitor, Reader reader = Reader::kOwn);
   // What the group or the host itself says, in the inventory and in its own files.
   agent::Result<value::Dict> own(const Group& group);
   agent::Result<value::Dict> own(const Host& host);

@@ -113,8 +113,9 @@ class Builder final : public YAML::EventHandler {
     if (!last_quoted_.is_null() && is_unclosed(parsed, last_quoted_))
       stop(last_quoted_, "this quote is not closed");
   }
+  const YAML::Mark& start() const { return start_; }
 
-  void OnDocumentStart(const YAML::Mark&) override {}
+  void OnDocumentStart(const YAML::Mark& mark) override { start_ = mark; }
   void OnDocumentEnd() override {}
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     add(mark, anchor, Value::none(), 1);
@@ -347,6 +348,7 @@ class Builder final : public YAML::EventHandler {
   std::map<YAML::anchor_t, Anchor> anchors_;
   Value root_;
   std::string error_;
+  YAML::Mark start_;
   std::size_t total_ = 0;
   bool merge_key_ = false;
   YAML::Mark last_quoted_ = YAML::Mark::null_mark();  // of the last scalar, where it has quotes
@@ -377,19 +379,61 @@ Value unwrap_json(const Value& value, const std::shared_ptr<const value::Mark>& 
   return out;
 }
 
+// The place of the first character that YAML's c-printable leaves out; "" if there is none.
+std::string unreadable(std::string_view text, const std::string& file) {
+  int line = 1;
+  std::size_t begin = 0;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    const auto byte = static_cast<unsigned char>(text[at]);
+    if (byte == '\n') {
+      ++line;
+      begin = at + 1;
+      continue;
+    }
+    // UTF-8 of U+0080 to U+009F but U+0085, and of U+FFFE and U+FFFF.
+    const std::string_view character = text.substr(at, 3);
+    const bool control =
+        (byte < 0x20 && byte != '\t' && byte != '\r') || byte == 0x7f ||
+        (byte == 0xc2 && character.size() > 1 && static_cast<unsigned char>(character[1]) < 0xa0 &&
+         character[1] != '\x85') ||
+        character == "\xEF\xBF\xBE" || character == "\xEF\xBF\xBF";
+    if (!control) continue;
+    return file + ":" + std::to_string(line) + ":" +
+           std::to_string(value::count_code_points(text.substr(begin, at - begin)) + 1) +
+           ": YAML holds no control characters; in double quotes they can be written \\x01";
+  }
+  return {};
+}
+
+std::string not_utf8(std::string_view text, const std::string& file) {
+  int number = 0;
+  for (const std::string_view line : agent::split(text, '\n')) {
+    ++number;
+    for (std::size_t column = 1; const std::string_view one : agent::utf8_characters(line)) {
+      if (!agent::is_valid_utf8(one))
+        return file + ":" + std::to_string(number) + ":" + std::to_string(column) +
+               ": it is not UTF-8";
+      ++column;
+    }
+  }
+  return file + ": it is not UTF-8";
+}
+
 constexpr std::size_t kMostDocuments = 10'000;
 
 // Up to `most` documents; a JSON text is one.
 Result<std::vector<Value>> read_documents(std::string_view text, const std::string& file,
                                           std::vector<std::string>& warnings, std::size_t most) {
   if (text.substr(0, 3) == "\xEF\xBB\xBF") text.remove_prefix(3);
-  if (!agent::is_valid_utf8(text)) return fail(ErrorCode::kInvalid, file + ": it is not UTF-8");
+  if (!agent::is_valid_utf8(text)) return fail(ErrorCode::kInvalid, not_utf8(text, file));
   const std::string_view trimmed = agent::trim(text);
   if (!trimmed.empty() && (trimmed[0] == '{' || trimmed[0] == '[')) {
     if (auto json = value::parse_json(trimmed))
       return std::vector<Value>{
           unwrap_json(*json, std::make_shared<value::Mark>(value::Mark{file, 0, 0}), 0)};
   }
+  if (std::string what = unreadable(text, file); !what.empty())
+    return fail(ErrorCode::kInvalid, std::move(what));
   std::vector<Value> documents;
   std::optional<Builder> builder;
   try {
@@ -403,7 +447,7 @@ Result<std::vector<Value>> read_documents(std::string_view text, const std::stri
       if (!builder->error().empty()) return fail(ErrorCode::kInvalid, builder->error());
       if (documents.size() == most)
         return fail(ErrorCode::kInvalid,
-                    file + ": it holds more than " +
+                    place(file, builder->start()) + ": it holds more than " +
                         (most == 1 ? "one YAML document" : std::to_string(most) + " documents"));
       documents.push_back(builder->take());
     }

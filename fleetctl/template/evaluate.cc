@@ -543,7 +543,8 @@ Outcome<Value> Interpreter::slice(const Value& object, const Expr& expr) {
 }
 
 std::optional<Value> Interpreter::global(std::string_view name) {
-  if (name == "hostvars" && world_.hosts != nullptr) return make_hostvars(*world_.hosts);
+  if (name == "hostvars" && world_.hosts != nullptr && !through_hostvars_)
+    return make_hostvars(*world_.hosts);
   if (name == "vars" && scope_) {
     value::Dict all;
     for (const std::string& each : variables_->names()) {

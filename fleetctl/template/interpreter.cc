@@ -175,14 +175,14 @@ Outcome<std::optional<Value>> Interpreter::find_name(const std::string& name) {
 }
 
 Outcome<std::optional<Value>> Interpreter::variable(const Variables& host, std::string_view name) {
-  ResolveKey key{&host, std::string(name)};
+  ResolveKey key{&host, std::string(name), through_hostvars_};
   if (const auto known = resolved_.find(key); known != resolved_.end()) {
     return std::optional<Value>(known->second);
   }
   const Value* raw = host.find(name);
   if (raw == nullptr) return std::optional<Value>();
   for (const ResolveKey& busy : resolving_) {
-    if (busy.host == key.host && busy.name == key.name) {
+    if (!(busy < key) && !(key < busy)) {
       return problem(ProblemKind::kLimit, "recursive loop detected in template string: variable '" +
                                               key.name + "' needs its own value");
     }
@@ -220,13 +220,42 @@ Outcome<std::optional<Value>> Interpreter::variable(const Variables& host, std::
 }
 
 Outcome<Value> Interpreter::host_variable(const Variables& host, std::string_view name) {
-  auto found = variable(host, name);
   const Value* raw = host.find(name);
   if (raw == nullptr)
     return undefined(std::string(name), "'" + std::string(name) + "' is undefined");
-  // What cannot be rendered is shown as it was written.
-  if (!found || !*found || (*found)->is_undefined()) return *raw;
-  return std::move(**found);
+  const Restore<bool> through(through_hostvars_, true);
+  TEMPLATE_TRY(found, variable(host, name));
+  if (found && !found->is_undefined()) return std::move(*found);
+  const Restore<const Variables*> other(variables_, &host);
+  TEMPLATE_TRY(shown, resolve_what_is_defined(*raw, 0));
+  taint_seen_ = taint_seen_ || value::tainted_deep(shown);
+  return shown;
+}
+
+Outcome<Value> Interpreter::resolve_what_is_defined(const Value& raw, int depth) {
+  if (depth > 100) return problem(ProblemKind::kLimit, "a variable is too deeply nested");
+  Value made = raw;
+  if (raw.is_sequence()) {
+    std::vector<Value> items;
+    for (const Value& item : raw.items()) {
+      TEMPLATE_TRY(one, resolve_what_is_defined(item, depth + 1));
+      items.push_back(std::move(one));
+    }
+    made = Value::list(std::move(items));
+  } else if (raw.is_dict()) {
+    value::Dict dict;
+    for (const auto& [key, item] : raw.as_dict()) {
+      TEMPLATE_TRY(one, resolve_what_is_defined(item, depth + 1));
+      dict.set(key, std::move(one));
+    }
+    made = Value::dict(std::move(dict));
+  } else {
+    auto resolved = resolve(raw);
+    if (resolved) return std::move(*resolved);
+    if (resolved.error()->kind != ProblemKind::kUndefined)
+      return pass_on(std::move(resolved.error()));
+  }
+  return made;
 }
 
 // Captured text as a value: in a variable, Ansible reads it as a literal where it looks like one.

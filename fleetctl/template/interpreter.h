@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -104,8 +105,9 @@ class Interpreter {
   struct ResolveKey {
     const Variables* host;
     std::string name;
+    bool through_hostvars;
     bool operator<(const ResolveKey& o) const {
-      return host != o.host ? host < o.host : name < o.name;
+      return std::tie(host, through_hostvars, name) < std::tie(o.host, o.through_hostvars, o.name);
     }
   };
 
@@ -144,6 +146,9 @@ class Interpreter {
   Outcome<std::optional<Value>> variable(const Variables& host, std::string_view name);
   std::optional<Value> global(std::string_view name);
   Outcome<Value> resolve_text(const Value& raw);
+  // Texts of which something is undefined stay as they are written, as Ansible shows them in
+  // `hostvars`.
+  Outcome<Value> resolve_what_is_defined(const Value& raw, int depth);
   Outcome<Value> resolve_at(const Value& raw, int depth);
   Outcome<> enter(std::string_view what);
   std::vector<std::string> known_names() const;
@@ -173,6 +178,7 @@ class Interpreter {
   std::unordered_map<std::string, std::uint32_t> file_numbers_;  // in files_
   std::vector<std::shared_ptr<Problem>>* collected_ = nullptr;
   bool taint_seen_ = false;
+  bool through_hostvars_ = false;  // what is read there knows no `hostvars` itself
   std::uint64_t steps_ = 0;
   std::size_t charged_ = 0;
   std::size_t total_output_ = 0;

@@ -263,6 +263,8 @@ class LiteralParser {
   std::optional<Value> signed_number(int depth) {
     const bool negative = peek() == '-';
     ++at_;
+    skip();
+    if (peek() == '+' || peek() == '-') return std::nullopt;  // one sign: --1 is a text
     auto v = value(depth + 1);
     if (!v || !v->is_number() || v->is_bool()) return std::nullopt;
     if (!negative) return v;

@@ -84,6 +84,18 @@ def random_trees():
     compare(sorted((fleet.folder / "trees").iterdir()))
 
 
+def mixed_keys():
+    """Maps whose keys are of several types cannot be sorted: then nothing is, as with Ansible."""
+    if not ansible_is_there():
+        return
+    fleet = Fleet()
+    for path, text in (("hosts", "[web]\nh1 z=1 a=2\nh2\n[parent:children]\nweb\n[parent:vars]\npv=1\n"),
+                       ("group_vars/all.yml", "ports:\n  80: http\n  default: x\nnothing: {~: 1, x: 2}\nm: 1\n"),
+                       ("host_vars/h2.yml", "a: 1\nc: {true: 1, y: 2}\n")):
+        fleet.write(fleet.folder / "mixed" / path, text)
+    compare([fleet.folder / "mixed"])
+
+
 def example_fleet():
     """The example fleet through the program as it is installed."""
     if not ansible_is_there():
@@ -166,4 +178,4 @@ def origins():
 
 
 if __name__ == "__main__":
-    main(fixtures, random_trees, example_fleet, programs, limits, origins)
+    main(fixtures, random_trees, mixed_keys, example_fleet, programs, limits, origins)

@@ -201,6 +201,14 @@ def vaulted_values():
     check("undefined" not in said, said)
     shown, _ = fleet.render("--limit", "oberon.incus", "--vault-password-file", fleet.folder / "password")
     check(shown.endswith("// s3cret!\n"), shown)
+    # Ansible renders no template inside a value that is encrypted by itself, only inside a file that is.
+    value, _ = fleet.run("vault", "encrypt-string", "--vault-password-file", fleet.folder / "password", "--stdin-name", "inner", given="{{ indirect }}")
+    fleet.append("group_vars/all.yml", value + "outer: \"{{ inner }}\"\ninside: {list: [\"<{{ inner }}>\"]}\n")
+    fleet.write("host_vars/oberon.incus/vault.yml", "whole: \"{{ indirect }}\"\n")
+    fleet.run("vault", "encrypt", "--vault-password-file", fleet.folder / "password", "host_vars/oberon.incus/vault.yml")
+    fleet.write("templates/oberon/config.alloy.j2", "// {{ inner }} {{ outer }} {{ inside.list[0] }} {{ whole }}\n")
+    shown, _ = fleet.render("--limit", "oberon.incus", "--vault-password-file", fleet.folder / "password")
+    check(shown == "// {{ indirect }} {{ indirect }} <{{ indirect }}> s3cret!\n", shown)
     (fleet.folder / "password").write_text("wrong\n")
     _, said = fleet.render("--vault-password-file", fleet.folder / "password", status=1)
     check("none of the vault passwords fits" in said, said)
@@ -252,7 +260,8 @@ def playbook():
     """--playbook: vars, vars_files, defaults and vars of roles, and merged maps, as Ansible has them."""
     fleet = Fleet()
     fleet.write("ansible.cfg", "[defaults]\nhash_behaviour = merge\n")
-    fleet.append("group_vars/all.yml", "from_group: group\nover_default: group\nmap: {a: 1, deep: {x: [1]}}\n")
+    fleet.append("group_vars/all.yml", "from_group: group\nover_default: group\nmap: {a: 1, deep: {x: [1]}}\n"
+                 "seen: {all: '{{ from_group }}', no_play: '{{ over_play }}', no_hostvars: \"{{ hostvars['caliban.incus'].from_group }}\"}\n")
     fleet.write("host_vars/caliban.incus.yml", "map: {b: 2, deep: {y: host}}\nover_host: host\n")
     fleet.write("roles/base/defaults/main.yml", "over_default: base\nfrom_base: base {{ from_group }}\nboth: base\n")
     fleet.write("roles/base/vars/main.yml", "role_var: base\n")
@@ -275,10 +284,15 @@ def playbook():
     - template: {src: templates/config.alloy.j2, dest: "{{ playbook_dir }}/../ansible.alloy"}
 """)
     fleet.write("templates/config.alloy.j2", "// {{ [from_group, over_default, from_base, both, only_default, over_play, over_host, role_var,"
-                " over_files, from_file, from_more, agent_param | default('none')] | join(' ') }}\n// {{ map }} {{ playbook_dir | basename }}\n")
+                " over_files, from_file, from_more, agent_param | default('none')] | join(' ') }}\n// {{ map }} {{ playbook_dir | basename }}\n"
+                # Through hostvars nothing of a play is seen, and no hostvars.
+                "// {{ seen.no_play }} {{ hostvars['caliban.incus'].over_play | default('none') }} {{ hostvars[inventory_hostname].over_default }}"
+                " {{ hostvars[inventory_hostname].from_base is defined }}\n// {{ hostvars['caliban.incus'].seen }}\n"
+                "// {{ hostvars['caliban.incus'].map }} {{ hostvars['ariel.incus'].only_default | default('none') }}\n")
     shown, said = fleet.render("--limit", "caliban", "--playbook", "deploy.yml")
     check("roles/agent/tasks/main.yml:1: tasks are not run" in said, said)
     check("agent file play agent role site more none" in shown and "'y': 'host'" in shown and "'c': 3" in shown, shown)
+    check("// file none group False\n// {'all': 'group', 'no_play': '{{ over_play }}', 'no_hostvars': \"{{ hostvars[" in shown, shown)
     _, said = fleet.render("--limit", "caliban", "--playbook", "none.yml", status=1)
     check("playbook: " in said and "none.yml" in said, said)
     if not ansible_is_there():

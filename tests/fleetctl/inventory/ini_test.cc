@@ -79,3 +79,16 @@ TEST_CASE("ini: errors carry file and line") {
   CHECK_THAT(error_of("[a]\n[b]\n[a:children]\nb\n[b:children]\na\n"),
              Catch::Contains("hosts:6: ") && Catch::Contains("closes a circle"));
 }
+
+TEST_CASE("ini: a comment may be in any encoding, what is read may not") {
+  CHECK(error_of("# caf\xe9\nh a=1 # caf\xe9\n[g] # \xe9\nh\n[p:children]\ng # \xe9\n").empty());
+  for (const char* text : {"h a=caf\xe9\n", "h\xe9\n", "[g\xe9]\nh\n", "[all:vars]\na=\xe9\n"})
+    CHECK_THAT(error_of(text), Catch::Contains(": this line is not UTF-8"));
+}
+
+TEST_CASE("ini: a number has one sign") {
+  Inventory inventory;
+  REQUIRE(inventory::read_ini("h a=-1 b=--1 c='- 1' d='- - 1'\n", "hosts", inventory));
+  CHECK(value::repr(value::Value::dict(inventory.host("h")->vars))
+            .find("'a': -1, 'b': '--1', 'c': -1, 'd': '- - 1'") != std::string::npos);
+}

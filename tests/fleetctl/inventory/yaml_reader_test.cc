@@ -119,9 +119,24 @@ TEST_CASE("yaml: JSON is read as JSON") {
 TEST_CASE("yaml: empty documents, several documents, broken ones") {
   CHECK(read("") == "None");
   CHECK(read("# nothing\n---\n") == "None");
-  CHECK_THAT(read("a: 1\n---\nb: 2\n"), Catch::Contains("more than one"));
+  CHECK_THAT(read("a: 1\n---\nb: 2\n"),
+             Catch::StartsWith("error: vars.yml:2:1: it holds more than one"));
   CHECK_THAT(read("a: [1\n"), Catch::StartsWith("error: vars.yml:"));
-  CHECK_THAT(read("a: \xff\n"), Catch::Contains("not UTF-8"));
+  CHECK_THAT(read("a: \xff\n"), Catch::StartsWith("error: vars.yml:1:4: it is not UTF-8"));
+  CHECK_THAT(read("a: 1\r\nb: \xc3\xa9\xe9\n"),
+             Catch::StartsWith("error: vars.yml:2:5: it is not UTF-8"));
+}
+
+TEST_CASE("yaml: control characters are refused, with their place") {
+  for (const std::string& bad : {std::string(1, '\0'), std::string("\x1b"), std::string("\x7f"),
+                                std::string("\xc2\x80"), std::string("\xef\xbf\xbf")}) {
+    CHECK_THAT(read("a: 1\nb: \xc3\xa9" + bad + "x\n"),
+               Catch::StartsWith("error: vars.yml:2:5: YAML holds no control characters"));
+  }
+  CHECK(read("a: x\ty\r\n") == "{'a': 'x\\ty'}");
+  CHECK(read("a: \"x\\x1b\\0\"\n") == "{'a': 'x\\x1b\\x00'}");
+  CHECK(read("a: \xc3\xa9\xef\xbb\xbf\xf0\x9f\x98\x80\n") ==
+        "{'a': '\xc3\xa9\\ufeff\xf0\x9f\x98\x80'}");
 }
 
 TEST_CASE("yaml: documents that explode are refused") {

@@ -226,9 +226,11 @@ void Tree::read_settings(const AnsibleConfiguration& configuration) {
     std::string_view key;
     std::string_view name;  // of the connection variable
   };
-  static constexpr std::array<Setting, 9> kConnection{{
+  static constexpr std::array<Setting, 11> kConnection{{
       {"ANSIBLE_TRANSPORT", "defaults", "transport", "ansible_connection"},
       {"ANSIBLE_REMOTE_PORT", "defaults", "remote_port", "ansible_port"},
+      {"ANSIBLE_TIMEOUT", "defaults", "timeout", "ansible_timeout"},
+      {"ANSIBLE_SSH_TIMEOUT", "ssh_connection", "timeout", "ansible_ssh_timeout"},
       {"ANSIBLE_HOST_KEY_CHECKING", "defaults", "host_key_checking", "ansible_host_key_checking"},
       {"ANSIBLE_SSH_HOST_KEY_CHECKING", "ssh_connection", "host_key_checking",
        "ansible_ssh_host_key_checking"},

@@ -1,3 +1,4 @@
+house_test(fleetctl/command/ansible_settings_test.cc LIBS fleetctl_command)
 house_test(fleetctl/command/deploy_test.cc LIBS fleetctl_command)
 house_test(fleetctl/command/plan_test.cc LIBS fleetctl_command third_party::json)
 house_test(fleetctl/command/rollback_test.cc LIBS fleetctl_command third_party::json)

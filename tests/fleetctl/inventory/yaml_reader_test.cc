@@ -129,7 +129,7 @@ TEST_CASE("yaml: empty documents, several documents, broken ones") {
 
 TEST_CASE("yaml: control characters are refused, with their place") {
   for (const std::string& bad : {std::string(1, '\0'), std::string("\x1b"), std::string("\x7f"),
-                                std::string("\xc2\x80"), std::string("\xef\xbf\xbf")}) {
+                                 std::string("\xc2\x80"), std::string("\xef\xbf\xbf")}) {
     CHECK_THAT(read("a: 1\nb: \xc3\xa9" + bad + "x\n"),
                Catch::StartsWith("error: vars.yml:2:5: YAML holds no control characters"));
   }

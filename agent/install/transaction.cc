@@ -228,6 +228,7 @@ Result<> Transaction::look() {
     if (!saved) return fail(saved.error());
     present_.files.push_back(std::move(*saved));
   }
+  if (auto looked = look_for_leftovers(); !looked) return looked;
 
   std::error_code ignored;
   const fs::path link = fs::read_symlink(system_.at(std::string(kReleases) + "/current"), ignored);
@@ -242,6 +243,20 @@ Result<> Transaction::look() {
     const auto healthy = asks("/-/healthy");
     present_.healthy = healthy.has_value();
     if (!healthy) report_.notes.push_back("before this run: " + healthy.error().message);
+  }
+  return {};
+}
+
+// What an interrupted deploy brought and nobody names: not this one, nor the last that ended.
+Result<> Transaction::look_for_leftovers() {
+  if (!present_.underway) return {};
+  const auto before = books_.read_generation(present_.underway->generation);
+  if (!before) return {};
+  for (const SavedFile& file : before->files) {
+    if (file.present || find_file(present_.files, file.path) != nullptr) continue;
+    auto saved = books_.save_file(file.path);
+    if (!saved) return fail(saved.error());
+    if (saved->present) present_.files.push_back(std::move(*saved));
   }
   return {};
 }

@@ -87,6 +87,7 @@ class Transaction {
   };
 
   Result<> look();
+  Result<> look_for_leftovers();
   void compare();
   void note_change(std::string what, Effect effect);
   Result<> prepare();

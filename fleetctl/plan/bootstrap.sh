@@ -47,18 +47,35 @@ take_lock() {
   lock_options='--lock-fd 9'
 }
 
+# When this process began: another one may have its number one day.
+birth() {
+  IFS= read -r line </proc/$$/stat
+  # shellcheck disable=SC2086  # words; those before ") " may have spaces in them
+  set -- ${line##*) }
+  shift 19
+  echo "$1"
+}
+
 # An operator's machine that vanishes without a word must not leave this host locked.
 watch() {
   (
+    trap 'set +u; kill $!; exit' TERM # there may be none yet
     sleep $PATIENCE &
-    sleeper=$!
-    trap 'kill $sleeper; exit' TERM
-    wait $sleeper
-    kill $$
+    born=$(birth)
+    wait $!
+    [ "$(birth)" != "$born" ] || kill $$
   ) </dev/null >/dev/null 2>&1 9>&- &
   watcher=$!
 }
 unwatch() { [ -z "$watcher" ] || kill "$watcher"; }
+
+# What those left who were killed at their work, secrets among it. Without flock, others may be at theirs.
+sweep() {
+  has flock || return 0
+  for left in $RELEASES/.new $RELEASES/.current.new "${CONFIG%/*}/.config.alloy.staged" "${CONFIG%/*}/.config.alloy.staged".*; do
+    if [ -e "$left" ] || [ -L "$left" ]; then rm -rf "$left"; fi
+  done
+}
 
 # Starting a program costs more than all else here, and most runs find nothing to do: each is asked for all at once.
 tell_facts() {
@@ -206,7 +223,7 @@ containers() {
 take_release() {
   [ -n "$RELEASE" ] || die 'failed no release for this host'
   fresh=$RELEASES/.new
-  [ ! -e $fresh ] || rm -rf $fresh # of a connection that broke; we hold the lock
+  [ ! -e $fresh ] || rm -rf $fresh # of a connection that broke
   said=$(umask 022 && mkdir -p $fresh 2>&1) || die "failed $said"
   if ! said=$(head -c "$1" 2>&1 >$fresh/release.tar.gz 9>&-); then
     rm -rf $fresh
@@ -253,8 +270,10 @@ apply() {
 has sha256sum || has openssl || die 'failed this host has neither sha256sum nor openssl'
 if [ "$LOCK" = yes ]; then
   take_lock
-  watch
   trap unwatch EXIT
+  trap 'exit 1' PIPE # by which a shell ends without the other one
+  watch
+  sweep
 fi
 tell_facts
 tell_accounts

@@ -31,6 +31,7 @@ using agent::fail_errno;
 
 constexpr int kSliceMs = 200;
 constexpr std::uint32_t kWriteSlice = 32U << 10;
+constexpr int kMostQuestions = 8;  // that a host may ask, one after another, before it lets us in
 
 template <class T, void (*Free)(T*)>
 struct Freed {
@@ -526,7 +527,7 @@ Result<> Ssh::authenticate() {
     state = ssh_userauth_password(session_->handle, nullptr, password.c_str());
     if (state != SSH_AUTH_SUCCESS) {
       state = ssh_userauth_kbdint(session_->handle, nullptr, nullptr);
-      while (state == SSH_AUTH_INFO) {
+      for (int round = 0; state == SSH_AUTH_INFO && round < kMostQuestions; ++round) {
         for (int i = 0; i < ssh_userauth_kbdint_getnprompts(session_->handle); ++i) {
           ssh_userauth_kbdint_setanswer(session_->handle, static_cast<unsigned>(i),
                                         password.c_str());
@@ -626,6 +627,7 @@ Result<int> Ssh::exec(const std::string& command, Dialogue& dialogue, Mono deadl
       if (!told) return fail(told.error());
     }
     if (!ssh_is_connected(s.handle)) return fail(ErrorCode::kUnavailable, "the connection broke");
+    if (clock_.mono() >= deadline) return fail(ErrorCode::kUnavailable, "no end in time");
     if (moved) continue;  // all that came before anything is concluded from an end
     if (ssh_channel_is_closed(channel) != 0 ||
         (ssh_channel_is_eof(channel) != 0 && s.exit_status)) {
@@ -649,7 +651,6 @@ Result<int> Ssh::exec(const std::string& command, Dialogue& dialogue, Mono deadl
       ssh_channel_send_eof(channel);
       end_sent = true;
     }
-    if (clock_.mono() >= deadline) return fail(ErrorCode::kUnavailable, "no end in time");
     acknowledge_at_once(s.fd());
     const int slice = moved ? 0 : std::min(kSliceMs, left_ms(clock_, deadline) + 1);
     if (ssh_event_dopoll(event.get(), slice) == SSH_ERROR) {

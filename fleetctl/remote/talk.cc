@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -21,6 +22,21 @@ Result<> pump(agent::FileDescriptor& fd, const Deliver& deliver) {
   if (n > 0) return deliver(std::string_view(buffer.data(), static_cast<std::size_t>(n)));
   if (n == 0 || (errno != EINTR && errno != EAGAIN)) fd.reset();
   return {};
+}
+
+// Whether the child has ended, at `deadline` at the latest: it may have closed its outputs and
+// live.
+bool has_ended(const agent::Child& child, const Clock& clock, Mono deadline) {
+  constexpr int kPauseMs = 20;
+  for (;;) {
+    siginfo_t info{};
+    const int looked =
+        ::waitid(P_PID, static_cast<id_t>(child.pid()), &info, WEXITED | WNOHANG | WNOWAIT);
+    if (looked == 0 && info.si_pid != 0) return true;
+    if (looked != 0 && errno != EINTR) return true;
+    if (clock.mono() >= deadline) return false;
+    ::poll(nullptr, 0, kPauseMs);
+  }
 }
 
 }  // namespace
@@ -62,6 +78,9 @@ Result<int> talk(agent::Child child, Input input, Dialogue& dialogue, const Cloc
       if (!told) return agent::fail(told.error());
     }
   }
+  child.in.reset();  // nobody is left whom it could answer
+  if (!has_ended(child, clock, deadline))
+    return agent::fail(ErrorCode::kUnavailable, "no end in time");
   return child.wait();
 }
 

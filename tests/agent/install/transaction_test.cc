@@ -871,6 +871,43 @@ TEST_CASE("apply: a file that is somebody else's, or that somebody may write, is
   CHECK(status.st_uid == 0);
 }
 
+TEST_CASE("apply: what a killed run brought goes with the next one that does not name it") {
+  constexpr const char* kBeside = "/etc/fleet-agent/endpoints.json";
+  constexpr const char* kDropIn = "/etc/systemd/system/fleet-agent.service.d/limits.conf";
+  Bundle more = bundle("b");
+  more.files.push_back(file(kBeside, 0640, "[1]"));
+  more.files.push_back(file(kDropIn, 0644, "[Service]\nLimitNOFILE=9\n"));
+  std::size_t brought = 0;
+  for (std::size_t last = 0;; ++last) {
+    Run run;
+    run.apply(bundle("a"));
+    Moments moments(run, last);
+    if (moments.apply(more)) break;
+    INFO("killed at moment " << last << ", " << moments.steps.back());
+    const bool there = std::filesystem::exists(run.host.at(kDropIn));
+    const bool begun = std::filesystem::exists(run.host.at("/var/lib/fleetctl/underway.json"));
+    brought += there && begun ? 1 : 0;
+    const Report next = run.apply(bundle("c"));
+    CHECK(next.outcome == Outcome::kChanged);
+    CHECK(std::any_of(next.changes.begin(), next.changes.end(), [](const std::string& change) {
+            return change.find("removed ") == 0 && change.find("limits.conf") != std::string::npos;
+          }) == there);
+    CHECK_FALSE(std::filesystem::exists(run.host.at(kBeside)));
+    CHECK_FALSE(std::filesystem::exists(run.host.at(kDropIn)));
+    CHECK(run.apply(bundle("c")).outcome == Outcome::kUnchanged);
+  }
+  CHECK(brought > 3);
+}
+
+TEST_CASE("apply: a generation that a killed run did not write to the end is not kept") {
+  Run run;
+  run.apply(bundle("a"));
+  run.host.put("/var/lib/fleetctl/generations/2/files/0", "x");
+  run.host.put("/var/lib/fleetctl/generations/2/generation.json.aB3xYz", "{");
+  CHECK(run.apply(bundle("b")).outcome == Outcome::kChanged);
+  CHECK(Books(run.host).generations() == std::vector<unsigned>{3, 1});
+}
+
 TEST_CASE("apply: a stopped agent is started although nothing differs") {
   Run run;
   run.apply(bundle("a"));

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <fstream>
@@ -437,6 +438,57 @@ TEST_CASE("bootstrap: an operator who vanishes without a word does not leave the
   CHECK(contains(said, "abc123 ready\n"));
   CHECK_FALSE(contains(said, "no end in time"));
   CHECK(std::system(("flock -n " + host.root + "/run/fleetctl.lock true").c_str()) == 0);
+}
+
+TEST_CASE("bootstrap: what those left who were killed at their work goes, under the lock alone") {
+  Host host;
+  const std::vector<std::string> left{"opt/fleet-agent/.new/bin/x",
+                                      "etc/fleet-agent/.config.alloy.staged",
+                                      "etc/fleet-agent/.config.alloy.staged.aB3xYz"};
+  const std::vector<std::string> others{"opt/fleet-agent/current", "etc/fleet-agent/config.alloy",
+                                        "etc/fleet-agent/.mine"};
+  std::filesystem::create_directories(host.folder / "opt/fleet-agent/.new/bin");
+  for (const auto* list : {&left, &others})
+    for (const std::string& path : *list) std::ofstream(host.folder / path) << "x";
+  std::filesystem::create_symlink("nowhere", host.folder / "opt/fleet-agent/.current.new");
+  const auto are_there = [&](const std::vector<std::string>& paths) {
+    return std::count_if(paths.begin(), paths.end(), [&](const std::string& path) {
+      return std::filesystem::exists(host.folder / path);
+    });
+  };
+  CHECK(contains(host.talk("/bin/dash", "end\n", Orders::kDeploy, false), "ready"));
+  CHECK(are_there(left) == 3);
+  CHECK(contains(host.talk("/bin/dash", "end\n"), "ready"));
+  CHECK(are_there(left) == 0);
+  CHECK_FALSE(std::filesystem::is_symlink(host.folder / "opt/fleet-agent/.current.new"));
+  CHECK(are_there(others) == 3);
+}
+
+TEST_CASE("bootstrap: nothing of it stays when whom it talks to is gone") {
+  const std::string shell =
+      GENERATE(as<std::string>{}, "/bin/dash", "/bin/bash", "/usr/bin/busybox ash");
+  Host host;
+  host.patience = "54321";
+  std::ofstream(host.folder / "script")
+      << moved(script({"abc123", "me@box, run r1", Become::kNone, "root", true}, wanted()),
+               host.root, host.patience);
+  std::string line = command({"abc123", "me@box, run r1", Become::kNone, "root", true});
+  line.replace(line.find("/bin/sh"), 7, shell);
+  // It is given an order when its listener has heard one line and left.
+  const std::string test = "cd " + host.root +
+                           R"(; mkfifo in out
+    (head -n 1 <out; : >gone) & (cat script; until [ -e gone ]; do sleep 0.05; done; echo show) >in &
+    ()" + line + R"() <in >out 2>&1; echo "ended $?"; i=0
+    while [ $i -lt 600 ]; do grep -lsa "slee[p].54321" /proc/[0-9]*/cmdline >/dev/null || break; i=$((i + 1)); sleep 0.1; done
+    [ $i -lt 600 ] && echo none)";
+  ::signal(SIGPIPE, SIG_IGN);
+  remote::ListeningDialogue dialogue("", true);
+  const agent::SystemClock clock;
+  const auto status =
+      remote::Local(clock).exec(test, dialogue, clock.mono() + std::chrono::seconds(120));
+  INFO(dialogue.output << dialogue.errors);
+  CHECK(status);
+  CHECK(contains(dialogue.output, "none\n"));
 }
 
 TEST_CASE("bootstrap: without root it says what to do") {

@@ -50,6 +50,13 @@ TEST_CASE("local: a command that outlives its deadline is ended") {
   CHECK(status.error().message == "no end in time");
 }
 
+TEST_CASE("local: a command that closes its outputs and stays is ended, too") {
+  ListeningDialogue dialogue;
+  const auto status = run("exec >&- 2>&-; exec sleep 600", dialogue, std::chrono::milliseconds(50));
+  REQUIRE_FALSE(status);
+  CHECK(status.error().message == "no end in time");
+}
+
 TEST_CASE("local: death by a signal is told apart") {
   ListeningDialogue dialogue;
   const auto status = run("kill -TERM $$", dialogue);

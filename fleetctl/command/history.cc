@@ -36,7 +36,7 @@ std::vector<json> read_changes(const std::vector<std::string>& told) {
   std::vector<json> changes;
   for (auto line = told.rbegin(); line != told.rend(); ++line) {
     if (line->rfind("run ", 0) != 0) continue;
-    json one = json::parse(line->substr(4), nullptr, false);
+    json one = json::parse(plan::bounded_json(std::string_view(*line).substr(4)), nullptr, false);
     if (one.is_object()) changes.push_back(std::move(one));
   }
   return changes;
@@ -68,7 +68,8 @@ ExitCode history(const Fleet& fleet, const HistoryOptions& options, const World&
       {"HOST", "CHANGE", "TIME", "OUTCOME", "BY", "RUN", "WHAT"}};
   Tally tally;
   const auto print = [&](const json& document) {
-    out << document.dump(-1, ' ', false, json::error_handler_t::replace) << "\n" << std::flush;
+    // ASCII alone: the host's own words are in it.
+    out << document.dump(-1, ' ', true, json::error_handler_t::replace) << "\n" << std::flush;
   };
   const Course course = over_hosts(
       fleet, options, world, "asking", stop, Sequence::kAsListed,

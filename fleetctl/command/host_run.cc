@@ -23,10 +23,17 @@ constexpr const char* kCannotTell =
     "the agent there cannot tell how it is: it is from before this fleetctl, or damaged";
 constexpr std::size_t kErrorLimit = 8192;
 constexpr std::size_t kStepLimit = 40;
+constexpr const char* kNoReason = "the host does not tell why";
+constexpr int kCannotRun = 126, kNoProgram = 127;  // of a shell that could not become the agent
 constexpr std::size_t kReasonLimit = 200;
 constexpr std::size_t kLineLimit = 2U << 20;  // that of a whole file, in a diff
 constexpr std::size_t kShownLimit = 16U << 20;
+constexpr std::size_t kFactsLimit = 1U << 20;
 constexpr std::size_t kComparedLimit = 1U << 20;  // of a file beside the configuration
+
+constexpr std::size_t kMostTold = 128U << 20;  // of all that a host says in one conversation
+constexpr std::size_t kLineCost = 64;          // of a line that is kept, beside its bytes
+constexpr std::size_t kMostListed = 1000;
 
 std::string text_of(const json& object, const char* name) {
   const auto found = object.find(name);
@@ -39,7 +46,8 @@ std::vector<std::string> texts_of(const json& object, const char* name) {
   const auto found = object.find(name);
   if (found == object.end() || !found->is_array()) return out;
   for (const json& one : *found) {
-    if (one.is_string()) out.push_back(printable(one.get<std::string>()));
+    if (one.is_string() && out.size() < kMostListed)
+      out.push_back(one_line(one.get<std::string>()));
   }
   return out;
 }
@@ -47,8 +55,9 @@ std::vector<std::string> texts_of(const json& object, const char* name) {
 // Splits at the first line feed: the rest belongs to the details.
 void set_text(HostResult& result, const std::string& text) {
   const auto lines = agent::split(agent::trim(text), '\n');
-  result.text = lines.front();
-  for (std::size_t i = 1; i < lines.size(); ++i) result.details.emplace_back(lines[i]);
+  result.text = one_line(lines.front());
+  for (std::size_t i = 1; i < std::min(lines.size(), kMostListed); ++i)
+    result.details.push_back(one_line(lines[i]));
 }
 
 // For a message: both ends of a configuration may differ while the changes read the same.
@@ -90,35 +99,44 @@ class Conversation final : public remote::Dialogue {
   }
 
   Result<> on_output(std::string_view bytes, Input& input) override {
+    if (auto counted = count(bytes); !counted) return counted;
     const std::size_t searched = pending_.size();
     pending_.append(bytes);
+    std::size_t begin = 0;
     for (auto end = pending_.find('\n', searched); end != std::string::npos;
-         end = pending_.find('\n')) {
-      const std::string line = pending_.substr(0, end);
-      pending_.erase(0, end + 1);
-      // What a login shell prints goes by.
-      if (line.rfind(prefix_, 0) != 0) continue;
-      if (auto heard = hear(std::string_view(line).substr(prefix_.size()), input); !heard)
+         end = pending_.find('\n', begin)) {
+      const auto line = std::string_view(pending_).substr(begin, end - begin);
+      begin = end + 1;
+      if (ended_) continue;  // there is nothing more to say
+      if (!line.starts_with(prefix_)) {
+        overhear(line);
+      } else if (auto heard = hear(line.substr(prefix_.size()), input); !heard) {
         return heard;
+      }
     }
+    pending_.erase(0, begin);
+    // Of a line that is not for us the beginning will do.
+    if (pending_.size() > kReasonLimit && !pending_.starts_with(prefix_))
+      pending_.resize(kReasonLimit);
     if (pending_.size() > kLineLimit)
       return fail(ErrorCode::kExhausted, "the host sent a line without end");
     return {};
   }
 
   Result<> on_error_output(std::string_view bytes, Input& input) override {
-    errors_.append(bytes.substr(0, kErrorLimit - std::min(kErrorLimit, errors_.size())));
+    if (auto counted = count(bytes); !counted) return counted;
+    errors_.append(bytes);
+    // The end of it: what a login shell prints comes before what matters, and may be long.
+    if (errors_.size() > kErrorLimit) errors_.erase(0, errors_.size() - kErrorLimit);
     if (order_.exec.become != plan::Become::kPassword || script_sent_) return {};
     // Only what carries our random word is sudo's question, and it is answered once: a second one
     // means "wrong".
     const std::string question = plan::prompt(order_.exec);
-    const auto first = errors_.find(question);
-    if (first == std::string::npos) return {};
-    if (!password_sent_) {
-      password_sent_ = true;
+    for (auto at = errors_.find(question); at != std::string::npos; at = errors_.find(question)) {
+      errors_.erase(at, question.size());
+      if (std::exchange(password_sent_, true))
+        return fail(ErrorCode::kPermission, "sudo: wrong password");
       input.send(order_.become_password.reveal() + "\n");
-    } else if (errors_.find(question, first + 1) != std::string::npos) {
-      return fail(ErrorCode::kPermission, "sudo: wrong password");
     }
     return {};
   }
@@ -131,11 +149,21 @@ class Conversation final : public remote::Dialogue {
               " while the host was changing; it finishes or goes back by itself, the next "
               "run tells");
     }
-    if (!status && !ended_) return failed(HostState::kFailed, status.error().message);
+    if (!status && !ended_) {
+      const bool waits = stage_ == Stage::kFacts && status.error().code == ErrorCode::kUnavailable;
+      const std::string last = waits ? one_line(last_error_line(), kReasonLimit) : "";
+      const std::string& what = status.error().message;
+      const bool told = last.empty() || what.find(last) != std::string::npos;
+      return failed(HostState::kFailed, what + (told ? "" : "; its last words: " + last));
+    }
     if (stage_ == Stage::kApply && !ended_ && *status > 128) {
       return failed(HostState::kLost, "fleet-agent apply was killed on the host (status " +
                                           std::to_string(*status) +
                                           "); the next run finishes what it began");
+    }
+    if (stage_ == Stage::kApply && !ended_ && *status != kCannotRun && *status != kNoProgram) {
+      return failed(HostState::kLost, "fleet-agent apply did not tell how it ended (" +
+                                          why(*status) + "); the next run finishes what it began");
     }
     if (stage_ == Stage::kInstalled && !ended_) {
       return failed(HostState::kFailed, kCannotTell + (" (" + why(*status) + ")"));
@@ -156,6 +184,25 @@ class Conversation final : public remote::Dialogue {
     kInstalled,
     kUpkeep
   };
+
+  // What a login shell prints goes by, unless nothing else tells why there is no answer.
+  void overhear(std::string_view line) {
+    line = agent::trim(line).substr(0, kReasonLimit);
+    if (!line.empty()) overheard_ = line;
+  }
+
+  // Whoever floods us is not listened to until the deadline.
+  Result<> count(std::string_view bytes) {
+    heard_ += bytes.size();
+    if (heard_ > kMostTold) return fail(ErrorCode::kExhausted, "the host talks without end");
+    return {};
+  }
+
+  // For what is kept: `kept` never grows beyond what a host may have to say.
+  static bool fits(std::string_view line, std::size_t most, std::size_t& kept) {
+    kept += line.size() + kLineCost;
+    return kept <= most;
+  }
 
   void tell(std::string_view step) const {
     if (order_.on_step) order_.on_step(step);
@@ -186,14 +233,16 @@ class Conversation final : public remote::Dialogue {
       result_ =
           line.substr(0, cut) == "locked"
               ? failed(HostState::kLocked, "another deploy is at work there: " + std::string(text))
-              : failed(HostState::kFailed, std::string(text));
+              : failed(HostState::kFailed, text.empty() ? kNoReason : std::string(text));
       ended_ = true;
       return {};
     }
     switch (stage_) {
       case Stage::kFacts:
-        if (line != "ready") return plan::read_fact(line, facts_);
-        return decide(input);
+        if (line == "ready") return decide(input);
+        if (!fits(line, kFactsLimit, held_))
+          return fail(ErrorCode::kExhausted, "the host's facts have no end");
+        return plan::read_fact(line, facts_);
       case Stage::kGenerations:
         if (line == "told") return ask_for_kept(input);
         if (auto installed = plan::read_installed(line)) set_installed(std::move(*installed));
@@ -213,7 +262,7 @@ class Conversation final : public remote::Dialogue {
       case Stage::kShow:
         if (line == "shown") return hear_shown(input);
         if (line.rfind("| ", 0) == 0) shown_.append(line.substr(2)).append("\n");
-        if (shown_.size() > kShownLimit)
+        if (!fits(line, kShownLimit, held_))
           return fail(ErrorCode::kExhausted, "the host's configuration has no end");
         return {};
       case Stage::kContainers:
@@ -290,9 +339,9 @@ class Conversation final : public remote::Dialogue {
       ended_ = true;
       return {};
     }
-    told_ += line.size();
-    if (told_ > kShownLimit) return fail(ErrorCode::kExhausted, "the host's answer has no end");
-    result_.told.push_back(printable(line));
+    if (!fits(line, kShownLimit, held_))
+      return fail(ErrorCode::kExhausted, "the host's answer has no end");
+    result_.told.push_back(one_line(line, kLineLimit));
     return {};
   }
 
@@ -319,6 +368,7 @@ class Conversation final : public remote::Dialogue {
 
   Result<> decide(Input& input) {
     result_.facts = facts_;
+    held_ = 0;
     if (order_.task == Task::kUpkeep) {
       if (may_drop_listeners()) {
         ask_for_config(input);
@@ -361,14 +411,14 @@ class Conversation final : public remote::Dialogue {
     result_.notes = plan_.notes;
     result_.effect = plan_.effect();
     if (!plan_.refusal.empty()) {
-      result_.text = printable(plan_.refusal);
+      result_.text = one_line(plan_.refusal);
       end(input);
     } else if (plan_.empty()) {
       result_.state = HostState::kUnchanged;
       end(input);
     } else if (order_.planned && *order_.planned != seen_by(facts_, plan_.changes)) {
-      result_.text = "it is not as it was when the plan was made: " +
-                     difference(*order_.planned, seen_by(facts_, plan_.changes));
+      result_.text = one_line("it is not as it was when the plan was made: " +
+                              difference(*order_.planned, seen_by(facts_, plan_.changes)));
       end(input);
     } else {
       ask_to_show(input);
@@ -379,6 +429,7 @@ class Conversation final : public remote::Dialogue {
   // One file after another, the configuration last: what follows may depend on that.
   void ask_to_show(Input& input) {
     shown_.clear();
+    held_ = 0;
     for (; order_.diff && file_shown_ < plan_.other_files.size(); ++file_shown_) {
       const std::string& path = plan_.other_files[file_shown_];
       if (facts_.files.contains(path)) {
@@ -450,8 +501,8 @@ class Conversation final : public remote::Dialogue {
   // "| ..." for each, then "listed" or "unlisted WHY" (plan/bootstrap.sh).
   Result<> hear_container(std::string_view line, Input& input) {
     constexpr std::string_view kUnlisted = "unlisted ";
-    told_ += line.size();
-    if (told_ > kShownLimit) return fail(ErrorCode::kExhausted, "the host's answer has no end");
+    if (!fits(line, kShownLimit, held_))
+      return fail(ErrorCode::kExhausted, "the host's answer has no end");
     if (line.starts_with("| ")) {
       if (const auto heard = listeners_->hear(line.substr(2)); !heard && unread_containers_++ == 0)
         note_unknown(heard.error().message);
@@ -481,7 +532,7 @@ class Conversation final : public remote::Dialogue {
       ask_agent(input);
     } else if (order_.check) {
       result_.state = HostState::kWouldChange;
-      result_.text = printable(plan::summary(plan_));
+      result_.text = one_line(plan::summary(plan_));
       end(input);
     } else if (plan_.send_release) {
       stage_ = Stage::kRelease;
@@ -501,14 +552,17 @@ class Conversation final : public remote::Dialogue {
 
   // {"step": ...} on the way, {"outcome": ...} at the end (agent/install/transaction.cc).
   Result<> hear_apply(std::string_view line) {
-    const json document = json::parse(line, nullptr, false);
-    if (!document.is_object()) return fail(ErrorCode::kIo, "the host's report cannot be read");
+    const auto bad = [] { return fail(ErrorCode::kIo, "the host's report cannot be read"); };
+    const json document = json::parse(plan::bounded_json(line), nullptr, false);
+    if (!document.is_object()) return bad();
     const std::string outcome = text_of(document, "outcome");
     if (outcome.empty()) {
-      const std::string step = text_of(document, "step");
-      tell(agent::split(step, '\n').front().substr(0, kStepLimit));
+      if (++steps_ <= kMostListed) tell(one_line(text_of(document, "step"), kStepLimit));
       return {};
     }
+    const bool refused = outcome == "refused", back = outcome == "rolled-back";
+    if (outcome != "unchanged" && outcome != "changed" && !refused && !back && outcome != "broken")
+      return bad();
     ended_ = true;
     result_.changes = texts_of(document, "changes");
     const auto back_to = document.find("back_to");
@@ -529,13 +583,14 @@ class Conversation final : public remote::Dialogue {
     }
     if (outcome == "changed") {
       result_.state = HostState::kChanged;
-      result_.text = summary();
+      result_.text = one_line(summary());
       return {};
     }
-    result_.state = outcome == "rolled-back" ? HostState::kRolledBack
-                    : outcome == "broken"    ? HostState::kBroken
-                                             : HostState::kFailed;
+    result_.state = back      ? HostState::kRolledBack
+                    : refused ? HostState::kFailed
+                              : HostState::kBroken;
     set_text(result_, text_of(document, "error"));
+    if (result_.text.empty()) result_.text = kNoReason;
     for (std::string& one : texts_of(document, "log")) result_.details.push_back(std::move(one));
     return {};
   }
@@ -555,16 +610,16 @@ class Conversation final : public remote::Dialogue {
     return result;
   }
 
+  std::string last_error_line() const {
+    const auto lines = agent::split(agent::trim(errors_), '\n');
+    const auto last = agent::trim(lines.back());
+    return last.empty() && stage_ == Stage::kFacts ? overheard_ : std::string(last);
+  }
+
   // The command ended and never said what it should have.
   std::string why(int status) const {
-    std::string errors = errors_;
-    const std::string question = plan::prompt(order_.exec);
-    for (auto at = errors.find(question); at != std::string::npos; at = errors.find(question)) {
-      errors.erase(at, question.size());
-    }
-    const auto lines = agent::split(agent::trim(errors), '\n');
-    const std::string last(agent::trim(lines.back()));
-    const auto says = [&](const char* text) { return errors.find(text) != std::string::npos; };
+    const std::string last = last_error_line();
+    const auto says = [&](const char* text) { return errors_.find(text) != std::string::npos; };
     if (says("password is required") || says("a terminal is required")) {
       return "sudo wants a password (or does not know us): give -K or ansible_become_password";
     }
@@ -584,14 +639,17 @@ class Conversation final : public remote::Dialogue {
   bool password_sent_ = false;
   bool ended_ = false;   // result_ is what there is to say
   std::string pending_;  // output without its line feed yet
-  std::string errors_;
+  std::string errors_;   // the end of it
+  std::string overheard_;
   std::string shown_;
   std::string kept_;            // the configuration that a rollback brings back
   std::size_t file_shown_ = 0;  // the number of the one of plan_.other_files that is
   bool shows_file_ = false;     // and not the configuration
-  std::size_t told_ = 0;        // bytes of result_.told, or of what containers there are
+  std::size_t heard_ = 0;       // bytes, whatever they are
+  std::size_t held_ = 0;        // of what is kept since this began: facts, a shown file, an answer
   std::optional<ListenersInUse> listeners_;
   int unread_containers_ = 0;
+  std::size_t steps_ = 0;
   plan::Facts facts_;
   plan::Plan plan_;
   HostResult result_;
@@ -608,20 +666,6 @@ Planned seen_by(const plan::Facts& facts, const std::vector<plan::Change>& chang
   for (const plan::Change& change : changes)
     seen.changes.push_back(std::string(1, change.sign) + " " + change.what);
   return seen;
-}
-
-std::string printable(std::string_view text) {
-  std::string out = agent::to_valid_utf8(text);
-  unsigned char before = 0;
-  for (char& c : out) {
-    const auto byte = static_cast<unsigned char>(c);
-    // U+0080 to U+009F are bytes C2 80 to C2 9F.
-    const bool high = before == 0xc2 && byte < 0xa0;
-    if (high) *(&c - 1) = '?';
-    if (high || (byte < ' ' && c != '\n' && c != '\t') || byte == 0x7f) c = '?';
-    before = byte;
-  }
-  return out;
 }
 
 HostResult run_host(remote::Remote& remote, const HostOrder& order, remote::Mono deadline) {

@@ -11,6 +11,7 @@
 #include "agent/base/secret.h"
 #include "fleetctl/plan/bootstrap.h"
 #include "fleetctl/plan/diff.h"
+#include "fleetctl/plan/host_words.h"
 #include "fleetctl/plan/installed.h"
 #include "fleetctl/plan/plan.h"
 #include "fleetctl/remote/remote.h"
@@ -94,7 +95,7 @@ struct HostOrder {
 // One use, one thread. `remote` is connected already.
 HostResult run_host(remote::Remote& remote, const HostOrder& order, remote::Mono deadline);
 
-// For a terminal: control characters become '?', a tab and what is printable stays.
-std::string printable(std::string_view text);
+using plan::one_line;
+using plan::printable;
 
 }  // namespace fleetctl::command

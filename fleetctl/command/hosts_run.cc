@@ -30,7 +30,7 @@ constexpr std::size_t kManyHosts = 10;  // more, and what went wrong may be out 
 HostResult unreachable(const agent::Error& error) {
   HostResult result;
   result.state = HostState::kUnreachable;
-  result.text = printable(error.message);
+  result.text = one_line(error.message);
   return result;
 }
 
@@ -154,7 +154,7 @@ HostResult visit(const Host& host, HostOrder order, const RunOptions& options, c
   order.exec.lock = order.task == Task::kUpkeep ? order.locks : !reads;
   HostResult result = run_host(*reached->remote, order, deadline);
   for (const auto& list : {reached->warnings, reached->remote->warnings()}) {
-    for (const std::string& warning : list) result.notes.push_back(printable(warning));
+    for (const std::string& warning : list) result.notes.push_back(one_line(warning));
   }
   if (after) after(*reached->remote, result);
   return result;

@@ -6,6 +6,9 @@
 #include <system_error>
 #include <utility>
 
+#include "agent/base/strings.h"
+#include "fleetctl/plan/host_words.h"
+
 namespace fleetctl::plan {
 namespace {
 
@@ -42,7 +45,7 @@ std::optional<int> port_of(std::string_view text) {
 }
 
 agent::Result<std::optional<ContainerLog>> read_container_log(std::string_view line) {
-  const json document = json::parse(line, nullptr, false);
+  const json document = json::parse(bounded_json(line), nullptr, false);
   if (!document.is_array() || document.size() != 2 || !document[0].is_string() ||
       !document[1].is_object())
     return agent::fail(agent::ErrorCode::kInvalid, "what Docker told of a container is no answer");
@@ -59,8 +62,8 @@ agent::Result<std::optional<ContainerLog>> read_container_log(std::string_view l
   if (!port) return std::optional<ContainerLog>();
   std::string name = document[0].get<std::string>();
   if (name.starts_with('/')) name.erase(0, 1);
-  name.resize(std::min(name.size(), kNameLimit));
-  return std::optional(ContainerLog{std::move(name), where->protocol, *port});
+  return std::optional(ContainerLog{std::string(agent::utf8_head(one_line(name), kNameLimit)),
+                                    where->protocol, *port});
 }
 
 }  // namespace fleetctl::plan

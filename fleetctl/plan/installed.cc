@@ -1,6 +1,9 @@
 #include "fleetctl/plan/installed.h"
 
+#include <cmath>
 #include <nlohmann/json.hpp>
+
+#include "fleetctl/plan/host_words.h"
 
 namespace fleetctl::plan {
 namespace {
@@ -8,10 +11,11 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t kMostListed = 1000;
+constexpr double kMostCounted = 1e15;  // sums of many of them are numbers, too
 
 void read(const json& object, const char* name, std::string& text) {
   const auto found = object.find(name);
-  if (found != object.end() && found->is_string()) text = found->get<std::string>();
+  if (found != object.end() && found->is_string()) text = one_line(found->get<std::string>());
 }
 void read(const json& object, const char* name, bool& flag) {
   const auto found = object.find(name);
@@ -24,13 +28,14 @@ void read(const json& object, const char* name, std::int64_t& number) {
 
 void read(const json& object, const char* name, double& number) {
   const auto found = object.find(name);
-  if (found != object.end() && found->is_number()) number = found->get<double>();
+  if (found == object.end() || !found->is_number()) return;
+  if (const auto told = found->get<double>(); std::abs(told) <= kMostCounted) number = told;
 }
 // A count, however it is written.
 void read_count(const json& object, const char* name, std::int64_t& number) {
   double value = -1;
   read(object, name, value);
-  if (value >= 0 && value < 9e18) number = static_cast<std::int64_t>(value);
+  if (value >= 0) number = static_cast<std::int64_t>(value);
 }
 
 // An object or a list; an empty one when it is something else.
@@ -56,7 +61,7 @@ Generation generation_of(const json& object) {
 }  // namespace
 
 agent::Result<Installed> read_installed(std::string_view text) {
-  const json document = json::parse(text, nullptr, false);
+  const json document = json::parse(bounded_json(text), nullptr, false);
   if (!document.is_object())
     return agent::fail(agent::ErrorCode::kIo, "the host's report cannot be read");
   Installed installed;

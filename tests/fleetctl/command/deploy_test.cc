@@ -198,8 +198,8 @@ TEST_CASE("deploy: an end without a report is a failure, with the status") {
   run.status_of_command = 3;
   run.host("puck", "b\n", {{kEnd, served_facts("a\n")}, {"[Unit]\n", "n0 {\"step\":\"look\"}\n"}});
   CHECK(run.deploy() == ExitCode::kHostFailed);
-  CHECK(run.out.str().find("failed        the host's shell ended with status 3") !=
-        std::string::npos);
+  CHECK(run.out.str().find("lost          fleet-agent apply did not tell how it ended (the host's "
+                           "shell ended with status 3)") != std::string::npos);
 }
 
 TEST_CASE("deploy: a problem in the tree stops everything before a host is touched") {

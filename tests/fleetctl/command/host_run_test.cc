@@ -226,19 +226,132 @@ TEST_CASE("host run: a listener that running containers log to is not taken away
     many += container("c\\u001b\\n\\u0085" + std::string(500, 'x'), "tcp://[::1]:51421");
   const HostResult hostile = with(host(listener(51421), many), "a\n");
   CHECK(hostile.text.size() < 900);
-  CHECK(hostile.text.find("'c??") != std::string::npos);
+  CHECK(hostile.text.find("'c? ?") != std::string::npos);
   CHECK(hostile.text.find(" and 6 more; let them") != std::string::npos);
 }
 
 TEST_CASE("host run: a host that sends without end or sense is cut off") {
   Run run;
-  Saying endless(std::string(3U << 20, 'x'), 0);
+  Saying endless("n0 " + std::string(3U << 20, 'x'), 0);
   CHECK(run.with(endless).text == "the host sent a line without end");
   Saying senseless("n0 free lots\n", 0);
   CHECK(run.with(senseless).text == "unreadable fact: free lots");
   run.order.check = false;
   Saying report(std::string(kFacts) + "n0 not json\n", 0);
   CHECK(run.with(report).text.find("the host's report cannot be read") == 0);
+}
+
+TEST_CASE("host run: what a host says cannot act on the terminal, nor make lines of its own") {
+  const std::string facts =
+      "n0 arch x86_64\nn0 systemd yes\nn0 unit act\x1b[2Jive enabled\nn0 release yes\n"
+      "n0 current \x1b]0;owned\x07\r\xe2\x80\xaexcod\n"
+      "n0 underway {\"run\":\"r0\\nother.host  "
+      "unchanged\\u001b[31m\",\"who\":\"\\u202eme\\u009b1m\"}\n"
+      "n0 applied {\"files\":{\"/etc/fleet-agent/a\\n\\u001bc\":\"0\"}}\n";
+  Run run;
+  std::string end = "n0 ready\n";
+  run.order.check = true;
+  SECTION("a plan") {}
+  SECTION("a refusal") { run.wanted.restart = plan::Restart::kNever; }
+  SECTION("an error") { end = "n0 error failed \x1b[2Jno\rway\x08\xff\n"; }
+  SECTION("an unreadable fact") { end = "n0 unit \x1b[2J\n"; }
+  SECTION("a report") {
+    run.order.check = false;
+    end =
+        "n0 ready\nn0 received\nn0 "
+        "{\"outcome\":\"rolled-back\",\"error\":\"a\\u001b[1m\\u2028b\\n\\u001bc\","
+        "\"notes\":[\"c\\nd\\u009be\"],\"changes\":[\"\\u0007\\n\"],\"log\":[\"\\r\\nover\"]}\n";
+  }
+  Saying host(facts + end, 0);
+  const HostResult result = run.with(host);
+  std::vector<std::string> lines = result.notes;
+  lines.push_back(result.text);
+  for (const auto* list : {&result.details, &result.changes})
+    lines.insert(lines.end(), list->begin(), list->end());
+  for (const plan::Change& change : result.planned) lines.push_back(change.what);
+  CHECK_FALSE(result.text.empty());
+  for (const std::string& line : lines) {
+    INFO(line);
+    CHECK(line == one_line(line));
+  }
+}
+
+TEST_CASE("host run: lines follow one another fast, and nothing is heard after the last one") {
+  std::string text = kFacts;
+  text.insert(0, std::string(1 << 20, '\n'));
+  for (int i = 0; i < 1000; ++i) text += "n0 ready\nn0 error failed too late\n";
+  Run run;
+  Saying host(text, 0);
+  const HostResult result = run.with(host);
+  CHECK(result.state == HostState::kWouldChange);
+  CHECK(result.changes.size() < 10);
+}
+
+TEST_CASE("host run: a host that goes on and on is cut off") {
+  Run run;
+  const auto repeated = [](const std::string& line, std::size_t bytes) {
+    std::string out;
+    while (out.size() < bytes) out += line;
+    return out;
+  };
+  const auto text_of = [&](const std::string& said) {
+    Saying host(said, 0);
+    const HostResult result = run.with(host);
+    CHECK(result.state == HostState::kFailed);
+    return result.text;
+  };
+  CHECK(text_of(repeated("n0 group g x\n", 2 << 20)) == "the host's facts have no end");
+  run.order.task = Task::kUpkeep;
+  CHECK(text_of("n0 ready\n" + repeated("n0 \n", 2 << 20)) == "the host's answer has no end");
+}
+
+TEST_CASE("host run: an apply that ends without a word may have changed the host") {
+  Run run;
+  run.order.check = false;
+  const auto state_at = [&](const std::string& said, int status) {
+    Saying host(kFacts + said, status);
+    return run.with(host).state;
+  };
+  CHECK(state_at("", 0) == HostState::kLost);
+  CHECK(state_at("n0 {\"step\":\"install\"}\n", 1) == HostState::kLost);
+  CHECK(state_at("n0 {\"outcome\":\"splendid\"}\n", 0) == HostState::kLost);
+  CHECK(state_at("n0 " + std::string(10'000, '[') + "\n", 0) == HostState::kLost);
+  CHECK(state_at("", 127) == HostState::kFailed);
+}
+
+TEST_CASE("host run: sudo's question is found behind whatever a login shell prints") {
+  const FakeSudo sudo("head -c 300000 /dev/zero | tr '\\0' x >&2\n" + std::string(kAsking));
+  Run run;
+  run.order.exec.become = plan::Become::kPassword;
+  run.order.become_password = agent::Secret("wrong");
+  const agent::SystemClock clock;
+  remote::Local local(clock);
+  CHECK(run.with(local).text == "sudo: wrong password");
+}
+
+TEST_CASE("host run: what a login shell prints is told when it is all there is") {
+  Run run;
+  Saying host("\nThis account is not available.\n\n", 1);
+  CHECK(run.with(host).text ==
+        "the host's shell ended with status 1: This account is not available.");
+  Saying talker(std::string(5 << 20, 'x') + "\n" + kFacts, 0);
+  CHECK(run.with(talker).state == HostState::kWouldChange);
+}
+
+TEST_CASE("host run: of a host that does not come to the script, its last words are told") {
+  struct Waiting final : remote::Remote {
+    agent::Result<> connect(remote::Mono) override { return {}; }
+    agent::Result<int> exec(const std::string&, remote::Dialogue& dialogue, remote::Mono) override {
+      remote::Input input;
+      dialogue.on_start(input);
+      CHECK(dialogue.on_error_output("Hello\nPlace your finger on the reader\n", input));
+      return agent::fail(agent::ErrorCode::kUnavailable, "no end in time");
+    }
+  } host;
+  Run run;
+  const HostResult result = run.with(host);
+  CHECK(result.state == HostState::kFailed);
+  CHECK(result.text == "no end in time; its last words: Place your finger on the reader");
 }
 
 }  // namespace fleetctl::command

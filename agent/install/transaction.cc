@@ -249,10 +249,8 @@ Result<> Transaction::look() {
 
 // What an interrupted deploy brought and nobody names: not this one, nor the last that ended.
 Result<> Transaction::look_for_leftovers() {
-  if (!present_.underway) return {};
-  const auto before = books_.read_generation(present_.underway->generation);
-  if (!before) return {};
-  for (const SavedFile& file : before->files) {
+  if (!interrupted_) return {};
+  for (const SavedFile& file : interrupted_->files) {
     if (file.present || find_file(present_.files, file.path) != nullptr) continue;
     auto saved = books_.save_file(file.path);
     if (!saved) return fail(saved.error());

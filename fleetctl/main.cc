@@ -28,9 +28,6 @@ void close_input() {
   ::close(nothing);
 }
 
-// All is done, but standard output did not take what was to be said (EX_IOERR of sysexits.h).
-constexpr int kOutputLost = 74;
-
 // False: what was printed did not arrive, though somebody reads (else it is `fleetctl ... | head`).
 bool printed() {
   if (std::cout.flush()) return true;
@@ -133,12 +130,12 @@ int main(int argc, char** argv) {
     std::cerr << usage_error(app, error);
     return static_cast<int>(ExitCode::kUsage);
   }
-  if (!fleet_file.error().empty()) {
-    std::cerr << "fleetctl: " << fleet_file.error() << "\n";
+  if (const std::string why = fleet_file.error(); !why.empty()) {
+    std::cerr << "fleetctl: " << why << "\n";
     return static_cast<int>(ExitCode::kUsage);
   }
   if (no_input) close_input();
-  const ExitCode code = action();
-  if (!printed() && code == ExitCode::kDone) return ansible_codes ? 1 : kOutputLost;
+  ExitCode code = action();
+  if (!printed() && code == ExitCode::kDone) code = ExitCode::kOutputLost;
   return ansible_codes ? ansible_status(code) : static_cast<int>(code);
 }

@@ -1,8 +1,13 @@
 #include "fleetctl/cli/fleet_file.h"
 
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
 #include <istream>
 #include <iterator>
 #include <memory>
@@ -184,10 +189,21 @@ class Configuration final : public CLI::Config {
 
 FleetFile::FleetFile(CLI::App& app) : error_(std::make_shared<std::string>()) {
   app.config_formatter(std::make_shared<Configuration>(app, error_));
-  app.set_config("--config", everybody_may_write(".") ? "" : kFleetFile,
-                 "Options by their long names, as YAML, that hold where none are given; and rules "
-                 "of the tree")
-      ->type_name("FILE");
+  option_ =
+      app.set_config("--config", everybody_may_write(".") ? "" : kFleetFile,
+                     "Options by their long names, as YAML, that hold where none are given; and "
+                     "rules of the tree")
+          ->type_name("FILE");
+}
+
+std::string FleetFile::error() const {
+  if (!error_->empty() || option_->count() > 0) return *error_;
+  // Without its rules a deploy might go to hosts that it leaves out.
+  if (const std::string why = passed_over(".", kFleetFile); !why.empty())
+    return why + "; --config " + kFleetFile + " reads it all the same";
+  std::error_code error;
+  if (!std::filesystem::exists(kFleetFile, error) || ::access(kFleetFile, R_OK) == 0) return {};
+  return std::string(kFleetFile) + " cannot be read: " + std::strerror(errno);
 }
 
 std::shared_ptr<const TreeRules> FleetFile::rules(const CLI::App& command) {

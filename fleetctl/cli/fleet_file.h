@@ -9,7 +9,8 @@
 
 namespace CLI {
 class App;
-}
+class Option;
+}  // namespace CLI
 
 namespace fleetctl::cli {
 
@@ -19,10 +20,12 @@ class FleetFile {
   explicit FleetFile(CLI::App& app);
   // What the file of `command`'s program says of the tree; filled in when that reads it.
   static std::shared_ptr<const command::TreeRules> rules(const CLI::App& command);
-  // What was wrong with the file; "": nothing.
-  const std::string& error() const { return *error_; }
+  // After the arguments were parsed: what was wrong with the file, or why one that lies here was
+  // not read; "": nothing.
+  std::string error() const;
 
  private:
+  const CLI::Option* option_;
   std::shared_ptr<std::string> error_;  // the one that reads writes it, and belongs to `app`
 };
 

@@ -20,6 +20,12 @@ bool everybody_may_write(const fs::path& folder) {
   return ::stat(folder.c_str(), &status) == 0 && (status.st_mode & S_IWOTH) != 0;
 }
 
+std::string passed_over(const fs::path& folder, std::string_view file) {
+  std::error_code error;
+  if (!everybody_may_write(folder) || !fs::exists(folder / file, error)) return {};
+  return std::string(file) + " is not read: everybody may write to its folder (chmod o-w)";
+}
+
 namespace {
 
 constexpr std::size_t kMaxFile = 1U << 20;

@@ -16,6 +16,8 @@ namespace fleetctl::command {
 
 // Anybody's file could name a program as the source of passwords.
 bool everybody_may_write(const std::filesystem::path& folder);
+// Words for a file that lies in `folder` and is not read for that reason; "": there is none.
+std::string passed_over(const std::filesystem::path& folder, std::string_view file);
 
 class AnsibleConfiguration {
  public:

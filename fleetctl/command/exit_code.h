@@ -13,6 +13,7 @@ enum class ExitCode : int {
   kRolledBack = 6,       // a host was put back
   kUsage = 64,           // the command line is wrong
   kBug = 70,             //
+  kOutputLost = 74,      // all is done, but standard output did not take what was to be said
   kLocked = 75,          // somebody else is at work on a host
   kInterrupted = 130,    //
 };
@@ -36,6 +37,7 @@ constexpr int ansible_status(ExitCode code) {
       return 99;
     case ExitCode::kRefused:
     case ExitCode::kBug:
+    case ExitCode::kOutputLost:
       return 1;
   }
   return 1;

@@ -144,6 +144,9 @@ Result<std::unique_ptr<Tree>> Tree::load(const FleetOptions& options, Part part)
 
 Result<> Tree::read(const FleetOptions& options, Part part) {
   const AnsibleConfiguration configuration = AnsibleConfiguration::find(options.root);
+  if (const auto why = passed_over(options.root, "ansible.cfg");
+      !why.empty() && environment("ANSIBLE_CONFIG").empty())
+    inventory_.warnings().push_back(why);
   const std::string hash_behaviour = configuration.text("ANSIBLE_HASH_BEHAVIOUR", "hash_behaviour");
   if (!hash_behaviour.empty() && hash_behaviour != "replace" && hash_behaviour != "merge")
     return fail(ErrorCode::kInvalid,

@@ -73,6 +73,13 @@ def fleet_files():
     fleet.write("fleet.yaml", "ansible-exit-codes: true\nno-input: true\n")
     fleet.run("plan", "--limit", "nobody", *fleet.bundle(), status=1)
     fleet.run("unlock", "-K", "-e", "ansible_connection=local", status=5, given="a line\n")  # nobody is asked: Ansible's 5
+    # In a folder of everybody's it may be anybody's, and without its rules more hosts might be changed.
+    fleet.tree.chmod(0o777)
+    fleet.write("ansible.cfg", "[defaults]\nremote_user = anybody\n")
+    shown, told = fleet.run(*OFFLINE, *fleet.bundle(), status=USAGE)
+    check(shown == "" and "fleet.yaml is not read: everybody may write to its folder (chmod o-w); --config fleet.yaml reads it" in told, told)
+    told = fleet.run(*OFFLINE, *fleet.bundle(), "--config", "fleet.yaml")[1]
+    check("warning: ansible.cfg is not read: everybody may write to its folder" in told, told)
 
 
 def yaml_files():

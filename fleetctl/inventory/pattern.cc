@@ -257,8 +257,14 @@ class Selector {
 Result<> add_file(std::string_view path, std::vector<std::string>& parts) {
   auto text = agent::read_file(std::string(path), 16U << 20);
   if (!text) return fail(std::move(text.error()).within("limit"));
-  for (const std::string_view line : agent::split(*text, '\n'))
-    parts.emplace_back(agent::trim(line));
+  const std::size_t before = parts.size();
+  for (const std::string_view raw : agent::split(*text, '\n')) {
+    const std::string_view line = agent::trim(raw);
+    if (!line.empty() && line[0] != '#') parts.emplace_back(line);
+  }
+  // Ansible takes all hosts then: what a list that came out empty least of all means.
+  if (parts.size() == before)
+    return fail(ErrorCode::kInvalid, "limit: " + std::string(path) + " names no host");
   return {};
 }
 

@@ -1,8 +1,10 @@
 #include "fleetctl/inventory/pattern.h"
 
 #include <catch2/catch.hpp>
+#include <fstream>
 
 #include "fleetctl/inventory/ini.h"
+#include "tests/support/temp_dir.h"
 
 using namespace fleetctl::inventory;
 
@@ -69,6 +71,19 @@ TEST_CASE("pattern: a name that is not there is an error, with the nearest one")
   CHECK_THAT(fleet.select({"!nosuch"}), Catch::StartsWith("error: "));
   CHECK_THAT(fleet.select({"z*"}), Catch::Contains("selects no host"));
   CHECK_THAT(fleet.select({"@/nonexistent/limit"}), Catch::StartsWith("error: limit: open"));
+}
+
+TEST_CASE("pattern: a file has one pattern in each line") {
+  const Fleet fleet;
+  const agent::TempDir folder;
+  const std::string path = (folder / "hosts").string();
+  const auto with = [&](const std::string& text) {
+    std::ofstream(path) << text;
+    return fleet.select({"@" + path});
+  };
+  CHECK(with("# of yesterday\nd1\n\n  web\r\n!w2.x\n") == "w1.x w3.x w4.x d1");
+  CHECK(with("") == "error: limit: " + path + " names no host");
+  CHECK(with("# none\n\n") == "error: limit: " + path + " names no host");
 }
 
 TEST_CASE("pattern: a host answers to its short name when nothing else has it") {

@@ -32,7 +32,7 @@ void add_alias(CLI::App& command, const std::string& name,
 
 }  // namespace
 
-void RunArguments::settle(RunOptions& run) const {
+void RunArguments::settle(RunOptions& run) {
   run.limited = !fleet.limit.empty();
   run.events = format == "jsonl";
   run.json = format == "json" || run.events;
@@ -47,6 +47,9 @@ void RunArguments::settle(RunOptions& run) const {
     run.reach.private_key = configuration.path("ANSIBLE_PRIVATE_KEY_FILE", "private_key_file");
   if (configuration.flag("ANSIBLE_BECOME", "become", "privilege_escalation"))
     run.reach.become = true;
+  if (configuration.flag("ANSIBLE_ASK_PASS", "ask_pass")) run.ask_password = true;
+  if (configuration.flag("ANSIBLE_BECOME_ASK_PASS", "become_ask_pass", "privilege_escalation"))
+    ask_become_password = true;
 }
 
 const CLI::App* find_command(const CLI::App& app, const std::string& name) {

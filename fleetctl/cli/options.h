@@ -33,7 +33,7 @@ struct RunArguments {
   std::string format = "text";
 
   // Into `run`, once the command line was read.
-  void settle(command::RunOptions& run) const;
+  void settle(command::RunOptions& run);
 };
 
 // By its name or another one; null: there is none.

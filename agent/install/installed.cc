@@ -38,6 +38,7 @@ constexpr Duration kHttpLimit = 5s;
 constexpr Duration kMeasure = 1s;
 constexpr std::size_t kConfigLimit = 16U << 20;  // of any file that a deploy puts there
 constexpr std::size_t kFiguresLimit = 256U << 10;
+constexpr std::string_view kFigures = "/api/v0/ui/figures";
 
 json json_of(const Origin& origin) {
   return {{"generation", origin.generation},
@@ -136,7 +137,7 @@ class Measuring {
   }
 
  private:
-  json look() { return asked_json(system_, http_, "/api/v0/ui/figures"); }
+  json look() { return asked_json(system_, http_, kFigures); }
 
   System& system_;
   Clock& clock_;
@@ -186,6 +187,18 @@ json unhealthy_json(std::string_view body) {
 }
 
 }  // namespace
+
+std::string current_error(System& system, const std::string& http) {
+  const json figures = asked_json(system, http, kFigures);
+  const auto error = figures.find("last_error");
+  if (error == figures.end() || !error->is_object()) return {};
+  const auto now = error->find("now"), component = error->find("component"),
+             message = error->find("message");
+  if (now == error->end() || *now != true || component == error->end() || !component->is_string() ||
+      message == error->end() || !message->is_string())
+    return {};
+  return component->get<std::string>() + ": " + message->get<std::string>();
+}
 
 std::string installed_json(System& system, Clock& clock, std::string_view version, bool measure,
                            const std::string& http) {

@@ -18,6 +18,7 @@
 #include "agent/base/file.h"
 #include "agent/base/replace_file.h"
 #include "agent/base/strings.h"
+#include "agent/install/installed.h"
 #include "agent/install/layout.h"
 
 namespace agent::install {
@@ -632,6 +633,8 @@ Result<> Transaction::wait_for_delivery(Mono settled) {
                          std::to_string(static_cast<std::int64_t>(now.queued)) + " wait, " +
                          std::to_string(static_cast<std::int64_t>(now.dropped - base.dropped)) +
                          " were refused";
+      if (const std::string error = current_error(system_, bundle_.http); !error.empty())
+        text += " (" + one_line(error) + ")";
       if (must) return fail(ErrorCode::kUnavailable, text + "; the agent before it delivered");
       tell_of_illness(text);
       return {};

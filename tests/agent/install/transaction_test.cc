@@ -306,11 +306,21 @@ TEST_CASE("apply: an agent that delivers no more, after one that did, is taken b
   run.host.metrics = [](FakeHost& host) {
     return host.config() == "b" ? metrics(0, 2, 7) : metrics(40, 1, 0);
   };
+  std::string told;
+  SECTION("why is not told") {}
+  SECTION("an error that is over tells nothing of it") {
+    run.host.pages["/api/v0/ui/figures"] = {
+        R"({"last_error":{"component":"loki.write.a","message":"gone by","now":false}})"};
+  }
+  SECTION("why is told") {
+    run.host.pages["/api/v0/ui/figures"] = {
+        R"({"last_error":{"component":"loki.write.a","message":"401\nno","now":true}})"};
+    told = " (loki.write.a: 401 no)";
+  }
   const Report report = run.apply(bundle("b"));
   CHECK(report.outcome == Outcome::kRolledBack);
-  CHECK(report.error ==
-        "no receiver took a log entry within 15s: 7 wait, 2 were refused; the agent before it "
-        "delivered");
+  CHECK(report.error == "no receiver took a log entry within 15s: 7 wait, 2 were refused" + told +
+                            "; the agent before it delivered");
   CHECK(run.host.config() == "a");
 }
 

@@ -89,8 +89,8 @@ void add_fleet_options(CLI::App& command, FleetOptions& options) {
       ->type_name("DIR");
   command
       .add_option("--playbook", options.playbook,
-                  "Playbook whose vars, vars_files, roles' defaults and vars, serial and "
-                  "max_fail_percentage count; its tasks are not run")
+                  "Playbook whose vars, vars_files, roles' defaults and vars, remote_user, become, "
+                  "serial and max_fail_percentage count; its tasks are not run")
       ->type_name("FILE");
   command
       .add_option("--playbook-dir", options.playbook_dir,

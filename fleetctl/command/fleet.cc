@@ -43,6 +43,7 @@ class LoadedHost final : public Host {
              const inventory::Host& host)
       : tree_(std::move(tree)),
         renderer_(std::move(renderer)),
+        host_(host),
         name_(host.name),
         short_name_(inventory::short_name(host.name)) {}
 
@@ -73,8 +74,8 @@ class LoadedHost final : public Host {
   }
 
   // The steps of loading, each of which adds what is wrong to `problems`.
-  bool read_variables(const inventory::Host& host, std::vector<Problem>& problems) {
-    auto variables = tree_->own_variables(host);
+  bool read_variables(std::vector<Problem>& problems) {
+    auto variables = tree_->own_variables(host_);
     if (!variables) return complain(variables.error().message, problems);
     variables_ = std::move(*variables);
     return true;
@@ -121,11 +122,7 @@ class LoadedHost final : public Host {
   void read_connection(std::vector<Problem>& problems) {
     auto connection = inventory::read_connection(
         name_, [&](std::string_view name) -> Result<std::optional<Value>> {
-          auto value = renderer_->resolve(*variables_, name);
-          if (value && !value->has_value()) {
-            if (const Value* preset = tree_->connection_defaults().find(name)) return *preset;
-          }
-          return value;
+          return renderer_->resolve(*variables_, name, tree_->connection_default(host_, name));
         });
     if (!connection) {
       complain(connection.error().message, problems);
@@ -230,6 +227,7 @@ class LoadedHost final : public Host {
 
   std::shared_ptr<Tree> tree_;
   std::shared_ptr<const Renderer> renderer_;  // below the tree, which it refers to
+  const inventory::Host& host_;               // of the tree
   std::string name_;
   std::string short_name_;
   std::unique_ptr<HostVariables> variables_;
@@ -347,7 +345,7 @@ Result<Fleet> load_fleet(const std::shared_ptr<Tree>& tree, const FleetOptions& 
   for (const inventory::Host* host : selection->hosts) {
     if (options.only && !options.only->contains(host->name)) continue;
     auto candidate = std::make_shared<LoadedHost>(tree, renderer, *host);
-    if (!candidate->read_variables(*host, fleet.problems)) continue;
+    if (!candidate->read_variables(fleet.problems)) continue;
     by_services = by_services || candidate->has_variable("services");
     if (candidate->read_services(fleet.problems)) candidates.emplace_back(host, candidate);
   }

@@ -280,8 +280,10 @@ Renderer::Renderer(Tree& tree)
 Renderer::~Renderer() = default;
 
 Result<std::optional<Value>> Renderer::resolve(const HostVariables& variables,
-                                               std::string_view name) const {
+                                               std::string_view name,
+                                               const Value* otherwise) const {
   const Value* raw = variables.find(name);
+  if (raw == nullptr) raw = otherwise;
   std::optional<Value> result;
   std::string error;
   if (raw != nullptr) {

@@ -20,9 +20,11 @@ class Renderer {
   explicit Renderer(Tree& tree);  // outlives the renderer
   ~Renderer();
 
-  // The variable with all templates in it resolved. The error says where the variable was written.
+  // The variable, or `otherwise` where there is none, with all templates in it resolved. The error
+  // says where it was written.
   agent::Result<std::optional<value::Value>> resolve(const HostVariables& variables,
-                                                     std::string_view name) const;
+                                                     std::string_view name,
+                                                     const value::Value* otherwise = nullptr) const;
   // Whether it holds for the host. The error begins with the place of the rule.
   agent::Result<bool> holds(const HostVariables& variables, const Rule& rule) const;
   // The text of a template file, checked, and what of it is secret. What is wrong is added to

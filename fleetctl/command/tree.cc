@@ -231,7 +231,7 @@ void Tree::read_settings(const AnsibleConfiguration& configuration) {
   };
   static constexpr std::array<Setting, 11> kConnection{{
       {"ANSIBLE_TRANSPORT", "defaults", "transport", "ansible_connection"},
-      {"ANSIBLE_REMOTE_PORT", "defaults", "remote_port", "ansible_port"},
+      {"ANSIBLE_REMOTE_PORT", "defaults", "remote_port", "ansible_ssh_port"},
       {"ANSIBLE_TIMEOUT", "defaults", "timeout", "ansible_timeout"},
       {"ANSIBLE_SSH_TIMEOUT", "ssh_connection", "timeout", "ansible_ssh_timeout"},
       {"ANSIBLE_HOST_KEY_CHECKING", "defaults", "host_key_checking", "ansible_host_key_checking"},
@@ -245,7 +245,7 @@ void Tree::read_settings(const AnsibleConfiguration& configuration) {
   }};
   for (const Setting& one : kConnection) {
     const std::string text = configuration.text(one.variable, one.key, one.section);
-    if (!text.empty()) connection_defaults_.set(one.name, Value::string(text));
+    if (!text.empty()) connection_defaults_.set(one.name, Value::string(text, value::kUnsafe));
   }
 
   static constexpr std::array<Setting, 6> kNotFollowed{{
@@ -320,6 +320,15 @@ Result<> Tree::read_plays(const FleetOptions& options, const std::vector<std::st
     return value::str(*text);
   };
   return {};
+}
+
+const Value* Tree::connection_default(const inventory::Host& host, std::string_view name) const {
+  const Value* said = connection_defaults_.find(name);
+  for (const auto& [play, hosts] : layers_.plays) {
+    const Value* of_play = hosts.contains(&host) ? play.connection.find(name) : nullptr;
+    if (of_play != nullptr) said = of_play;
+  }
+  return said;
 }
 
 Result<> Tree::opens(std::string_view envelope) const {

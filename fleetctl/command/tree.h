@@ -63,8 +63,9 @@ class Tree final : public template_::Hosts {
   const std::filesystem::path& play_folder() const { return play_folder_; }
   // The text behind `ansible_managed`, with {file}, {host}, {uid} and strftime's signs in it.
   const std::string& managed() const { return managed_; }
-  // What ansible.cfg says about reaching hosts, by the names of the variables that override it.
-  const value::Dict& connection_defaults() const { return connection_defaults_; }
+  // What a play for the host says about reaching it, else ansible.cfg, by the name of the variable
+  // that counts more; templates are not resolved. nullptr: nothing.
+  const value::Value* connection_default(const inventory::Host& host, std::string_view name) const;
   std::vector<std::string>& warnings() { return inventory_.warnings(); }
   // Variables of one host without what belongs to one template; they live as long as the tree.
   agent::Result<const HostVariables*> variables(const inventory::Host& host) const;
@@ -102,8 +103,8 @@ class Tree final : public template_::Hosts {
   inventory::Loader loader_;
   mutable inventory::Layers layers_;
   std::string managed_;
-  value::Dict connection_defaults_;
-  value::Dict magic_;  // the same for all hosts
+  value::Dict connection_defaults_;  // of ansible.cfg
+  value::Dict magic_;                // the same for all hosts
   using Known = std::map<const inventory::Host*, agent::Result<std::unique_ptr<HostVariables>>>;
   mutable Known known_;
   mutable Known known_to_others_;  // what `hostvars` shows, where plays make that another thing

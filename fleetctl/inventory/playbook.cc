@@ -1,5 +1,6 @@
 #include "fleetctl/inventory/playbook.h"
 
+#include <array>
 #include <optional>
 #include <set>
 #include <system_error>
@@ -21,6 +22,15 @@ using value::Value;
 constexpr int kDeepest = 20;  // roles that depend on roles, playbooks that import playbooks
 // Playbooks and roles in all: those that name each other twice would double at each depth.
 constexpr int kMost = 10'000;
+
+// Of a play, and the variable that counts more, by its oldest name.
+constexpr std::array<std::pair<const char*, const char*>, 5> kConnection{{
+    {"remote_user", "ansible_ssh_user"},
+    {"port", "ansible_ssh_port"},
+    {"become", "ansible_become"},
+    {"become_user", "ansible_become_user"},
+    {"become_method", "ansible_become_method"},
+}};
 
 std::string place_of(const Value& value, const fs::path& file) {
   const value::Mark* mark = value.mark();
@@ -135,6 +145,10 @@ class Reader {
     if (const Value* serial = entry.get("serial"); serial != nullptr) play.serial = *serial;
     if (const Value* most = entry.get("max_fail_percentage"); most != nullptr)
       play.max_fail_percentage = *most;
+    for (const auto& [keyword, variable] : kConnection) {
+      const Value* said = entry.get(keyword);
+      if (said != nullptr && !said->is_none()) play.connection.set(variable, *said);
+    }
     if (const Value* prompt = entry.get("vars_prompt"); prompt != nullptr)
       warnings_.push_back(place_of(*prompt, path) +
                           ": vars_prompt asks nobody here; give such variables with -e");

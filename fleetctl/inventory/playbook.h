@@ -1,6 +1,6 @@
-// What a playbook says about variables and batches, read as data: `hosts`, `vars`, `vars_files`,
-// `serial`, `max_fail_percentage`, and the defaults and vars of the roles. Nothing is run, so what
-// tasks would set is not known.
+// What a playbook says about variables, batches and who we are on a host, read as data: `hosts`,
+// `vars`, `vars_files`, `serial`, `max_fail_percentage`, `remote_user`, `port`, `become`, and the
+// defaults and vars of the roles. Nothing is run, so what tasks would set is not known.
 #pragma once
 
 #include <filesystem>
@@ -22,6 +22,9 @@ struct Play {
   std::vector<value::Dict> role_vars;          // low to high
   // As written, templates unresolved; none: not said.
   value::Value serial, max_fail_percentage;
+  // remote_user, port, become, become_user and become_method, as written, by the names of the
+  // variables that count more.
+  value::Dict connection;
 };
 
 struct PlaybookOptions {

@@ -88,7 +88,11 @@ class Commentary {
       return true;
     }
     if (target_.verbose < 2 || !begins(kDebug, line)) return false;
-    std::cerr << "[" + target_.address + "] " + std::string(line) << std::flush;
+    std::string shown = "[" + target_.address + "] " + std::string(agent::trim(line));
+    // The host may write such lines, too: ssh's own are ASCII, without control characters.
+    std::replace_if(
+        shown.begin(), shown.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
+    std::cerr << shown + "\n" << std::flush;
     return true;
   }
   bool may_become_comment(std::string_view part) const {

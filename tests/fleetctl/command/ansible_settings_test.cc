@@ -36,11 +36,11 @@ struct Desk {
     options.root = root;
     auto tree = command::Tree::load(options, command::Part::kVariables);
     REQUIRE(tree);
-    const value::Dict defaults = (*tree)->connection_defaults();
+    const inventory::Host& host = *(*tree)->inventory().hosts().front();
     return inventory::read_connection(
         "h", [&](std::string_view name) -> agent::Result<std::optional<value::Value>> {
           if (name == "ansible_become") return std::optional(value::Value::boolean(true));
-          const value::Value* found = defaults.find(name);
+          const value::Value* found = (*tree)->connection_default(host, name);
           if (found == nullptr) return std::optional<value::Value>();
           return std::optional<value::Value>(*found);
         });

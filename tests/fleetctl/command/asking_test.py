@@ -56,6 +56,11 @@ def become():
     check("BECOME" not in err, err)
     err = fleet.run("unlock", "--list", *HERE, env=env, status=3)[0]
     check("give -K or ansible_become_password" in err, err)
+    # `become: true` of a play, as it is mostly written.
+    fleet.write("deploy.yml", "- hosts: all\n  become: true\n")
+    local = ("-e", "ansible_connection=local", "--limit", "puck")
+    shown = fleet.run("unlock", "--list", *local, "--playbook", "deploy.yml", env=env, status=3)[0]
+    check("give -K or ansible_become_password" in shown, shown)
     # ansible.cfg asks, too; only where hosts are reached.
     fleet.write("ansible.cfg", "[privilege_escalation]\nbecome_ask_pass = True\n")
     shown = fleet.run("unlock", "--list", *HERE, env=env, given="open barley\n", status=3)[0]

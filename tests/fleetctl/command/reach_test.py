@@ -130,6 +130,14 @@ def ansible_cfg():
     said = reached("-u", "other", "-e", "ansible_user=third")
     check("third" in said and "other" not in said, said)
 
+    # A play's words count more than the command line, and less than variables.
+    fleet.write("deploy.yml", "- hosts: all\n  remote_user: '{{ who }}'\n  port: 2400\n  vars: {who: fourth}\n"
+                              "- hosts: puck.incus\n  remote_user: nobody\n")
+    said = reached("--playbook", "deploy.yml", "-u", "other")
+    check("fourth" in said and "2400" in said and "other" not in said and "2200" not in said and "nobody" not in said, said)
+    said = reached("--playbook", "deploy.yml", "-e", "ansible_ssh_user=third")
+    check("third" in said and "fourth" not in said, said)
+
     # The inventory that it names, as Ansible's own commands have it; ANSIBLE_INVENTORY above that, -i above all.
     fleet.write("ansible.cfg", "[defaults]\ninventory = of-the-file\n")
     for name in ("of-the-file", "of-the-environment", "of-the-command"):
@@ -443,8 +451,10 @@ def fleet_file():
         fleet.write("fleet.yaml", text)
         shown = fleet.render(status=USAGE)[1]
         check(said in shown, shown)
-    # Anybody could write such a file here.
+    # Anybody could write such a file here; where there is none, nothing is missed.
     fleet.tree.chmod(0o777)
+    check("everybody may write" in fleet.render(status=USAGE)[1], "it was read")
+    (fleet.tree / "fleet.yaml").unlink()
     fleet.render()
 
 

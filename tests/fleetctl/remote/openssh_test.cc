@@ -102,7 +102,8 @@ TEST_CASE_METHOD(Fixture,
   OpenSsh ssh(clock, newcomer);
   const auto connected = ssh.connect(deadline());
   ListeningDialogue dialogue;
-  const auto status = ssh.exec("echo oops >&2; echo end >&2", dialogue, deadline());
+  const auto status = ssh.exec(
+      "printf 'debug1: \\033[2Jcleared\\n' >&2; echo oops >&2; echo end >&2", dialogue, deadline());
   std::cerr.rdbuf(before);
   REQUIRE(connected);
   REQUIRE(status);
@@ -112,6 +113,7 @@ TEST_CASE_METHOD(Fixture,
                                "' (ED25519)") == 0);
   CHECK(said.str().find("[127.0.0.1] debug1: ") != std::string::npos);
   CHECK(said.str().find("oops") == std::string::npos);
+  CHECK(said.str().find("[127.0.0.1] debug1: ?[2Jcleared\n") != std::string::npos);
 
   newcomer.verbose = 0;
   said.str("");
